@@ -1,0 +1,47 @@
+//! The command line: one file a command, all through the same code as the window.
+//!
+//! Names, options, JSON keys and exit codes are a contract with scripts outside the project:
+//! 0 done, 1 could not be done (the last line on standard error says why and what to do),
+//! 2 wrong usage.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Contouring for radiation oncology. Not a cleared medical device.
+#[derive(Debug, Parser)]
+#[command(name = "delineo", version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    let done = match cli.command {
+        Some(command) => match command {},
+        None => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Logs go to standard error; `DELINEO_LOG` sets the filter. Never a patient's identity.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DELINEO_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// Tells an error once, as the last line on standard error.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}

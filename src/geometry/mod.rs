@@ -1,0 +1,21 @@
+//! Grids, planes, polygons and what joins them: rasterising, tracing, distances, surfaces.
+//!
+//! Patient space is DICOM LPS in millimetres, `f64`. A voxel's centre is at integer (i, j, k),
+//! i fastest in memory. Nothing here assumes axial, square or even spacing. Pure functions, no I/O.
+
+mod grid;
+mod plane;
+mod polygon;
+
+pub use grid::Grid;
+pub use plane::{LATTICE_MM, Plane};
+pub use polygon::{Polygon, Ring, ring_area};
+
+/// A point in patient space, mm, LPS.
+pub type Point3 = nalgebra::Point3<f64>;
+/// A vector in patient space, mm, LPS.
+pub type Vector3 = nalgebra::Vector3<f64>;
+/// A point in the coordinates of a [`Plane`], mm.
+pub type Point2 = nalgebra::Point2<f64>;
+/// A vector in the coordinates of a [`Plane`], mm.
+pub type Vector2 = nalgebra::Vector2<f64>;

@@ -1,0 +1,18 @@
+//! Delineo: a native contouring workstation for radiation oncology.
+//!
+//! The floors, imports go only downward (guarded by `tests/architecture.rs`):
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 6 | `app`, `cli` |
+//! | 5 | `ui` |
+//! | 4 | `tools` |
+//! | 3 | `session` |
+//! | 2 | `dicom`, `formats`, `ai`, `edit`, `metrics`, `render`, `phantom` |
+//! | 1 | [`patient`] |
+//! | 0 | [`geometry`], [`progress`] |
+
+pub mod cli;
+pub mod geometry;
+pub mod patient;
+pub mod progress;

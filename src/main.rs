@@ -1,0 +1,7 @@
+//! Arguments, logging, hand over. No logic.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    delineo::cli::main()
+}

@@ -1,0 +1,17 @@
+//! The nouns of the program: patients, series, volumes, structure sets. No I/O.
+//!
+//! Anyone above may read them; the structure set changes only through `session`.
+
+mod mask;
+mod roi;
+mod series;
+mod structure_set;
+mod volume;
+
+pub use mask::{LabelMap, Mask};
+pub use roi::{
+    Approval, Color, GenerationAlgorithm, GeometricType, Roi, RoiId, RoiPlane, RoiType, SourceContour,
+};
+pub use series::{DateText, ImageInstance, Modality, PatientInfo, Series, SeriesInfo, StudyInfo, Uid};
+pub use structure_set::StructureSet;
+pub use volume::{OUTSIDE_I16, Slice, Unit, Volume, Voxels};

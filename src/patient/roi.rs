@@ -1,0 +1,363 @@
+//! Regions of interest: closed planar contours, the truth of a structure.
+
+use super::{ImageInstance, Volume};
+use crate::geometry::{Plane, Point2, Point3, Polygon};
+use std::sync::Arc;
+
+/// An ROI's identity within the program, never reused; not the DICOM ROI Number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct RoiId(pub u64);
+
+/// An sRGB display colour (ROI Display Color).
+pub type Color = [u8; 3];
+
+/// RT ROI Interpreted Type (PS3.3 C.8.8.8.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub enum RoiType {
+    /// The patient's outline.
+    External,
+    /// An organ (at risk or not).
+    #[default]
+    Organ,
+    /// Gross tumour volume.
+    Gtv,
+    /// Clinical target volume.
+    Ctv,
+    /// Planning target volume.
+    Ptv,
+    /// An avoidance region.
+    Avoidance,
+    /// A planning help structure.
+    Control,
+    /// The treatment couch or another support.
+    Support,
+    /// A bolus.
+    Bolus,
+    /// A marker.
+    Marker,
+    /// Any other defined term, as stored (may be empty).
+    Other(String),
+}
+
+impl RoiType {
+    /// From the stored defined term.
+    #[must_use]
+    pub fn from_term(term: &str) -> Self {
+        match term {
+            "EXTERNAL" => Self::External,
+            "ORGAN" => Self::Organ,
+            "GTV" => Self::Gtv,
+            "CTV" => Self::Ctv,
+            "PTV" => Self::Ptv,
+            "AVOIDANCE" => Self::Avoidance,
+            "CONTROL" => Self::Control,
+            "SUPPORT" => Self::Support,
+            "BOLUS" => Self::Bolus,
+            "MARKER" => Self::Marker,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The DICOM defined term.
+    #[must_use]
+    pub fn term(&self) -> &str {
+        match self {
+            Self::External => "EXTERNAL",
+            Self::Organ => "ORGAN",
+            Self::Gtv => "GTV",
+            Self::Ctv => "CTV",
+            Self::Ptv => "PTV",
+            Self::Avoidance => "AVOIDANCE",
+            Self::Control => "CONTROL",
+            Self::Support => "SUPPORT",
+            Self::Bolus => "BOLUS",
+            Self::Marker => "MARKER",
+            Self::Other(term) => term,
+        }
+    }
+
+    /// Whether it is a target (GTV, CTV or PTV).
+    #[must_use]
+    pub fn is_target(&self) -> bool {
+        matches!(self, Self::Gtv | Self::Ctv | Self::Ptv)
+    }
+}
+
+/// ROI Generation Algorithm (PS3.3 C.8.8.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub enum GenerationAlgorithm {
+    /// Made by the machine and not touched since.
+    Automatic,
+    /// Made by the machine, then corrected by a person.
+    SemiAutomatic,
+    /// Drawn by a person.
+    #[default]
+    Manual,
+    /// Not stated by the file it came from.
+    Unknown,
+}
+
+impl GenerationAlgorithm {
+    /// The DICOM term; empty for [`Self::Unknown`] (the attribute is type 2).
+    #[must_use]
+    pub fn term(self) -> &'static str {
+        match self {
+            Self::Automatic => "AUTOMATIC",
+            Self::SemiAutomatic => "SEMIAUTOMATIC",
+            Self::Manual => "MANUAL",
+            Self::Unknown => "",
+        }
+    }
+
+    /// From the stored term.
+    #[must_use]
+    pub fn from_term(term: &str) -> Self {
+        match term {
+            "AUTOMATIC" => Self::Automatic,
+            "SEMIAUTOMATIC" => Self::SemiAutomatic,
+            "MANUAL" => Self::Manual,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What it is after a person has changed the contours.
+    #[must_use]
+    pub fn after_hand_edit(self) -> Self {
+        match self {
+            Self::Automatic | Self::SemiAutomatic => Self::SemiAutomatic,
+            Self::Manual | Self::Unknown => Self::Manual,
+        }
+    }
+}
+
+/// How far a person has answered for an ROI.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
+pub enum Approval {
+    /// The machine's suggestion: drawn dashed, never exported from the window.
+    Proposal,
+    /// Taken over by a person, or drawn by one.
+    #[default]
+    Accepted,
+    /// Looked through by a person.
+    Reviewed,
+    /// Signed off; locked.
+    Approved,
+}
+
+/// Contour Geometric Type (PS3.3 C.8.8.6.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum GeometricType {
+    /// A closed contour in one plane.
+    ClosedPlanar,
+    /// Closed contours of one plane combined by exclusive or.
+    ClosedPlanarXor,
+    /// An open contour in one plane.
+    OpenPlanar,
+    /// An open contour in space.
+    OpenNonplanar,
+    /// A single point.
+    Point,
+    /// Any other, as stored.
+    Other(String),
+}
+
+impl GeometricType {
+    /// From the stored term.
+    #[must_use]
+    pub fn from_term(term: &str) -> Self {
+        match term {
+            "CLOSED_PLANAR" => Self::ClosedPlanar,
+            "CLOSEDPLANAR_XOR" => Self::ClosedPlanarXor,
+            "OPEN_PLANAR" => Self::OpenPlanar,
+            "OPEN_NONPLANAR" => Self::OpenNonplanar,
+            "POINT" => Self::Point,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The DICOM term.
+    #[must_use]
+    pub fn term(&self) -> &str {
+        match self {
+            Self::ClosedPlanar => "CLOSED_PLANAR",
+            Self::ClosedPlanarXor => "CLOSEDPLANAR_XOR",
+            Self::OpenPlanar => "OPEN_PLANAR",
+            Self::OpenNonplanar => "OPEN_NONPLANAR",
+            Self::Point => "POINT",
+            Self::Other(term) => term,
+        }
+    }
+}
+
+/// A contour exactly as a file stored it, kept so that an untouched ROI goes out unchanged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceContour {
+    /// Contour Geometric Type.
+    pub geometric_type: GeometricType,
+    /// Contour Data: the text of every coordinate, joined by backslashes, without padding.
+    pub data: Arc<str>,
+    /// Contour Number, where stored.
+    pub number: Option<i32>,
+    /// Contour Image Sequence, where stored.
+    pub images: Vec<ImageInstance>,
+}
+
+impl SourceContour {
+    /// The coordinates as numbers, mm; `None` when the text is not whole triples of numbers.
+    #[must_use]
+    pub fn points_mm(&self) -> Option<Vec<Point3>> {
+        let numbers: Vec<f64> =
+            self.data.split('\\').map(|text| text.trim().parse().ok()).collect::<Option<_>>()?;
+        (numbers.len() % 3 == 0)
+            .then(|| numbers.chunks_exact(3).map(|xyz| Point3::new(xyz[0], xyz[1], xyz[2])).collect())
+    }
+}
+
+/// An ROI's polygons on one plane. Immutable: an edit makes a new one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoiPlane {
+    /// The plane; its in-plane axes are those of the image slices it was drawn on.
+    pub plane: Plane,
+    /// The image slice it was drawn on, where known.
+    pub image: Option<ImageInstance>,
+    /// The pieces, disjoint, in plane coordinates, every vertex a fixed point of [`Plane::snap`]
+    /// unless the plane is as imported.
+    pub polygons: Vec<Polygon>,
+    /// Indices into [`Roi::source`] of the contours this plane was read from; empty once edited.
+    pub source: Vec<usize>,
+}
+
+impl RoiPlane {
+    /// A plane of an edited ROI: vertices are snapped to the lattice, repeated neighbours dropped,
+    /// rings of fewer than three vertices or without area dropped (an outer ring with its holes).
+    #[must_use]
+    pub fn new(plane: Plane, image: Option<ImageInstance>, polygons: Vec<Polygon>) -> Self {
+        let clean = |ring: Vec<Point2>| -> Option<Vec<Point2>> {
+            let mut ring: Vec<Point2> = ring.into_iter().map(|point| plane.snap(point)).collect();
+            ring.dedup();
+            while ring.len() > 1 && ring.first() == ring.last() {
+                ring.pop();
+            }
+            (ring.len() >= 3 && crate::geometry::ring_area(&ring) != 0.0).then_some(ring)
+        };
+        let polygons = polygons
+            .into_iter()
+            .filter_map(|polygon| {
+                Some(Polygon {
+                    outer: clean(polygon.outer)?,
+                    holes: polygon.holes.into_iter().filter_map(clean).collect(),
+                })
+            })
+            .collect();
+        Self { plane, image, polygons, source: Vec::new() }
+    }
+
+    /// The area of all pieces without their holes, square millimetres.
+    #[must_use]
+    pub fn area_mm2(&self) -> f64 {
+        self.polygons.iter().map(Polygon::area_mm2).sum()
+    }
+
+    /// The number of vertices of all rings.
+    #[must_use]
+    pub fn vertex_count(&self) -> usize {
+        self.polygons.iter().flat_map(Polygon::rings).map(Vec::len).sum()
+    }
+}
+
+/// A region of interest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roi {
+    /// Identity within the program.
+    pub id: RoiId,
+    /// DICOM ROI Number.
+    pub number: i32,
+    /// ROI Name, TG-263 where the person keeps to it.
+    pub name: String,
+    /// Display colour.
+    pub color: Color,
+    /// RT ROI Interpreted Type.
+    pub roi_type: RoiType,
+    /// Who made the contours.
+    pub generation: GenerationAlgorithm,
+    /// How far a person has answered for it.
+    pub approval: Approval,
+    /// Locked against changes by the person (an approved ROI is locked in any case).
+    pub locked: bool,
+    /// Shown in the views.
+    pub visible: bool,
+    /// What made a proposal ("head-neck 0.1.0"), or ROI Description as imported; may be empty.
+    pub description: String,
+    /// The planes with contours, sorted by offset along their normal; planes without polygons are
+    /// not kept.
+    pub planes: Vec<Arc<RoiPlane>>,
+    /// All contours as imported, in the file's order, points and open contours included; `None`
+    /// for an ROI made here.
+    pub source: Option<Arc<Vec<SourceContour>>>,
+    /// Counts every change; caches are stamped with it.
+    pub revision: u64,
+}
+
+impl Roi {
+    /// A visible, empty, hand-drawn organ.
+    #[must_use]
+    pub fn new(id: RoiId, number: i32, name: impl Into<String>, color: Color) -> Self {
+        Self {
+            id,
+            number,
+            name: name.into(),
+            color,
+            roi_type: RoiType::Organ,
+            generation: GenerationAlgorithm::Manual,
+            approval: Approval::Accepted,
+            locked: false,
+            visible: true,
+            description: String::new(),
+            planes: Vec::new(),
+            source: None,
+            revision: 0,
+        }
+    }
+
+    /// Whether its contours may not be changed.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.locked || self.approval == Approval::Approved
+    }
+
+    /// Whether it is a proposal.
+    #[must_use]
+    pub fn is_proposal(&self) -> bool {
+        self.approval == Approval::Proposal
+    }
+
+    /// The plane that coincides with `plane` within 0.1 mm.
+    #[must_use]
+    pub fn plane_at(&self, plane: &Plane) -> Option<&Arc<RoiPlane>> {
+        self.planes.iter().find(|own| own.plane.coincides(plane, 0.1))
+    }
+
+    /// The volume, cubic centimetres: the sum over the planes on image slices of area times
+    /// [`Volume::slice_thickness_mm`]. Planes that lie on no image slice count nothing.
+    #[must_use]
+    pub fn volume_cc(&self, volume: &Volume) -> f64 {
+        self.planes
+            .iter()
+            .filter_map(|own| {
+                let index = volume
+                    .nearest_slice(own.plane.offset_mm())
+                    .filter(|index| volume.slices[*index].plane.coincides(&own.plane, 0.1))?;
+                Some(own.area_mm2() * volume.slice_thickness_mm(index))
+            })
+            .sum::<f64>()
+            / 1000.0
+    }
+
+    /// The number of vertices of all planes.
+    #[must_use]
+    pub fn vertex_count(&self) -> usize {
+        self.planes.iter().map(|plane| plane.vertex_count()).sum()
+    }
+}

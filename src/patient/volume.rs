@@ -1,0 +1,181 @@
+//! A scalar image volume and the real slice planes it was made from.
+
+use crate::geometry::{Grid, Plane, Point3};
+use std::sync::Arc;
+
+/// The stored value of an `i16` voxel outside the scanner's field of view (or of a missing slice).
+/// In `f32` volumes the same is NaN.
+pub const OUTSIDE_I16: i16 = i16::MIN;
+
+/// Voxel values in the volume's [`Unit`], i fastest, then j, then k.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Voxels {
+    /// Whole values, such as HU; [`OUTSIDE_I16`] where there is none.
+    I16(Vec<i16>),
+    /// Fractional values, such as SUV; NaN where there is none.
+    F32(Vec<f32>),
+}
+
+impl Voxels {
+    /// The number of voxels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::I16(values) => values.len(),
+            Self::F32(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no voxel.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at a memory index; `None` outside the scan.
+    ///
+    /// # Panics
+    /// When `index` is not below [`Self::len`].
+    #[must_use]
+    pub fn value(&self, index: usize) -> Option<f32> {
+        match self {
+            Self::I16(values) => Some(values[index]).filter(|v| *v != OUTSIDE_I16).map(f32::from),
+            Self::F32(values) => Some(values[index]).filter(|v| !v.is_nan()),
+        }
+    }
+}
+
+/// What a volume's values mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Unit {
+    /// Hounsfield units.
+    Hu,
+    /// Standardised uptake value by body weight, g/ml.
+    SuvBw,
+    /// Activity concentration, Bq/ml.
+    BqPerMl,
+    /// Dose, Gy.
+    Gy,
+    /// A scanner's own scale (MR), no unit.
+    Arbitrary,
+}
+
+impl Unit {
+    /// The unit as shown beside a number; empty where there is none.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Hu => "HU",
+            Self::SuvBw => "SUV",
+            Self::BqPerMl => "Bq/ml",
+            Self::Gy => "Gy",
+            Self::Arbitrary => "",
+        }
+    }
+}
+
+/// One real image plane of a series, where contours may lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slice {
+    /// The plane of the voxel centres.
+    pub plane: Plane,
+    /// The patient position of the centre of the slice's first voxel, mm.
+    pub origin_mm: Point3,
+    /// The instance and frame that hold it; `None` when the image is not DICOM, and for a slice
+    /// that is missing from the series.
+    pub instance: Option<super::ImageInstance>,
+    /// Whether the series lacks this slice: shown as missing, neither drawn on nor bridged.
+    pub missing: bool,
+}
+
+/// A scalar image: voxels on a regular grid plus the real slice planes, sorted along the grid's
+/// slice normal (increasing [`Plane::offset_mm`]).
+///
+/// With even slices, `slices[k]` is the grid's plane k. With uneven slices the grid is a
+/// resampling for display and networks ([`Volume::is_resampled`]) and `slices` are the truth that
+/// contours lie on; `native` then holds the values on those planes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Volume {
+    /// The regular grid of [`Self::voxels`].
+    pub grid: Grid,
+    /// The values on [`Self::grid`].
+    pub voxels: Voxels,
+    /// The unit of the values.
+    pub unit: Unit,
+    /// The real slice planes.
+    pub slices: Vec<Slice>,
+    /// With uneven slices: the values as stored, `dims[0] * dims[1]` for each of [`Self::slices`].
+    pub native: Option<Arc<Voxels>>,
+}
+
+impl Volume {
+    /// Whether the grid's planes are not the real slices.
+    #[must_use]
+    pub fn is_resampled(&self) -> bool {
+        self.native.is_some()
+    }
+
+    /// The plane of slice 0 without its offset: every slice plane is `base_plane().at_offset(..)`.
+    #[must_use]
+    pub fn base_plane(&self) -> Option<Plane> {
+        Plane::new(self.grid.origin_mm(), self.grid.step_mm(0), self.grid.step_mm(1))
+    }
+
+    /// The index into [`Self::slices`] of the slice within `tolerance_mm` of `offset_mm` along the
+    /// slice normal, the nearest if there are several.
+    #[must_use]
+    pub fn slice_at(&self, offset_mm: f64, tolerance_mm: f64) -> Option<usize> {
+        self.nearest_slice(offset_mm)
+            .filter(|index| (self.slices[*index].plane.offset_mm() - offset_mm).abs() <= tolerance_mm)
+    }
+
+    /// The index of the slice nearest to `offset_mm` along the slice normal; `None` without slices.
+    #[must_use]
+    pub fn nearest_slice(&self, offset_mm: f64) -> Option<usize> {
+        let after = self.slices.partition_point(|slice| slice.plane.offset_mm() < offset_mm);
+        let distance = |index: usize| (self.slices[index].plane.offset_mm() - offset_mm).abs();
+        match (after.checked_sub(1), (after < self.slices.len()).then_some(after)) {
+            (Some(below), Some(above)) => {
+                Some(if distance(below) <= distance(above) { below } else { above })
+            }
+            (below, above) => below.or(above),
+        }
+    }
+
+    /// The thickness that slice `index` stands for: half the distance to the slice below plus half
+    /// to the one above; at the ends the one neighbour counts twice. 1 mm for a single slice.
+    ///
+    /// The one rule for volumes in the program. `SliceThickness` is never used.
+    ///
+    /// # Panics
+    /// When `index` is not a slice.
+    #[must_use]
+    pub fn slice_thickness_mm(&self, index: usize) -> f64 {
+        let offset = |i: usize| self.slices[i].plane.offset_mm();
+        let below = index.checked_sub(1).map(|i| offset(index) - offset(i));
+        let above = (index + 1 < self.slices.len()).then(|| offset(index + 1) - offset(index));
+        match (below, above) {
+            (Some(below), Some(above)) => f64::midpoint(below, above),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => 1.0,
+        }
+    }
+
+    /// The value of the grid voxel nearest to a patient position; `None` outside the grid or the scan.
+    #[must_use]
+    pub fn value_at(&self, point_mm: Point3) -> Option<f32> {
+        let voxel = self.grid.voxel_of(point_mm);
+        let mut at = [0; 3];
+        for axis in 0..3 {
+            let nearest = (voxel[axis] + 0.5).floor();
+            if !(nearest >= 0.0 && nearest < u32::MAX.into()) {
+                return None;
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+            {
+                at[axis] = nearest as usize;
+            }
+        }
+        self.voxels.value(self.grid.index_of(at)?)
+    }
+}
