@@ -13,6 +13,9 @@
 //! | 0 | [`geometry`], [`progress`] |
 
 pub mod cli;
+pub mod dicom;
+pub mod formats;
 pub mod geometry;
 pub mod patient;
 pub mod progress;
+pub mod session;

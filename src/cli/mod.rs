@@ -4,6 +4,9 @@
 //! 0 done, 1 could not be done (the last line on standard error says why and what to do),
 //! 2 wrong usage.
 
+pub mod bar;
+pub mod info;
+
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -16,7 +19,10 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Lists what lies in files and folders, with every warning about the data.
+    Info(info::Args),
+}
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -24,7 +30,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let done = match cli.command {
-        Some(command) => match command {},
+        Some(Command::Info(args)) => info::run(&args),
         None => Ok(()),
     };
     match done {

@@ -2,12 +2,15 @@
 //!
 //! Anyone above may read them; the structure set changes only through `session`.
 
+mod fingerprint;
 mod mask;
 mod roi;
 mod series;
 mod structure_set;
 mod volume;
+mod warning;
 
+pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use roi::{
     Approval, Color, GenerationAlgorithm, GeometricType, Roi, RoiId, RoiPlane, RoiType, SourceContour,
@@ -15,3 +18,4 @@ pub use roi::{
 pub use series::{DateText, ImageInstance, Modality, PatientInfo, Series, SeriesInfo, StudyInfo, Uid};
 pub use structure_set::StructureSet;
 pub use volume::{OUTSIDE_I16, Slice, Unit, Volume, Voxels};
+pub use warning::DataWarning;

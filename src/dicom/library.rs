@@ -1,0 +1,137 @@
+//! What a scan of files finds: series, structure sets and doses to choose from, without pixels.
+
+use super::image::Image;
+use crate::geometry::{Grid, Vector3};
+use crate::patient::{Color, DataWarning, PatientInfo, SeriesInfo, Slice, Uid, Unit};
+use std::path::{Path, PathBuf};
+
+/// What lies in the searched files, in the order of patient, study and series.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    /// The image series that can be opened.
+    pub series: Vec<SeriesEntry>,
+    /// The RT structure sets.
+    pub structure_sets: Vec<StructureSetEntry>,
+    /// The RT doses.
+    pub doses: Vec<DoseEntry>,
+    /// Everything odd about the files, sorted by path.
+    pub warnings: Vec<DataWarning>,
+}
+
+/// How a series' slices lie along their normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SliceSpacing {
+    /// Every slice is a plane of the grid (also a single slice).
+    Even,
+    /// As even, but some planes of the grid have no slice.
+    WithMissing,
+    /// The grid is a resampling; the slices are where they are.
+    Uneven,
+}
+
+/// One image series with its geometry; [`super::read_series`] reads its pixels.
+#[derive(Debug, Clone)]
+pub struct SeriesEntry {
+    /// Who, when and how.
+    pub info: SeriesInfo,
+    /// The grid of the volume that reading gives.
+    pub grid: Grid,
+    /// The slices of the volume that reading gives, missing ones included.
+    pub slices: Vec<Slice>,
+    /// How the slices lie.
+    pub spacing: SliceSpacing,
+    /// What the volume's values will be.
+    pub unit: Unit,
+    /// The folder that holds the files, or the file of a series that is in one file.
+    pub path: PathBuf,
+    /// What the scan found odd about this series' own files (also in [`Library::warnings`]).
+    pub warnings: Vec<DataWarning>,
+    /// The stored images, one for each slice that is not missing, in slice order.
+    pub(super) images: Vec<Image>,
+    /// With uneven slices: the `n` for which nothing is interpolated between slices n and n + 1.
+    pub(super) gaps: Vec<usize>,
+    /// What rescaled values are multiplied with to be in `unit`.
+    pub(super) factor: f64,
+}
+
+impl SeriesEntry {
+    /// The number of slices that are there.
+    #[must_use]
+    pub fn slice_count(&self) -> usize {
+        self.images.len()
+    }
+
+    /// The number of slices that the series lacks.
+    #[must_use]
+    pub fn missing_count(&self) -> usize {
+        self.slices.iter().filter(|slice| slice.missing).count()
+    }
+
+    /// Row and column direction (Image Orientation Patient): unit vectors along i and j.
+    #[must_use]
+    pub fn orientation(&self) -> [Vector3; 2] {
+        [self.grid.direction(0), self.grid.direction(1)]
+    }
+
+    /// The files, in slice order; a multi-frame file once for each frame.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.images.iter().map(|image| image.file.path.as_path())
+    }
+}
+
+/// An RT structure set, without its contours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StructureSetEntry {
+    /// The file.
+    pub path: PathBuf,
+    /// SOP Instance UID.
+    pub sop_instance_uid: Uid,
+    /// Structure Set Label.
+    pub label: String,
+    /// The patient.
+    pub patient: PatientInfo,
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// The image series it refers to first; `None` when it names none.
+    pub series_uid: Option<Uid>,
+    /// The frame of reference it refers to first; `None` when it names none.
+    pub frame_of_reference_uid: Option<Uid>,
+    /// Its ROIs in the file's order.
+    pub rois: Vec<RoiEntry>,
+}
+
+/// One ROI of a [`StructureSetEntry`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoiEntry {
+    /// ROI Number.
+    pub number: i32,
+    /// ROI Name.
+    pub name: String,
+    /// RT ROI Interpreted Type as stored; empty when absent.
+    pub interpreted_type: String,
+    /// ROI Display Color.
+    pub color: Option<Color>,
+    /// The number of items of its Contour Sequence.
+    pub contours: usize,
+}
+
+/// An RT dose, without its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DoseEntry {
+    /// The file.
+    pub path: PathBuf,
+    /// SOP Instance UID.
+    pub sop_instance_uid: Uid,
+    /// The patient.
+    pub patient: PatientInfo,
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// Frame of Reference UID.
+    pub frame_of_reference_uid: Option<Uid>,
+    /// Columns, rows and frames.
+    pub size: [usize; 3],
+    /// Dose Units (`GY`, `RELATIVE`).
+    pub units: String,
+    /// Dose Summation Type (`PLAN`, `BEAM`, ...).
+    pub summation_type: String,
+}

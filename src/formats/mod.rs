@@ -1,0 +1,3 @@
+//! Image files other than DICOM.
+
+pub mod nifti;

@@ -1,0 +1,3 @@
+//! What is open and being worked on.
+
+pub mod study;
