@@ -14,8 +14,10 @@
 
 pub mod cli;
 pub mod dicom;
+pub mod edit;
 pub mod formats;
 pub mod geometry;
 pub mod patient;
 pub mod progress;
 pub mod session;
+// `tools` follows with `geometry::clip`.

@@ -42,6 +42,16 @@ impl Plane {
         Self { u: Vector3::x(), v: Vector3::y(), normal: Vector3::z(), offset_mm: z_mm }
     }
 
+    /// The plane of stored axes `[u, v, normal]`, bit by bit as another plane gave them; `None` when
+    /// they are no right-handed orthonormal axes within 1e-9 or a number is not finite.
+    #[must_use]
+    pub fn from_axes([u, v, normal]: [Vector3; 3], offset_mm: f64) -> Option<Self> {
+        let unit = |w: Vector3| (w.norm() - 1.0).abs() < 1e-9;
+        (unit(u) && unit(v) && u.dot(&v).abs() < 1e-9 && (u.cross(&v) - normal).norm() < 1e-9)
+            .then_some(Self { u, v, normal, offset_mm })
+            .filter(|plane| plane.offset_mm.is_finite())
+    }
+
     /// The parallel plane at `offset_mm` along the normal.
     #[must_use]
     pub fn at_offset(&self, offset_mm: f64) -> Self {

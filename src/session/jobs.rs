@@ -1,0 +1,232 @@
+//! Work that can outlast a frame: named threads with progress, time left and cancel.
+//!
+//! Results arrive as messages, polled once a frame. A newer job supersedes the running one of the
+//! same key: the old one is cancelled and its result dropped. A panic in a job becomes an error
+//! message, not a crash.
+
+use crate::progress::Progress;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+/// A job's identity, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(u64);
+
+/// A running job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its identity.
+    pub id: JobId,
+    /// What it is for; a newer job of the same key supersedes it.
+    pub key: String,
+    /// Its name for a person ("Reading chest CT").
+    pub title: String,
+    /// Step, fraction, time left and cancel.
+    pub progress: Progress,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub enum Outcome<M> {
+    /// With its result (which may be an error of its own).
+    Finished(M),
+    /// By a panic, or because its thread could not be started: a sentence.
+    Crashed(String),
+    /// After being cancelled by the person; a result that came all the same is dropped.
+    Cancelled,
+}
+
+/// A job has ended.
+#[derive(Debug)]
+pub struct JobEnded<M> {
+    /// The job.
+    pub job: Job,
+    /// How.
+    pub outcome: Outcome<M>,
+}
+
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// The jobs of a window; `M` is the message a job ends with.
+pub struct Jobs<M> {
+    sender: Sender<(JobId, Result<M, String>)>,
+    receiver: Receiver<(JobId, Result<M, String>)>,
+    running: Vec<Job>,
+    next: u64,
+    wake: Wake,
+}
+
+impl<M> std::fmt::Debug for Jobs<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Jobs").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+impl<M: Send + 'static> Default for Jobs<M> {
+    fn default() -> Self {
+        Self::new(|| {})
+    }
+}
+
+impl<M: Send + 'static> Jobs<M> {
+    /// No jobs yet. `wake` is called from a job's thread when a result waits to be polled (to ask
+    /// for a frame).
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        Self { sender, receiver, running: Vec::new(), next: 1, wake: Arc::new(wake) }
+    }
+
+    /// Starts `work` on a thread of its own, named after `key`, and cancels the running job of the
+    /// same key. The work should return soon after its progress says cancelled.
+    pub fn start(
+        &mut self,
+        key: impl Into<String>,
+        title: impl Into<String>,
+        work: impl FnOnce(&Progress) -> M + Send + 'static,
+    ) -> JobId {
+        let (key, title) = (key.into(), title.into());
+        self.supersede(&key);
+        let id = JobId(self.next);
+        self.next += 1;
+        let progress = Progress::new();
+        self.running.push(Job { id, key: key.clone(), title, progress: progress.clone() });
+        let (sender, wake) = (self.sender.clone(), Arc::clone(&self.wake));
+        let name: String = format!("job {key}").chars().filter(|c| *c != '\0').collect();
+        let started = thread::Builder::new().name(name).spawn(move || {
+            let result = catch_unwind(AssertUnwindSafe(|| work(&progress)));
+            // The window may be gone.
+            let _ = sender.send((id, result.map_err(|panic| panic_text(panic.as_ref()))));
+            wake();
+        });
+        if let Err(error) = started {
+            let _ = self.sender.send((id, Err(format!("its thread could not be started: {error}"))));
+        }
+        id
+    }
+
+    /// Jobs that have not ended, oldest first.
+    #[must_use]
+    pub fn running(&self) -> &[Job] {
+        &self.running
+    }
+
+    /// The running job of this key.
+    #[must_use]
+    pub fn running_for(&self, key: &str) -> Option<&Job> {
+        self.running.iter().find(|job| job.key == key)
+    }
+
+    /// Asks a job to stop. It stays among the running until it has ended.
+    pub fn cancel(&self, id: JobId) {
+        if let Some(job) = self.running.iter().find(|job| job.id == id) {
+            job.progress.cancel();
+        }
+    }
+
+    /// Asks every job to stop (the window closes).
+    pub fn cancel_all(&self) {
+        self.running.iter().for_each(|job| job.progress.cancel());
+    }
+
+    /// The jobs that have ended since the last call, in order. Superseded ones are not among them.
+    pub fn poll(&mut self) -> Vec<JobEnded<M>> {
+        let mut ended = Vec::new();
+        while let Ok((id, result)) = self.receiver.try_recv() {
+            let Some(index) = self.running.iter().position(|job| job.id == id) else { continue };
+            let job = self.running.remove(index);
+            let outcome = match result {
+                Err(why) => Outcome::Crashed(format!("{} stopped unexpectedly: {why}", job.title)),
+                Ok(_) if job.progress.is_cancelled() => Outcome::Cancelled,
+                Ok(message) => Outcome::Finished(message),
+            };
+            ended.push(JobEnded { job, outcome });
+        }
+        ended
+    }
+
+    fn supersede(&mut self, key: &str) {
+        self.running.retain(|job| {
+            let stays = job.key != key;
+            if !stays {
+                job.progress.cancel();
+            }
+            stays
+        });
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Jobs and a channel that hears of every wake.
+    fn jobs() -> (Jobs<u32>, Receiver<()>) {
+        let (sender, woken) = mpsc::channel();
+        (Jobs::new(move || drop(sender.send(()))), woken)
+    }
+
+    #[test]
+    fn a_result_arrives_as_a_message() {
+        let (mut jobs, woken) = jobs();
+        let id = jobs.start("read", "Reading", |progress| {
+            progress.set_step("half");
+            42
+        });
+        assert_eq!(jobs.running_for("read").map(|job| job.id), Some(id));
+        woken.recv().unwrap();
+        let ended = jobs.poll();
+        assert!(
+            matches!(ended.as_slice(), [JobEnded { outcome: Outcome::Finished(42), job }] if job.id == id)
+        );
+        assert!(jobs.running().is_empty());
+    }
+
+    #[test]
+    fn a_panic_is_a_message_too() {
+        let (mut jobs, woken) = jobs();
+        jobs.start("model", "Head-neck model", |_| panic!("no memory"));
+        woken.recv().unwrap();
+        let ended = jobs.poll();
+        let Outcome::Crashed(text) = &ended[0].outcome else { panic!("{ended:?}") };
+        assert_eq!(text, "Head-neck model stopped unexpectedly: no memory");
+    }
+
+    #[test]
+    fn the_newer_supersedes_the_older() {
+        let (mut jobs, woken) = jobs();
+        let (release, hold) = mpsc::channel::<()>();
+        jobs.start("mesh", "Surface", move |progress| {
+            hold.recv().unwrap();
+            assert!(progress.is_cancelled());
+            1
+        });
+        jobs.start("mesh", "Surface", |_| 2);
+        woken.recv().unwrap();
+        release.send(()).unwrap();
+        woken.recv().unwrap();
+        let ended = jobs.poll();
+        assert!(matches!(ended.as_slice(), [JobEnded { outcome: Outcome::Finished(2), .. }]), "{ended:?}");
+    }
+
+    #[test]
+    fn a_cancelled_job_says_so() {
+        let (mut jobs, woken) = jobs();
+        let (release, hold) = mpsc::channel::<()>();
+        let id = jobs.start("model", "Model", move |_| {
+            hold.recv().unwrap();
+            7
+        });
+        jobs.cancel(id);
+        assert_eq!(jobs.running().len(), 1, "until it has ended");
+        release.send(()).unwrap();
+        woken.recv().unwrap();
+        assert!(matches!(jobs.poll()[0].outcome, Outcome::Cancelled));
+    }
+}

@@ -1,0 +1,200 @@
+//! The ROI being edited during a gesture: only the slices the gesture has reached.
+
+use super::{Preview, ViewPlane};
+use crate::edit::{simplified, without_slivers};
+use crate::geometry::{Plane, Point2, Point3, Polygon};
+use crate::patient::{Roi, RoiId, RoiPlane, Volume};
+use crate::session::{Command, Refusal, Session};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Fresh vertices closer than this to the line without them are left out, mm.
+const THIN_MM: f64 = 0.005;
+
+static STAMP: AtomicU64 = AtomicU64::new(1 << 63);
+
+/// How a view cuts the slices that contours lie on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cut {
+    /// The view shows this slice.
+    Along(usize),
+    /// The view runs across the slices.
+    Across,
+}
+
+/// Which slices a gesture at `at` in `view` draws on.
+///
+/// # Errors
+/// [`Refusal::NoSlice`] when the view lies beyond the slices.
+pub(super) fn cut_of(volume: &Volume, view: &ViewPlane, at: Point3) -> Result<Cut, Refusal> {
+    let base = volume.base_plane().ok_or(Refusal::NoSlice)?;
+    if base.normal().dot(&view.plane.normal()).abs() < 1.0 - 1.5e-6 {
+        return Ok(Cut::Across);
+    }
+    let offset = base.normal().dot(&at.coords);
+    let index = volume.nearest_slice(offset).ok_or(Refusal::NoSlice)?;
+    let reach = volume.slice_thickness_mm(index) * 0.5 + 0.1;
+    let near = (volume.slices[index].plane.offset_mm() - offset).abs() <= reach.max(0.1);
+    // Between the neighbours of a gap the nearest slice may be further than its share: still it.
+    if near || (index > 0 && index + 1 < volume.slices.len()) {
+        Ok(Cut::Along(index))
+    } else {
+        Err(Refusal::NoSlice)
+    }
+}
+
+/// The slices whose planes lie between two offsets (in either order), each grown by `margin_mm`.
+pub(super) fn slices_between(volume: &Volume, a: f64, b: f64, margin_mm: f64) -> std::ops::Range<usize> {
+    let (low, high) = (a.min(b) - margin_mm, a.max(b) + margin_mm);
+    let offset = |slice: &crate::patient::Slice| slice.plane.offset_mm();
+    let first = volume.slices.partition_point(|slice| offset(slice) < low);
+    first..volume.slices.partition_point(|slice| offset(slice) <= high).max(first)
+}
+
+#[derive(Debug)]
+struct Work {
+    before: Option<Arc<RoiPlane>>,
+    now: Arc<RoiPlane>,
+    /// The vertex count after the last thinning.
+    thinned_at: usize,
+}
+
+/// The planes of one ROI that a gesture works on, by slice.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    roi: RoiId,
+    based_on: u64,
+    pixel_mm: f64,
+    work: BTreeMap<usize, Work>,
+    preview: Preview,
+    /// Slices the gesture reached but could not draw on.
+    missing: usize,
+}
+
+impl Canvas {
+    pub(super) fn new(session: &Session, roi: &Roi) -> Self {
+        let spacing = session.series().volume.grid.spacing_mm();
+        Self {
+            roi: roi.id,
+            based_on: roi.revision,
+            pixel_mm: spacing[0].max(spacing[1]),
+            work: BTreeMap::new(),
+            preview: Preview {
+                roi: roi.id,
+                based_on: roi.revision,
+                stamp: STAMP.fetch_add(1, Ordering::Relaxed),
+                planes: Vec::new(),
+            },
+            missing: 0,
+        }
+    }
+
+    /// In-plane size of an image pixel, mm: nothing thinner may result.
+    pub(super) fn pixel_mm(&self) -> f64 {
+        self.pixel_mm
+    }
+
+    /// Changes the polygons on one slice. `change` gets the plane they live on and the polygons as
+    /// they are now; `None` leaves them. Missing slices are passed over and counted.
+    pub(super) fn change(
+        &mut self,
+        session: &Session,
+        slice: usize,
+        change: impl FnOnce(&Plane, &[Polygon]) -> Option<Vec<Polygon>>,
+    ) {
+        let Some(image) = session.series().volume.slices.get(slice) else { return };
+        let fresh = !self.work.contains_key(&slice);
+        let work = self.work.entry(slice).or_insert_with(|| {
+            let before = session.roi(self.roi).and_then(|roi| roi.plane_at(&image.plane)).map(Arc::clone);
+            let now = before.clone().unwrap_or_else(|| {
+                Arc::new(RoiPlane {
+                    plane: image.plane,
+                    image: image.instance.clone(),
+                    polygons: Vec::new(),
+                    source: Vec::new(),
+                })
+            });
+            Work { thinned_at: now.vertex_count(), before, now }
+        });
+        let polygons = change(&work.now.plane, &work.now.polygons);
+        let Some(polygons) = polygons.filter(|polygons| *polygons != work.now.polygons) else {
+            if fresh {
+                self.work.remove(&slice);
+            }
+            return;
+        };
+        if image.missing {
+            self.missing += 1;
+            self.work.remove(&slice);
+            return;
+        }
+        let mut now = RoiPlane {
+            plane: work.now.plane,
+            image: work.now.image.clone().or_else(|| image.instance.clone()),
+            polygons,
+            source: Vec::new(),
+        };
+        if now.vertex_count() > work.thinned_at * 3 / 2 + 48 {
+            let kept = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
+            now.polygons = simplified(&now.polygons, kept, THIN_MM);
+            work.thinned_at = now.vertex_count();
+        }
+        work.now = Arc::new(now);
+    }
+
+    /// Whether the gesture reached a missing slice and nothing else.
+    pub(super) fn only_missing(&self) -> bool {
+        self.missing > 0 && self.work.is_empty()
+    }
+
+    /// Brings the preview up to date after changes.
+    pub(super) fn refresh(&mut self) {
+        self.preview.planes = self.work.values().map(|work| Arc::clone(&work.now)).collect();
+        self.preview.stamp = STAMP.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn preview(&self) -> &Preview {
+        &self.preview
+    }
+
+    /// Ends the gesture: the command that does what was shown, tidied; `None` when nothing changed.
+    pub(super) fn into_command(self, gesture: &'static str) -> Option<Command> {
+        let pixel_mm = self.pixel_mm;
+        let planes: Vec<RoiPlane> = self
+            .work
+            .into_values()
+            .filter_map(|Work { before, now, .. }| {
+                let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
+                let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);
+                let polygons = simplified(&polygons, old, THIN_MM);
+                let polygons = without_slivers(old, polygons, pixel_mm);
+                let after = RoiPlane::new(plane, image, polygons);
+                (after.polygons != old).then_some(after)
+            })
+            .collect();
+        (!planes.is_empty()).then_some(Command::SetPlanes {
+            roi: self.roi,
+            gesture,
+            based_on: self.based_on,
+            planes,
+        })
+    }
+}
+
+/// Whether the ROI contains a patient point, by its contours on the nearest slice.
+pub(super) fn roi_contains(volume: &Volume, roi: &Roi, point: Point3) -> bool {
+    on_nearest_slice(volume, roi, point).is_some_and(|(polygons, at)| crate::edit::contains(polygons, at))
+}
+
+/// The ROI's polygons on the slice nearest to a patient point, and the point in their coordinates.
+pub(super) fn on_nearest_slice<'a>(
+    volume: &Volume,
+    roi: &'a Roi,
+    point: Point3,
+) -> Option<(&'a [Polygon], Point2)> {
+    let base = volume.base_plane()?;
+    let slice = volume.nearest_slice(base.normal().dot(&point.coords))?;
+    let plane = roi.plane_at(&volume.slices[slice].plane)?;
+    Some((&plane.polygons, plane.plane.project(point)))
+}

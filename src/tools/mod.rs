@@ -1,0 +1,274 @@
+//! Tools: state machines on millimetres, driven by [`ToolEvent`]s, without widgets.
+//!
+//! A tool reads `&Session`, keeps a gesture's state, and gives back at most one [`Command`] a
+//! gesture, when the button is released. Cursor, hint and preview derive from the state. Esc drops
+//! the gesture; a gesture that changes nothing gives no command.
+
+mod brush;
+mod canvas;
+mod freehand;
+mod ruler;
+mod simple;
+#[cfg(test)]
+mod tests;
+
+pub use brush::{BrushMode, BrushTool};
+pub use freehand::{FreehandMode, FreehandTool};
+pub use ruler::{Ruler, RulerTool};
+pub use simple::{DeleteContourTool, NavigateTool};
+
+use crate::edit::Sign;
+use crate::geometry::{Plane, Point3};
+use crate::patient::{Color, Roi, RoiId, RoiPlane};
+use crate::session::{Command, Session};
+use std::sync::Arc;
+
+/// The view a pointer is over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ViewPlane {
+    /// The plane shown, through the crosshair.
+    pub plane: Plane,
+    /// The size of a screen pixel, mm; decides how close counts as "on".
+    pub pixel_mm: f64,
+}
+
+/// Keys held during an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Modifiers {
+    /// Turns adding into cutting and back (Ctrl).
+    pub invert: bool,
+    /// Shift.
+    pub shift: bool,
+}
+
+/// What the pointer does in a view; positions are patient mm on the view's plane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ToolEvent {
+    /// Moves with no button down.
+    Hover(Point3, Modifiers),
+    /// The left button goes down.
+    Press(Point3, Modifiers),
+    /// Moves with the left button down.
+    Drag(Point3),
+    /// The left button goes up.
+    Release(Point3),
+    /// Leaves the view with no button down.
+    Leave,
+    /// Esc: never mind.
+    Escape,
+}
+
+/// The tools there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ToolKind {
+    /// Moves the crosshair.
+    #[default]
+    Navigate,
+    /// Paints with a disc (a ball across slices).
+    Brush,
+    /// Takes away with a disc (a ball across slices).
+    Eraser,
+    /// Draws a line that adds, cuts or makes a new piece.
+    Freehand,
+    /// Deletes the contour under the cursor.
+    DeleteContour,
+    /// Measures a distance.
+    Ruler,
+}
+
+/// The shape of a cursor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CursorShape {
+    /// The system's arrow.
+    Arrow,
+    /// A thin cross.
+    Cross,
+    /// A circle of a radius in mm around a point, on the view's plane.
+    Circle {
+        /// Its centre, patient mm.
+        center: Point3,
+        /// Its radius, mm.
+        radius_mm: f64,
+    },
+    /// A pen point.
+    Pen,
+    /// Not here.
+    Forbidden,
+}
+
+/// How the cursor looks; derived from a tool's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cursor {
+    /// Its shape.
+    pub shape: CursorShape,
+    /// Plus or minus beside it.
+    pub sign: Option<Sign>,
+    /// The colour of the ROI being edited.
+    pub color: Option<Color>,
+    /// A word beside it: the ROI's name, or why nothing happens.
+    pub label: Option<String>,
+}
+
+impl Cursor {
+    fn plain(shape: CursorShape) -> Self {
+        Self { shape, sign: None, color: None, label: None }
+    }
+}
+
+/// What an event led to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reaction {
+    /// To be given to `Session::apply`.
+    pub command: Option<Command>,
+    /// The crosshair goes here, patient mm.
+    pub crosshair: Option<Point3>,
+    /// A sentence for the cursor ("`Parotid_L` is locked. ...").
+    pub message: Option<String>,
+}
+
+impl Reaction {
+    fn command(command: Command) -> Self {
+        Self { command: Some(command), ..Self::default() }
+    }
+
+    fn message(message: impl ToString) -> Self {
+        Self { message: Some(message.to_string()), ..Self::default() }
+    }
+}
+
+/// The contours as they would be if the gesture ended now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// The ROI being edited.
+    pub roi: RoiId,
+    /// Its revision that the gesture started from.
+    pub based_on: u64,
+    /// Differs for every state of the preview, and from every revision of a session.
+    pub stamp: u64,
+    /// The planes that changed since the gesture started; without polygons where nothing is left.
+    pub planes: Vec<Arc<RoiPlane>>,
+}
+
+impl Preview {
+    /// The ROI with the preview's planes in place, its revision the preview's stamp.
+    #[must_use]
+    pub fn applied_to(&self, roi: &Roi) -> Roi {
+        let mut shown = roi.clone();
+        shown.revision = self.stamp;
+        for plane in &self.planes {
+            shown.planes.retain(|own| !own.plane.coincides(&plane.plane, 0.1));
+            if !plane.polygons.is_empty() {
+                let offset = plane.plane.offset_mm();
+                let at = shown.planes.partition_point(|own| own.plane.offset_mm() < offset);
+                shown.planes.insert(at, Arc::clone(plane));
+            }
+        }
+        shown
+    }
+}
+
+/// All tools with their settings, and which one is in hand.
+#[derive(Debug, Default)]
+pub struct Tools {
+    kind: ToolKind,
+    /// Moves the crosshair.
+    pub navigate: NavigateTool,
+    /// Brush and eraser.
+    pub brush: BrushTool,
+    /// Freehand.
+    pub freehand: FreehandTool,
+    /// Deletes contours.
+    pub delete_contour: DeleteContourTool,
+    /// Measures.
+    pub ruler: RulerTool,
+}
+
+impl Tools {
+    /// The tool in hand.
+    #[must_use]
+    pub fn kind(&self) -> ToolKind {
+        self.kind
+    }
+
+    /// Takes another tool in hand; a gesture under way is dropped.
+    pub fn choose(&mut self, kind: ToolKind) {
+        self.cancel();
+        self.kind = kind;
+        self.brush.set_eraser(kind == ToolKind::Eraser);
+    }
+
+    /// Drops the gesture under way, if any.
+    pub fn cancel(&mut self) {
+        self.brush.cancel();
+        self.freehand.cancel();
+        self.ruler.cancel();
+        self.navigate.cancel();
+    }
+
+    /// Whether a gesture is under way; the view then keeps sending it events wherever the pointer
+    /// is, and Esc is the tool's.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.brush.is_busy() || self.freehand.is_busy() || self.ruler.is_busy() || self.navigate.is_busy()
+    }
+
+    /// Hands an event to the tool in hand.
+    pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
+        match self.kind {
+            ToolKind::Navigate => self.navigate.event(event),
+            ToolKind::Brush | ToolKind::Eraser => self.brush.event(session, view, event),
+            ToolKind::Freehand => self.freehand.event(session, view, event),
+            ToolKind::DeleteContour => self.delete_contour.event(session, event),
+            ToolKind::Ruler => self.ruler.event(view, event),
+        }
+    }
+
+    /// How the cursor looks now.
+    #[must_use]
+    pub fn cursor(&self, session: &Session) -> Cursor {
+        match self.kind {
+            ToolKind::Navigate | ToolKind::Ruler => Cursor::plain(CursorShape::Cross),
+            ToolKind::Brush | ToolKind::Eraser => self.brush.cursor(session),
+            ToolKind::Freehand => self.freehand.cursor(session),
+            ToolKind::DeleteContour => self.delete_contour.cursor(session),
+        }
+    }
+
+    /// What the person can do now, in a few words for the strip under the views.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.kind {
+            ToolKind::Navigate => "Click or drag to move the crosshair",
+            ToolKind::Brush | ToolKind::Eraser => self.brush.hint(),
+            ToolKind::Freehand => self.freehand.hint(),
+            ToolKind::DeleteContour => "Click a contour of the selected structure to delete it on this slice",
+            ToolKind::Ruler => self.ruler.hint(),
+        }
+    }
+
+    /// The contours as they would be if the gesture ended now.
+    #[must_use]
+    pub fn preview(&self) -> Option<&Preview> {
+        match self.kind {
+            ToolKind::Brush | ToolKind::Eraser => self.brush.preview(),
+            _ => None,
+        }
+    }
+
+    /// The ROI being edited as the preview shows it; `None` without a preview.
+    #[must_use]
+    pub fn previewed_roi(&self, session: &Session) -> Option<Arc<Roi>> {
+        let preview = self.preview()?;
+        let roi = session.roi(preview.roi).filter(|roi| roi.revision == preview.based_on)?;
+        Some(Arc::new(preview.applied_to(roi)))
+    }
+
+    /// The line being drawn by hand, patient mm; to be shown closed by a straight dashed line.
+    #[must_use]
+    pub fn line(&self) -> &[Point3] {
+        match self.kind {
+            ToolKind::Freehand => self.freehand.line(),
+            _ => &[],
+        }
+    }
+}

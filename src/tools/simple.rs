@@ -1,0 +1,92 @@
+//! The tools without a preview: crosshair, delete contour.
+
+use super::canvas::on_nearest_slice;
+use super::{Cursor, CursorShape, Reaction, ToolEvent};
+use crate::edit;
+use crate::geometry::Point3;
+use crate::patient::RoiId;
+use crate::session::{Command, Session};
+
+/// Moves the crosshair by click and drag.
+#[derive(Debug, Default)]
+pub struct NavigateTool {
+    dragging: bool,
+}
+
+impl NavigateTool {
+    /// Whether the crosshair is being dragged.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.dragging
+    }
+
+    /// Lets the crosshair go where it is.
+    pub fn cancel(&mut self) {
+        self.dragging = false;
+    }
+
+    /// The next state and where the crosshair goes.
+    pub fn event(&mut self, event: ToolEvent) -> Reaction {
+        let at = match event {
+            ToolEvent::Press(at, _) => {
+                self.dragging = true;
+                Some(at)
+            }
+            ToolEvent::Drag(at) if self.dragging => Some(at),
+            ToolEvent::Release(_) | ToolEvent::Escape => {
+                self.dragging = false;
+                None
+            }
+            _ => None,
+        };
+        Reaction { crosshair: at, ..Reaction::default() }
+    }
+}
+
+/// Deletes the contour of the selected structure under the cursor, on the slice nearest to it.
+#[derive(Debug, Default)]
+pub struct DeleteContourTool {
+    at: Option<Point3>,
+    pressed: Option<RoiId>,
+}
+
+impl DeleteContourTool {
+    /// The next state and what comes of it: a press on a contour and a release delete it.
+    pub fn event(&mut self, session: &Session, event: ToolEvent) -> Reaction {
+        match event {
+            ToolEvent::Hover(at, _) | ToolEvent::Drag(at) => self.at = Some(at),
+            ToolEvent::Leave => self.at = None,
+            ToolEvent::Escape => self.pressed = None,
+            ToolEvent::Press(at, _) => {
+                self.at = Some(at);
+                let selected = session.selected().map(|roi| roi.id);
+                match session.may_draw(selected, None) {
+                    Ok(roi) => self.pressed = Some(roi.id),
+                    Err(refusal) => return Reaction::message(refusal),
+                }
+            }
+            ToolEvent::Release(at) => {
+                if let Some(roi) = self.pressed.take() {
+                    return Reaction::command(Command::DeleteContour { roi, at });
+                }
+            }
+        }
+        Reaction::default()
+    }
+
+    /// How the cursor looks now: a minus over a contour that a click would delete.
+    #[must_use]
+    pub fn cursor(&self, session: &Session) -> Cursor {
+        let roi = session.selected();
+        let hit = roi.zip(self.at).is_some_and(|(roi, at)| {
+            on_nearest_slice(&session.series().volume, roi, at)
+                .is_some_and(|(polygons, at)| edit::contains(polygons, at))
+        });
+        Cursor {
+            shape: CursorShape::Cross,
+            sign: hit.then_some(edit::Sign::Cut),
+            color: roi.map(|roi| roi.color),
+            label: roi.map(|roi| roi.name.clone()),
+        }
+    }
+}
