@@ -202,14 +202,13 @@ impl<R: Read + Seek> Walker<R> {
     fn read_meta(&mut self) -> Result<Option<String>, HeaderError> {
         let mut transfer_syntax = None;
         while self.position + 8 <= self.length {
-            let before = self.position;
-            let element = self.read_element_header()?;
-            if element.tag.0 != 2 {
-                let back = self.position - before;
-                self.reader.seek_relative(-signed(back)?)?;
-                self.position = before;
+            let mut group = [0; 2];
+            self.reader.read_exact(&mut group)?;
+            self.reader.seek_relative(-2)?;
+            if group != [2, 0] {
                 break;
             }
+            let element = self.read_element_header()?;
             let length = self.within(element.length.unwrap_or(0))?;
             if element.tag == (2, 0x10) {
                 let mut value = vec![0; usize_of(length)?];

@@ -80,6 +80,10 @@ pub fn scan(paths: &[PathBuf], progress: &Progress) -> Result<Library, ScanError
     for item in found {
         match item {
             Found::Foreign => foreign += 1,
+            Found::Misnamed(warning) => {
+                foreign += 1;
+                warnings.push(warning);
+            }
             Found::Refused(warning) => warnings.push(warning),
             Found::Images(images, remarks) => {
                 loose.extend(images);
@@ -171,7 +175,9 @@ fn list_files(
 enum Found {
     /// Not DICOM.
     Foreign,
-    /// DICOM, or named so, but not usable.
+    /// Not DICOM, but named so.
+    Misnamed(DataWarning),
+    /// DICOM, but not usable.
     Refused(DataWarning),
     Images(Vec<Loose>, Vec<DataWarning>),
     StructureSet(Box<StructureSetEntry>),
@@ -183,7 +189,7 @@ fn look_at(path: PathBuf) -> Found {
         Ok(header) => header,
         Err(HeaderError::NotDicom) if !is_named_as_dicom(&path) => return Found::Foreign,
         Err(error @ HeaderError::NotDicom) => {
-            return Found::Refused(DataWarning::new(path, format!("it is {error}; left out")));
+            return Found::Misnamed(DataWarning::new(path, format!("it is {error}; left out")));
         }
         Err(error) => return Found::Refused(DataWarning::new(path, format!("{error}; left out"))),
     };
