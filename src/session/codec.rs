@@ -193,7 +193,9 @@ impl Writer {
     fn heading(&mut self, heading: &Heading) {
         self.text(&heading.label);
         let PatientInfo { name, id, birth_date, sex, synthetic } = &heading.patient;
-        [name, id, birth_date, sex].map(|text| self.text(text));
+        for text in [name, id, birth_date, sex] {
+            self.text(text);
+        }
         self.flag(*synthetic);
         for uid in [&heading.frame_of_reference_uid, &heading.series_uid, &heading.sop_instance_uid] {
             self.maybe(uid.as_ref(), |w, uid| w.text(uid));

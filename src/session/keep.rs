@@ -3,7 +3,7 @@
 use super::history::Step;
 use super::journal::{Catalog, Journal, JournalError, JournalStatus, JournalSubject};
 use super::{Applied, Edit, History, Refusal, Session};
-use crate::patient::{RoiId, Series, StructureSet};
+use crate::patient::{RoiId, Series, StructureSet, series_fingerprint};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,38 +13,39 @@ fn journal_folder(data_folder: &Path) -> PathBuf {
 }
 
 /// The journals in a data folder, for the start screen ("Resume") and for the question whether to
-/// go on when known images are opened ([`Catalog::of_images`]).
+/// go on when known images are opened ([`Catalog::of_images`], by
+/// [`crate::patient::series_fingerprint`]).
 #[must_use]
 pub fn catalog(data_folder: &Path) -> Catalog {
     Catalog::read(&journal_folder(data_folder))
 }
 
-/// What the journal says about a series: `fingerprint` of its instances and geometry, and the files
-/// it was opened from.
-#[must_use]
-pub fn subject_of(series: &Series, fingerprint: String, opened_from: Vec<PathBuf>) -> JournalSubject {
+/// What the journal says about a series and the files it was opened from.
+fn subject_of(series: &Series, opened_from: &[PathBuf]) -> JournalSubject {
     let info = &series.info;
     JournalSubject {
-        fingerprint,
+        fingerprint: series_fingerprint(series),
         patient_name: info.patient.name.clone(),
         patient_id: info.patient.id.clone(),
         birth_date: info.patient.birth_date.clone(),
         study_date: info.study.date.clone(),
         series: format!("{} {}", info.modality.code(), info.description).trim().to_owned(),
         synthetic: info.patient.synthetic,
-        opened_from,
+        opened_from: opened_from.to_vec(),
     }
 }
 
 impl Session {
-    /// A session with a new journal in `data_folder`. Earlier journals of the same images stay.
+    /// A session with a new journal in `data_folder`, for a series opened from the files or folders
+    /// `opened_from`. Earlier journals of the same images stay.
     ///
     /// When the journal cannot be written the session works all the same, and
     /// [`Self::journal_status`] says why edits are not kept.
     #[must_use]
-    pub fn begin(series: Arc<Series>, subject: &JournalSubject, data_folder: &Path) -> Self {
+    pub fn begin(series: Arc<Series>, opened_from: &[PathBuf], data_folder: &Path) -> Self {
+        let subject = subject_of(&series, opened_from);
         let mut session = Self::new(series);
-        match Journal::create(&journal_folder(data_folder), subject, &session.set) {
+        match Journal::create(&journal_folder(data_folder), &subject, &session.set) {
             Ok(journal) => session.journal = Some(journal),
             Err(error) => session.journal_off = error.to_string(),
         }
@@ -55,14 +56,15 @@ impl Session {
     /// after the last completed edit.
     ///
     /// # Errors
-    /// [`JournalError`]: in use, of other images (`fingerprint` differs), damaged or unreadable. The
+    /// [`JournalError`]: in use, of other images than `series`, damaged or unreadable. The
     /// file is then left as it is.
-    pub fn resume(series: Arc<Series>, fingerprint: &str, path: &Path) -> Result<Self, JournalError> {
+    pub fn resume(series: Arc<Series>, path: &Path) -> Result<Self, JournalError> {
+        let fingerprint = series_fingerprint(&series);
         let mut session = Self::new(series);
         let mut set: Option<StructureSet> = None;
         let mut history: Option<History> = None;
         let mut stamp = 0_u64;
-        let (journal, restored) = Journal::open(path, fingerprint, |restored, seq, name, edit| {
+        let (journal, restored) = Journal::open(path, &fingerprint, |restored, seq, name, edit| {
             stamp += 1;
             let set = set.get_or_insert_with(|| restored.base.clone());
             let history = history.get_or_insert_with(|| History::starting_at(restored.first));

@@ -24,7 +24,7 @@ pub use colors::{PALETTE, color_for};
 pub use command::{Command, Neighbour};
 pub use history::{HISTORY_MEMORY, History};
 pub use journal::{Catalog, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
-pub use keep::{catalog, subject_of};
+pub use keep::catalog;
 pub use refusal::Refusal;
 
 use crate::patient::{Roi, RoiId, Series, Slice, StructureSet};
