@@ -17,6 +17,7 @@ pub mod dicom;
 pub mod edit;
 pub mod formats;
 pub mod geometry;
+pub mod metrics;
 pub mod patient;
 pub mod progress;
 pub mod session;

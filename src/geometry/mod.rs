@@ -3,11 +3,21 @@
 //! Patient space is DICOM LPS in millimetres, `f64`. A voxel's centre is at integer (i, j, k),
 //! i fastest in memory. Nothing here assumes axial, square or even spacing. Pure functions, no I/O.
 
+pub mod clip;
+pub mod distance;
 mod grid;
+mod keyhole;
 mod plane;
 mod polygon;
+pub mod rasterise;
+mod rings;
+pub mod section;
+pub mod stroke;
+pub mod surface;
+pub mod trace;
 
 pub use grid::Grid;
+pub use keyhole::{keyhole, open_keyholes};
 pub use plane::{LATTICE_MM, Plane};
 pub use polygon::{Polygon, Ring, ring_area};
 

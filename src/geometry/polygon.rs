@@ -42,6 +42,34 @@ impl Polygon {
         }))
     }
 
+    /// The same polygon with its outer ring counter-clockwise and its holes clockwise; each ring
+    /// keeps its first vertex.
+    #[must_use]
+    pub fn oriented(mut self) -> Self {
+        let turn = |ring: &mut Ring, counter_clockwise: bool| {
+            if ring.len() >= 3 && (ring_area(ring) > 0.0) != counter_clockwise {
+                ring[1..].reverse();
+            }
+        };
+        turn(&mut self.outer, true);
+        for hole in &mut self.holes {
+            turn(hole, false);
+        }
+        self
+    }
+
+    /// Whether both have the same rings to the bit, whatever vertex a ring starts with, whatever
+    /// way round it runs and whatever the order of the holes.
+    #[must_use]
+    pub fn same_rings(&self, other: &Self) -> bool {
+        let holes = |polygon: &Self| {
+            let mut holes: Vec<_> = polygon.holes.iter().map(|ring| ring_key(ring)).collect();
+            holes.sort_unstable();
+            holes
+        };
+        ring_key(&self.outer) == ring_key(&other.outer) && holes(self) == holes(other)
+    }
+
     /// Whether `point` is inside by the even-odd rule over all rings. A point on an edge counts as
     /// inside when the inside lies towards +x of it (or +y, on a horizontal edge): of two pieces
     /// that share an edge exactly one owns it.
@@ -59,15 +87,33 @@ pub fn ring_area(ring: &[Point2]) -> f64 {
     ring.windows(2).map(|pair| (pair[0] - origin).perp(&(pair[1] - origin))).sum::<f64>() / 2.0
 }
 
+/// Where the edge `a`-`b` (either way round, to the same bits) meets height `v`.
+pub(super) fn edge_u_at(a: Point2, b: Point2, v: f64) -> f64 {
+    let (low, high) = if a.y < b.y { (a, b) } else { (b, a) };
+    low.x + (v - low.y) * (high.x - low.x) / (high.y - low.y)
+}
+
+/// The ring's coordinates from its least vertex on, counter-clockwise, as bits.
+fn ring_key(ring: &[Point2]) -> Vec<(u64, u64)> {
+    let mut bits: Vec<(u64, u64)> =
+        ring.iter().map(|p| ((p.x + 0.0).to_bits(), (p.y + 0.0).to_bits())).collect();
+    if ring_area(ring) < 0.0 {
+        bits.reverse();
+    }
+    if let Some(least) = (0..bits.len()).min_by_key(|at| bits[*at]) {
+        bits.rotate_left(least);
+    }
+    bits
+}
+
 fn ring_crossings_are_odd(ring: &[Point2], point: Point2) -> bool {
     let mut odd = false;
     let Some(mut previous) = ring.last() else { return false };
     for vertex in ring {
         // Half-open in v: an edge holds its lower end and not its upper one.
         if (vertex.y > point.y) != (previous.y > point.y) {
-            let x = vertex.x + (point.y - vertex.y) * (previous.x - vertex.x) / (previous.y - vertex.y);
             // Half-open in u: a crossing at the point itself does not count, so a left edge owns it.
-            if point.x < x {
+            if point.x < edge_u_at(*vertex, *previous, point.y) {
                 odd = !odd;
             }
         }
@@ -77,10 +123,11 @@ fn ring_crossings_are_odd(ring: &[Point2], point: Point2) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn square(x0: f64, y0: f64, side: f64) -> Ring {
+    /// A counter-clockwise square by its least corner.
+    pub(in crate::geometry) fn square(x0: f64, y0: f64, side: f64) -> Ring {
         [(x0, y0), (x0 + side, y0), (x0 + side, y0 + side), (x0, y0 + side)]
             .map(|(x, y)| Point2::new(x, y))
             .to_vec()
@@ -94,6 +141,18 @@ mod tests {
         assert!((polygon.area_mm2() - 8.0).abs() < 1e-12);
         assert!(polygon.contains(Point2::new(0.5, 0.5)));
         assert!(!polygon.contains(Point2::new(1.5, 1.5)));
+    }
+
+    #[test]
+    fn the_same_rings_may_start_anywhere() {
+        let ring = square(0.0, 0.0, 3.0);
+        let mut turned = ring.clone();
+        turned.rotate_left(2);
+        turned.reverse();
+        let (a, b) = (Polygon::from_outer(ring), Polygon::from_outer(turned));
+        assert!(a.same_rings(&b) && a != b);
+        assert!(!a.same_rings(&Polygon::from_outer(square(0.0, 0.0, 3.5))));
+        assert_eq!(b.clone().oriented().outer[0], b.outer[0]);
     }
 
     #[test]

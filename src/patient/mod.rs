@@ -6,6 +6,7 @@ mod fingerprint;
 mod mask;
 mod roi;
 mod series;
+mod stack;
 mod structure_set;
 mod volume;
 mod warning;
