@@ -20,5 +20,6 @@ pub mod geometry;
 pub mod metrics;
 pub mod patient;
 pub mod progress;
+pub mod render;
 pub mod session;
 // `tools` follows with `geometry::clip`.
