@@ -22,4 +22,4 @@ pub mod patient;
 pub mod progress;
 pub mod render;
 pub mod session;
-// `tools` follows with `geometry::clip`.
+pub mod tools;

@@ -4,6 +4,17 @@
 //! vertices that an operation does not reach come back with the same bits. `tools` calls these
 //! while a gesture runs, `session` when a command needs them.
 
+mod freehand;
+mod paint;
+mod simplify;
 mod slices;
+mod slivers;
 
+pub use freehand::{freehand, freehand_slab, path_touches, region_of};
+pub use paint::{Sign, paint, paint_ball, paint_disc};
+pub use simplify::simplified;
 pub use slices::{contains, copy_to_slice, delete_contour, reoriented};
+pub use slivers::without_slivers;
+
+/// Arcs are chords within this distance of the true circle, mm: a fiftieth of a usual pixel.
+pub const CHORD_MM: f64 = 0.02;

@@ -9,6 +9,8 @@ mod change;
 mod codec;
 mod colors;
 mod command;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod history;
 pub mod jobs;
 pub mod journal;
