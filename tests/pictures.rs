@@ -4,8 +4,9 @@
 use delineo::geometry::{Grid, Plane, Point3, Vector3};
 use delineo::patient::{OUTSIDE_I16, RoiId, Slice, Unit, Volume, Voxels};
 use delineo::render::{
-    ColorMap, FusionLayer, Gpu, Interpolation, OrbitCamera, Outline, OutlineKey, Quality, Renderer, RgbaImage,
-    SliceCamera, SliceScene, SurfaceMesh, ViewKey, ViewKind, VolumeScene, VolumeStyle, Window, cpu,
+    ColorMap, FusionLayer, Gpu, Interpolation, OrbitCamera, Outline, OutlineKey, Quality, Renderer,
+    RgbaImage, SliceCamera, SliceScene, SurfaceMesh, ViewKey, ViewKind, VolumeScene, VolumeStyle, Window,
+    cpu,
 };
 use nalgebra::{Rotation3, Unit as UnitVector};
 use std::sync::Arc;
@@ -141,7 +142,14 @@ fn slices_agree_in_all_planes_with_contours_and_fusion() {
 
 /// An octahedron of 11 mm around a point.
 fn octahedron(center: Point3) -> SurfaceMesh {
-    let corners = [[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0_f32]];
+    let corners = [
+        [1.0, 0.0, 0.0],
+        [-1.0, 0.0, 0.0],
+        [0.0, 1.0, 0.0],
+        [0.0, -1.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [0.0, 0.0, -1.0_f32],
+    ];
     let c = [center.x as f32, center.y as f32, center.z as f32];
     let at = |p: [f32; 3]| [c[0] + 11.0 * p[0], c[1] + 11.0 * p[1], c[2] + 11.0 * p[2]];
     let faces = [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]];

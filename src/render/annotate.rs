@@ -106,7 +106,8 @@ fn draw_scale(image: &mut RgbaImage, mm_per_pixel: f64, size: f32) {
     let left = (right - length).floor();
     let thick = (size / 9.0).round().max(1.0);
     let tick = (size * 0.35).round();
-    let pieces = [[left, y - thick, right, y], [left, y - tick, left + thick, y], [right - thick, y - tick, right, y]];
+    let pieces =
+        [[left, y - thick, right, y], [left, y - tick, left + thick, y], [right - thick, y - tick, right, y]];
     for [l, t, r, b] in pieces {
         fill_rect(image, [l - 1.0, t - 1.0, r + 1.0, b + 1.0], [0.0; 3], 0.45);
     }
@@ -142,10 +143,12 @@ fn draw_cube(image: &mut RgbaImage, camera: &OrbitCamera, center: [f32; 2], half
 
 /// Fills a convex quadrilateral, with four samples a pixel.
 fn fill_quad(image: &mut RgbaImage, corners: [[f32; 2]; 4], color: [f32; 3], opacity: f32) {
-    let bound = |axis: usize, pick: fn(f32, f32) -> f32| corners.iter().map(|c| c[axis]).fold(corners[0][axis], pick);
+    let bound =
+        |axis: usize, pick: fn(f32, f32) -> f32| corners.iter().map(|c| c[axis]).fold(corners[0][axis], pick);
     #[expect(clippy::cast_possible_truncation, reason = "pixels")]
     let range = |axis: usize| bound(axis, f32::min).floor() as i32..=bound(axis, f32::max).ceil() as i32;
-    let side = |a: [f32; 2], b: [f32; 2], p: [f32; 2]| (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]);
+    let side =
+        |a: [f32; 2], b: [f32; 2], p: [f32; 2]| (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]);
     for y in range(1) {
         for x in range(0) {
             #[expect(clippy::cast_precision_loss, reason = "pixels")]
@@ -168,7 +171,8 @@ fn stroke(image: &mut RgbaImage, a: [f32; 2], b: [f32; 2], color: [f32; 3]) {
     let edge = [b[0] - a[0], b[1] - a[1]];
     let square = (edge[0] * edge[0] + edge[1] * edge[1]).max(1e-6);
     #[expect(clippy::cast_possible_truncation, reason = "pixels")]
-    let range = |axis: usize| (a[axis].min(b[axis]).floor() as i32 - 1)..=(a[axis].max(b[axis]).ceil() as i32 + 1);
+    let range =
+        |axis: usize| (a[axis].min(b[axis]).floor() as i32 - 1)..=(a[axis].max(b[axis]).ceil() as i32 + 1);
     for y in range(1) {
         for x in range(0) {
             #[expect(clippy::cast_precision_loss, reason = "pixels")]

@@ -72,7 +72,8 @@ fn outlines(text: &str, size_px: f32) -> (Edges, f32) {
     let mut width = 0.0;
     let Ok(font) = FontRef::new(epaint_default_fonts::UBUNTU_LIGHT) else { return (edges, width) };
     let (size, location) = (Size::new(size_px), LocationRef::default());
-    let (charmap, glyphs, metrics) = (font.charmap(), font.outline_glyphs(), font.glyph_metrics(size, location));
+    let (charmap, glyphs, metrics) =
+        (font.charmap(), font.outline_glyphs(), font.glyph_metrics(size, location));
     for character in text.chars() {
         let Some(id) = charmap.map(character).or_else(|| charmap.map('?')) else { continue };
         edges.offset = [width, 0.0];

@@ -169,7 +169,10 @@ mod tests {
     /// Jobs and a channel that hears of every wake.
     fn jobs() -> (Jobs<u32>, Receiver<()>) {
         let (sender, woken) = mpsc::channel();
-        (Jobs::new(move || drop(sender.send(()))), woken)
+        let wake = move || {
+            let _ = sender.send(());
+        };
+        (Jobs::new(wake), woken)
     }
 
     #[test]

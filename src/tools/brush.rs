@@ -39,7 +39,7 @@ enum State {
     Hovering(Point3, Modifiers),
     Painting(Box<Stroke>),
     /// The button is down, but the stroke was refused.
-    Refused(Point3, String),
+    Refused(String),
 }
 
 /// Brush and eraser.
@@ -124,7 +124,7 @@ impl BrushTool {
                     let told = Self::told(&stroke);
                     (State::Painting(Box::new(stroke)), told)
                 }
-                Err(refusal) => (State::Refused(at, refusal.to_string()), Reaction::message(refusal)),
+                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(refusal)),
             },
             (State::Painting(mut stroke), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
                 self.sweep(session, &mut stroke, at);
@@ -141,8 +141,8 @@ impl BrushTool {
                 (State::Hovering(at, Modifiers::default()), reaction)
             }
             (State::Painting(stroke), ToolEvent::Leave) => (State::Painting(stroke), Reaction::default()),
-            (State::Refused(_, why), ToolEvent::Drag(at)) => {
-                (State::Refused(at, why.clone()), Reaction::message(why))
+            (State::Refused(why), ToolEvent::Drag(_)) => {
+                (State::Refused(why.clone()), Reaction::message(why))
             }
             (_, ToolEvent::Release(at) | ToolEvent::Drag(at)) => {
                 (State::Hovering(at, Modifiers::default()), Reaction::default())
@@ -233,7 +233,7 @@ impl BrushTool {
         let circle = |center| CursorShape::Circle { center, radius_mm: self.radius_mm };
         match &self.state {
             State::Away => Cursor::plain(CursorShape::Arrow),
-            State::Refused(_, why) => {
+            State::Refused(why) => {
                 Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
             }
             State::Painting(stroke) => {
