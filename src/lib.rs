@@ -10,7 +10,7 @@
 //! | 3 | `session` |
 //! | 2 | `dicom`, `formats`, `ai`, `edit`, `metrics`, `render`, `phantom` |
 //! | 1 | [`patient`] |
-//! | 0 | [`geometry`], [`progress`] |
+//! | 0 | [`geometry`], [`progress`], [`new_file`] |
 
 pub mod cli;
 pub mod dicom;
@@ -18,6 +18,7 @@ pub mod edit;
 pub mod formats;
 pub mod geometry;
 pub mod metrics;
+pub mod new_file;
 pub mod patient;
 pub mod progress;
 pub mod render;

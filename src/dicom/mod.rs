@@ -1,11 +1,14 @@
 //! DICOM files to and from the nouns of [`crate::patient`]. The types of dicom-rs stop here.
 //!
-//! Reading is two steps: [`scan`] finds what there is by headers, [`read_series`] reads the pixels
-//! of one series.
+//! Reading images is two steps: [`scan`] finds what there is by headers, [`read_series`] reads the
+//! pixels of one series. [`read_rtstruct`] and [`write_rtstruct`] carry structures, and
+//! [`write_ct_series`] writes the bundled sample patient.
 
 mod assemble;
 mod attributes;
 mod codec;
+mod ct_write;
+mod element;
 mod header;
 mod image;
 mod layout;
@@ -13,9 +16,21 @@ mod library;
 mod pixels;
 mod read_series;
 mod resample;
+mod rtstruct;
+mod rtstruct_planes;
+mod rtstruct_read;
+mod rtstruct_write;
 mod scan;
 mod suv;
 
+pub use ct_write::{WriteCtError, write_ct_series};
 pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, StructureSetEntry};
 pub use read_series::{ReadSeries, ReadSeriesError, read_series};
+pub use rtstruct_read::{ReadRtstruct, ReadRtstructError, read_rtstruct};
+pub use rtstruct_write::{WriteRtstructError, WriteRtstructOptions, WrittenRtstruct, write_rtstruct};
 pub use scan::{ScanError, modality_rank, scan};
+
+/// The Implementation Class UID of files written here.
+pub(crate) const IMPLEMENTATION_CLASS_UID: &str = "2.25.199271374923742319604297135904711297203";
+/// The Implementation Version Name of files written here.
+pub(crate) const IMPLEMENTATION_VERSION_NAME: &str = concat!("DELINEO_", env!("CARGO_PKG_VERSION"));

@@ -4,19 +4,24 @@
 
 mod fingerprint;
 mod mask;
+mod mask_planes;
+mod regrid;
 mod roi;
 mod series;
 mod stack;
 mod structure_set;
+mod uid;
 mod volume;
 mod warning;
 
 pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
+pub use regrid::OtherGrid;
 pub use roi::{
     Approval, Color, GenerationAlgorithm, GeometricType, Roi, RoiId, RoiPlane, RoiType, SourceContour,
 };
 pub use series::{DateText, ImageInstance, Modality, PatientInfo, Series, SeriesInfo, StudyInfo, Uid};
 pub use structure_set::StructureSet;
+pub use uid::{new_uid, uid_from_seed};
 pub use volume::{OUTSIDE_I16, Slice, Unit, Volume, Voxels};
 pub use warning::DataWarning;

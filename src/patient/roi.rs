@@ -202,6 +202,9 @@ pub struct SourceContour {
     pub number: Option<i32>,
     /// Contour Image Sequence, where stored.
     pub images: Vec<ImageInstance>,
+    /// Whether reading found it to bound an area on one of [`Roi::planes`]. One that does not (a
+    /// point, an open contour, a closed one without area) goes out again whatever is edited.
+    pub bounds_area: bool,
 }
 
 impl SourceContour {

@@ -1,0 +1,268 @@
+//! `delineo convert`: structures as contours or as a label map on the images' voxels.
+
+use crate::dicom::{WriteRtstructOptions, read_rtstruct, write_rtstruct};
+use crate::formats::nifti;
+use crate::new_file::write_file;
+use crate::patient::{
+    Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume,
+};
+use crate::progress::Progress;
+use crate::session::study::Study;
+use anyhow::{Context, bail};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Converts structures: RTSTRUCT (.dcm) to a NIfTI label map (.nii, .nii.gz) and back.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The RTSTRUCT or the label map to convert.
+    input: PathBuf,
+    /// The images that the structures belong to: a folder or file of DICOM, or a NIfTI image.
+    #[arg(long, value_name = "PATH")]
+    image: Option<PathBuf>,
+    /// The file to write; its ending says what: .dcm an RTSTRUCT, .nii or .nii.gz a label map.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Only these structures, by name.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    rois: Vec<String>,
+    /// The series to use where the images hold several.
+    #[arg(long, value_name = "UID")]
+    series: Option<String>,
+    /// Writes the label map of a series with uneven slices on evenly spaced ones.
+    #[arg(long)]
+    resample: bool,
+    /// Overwrites an existing file.
+    #[arg(long)]
+    force: bool,
+}
+
+/// What a file holds, by its name's ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Rtstruct,
+    LabelMap,
+}
+
+fn kind_of(path: &Path) -> anyhow::Result<Kind> {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    if ends(&[".nii", ".nii.gz"]) {
+        Ok(Kind::LabelMap)
+    } else if ends(&[".seg.dcm", ".nrrd", ".stl", ".ply", ".obj"]) {
+        bail!("this kind of file is not supported yet; use .dcm (RTSTRUCT), .nii or .nii.gz: {}", path.display())
+    } else if ends(&[".dcm"]) {
+        Ok(Kind::Rtstruct)
+    } else {
+        bail!("the ending does not say what it is; use .dcm (RTSTRUCT), .nii or .nii.gz: {}", path.display())
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file cannot be read or written, or input and images do not belong together.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let to = kind_of(&args.out)?;
+    // An RTSTRUCT may have any name.
+    let from = kind_of(&args.input).unwrap_or(Kind::Rtstruct);
+    if from == Kind::LabelMap && to == Kind::LabelMap {
+        bail!("input and output are both label maps, nothing to convert: {}", args.input.display());
+    }
+    if !args.input.is_file() {
+        bail!("there is no such file; give an RTSTRUCT or a label map: {}", args.input.display());
+    }
+    let Some(image) = &args.image else {
+        bail!("structures are converted on the voxels of their images; name them with --image PATH: {}", args.input.display());
+    };
+    let study = Study::open(std::slice::from_ref(image), args.series.as_deref(), &Progress::new())?;
+    for warning in &study.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let series = &study.series;
+    if to == Kind::LabelMap && series.volume.is_resampled() && !args.resample {
+        bail!(
+            "the slices are unevenly spaced, which a NIfTI label map cannot hold; \
+             --resample writes it on evenly spaced slices: {}",
+            image.display()
+        );
+    }
+    let mut set = match from {
+        Kind::Rtstruct => {
+            let read = read_rtstruct(&args.input, Some(series))?;
+            for warning in &read.warnings {
+                eprintln!("warning: {warning}");
+            }
+            read.set
+        }
+        Kind::LabelMap => {
+            let mut labels = nifti::read_labels(&args.input)?;
+            if labels.names.is_empty() {
+                labels.names = read_names(&args.input)?;
+            }
+            let labels = labels
+                .on_grid(&series.volume.grid)
+                .with_context(|| format!("cannot put the labels on these images: {}", args.input.display()))?;
+            structures_of(&labels, series)
+        }
+    };
+    keep_named(&mut set, &args.rois, &args.input)?;
+    match to {
+        Kind::Rtstruct => {
+            let options = WriteRtstructOptions { force: args.force, ..WriteRtstructOptions::default() };
+            let written = write_rtstruct(&set, series, &args.out, &options)?;
+            for warning in written.warnings {
+                eprintln!("warning: {warning}");
+            }
+        }
+        Kind::LabelMap => {
+            let (labels, remarks) = label_map_of(&set, &series.volume);
+            for remark in remarks {
+                eprintln!("warning: {remark}");
+            }
+            let names = names_text(&labels)?;
+            let beside = names_path(&args.out);
+            if !args.force && beside.exists() {
+                bail!("the file of label names already exists; choose another name or ask to overwrite it (--force): {}", beside.display());
+            }
+            nifti::write_labels(&args.out, &labels, args.force)?;
+            write_file(&beside, args.force, names.as_bytes())?;
+        }
+    }
+    eprintln!("{} structures: {}", set.rois.len(), args.out.display());
+    Ok(())
+}
+
+/// Leaves only the ROIs of these names (all when there are none).
+fn keep_named(set: &mut StructureSet, names: &[String], path: &Path) -> anyhow::Result<()> {
+    for name in names {
+        if set.roi_named(name).is_none() {
+            let known: Vec<_> = set.rois.iter().map(|roi| roi.name.as_str()).collect();
+            bail!("there is no structure {name}, only {}: {}", known.join(", "), path.display());
+        }
+    }
+    if !names.is_empty() {
+        set.rois.retain(|roi| names.contains(&roi.name));
+    }
+    if set.rois.is_empty() {
+        bail!("there is no structure to convert: {}", path.display());
+    }
+    Ok(())
+}
+
+/// One label an ROI, 1 onwards in the set's order; where ROIs overlap the later one has the voxel,
+/// and the remarks say which and how many.
+fn label_map_of(set: &StructureSet, volume: &Volume) -> (LabelMap, Vec<String>) {
+    let mut labels = vec![0_u16; volume.grid.len()];
+    let mut names = Vec::new();
+    let mut overlaps: BTreeMap<(u16, u16), usize> = BTreeMap::new();
+    let mut remarks = Vec::new();
+    let masks: Vec<Mask> = set.rois.par_iter().map(|roi| Mask::of_roi(roi, volume)).collect();
+    for (label, (roi, mask)) in (1_u16..).zip(set.rois.iter().zip(masks)) {
+        names.push((label, roi.name.clone()));
+        if mask.count() == 0 {
+            remarks.push(format!("{} has no voxel on these images", roi.name));
+        }
+        let [ni, nj, _] = mask.size;
+        for (at, _) in mask.voxels.iter().enumerate().filter(|(_, inside)| **inside) {
+            let voxel = [mask.low[0] + at % ni, mask.low[1] + at / ni % nj, mask.low[2] + at / (ni * nj)];
+            let Some(index) = volume.grid.index_of(voxel) else { continue };
+            if labels[index] != 0 {
+                *overlaps.entry((labels[index], label)).or_default() += 1;
+            }
+            labels[index] = label;
+        }
+    }
+    let name = |label: u16| &set.rois[usize::from(label) - 1].name;
+    remarks.extend(overlaps.into_iter().map(|((earlier, later), count)| {
+        let (earlier, later) = (name(earlier), name(later));
+        format!("{earlier} and {later} overlap in {count} voxels: {later} has them")
+    }));
+    (LabelMap { grid: volume.grid.clone(), labels, names }, remarks)
+}
+
+/// The contours of every label on the series' slices.
+fn structures_of(labels: &LabelMap, series: &Series) -> StructureSet {
+    let rois = labels
+        .masks()
+        .into_par_iter()
+        .map(|(label, mask)| {
+            let number = i32::from(label);
+            let mut roi = Roi::new(RoiId(u64::from(label)), number, labels.name_of(label), color_of(label));
+            roi.generation = GenerationAlgorithm::Unknown;
+            roi.planes = mask.planes(&series.volume);
+            Arc::new(roi)
+        })
+        .collect();
+    StructureSet {
+        label: "Label map".to_owned(),
+        patient: series.info.patient.clone(),
+        frame_of_reference_uid: series.info.frame_of_reference_uid.clone(),
+        series_uid: Some(series.info.uid.clone()),
+        sop_instance_uid: None,
+        rois,
+    }
+}
+
+/// Colours that differ for neighbouring labels: the hue turns by the golden angle.
+fn color_of(label: u16) -> Color {
+    let hue = f64::from(label) * 0.618_034 % 1.0 * 6.0;
+    [5.0, 3.0, 1.0].map(|shift| {
+        let along = (shift + hue) % 6.0;
+        let value = 0.95 - 0.7 * along.min(4.0 - along).clamp(0.0, 1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
+        {
+            (value * 255.0).round() as u8
+        }
+    })
+}
+
+/// Where the names of a label map's labels are kept: `heart.nii.gz` has `heart.json`.
+fn names_path(labels: &Path) -> PathBuf {
+    let name = labels.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let lower = name.to_lowercase();
+    let stem = [".nii.gz", ".nii"].iter().find_map(|ending| lower.strip_suffix(ending)).map_or(0, str::len);
+    labels.with_file_name(format!("{}.json", name.get(..stem).unwrap_or(&name)))
+}
+
+fn read_names(labels: &Path) -> anyhow::Result<Vec<(u16, String)>> {
+    let path = names_path(labels);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let refused = || format!("the names of the labels are not {{\"1\": \"name\", ...}}: {}", path.display());
+    let text = std::fs::read_to_string(&path).with_context(refused)?;
+    let names: BTreeMap<u16, String> = serde_json::from_str(&text).with_context(refused)?;
+    Ok(names.into_iter().collect())
+}
+
+fn names_text(map: &LabelMap) -> anyhow::Result<String> {
+    let names: BTreeMap<u16, &String> = map.names.iter().map(|(label, name)| (*label, name)).collect();
+    Ok(serde_json::to_string_pretty(&names)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_say_what_a_file_is() {
+        assert_eq!(kind_of(Path::new("a/b.nii.gz")).unwrap(), Kind::LabelMap);
+        assert_eq!(kind_of(Path::new("B.NII")).unwrap(), Kind::LabelMap);
+        assert_eq!(kind_of(Path::new("rt.dcm")).unwrap(), Kind::Rtstruct);
+        assert!(kind_of(Path::new("rt.seg.dcm")).is_err());
+        assert!(kind_of(Path::new("rt.txt")).is_err());
+        assert_eq!(names_path(Path::new("x/heart.nii.gz")), Path::new("x/heart.json"));
+    }
+
+    #[test]
+    fn neighbouring_labels_have_clearly_different_colors() {
+        for label in 1..50 {
+            let (a, b) = (color_of(label), color_of(label + 1));
+            let distance: i32 = a.iter().zip(b).map(|(a, b)| (i32::from(*a) - i32::from(b)).abs()).sum();
+            assert!(distance > 100, "{label}: {a:?} {b:?}");
+        }
+    }
+}

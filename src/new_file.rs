@@ -1,0 +1,185 @@
+//! Output files that appear whole or not at all.
+//!
+//! A [`NewFile`] is written under a temporary name in the target's own folder, synced to disk and
+//! renamed; dropped before [`NewFile::commit`] it leaves nothing behind.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Why an output file could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteFileError {
+    /// The target is there already.
+    #[error("the file already exists; choose another name or ask to overwrite it (--force): {}", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target has no folder, is a folder, or its folder cannot be written to.
+    #[error("cannot write here ({reason}); choose another place: {}", path.display())]
+    Unwritable {
+        /// What the system says.
+        reason: String,
+        /// The target.
+        path: PathBuf,
+    },
+    /// The disk is full.
+    #[error("the disk is full, nothing was written; free some space or choose another place: {}", path.display())]
+    DiskFull {
+        /// The target.
+        path: PathBuf,
+    },
+}
+
+impl WriteFileError {
+    fn from_io(error: &io::Error, path: &Path) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            io::ErrorKind::NotFound => Self::Unwritable { reason: "there is no such folder".into(), path },
+            io::ErrorKind::PermissionDenied => Self::Unwritable { reason: "no permission".into(), path },
+            io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Unwritable { reason: "the disk is read-only".into(), path }
+            }
+            _ => Self::Unwritable { reason: error.to_string(), path },
+        }
+    }
+}
+
+/// A file in the making. Use it as a writer, then [`Self::commit`].
+#[derive(Debug)]
+pub struct NewFile {
+    temporary: NamedTempFile,
+    target: PathBuf,
+    overwrite: bool,
+}
+
+impl NewFile {
+    /// Begins the file that will be `target`.
+    ///
+    /// # Errors
+    /// When `target` exists and `overwrite` is false, or its folder cannot be written to.
+    pub fn create(target: &Path, overwrite: bool) -> Result<Self, WriteFileError> {
+        let refused = |error: io::Error| WriteFileError::from_io(&error, target);
+        if target.is_dir() {
+            return Err(WriteFileError::Unwritable {
+                reason: "it is a folder".into(),
+                path: target.to_owned(),
+            });
+        }
+        if !overwrite && target.symlink_metadata().is_ok() {
+            return Err(WriteFileError::Exists { path: target.to_owned() });
+        }
+        let folder = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".delineo-").suffix(".part");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // The usual rights of a new file (the process's mask applies), not a temporary file's.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(folder).map_err(refused)?;
+        Ok(Self { temporary, target: target.to_owned(), overwrite })
+    }
+
+    /// Where the bytes are until [`Self::commit`].
+    #[must_use]
+    pub fn temporary_path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), WriteFileError> {
+        self.temporary.as_file_mut().write_all(bytes).map_err(|e| WriteFileError::from_io(&e, &self.target))
+    }
+
+    /// Waits until everything written is on the disk.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn sync(&self) -> Result<(), WriteFileError> {
+        self.temporary.as_file().sync_all().map_err(|e| WriteFileError::from_io(&e, &self.target))
+    }
+
+    /// Syncs the file to disk and gives it its name.
+    ///
+    /// # Errors
+    /// When the disk is full or fails, or someone else has made the target meanwhile and it may not
+    /// be overwritten. Nothing is left behind then.
+    pub fn commit(self) -> Result<(), WriteFileError> {
+        self.sync()?;
+        let Self { temporary, target, overwrite } = self;
+        let renamed =
+            if overwrite { temporary.persist(&target) } else { temporary.persist_noclobber(&target) };
+        renamed.map_err(|error| WriteFileError::from_io(&error.error, &target))?;
+        // The name itself must survive a power cut; folders cannot be synced everywhere.
+        if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.as_file_mut().flush()
+    }
+}
+
+/// Writes a whole file at once: see [`NewFile`].
+///
+/// # Errors
+/// When the target exists and `overwrite` is false, cannot be written to, or the disk is full;
+/// nothing is left behind then.
+pub fn write_file(target: &Path, overwrite: bool, bytes: &[u8]) -> Result<(), WriteFileError> {
+    let mut file = NewFile::create(target, overwrite)?;
+    file.put(bytes)?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.txt");
+        let mut file = NewFile::create(&target, false).unwrap();
+        file.put(b"half").unwrap();
+        assert!(!target.exists());
+        drop(file);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        write_file(&target, false, b"whole").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+        assert!(matches!(write_file(&target, false, b"x"), Err(WriteFileError::Exists { .. })));
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+        write_file(&target, true, b"new").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_impossible_target_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no/such/folder/a.txt");
+        assert!(matches!(NewFile::create(&missing, false), Err(WriteFileError::Unwritable { .. })));
+        let itself = NewFile::create(folder.path(), true);
+        assert!(matches!(itself, Err(WriteFileError::Unwritable { .. })));
+    }
+}
