@@ -18,7 +18,7 @@ fn open(folder: &Path) -> Series {
 
 /// Structures of a label map on the series' own voxels.
 fn structures(series: &Series, labels: &Path) -> StructureSet {
-    let labels = nifti::read_labels(labels).unwrap().on_grid(&series.volume.grid).unwrap();
+    let labels = nifti::read_labels(labels, &Progress::new()).unwrap().on_grid(&series.volume.grid).unwrap();
     let rois = labels.masks().into_iter().map(|(label, mask)| {
         let mut roi = Roi::new(RoiId(label.into()), label.into(), format!("label_{label}"), [90, 200, 30]);
         roi.planes = mask.planes(&series.volume);

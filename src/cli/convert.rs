@@ -6,7 +6,7 @@ use crate::new_file::write_file;
 use crate::patient::{
     Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume,
 };
-use crate::progress::Progress;
+use super::bar::with_bar;
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use rayon::prelude::*;
@@ -77,7 +77,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(image) = &args.image else {
         bail!("structures are converted on the voxels of their images; name them with --image PATH: {}", args.input.display());
     };
-    let study = Study::open(std::slice::from_ref(image), args.series.as_deref(), &Progress::new())?;
+    let study = with_bar(|progress| {
+        Study::open(std::slice::from_ref(image), args.series.as_deref(), progress)
+    })?;
+    if let Some(choice) = &study.choice {
+        eprintln!("{choice}");
+    }
     for warning in &study.warnings {
         eprintln!("warning: {warning}");
     }
@@ -98,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             read.set
         }
         Kind::LabelMap => {
-            let mut labels = nifti::read_labels(&args.input)?;
+            let mut labels = with_bar(|progress| nifti::read_labels(&args.input, progress))?;
             if labels.names.is_empty() {
                 labels.names = read_names(&args.input)?;
             }
@@ -124,10 +129,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             }
             let names = names_text(&labels)?;
             let beside = names_path(&args.out);
-            if !args.force && beside.exists() {
-                bail!("the file of label names already exists; choose another name or ask to overwrite it (--force): {}", beside.display());
+            if let Some(there) = [&args.out, &beside].into_iter().find(|path| !args.force && path.exists()) {
+                bail!(
+                    "the file already exists; choose another name or ask to overwrite it (--force): {}",
+                    there.display()
+                );
             }
-            nifti::write_labels(&args.out, &labels, args.force)?;
+            let like = nifti::is_nifti_name(image).then_some(image.as_path());
+            nifti::write_labels(&labels, &args.out, like)?;
             write_file(&beside, args.force, names.as_bytes())?;
         }
     }

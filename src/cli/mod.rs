@@ -5,6 +5,7 @@
 //! 2 wrong usage.
 
 pub mod bar;
+pub mod convert;
 pub mod info;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +23,8 @@ struct Cli {
 enum Command {
     /// Lists what lies in files and folders, with every warning about the data.
     Info(info::Args),
+    /// Converts structures: RTSTRUCT (.dcm) to a NIfTI label map (.nii, .nii.gz) and back.
+    Convert(convert::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -31,6 +34,7 @@ pub fn main() -> ExitCode {
     start_logging();
     let done = match cli.command {
         Some(Command::Info(args)) => info::run(&args),
+        Some(Command::Convert(args)) => convert::run(&args),
         None => Ok(()),
     };
     match done {
