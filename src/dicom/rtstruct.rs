@@ -5,9 +5,14 @@
 
 use super::element::{items, number, put, put_items, put_optional, raw_text, text};
 use crate::patient::{Color, GeometricType, ImageInstance, PatientInfo, SourceContour, StudyInfo, Uid};
-use dicom::core::VR;
+use dicom::core::{Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
+
+/// Retired from the newest edition in favour of longer successors that few programs know yet.
+const ROI_OBSERVATION_LABEL: Tag = Tag(0x3006, 0x0085);
+/// Retired likewise.
+const ROI_OBSERVATION_DESCRIPTION: Tag = Tag(0x3006, 0x0088);
 
 /// The whole object.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,8 +74,8 @@ impl StoredSet {
             let roi = roi_of(&mut rois, item);
             if roi.roi_type.is_empty() {
                 roi.roi_type = text(item, tags::RTROI_INTERPRETED_TYPE);
-                roi.observation_label = text(item, tags::ROI_OBSERVATION_LABEL);
-                roi.observation_description = text(item, tags::ROI_OBSERVATION_DESCRIPTION);
+                roi.observation_label = text(item, ROI_OBSERVATION_LABEL);
+                roi.observation_description = text(item, ROI_OBSERVATION_DESCRIPTION);
             }
         }
         Self {
@@ -317,8 +322,8 @@ fn observation_item(roi: &StoredRoi, number: i32) -> InMemDicomObject {
     let mut item = InMemDicomObject::new_empty();
     put(&mut item, tags::OBSERVATION_NUMBER, VR::IS, number.to_string());
     put(&mut item, tags::REFERENCED_ROI_NUMBER, VR::IS, roi.number.to_string());
-    put_optional(&mut item, tags::ROI_OBSERVATION_LABEL, VR::SH, &roi.observation_label);
-    put_optional(&mut item, tags::ROI_OBSERVATION_DESCRIPTION, VR::ST, &roi.observation_description);
+    put_optional(&mut item, ROI_OBSERVATION_LABEL, VR::SH, &roi.observation_label);
+    put_optional(&mut item, ROI_OBSERVATION_DESCRIPTION, VR::ST, &roi.observation_description);
     put(&mut item, tags::RTROI_INTERPRETED_TYPE, VR::CS, &roi.roi_type);
     put(&mut item, tags::ROI_INTERPRETER, VR::PN, "");
     item

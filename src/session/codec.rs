@@ -221,6 +221,7 @@ impl Writer {
                 w.text(&contour.data);
                 w.maybe(contour.number.as_ref(), |w, number| w.signed(i64::from(*number)));
                 w.list(&contour.images, Self::image);
+                w.flag(contour.bounds_area);
             });
         });
     }
@@ -445,6 +446,7 @@ impl Reader<'_> {
                         .transpose()
                         .map_err(|_| DamagedRecord)?,
                     images: r.list(Self::image)?,
+                    bounds_area: r.flag()?,
                 })
             })
         })?;
@@ -526,6 +528,7 @@ mod tests {
             data: "1.50\\-2\\3e1".into(),
             number: Some(12),
             images: vec![image()],
+            bounds_area: true,
         }]));
         roi
     }
