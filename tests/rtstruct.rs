@@ -208,9 +208,7 @@ fn foreign(contours: &[(GeometricType, &[[f64; 3]])]) -> Vec<SourceContour> {
 }
 
 fn square(x: f64, y: f64, side: f64, z: f64) -> Vec<[f64; 3]> {
-    [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
-        .map(|(u, v)| [x + u * side, y + v * side, z])
-        .to_vec()
+    [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)].map(|(u, v)| [x + u * side, y + v * side, z]).to_vec()
 }
 
 fn read_foreign(series: &Series, contours: Vec<SourceContour>) -> (Roi, Vec<String>, tempfile::TempDir) {
@@ -267,7 +265,8 @@ fn foreign_contours_are_understood_and_go_out_as_they_came() {
     assert_eq!(organ.planes[4].plane, series.volume.slices[7].plane);
     assert!((organ.planes[3].plane.offset_mm() - z(6) - 1.0).abs() < 1e-9);
     assert!(organ.planes[3].image.is_none());
-    for part in ["open or of points", "fewer than three", "not in one plane", "on no image slice", "holes", "union"]
+    for part in
+        ["open or of points", "fewer than three", "not in one plane", "on no image slice", "holes", "union"]
     {
         assert!(warnings.iter().any(|warning| warning.contains(part)), "{part}: {warnings:?}");
     }
@@ -297,8 +296,16 @@ fn a_keyhole_drawn_elsewhere_is_a_hole() {
     let series = series("keyhole", &Lay::axial());
     let z = series.volume.slices[2].origin_mm.z;
     let ring = [
-        (0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0), (0.0, 0.0), // outline
-        (2.0, 2.0), (2.0, 5.0), (5.0, 5.0), (5.0, 2.0), (2.0, 2.0), // hole, the other way round
+        (0.0, 0.0),
+        (10.0, 0.0),
+        (10.0, 10.0),
+        (0.0, 10.0),
+        (0.0, 0.0), // outline
+        (2.0, 2.0),
+        (2.0, 5.0),
+        (5.0, 5.0),
+        (5.0, 2.0),
+        (2.0, 2.0), // hole, the other way round
     ]
     .map(|(x, y)| [x, y, z]);
     let (organ, _, _folder) = read_foreign(&series, foreign(&[(GeometricType::ClosedPlanar, &ring)]));
@@ -475,7 +482,8 @@ fn foreign_files_keep_every_character() {
                 assert_eq!((&a.name, &a.roi_type, a.color), (&b.name, &b.roi_type, b.color));
             }
             if let Some(python) = &python {
-                let said = shared::run_python(python, "same_contours.py", &[path.as_os_str(), out.as_os_str()]);
+                let said =
+                    shared::run_python(python, "same_contours.py", &[path.as_os_str(), out.as_os_str()]);
                 assert_eq!(said["different"], serde_json::json!([]), "{}", path.display());
                 assert!(said["contours"].as_u64().unwrap() > 10);
             }

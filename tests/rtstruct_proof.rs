@@ -110,7 +110,10 @@ fn check_reader(reader: &str, said: &serde_json::Value, count: usize) {
         let cc = roi["ours"].as_f64().unwrap() * roi["voxel_mm3"].as_f64().unwrap() / 1000.0;
         if cc > 20.0 {
             let dice = roi["dice"].as_f64().unwrap();
-            println!("{reader} {} {cc:.1} cc dice {dice:.4} ours {} theirs {}", roi["name"], roi["ours"], roi["theirs"]);
+            println!(
+                "{reader} {} {cc:.1} cc dice {dice:.4} ours {} theirs {}",
+                roi["name"], roi["ours"], roi["theirs"]
+            );
             large += 1;
             worst = worst.min(dice);
         }

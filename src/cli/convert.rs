@@ -1,12 +1,10 @@
 //! `delineo convert`: structures as contours or as a label map on the images' voxels.
 
+use super::bar::with_bar;
 use crate::dicom::{WriteRtstructOptions, read_rtstruct, write_rtstruct};
 use crate::formats::nifti;
 use crate::new_file::write_file;
-use crate::patient::{
-    Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume,
-};
-use super::bar::with_bar;
+use crate::patient::{Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use rayon::prelude::*;
@@ -52,7 +50,10 @@ fn kind_of(path: &Path) -> anyhow::Result<Kind> {
     if ends(&[".nii", ".nii.gz"]) {
         Ok(Kind::LabelMap)
     } else if ends(&[".seg.dcm", ".nrrd", ".stl", ".ply", ".obj"]) {
-        bail!("this kind of file is not supported yet; use .dcm (RTSTRUCT), .nii or .nii.gz: {}", path.display())
+        bail!(
+            "this kind of file is not supported yet; use .dcm (RTSTRUCT), .nii or .nii.gz: {}",
+            path.display()
+        )
     } else if ends(&[".dcm"]) {
         Ok(Kind::Rtstruct)
     } else {
@@ -75,11 +76,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("there is no such file; give an RTSTRUCT or a label map: {}", args.input.display());
     }
     let Some(image) = &args.image else {
-        bail!("structures are converted on the voxels of their images; name them with --image PATH: {}", args.input.display());
+        bail!(
+            "structures are converted on the voxels of their images; name them with --image PATH: {}",
+            args.input.display()
+        );
     };
-    let study = with_bar(|progress| {
-        Study::open(std::slice::from_ref(image), args.series.as_deref(), progress)
-    })?;
+    let study =
+        with_bar(|progress| Study::open(std::slice::from_ref(image), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
         eprintln!("{choice}");
     }
@@ -107,9 +110,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             if labels.names.is_empty() {
                 labels.names = read_names(&args.input)?;
             }
-            let labels = labels
-                .on_grid(&series.volume.grid)
-                .with_context(|| format!("cannot put the labels on these images: {}", args.input.display()))?;
+            let labels = labels.on_grid(&series.volume.grid).with_context(|| {
+                format!("cannot put the labels on these images: {}", args.input.display())
+            })?;
             structures_of(&labels, series)
         }
     };

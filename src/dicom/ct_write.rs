@@ -51,7 +51,11 @@ pub enum WriteCtError {
 ///
 /// # Errors
 /// When the series is no CT, the folder cannot be written to, the disk is full, or on cancel.
-pub fn write_ct_series(series: &Series, dir: &Path, progress: &Progress) -> Result<Vec<PathBuf>, WriteCtError> {
+pub fn write_ct_series(
+    series: &Series,
+    dir: &Path,
+    progress: &Progress,
+) -> Result<Vec<PathBuf>, WriteCtError> {
     let volume = &series.volume;
     let [columns, rows, _] = volume.grid.dims();
     let unsupported = |what: &str| WriteCtError::Unsupported { what: what.to_owned(), path: dir.to_owned() };
@@ -65,10 +69,8 @@ pub fn write_ct_series(series: &Series, dir: &Path, progress: &Progress) -> Resu
     if stored.len() != columns * rows * volume.slices.len() {
         return Err(unsupported("slices and voxels do not agree"));
     }
-    std::fs::create_dir_all(dir).map_err(|error| WriteFileError::Unwritable {
-        reason: error.to_string(),
-        path: dir.to_owned(),
-    })?;
+    std::fs::create_dir_all(dir)
+        .map_err(|error| WriteFileError::Unwritable { reason: error.to_string(), path: dir.to_owned() })?;
     progress.set_step("Writing slices");
     let common = Common { series, column_count, row_count, intercept: intercept_of(stored) };
     let present: Vec<(usize, &Slice)> =
@@ -136,7 +138,13 @@ impl Common<'_> {
         }
     }
 
-    fn encode(&self, index: usize, slice: &Slice, pixels: Vec<i16>, path: &Path) -> Result<Vec<u8>, WriteCtError> {
+    fn encode(
+        &self,
+        index: usize,
+        slice: &Slice,
+        pixels: Vec<i16>,
+        path: &Path,
+    ) -> Result<Vec<u8>, WriteCtError> {
         let failed = |reason: String| WriteCtError::Encode { reason, path: path.to_owned() };
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
@@ -171,7 +179,8 @@ impl Common<'_> {
         put(o, tags::PATIENT_POSITION, VR::CS, info.patient_position.as_deref().unwrap_or("HFS"));
         // Frame of Reference
         let frame = info.frame_of_reference_uid.clone();
-        let frame: Uid = frame.unwrap_or_else(|| uid_from_seed(&format!("frame of reference of {}", info.uid)));
+        let frame: Uid =
+            frame.unwrap_or_else(|| uid_from_seed(&format!("frame of reference of {}", info.uid)));
         put(o, tags::FRAME_OF_REFERENCE_UID, VR::UI, &*frame);
         put(o, tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
         // General Equipment
@@ -179,7 +188,8 @@ impl Common<'_> {
         put(o, tags::MANUFACTURER_MODEL_NAME, VR::LO, "Delineo");
         put(o, tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION"));
         // General Image, CT Image
-        let kind = if info.patient.synthetic { "DERIVED\\PRIMARY\\AXIAL" } else { "ORIGINAL\\PRIMARY\\AXIAL" };
+        let kind =
+            if info.patient.synthetic { "DERIVED\\PRIMARY\\AXIAL" } else { "ORIGINAL\\PRIMARY\\AXIAL" };
         put(o, tags::IMAGE_TYPE, VR::CS, kind);
         put(o, tags::ACQUISITION_NUMBER, VR::IS, "1");
         put(o, tags::INSTANCE_NUMBER, VR::IS, (index + 1).to_string());

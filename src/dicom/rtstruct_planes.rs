@@ -234,9 +234,10 @@ impl Counts {
         say(self.short, "of fewer than three points: kept in the file, not shown as an area");
         say(self.not_planar, "not in one plane: kept in the file, not shown");
         say(self.on_missing, "on a slice that the images lack");
-        let range = self.off_slices.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| {
-            (low.min(*at), high.max(*at))
-        });
+        let range = self
+            .off_slices
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(*at), high.max(*at)));
         say(
             self.off_slices.len(),
             &format!(

@@ -91,7 +91,8 @@ pub fn read_rtstruct(path: &Path, series: Option<&Series>) -> Result<ReadRtstruc
     if super::element::text(&object, tags::SOP_CLASS_UID) != uids::RT_STRUCTURE_SET_STORAGE
         && modality != "RTSTRUCT"
     {
-        let what = if modality.is_empty() { "something else".to_owned() } else { format!("a {modality} file") };
+        let what =
+            if modality.is_empty() { "something else".to_owned() } else { format!("a {modality} file") };
         return Err(ReadRtstructError::NotRtstruct { what, path: path.to_owned() });
     }
     let cut_off = object.get(tags::RTROI_OBSERVATIONS_SEQUENCE).is_none();
@@ -236,12 +237,8 @@ fn structure_set(
     let frame = Frame::new(series.map(|series| &*series.volume), all);
     let series_uid = stored.frames.iter().flat_map(|frame| &frame.series).map(|(uid, _)| uid);
     let series_uid = series_uid.clone().find(|uid| !uid.is_empty()).map(|uid| Uid::from(uid.as_str()));
-    let made: Vec<_> = stored
-        .rois
-        .into_par_iter()
-        .enumerate()
-        .map(|(index, roi)| roi_of(index, roi, &frame))
-        .collect();
+    let made: Vec<_> =
+        stored.rois.into_par_iter().enumerate().map(|(index, roi)| roi_of(index, roi, &frame)).collect();
     let mut rois = Vec::with_capacity(made.len());
     for (roi, said) in made {
         remarks.extend(said.into_iter().map(|remark| format!("{}: {remark}", roi.name)));

@@ -159,7 +159,8 @@ fn agreed_frame(set: &StructureSet, series: &Series, path: &Path) -> Result<Uid,
         }
         (None, None) => Ok(uid_from_seed(&format!("frame of reference of {}", series.info.uid))),
         (a, b) => {
-            let said = |uid: Option<&Uid>| uid.map_or_else(|| "(none stated)".to_owned(), ToString::to_string);
+            let said =
+                |uid: Option<&Uid>| uid.map_or_else(|| "(none stated)".to_owned(), ToString::to_string);
             Err(WriteRtstructError::FrameOfReferenceMismatch {
                 set: said(a),
                 series: said(b),

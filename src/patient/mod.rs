@@ -4,7 +4,6 @@
 
 mod fingerprint;
 mod mask;
-mod mask_planes;
 mod regrid;
 mod roi;
 mod series;

@@ -52,7 +52,9 @@ impl LabelMap {
                 let mut at = start + along(step[1], j) + along(step[2], k);
                 for _ in 0..ni {
                     // In range: every corner of `grid` is a voxel of `self.grid`.
-                    labels.push(usize::try_from(at).ok().and_then(|at| self.labels.get(at)).copied().unwrap_or(0));
+                    labels.push(
+                        usize::try_from(at).ok().and_then(|at| self.labels.get(at)).copied().unwrap_or(0),
+                    );
                     at += step[0];
                 }
             }
@@ -95,7 +97,8 @@ fn memory_walk(from: &Grid, to: &Grid) -> Option<([isize; 3], isize)> {
     }
     #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
     let close = (0..8_usize).all(|corner| {
-        let at = [0, 1, 2].map(|axis| if corner >> axis & 1 == 1 { to.dims()[axis] as f64 - 1.0 } else { 0.0 });
+        let at =
+            [0, 1, 2].map(|axis| if corner >> axis & 1 == 1 { to.dims()[axis] as f64 - 1.0 } else { 0.0 });
         let voxel = from.voxel_of(to.patient_of(at));
         (0..3).all(|axis| {
             let inside = voxel[axis] > -0.1 && voxel[axis] < from.dims()[axis] as f64 - 0.9;
@@ -130,8 +133,10 @@ mod tests {
     #[test]
     fn turned_axes_are_the_same_voxels() {
         let wanted = labels([4, 3, 2], [0.0; 3], [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]]);
-        let flipped = labels([4, 3, 2], [3.0, 4.0, 0.0], [[-1.0, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 3.0]]);
-        let swapped = labels([2, 4, 3], [0.0, 4.0, 0.0], [[0.0, 0.0, 3.0], [1.0, 0.0, 0.0], [0.0, -2.0, 0.0]]);
+        let flipped =
+            labels([4, 3, 2], [3.0, 4.0, 0.0], [[-1.0, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 3.0]]);
+        let swapped =
+            labels([2, 4, 3], [0.0, 4.0, 0.0], [[0.0, 0.0, 3.0], [1.0, 0.0, 0.0], [0.0, -2.0, 0.0]]);
         for other in [flipped, swapped, wanted.clone()] {
             assert_eq!(other.on_grid(&wanted.grid).unwrap(), wanted);
         }

@@ -55,7 +55,8 @@ pub fn run_python(python: &Path, script: &str, arguments: &[&std::ffi::OsStr]) -
 /// The errors that dicom3tools' validator finds in a file.
 pub fn dciodvfy_errors(path: &Path) -> Vec<String> {
     let output = Command::new("dciodvfy").arg(path).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     said.lines().filter(|line| line.starts_with("Error")).map(str::to_owned).collect()
 }
 
@@ -145,13 +146,7 @@ pub fn series(name: &str, lay: &Lay) -> Series {
             patient_position: Some("HFS".into()),
             equipment: String::new(),
         },
-        volume: Arc::new(Volume {
-            grid,
-            voxels: Voxels::I16(voxels),
-            unit: Unit::Hu,
-            slices,
-            native: None,
-        }),
+        volume: Arc::new(Volume { grid, voxels: Voxels::I16(voxels), unit: Unit::Hu, slices, native: None }),
     }
 }
 
@@ -202,7 +197,10 @@ pub fn circle(x: f64, y: f64, radius: f64, corners: u32) -> Ring {
 pub fn disc_with_holes() -> Vec<Polygon> {
     let hole = |x, y, r| circle(x, y, r, 17).into_iter().rev().collect::<Ring>();
     vec![
-        Polygon { outer: circle(0.0, 0.0, 18.0, 60), holes: vec![hole(-7.0, 1.0, 6.0), hole(8.0, -2.0, 4.0)] },
+        Polygon {
+            outer: circle(0.0, 0.0, 18.0, 60),
+            holes: vec![hole(-7.0, 1.0, 6.0), hole(8.0, -2.0, 4.0)],
+        },
         Polygon::from_outer(circle(-7.0, 1.0, 2.5, 11)),
         Polygon::from_outer(circle(24.0, 5.0, 3.0, 9)),
     ]
