@@ -17,8 +17,8 @@ pub fn to_nearest(inside: &[bool], dims: [usize; 3], spacing_mm: [f64; 3]) -> Ve
     assert_eq!(inside.len(), dims.iter().product::<usize>(), "one value a voxel");
     let mut squared: Vec<f32> =
         inside.par_iter().map(|inside| if *inside { 0.0 } else { f32::INFINITY }).collect();
-    for axis in 0..3 {
-        sweep(&mut squared, dims, axis, spacing_mm[axis]);
+    for (axis, spacing) in spacing_mm.into_iter().enumerate() {
+        sweep(&mut squared, dims, axis, spacing);
     }
     squared.par_iter_mut().for_each(|value| *value = value.sqrt());
     squared

@@ -170,7 +170,7 @@ fn level_spans(
             let (a, b) = (previous, vertex);
             previous = vertex;
             let (low, high) = if a.y < b.y { (a.y, b.y) } else { (b.y, a.y) };
-            if low == high {
+            if low >= high {
                 continue;
             }
             let (from, to) = (

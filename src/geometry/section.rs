@@ -137,11 +137,11 @@ impl Stack<'_> {
                 for (a, b) in groups(lower, upper) {
                     up[k - 1][a.end - 1] = Link::Straight(b.end - 1);
                     down[k][b.start] = Link::Straight(a.start);
-                    for n in a.start..a.end - 1 {
-                        up[k - 1][n] = Link::Around(n + 1);
+                    for (n, link) in (a.start..).zip(&mut up[k - 1][a.start..a.end - 1]) {
+                        *link = Link::Around(n + 1);
                     }
-                    for n in b.start + 1..b.end {
-                        down[k][n] = Link::Around(n - 1);
+                    for (n, link) in (b.start..).zip(&mut down[k][b.start + 1..b.end]) {
+                        *link = Link::Around(n);
                     }
                 }
             }

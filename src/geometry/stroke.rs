@@ -238,9 +238,9 @@ fn capsule(from: Point2, to: Point2, circle: &[Vector2], radius_mm: f64) -> Poly
         Vector2::new(edge.y, -edge.x).dot(&along) > 0.0
     };
     let mut ring = Vec::with_capacity(count + 2);
-    for index in 0..count {
+    for (index, direction) in circle.iter().enumerate() {
         let (before, after) = (ahead((index + count - 1) % count), ahead(index));
-        let at = |end: Point2| end + circle[index] * radius_mm;
+        let at = |end: Point2| end + direction * radius_mm;
         match (before, after) {
             (true, true) => ring.push(at(to)),
             (false, false) => ring.push(at(from)),

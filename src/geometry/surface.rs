@@ -286,7 +286,8 @@ fn normals(mesh: &Mesh) -> Vec<[f32; 3]> {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "nodes of a display field"
+    clippy::many_single_char_names,
+    reason = "nodes of a display field, plane geometry"
 )]
 fn signed_distances(polygons: &[Polygon], frame: &Frame, cell_mm: f64) -> Vec<f32> {
     const BAND: f64 = 2.0;

@@ -1,6 +1,6 @@
 //! How alike two structures are: overlap, surface distances, the path a correction would draw.
 //!
-//! Surface measures follow the definitions of Google DeepMind's `surface-distance` (Nikolov et al.,
+//! Surface measures follow the definitions of Google `DeepMind`'s `surface-distance` (Nikolov et al.,
 //! "Clinically applicable segmentation of head and neck anatomy", JMIR 23, 2021): the surface of
 //! a mask passes through the corners between voxels, every corner weighs the area of the surface
 //! in its cell of eight voxels, and distances are taken between corners.

@@ -60,7 +60,8 @@ fn fan_area(points: &[Vector], start: usize, spacing: Vector) -> f64 {
 
 /// The closed polylines of a cell, through the middles of its edges.
 fn loops(code: u8) -> Vec<Vec<Vector>> {
-    let corner = |n: usize| Vector::new((n & 1) as f64, (n >> 1 & 1) as f64, (n >> 2) as f64);
+    let bit = |n: usize, axis: usize| f64::from(u8::from(n >> axis & 1 == 1));
+    let corner = |n: usize| Vector::new(bit(n, 0), bit(n, 1), bit(n, 2));
     let mut segments: Vec<(Vector, Vector)> = Vec::new();
     for axis in 0..3 {
         let (p, q) = (1_usize << ((axis + 1) % 3), 1_usize << ((axis + 2) % 3));

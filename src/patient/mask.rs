@@ -126,7 +126,7 @@ impl Mask {
     /// What is in this and not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.combined(other, |a, b| a & !b)
+        self.combined(other, |a, b| a && !b)
     }
 
     /// What is in exactly one.

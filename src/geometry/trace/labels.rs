@@ -96,6 +96,7 @@ impl<F: Fn(u16, usize) -> f32> Padded<'_, F> {
     }
 
     /// Walks one square's boundaries: label on the left, counter-clockwise around its corner.
+    #[expect(clippy::many_single_char_names, reason = "the four corners of a square at (x, y)")]
     fn square(&self, x: usize, y: usize, steps: &mut Vec<Step>) {
         let corners =
             [self.label(x, y), self.label(x + 1, y), self.label(x + 1, y + 1), self.label(x, y + 1)];
@@ -117,29 +118,15 @@ impl<F: Fn(u16, usize) -> f32> Padded<'_, F> {
             2 => {
                 // Each of the two labels holds a run of corners. The inside lies to the left when
                 // walking from the edge after the run's last corner to the edge before its first.
-                for first in 0..4 {
-                    let before = (first + 3) % 4;
-                    if crossed[before] {
-                        let mut last = first;
-                        while !crossed[last] {
-                            last = (last + 1) % 4;
-                        }
-                        push(corners[first], edges[last], edges[before]);
-                    }
+                for (label, last, before) in runs(corners, crossed) {
+                    push(label, edges[last], edges[before]);
                 }
             }
             3 => {
                 // Three runs, meeting in the middle.
-                for first in 0..4 {
-                    let before = (first + 3) % 4;
-                    if crossed[before] {
-                        let mut last = first;
-                        while !crossed[last] {
-                            last = (last + 1) % 4;
-                        }
-                        push(corners[first], edges[last], middle);
-                        push(corners[first], middle, edges[before]);
-                    }
+                for (label, last, before) in runs(corners, crossed) {
+                    push(label, edges[last], middle);
+                    push(label, middle, edges[before]);
                 }
             }
             _ => {
@@ -165,6 +152,7 @@ impl<F: Fn(u16, usize) -> f32> Padded<'_, F> {
 
     /// With all four edges crossed: whether the even (0, 2) or the odd (1, 3) corners join, or
     /// nothing does and four labels meet in the middle.
+    #[expect(clippy::many_single_char_names, reason = "the four corners of a square at (x, y)")]
     fn joined_diagonal(&self, x: usize, y: usize, corners: [u16; 4]) -> Option<bool> {
         let [a, b, c, d] = corners;
         match (a == c, b == d) {
@@ -257,4 +245,14 @@ impl<F: Fn(u16, usize) -> f32> Padded<'_, F> {
         }
         rings
     }
+}
+
+/// The runs of alike corners around a square: label, the edge after the run's last corner, the edge
+/// before its first.
+fn runs(corners: [u16; 4], crossed: [bool; 4]) -> impl Iterator<Item = (u16, usize, usize)> {
+    corners.into_iter().enumerate().filter_map(move |(first, label)| {
+        let before = (first + 3) % 4;
+        let last = (first..first + 4).map(|corner| corner % 4).find(|corner| crossed[*corner])?;
+        crossed[before].then_some((label, last, before))
+    })
 }
