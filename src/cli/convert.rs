@@ -239,7 +239,8 @@ fn names_path(labels: &Path) -> PathBuf {
     labels.with_file_name(format!("{}.json", name.get(..stem).unwrap_or(&name)))
 }
 
-fn read_names(labels: &Path) -> anyhow::Result<Vec<(u16, String)>> {
+/// The names in the JSON file beside a label map (`x.nii.gz`: `x.json`); none when there is no file.
+pub(super) fn read_names(labels: &Path) -> anyhow::Result<Vec<(u16, String)>> {
     let path = names_path(labels);
     if !path.is_file() {
         return Ok(Vec::new());

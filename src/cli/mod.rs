@@ -5,6 +5,7 @@
 //! 2 wrong usage.
 
 pub mod bar;
+pub mod compare;
 pub mod convert;
 pub mod info;
 
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Compares the structures of two files by name.
+    Compare(compare::Args),
     /// Lists what lies in files and folders, with every warning about the data.
     Info(info::Args),
     /// Converts structures: RTSTRUCT (.dcm) to a NIfTI label map (.nii, .nii.gz) and back.
@@ -33,6 +36,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let done = match cli.command {
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Info(args)) => info::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         None => Ok(()),
