@@ -106,8 +106,8 @@ fn difference(a: &RgbaImage, b: &RgbaImage) -> (f64, f64) {
 fn assert_alike(name: &str, gpu: &RgbaImage, oracle: &RgbaImage, most_far: f64) {
     if let Some(folder) = std::env::var_os("DELINEO_PICTURES") {
         let folder = std::path::PathBuf::from(folder);
-        gpu.write_png(&folder.join(format!("{name}-gpu.png"))).unwrap();
-        oracle.write_png(&folder.join(format!("{name}-cpu.png"))).unwrap();
+        gpu.write_png(&folder.join(format!("{name}-gpu.png")), true).unwrap();
+        oracle.write_png(&folder.join(format!("{name}-cpu.png")), true).unwrap();
     }
     let distinct: std::collections::HashSet<&[u8]> = oracle.pixels.chunks_exact(4).collect();
     assert!(distinct.len() > 50, "{name}: the picture is empty");

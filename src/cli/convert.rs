@@ -97,25 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             image.display()
         );
     }
-    let mut set = match from {
-        Kind::Rtstruct => {
-            let read = read_rtstruct(&args.input, Some(series))?;
-            for warning in &read.warnings {
-                eprintln!("warning: {warning}");
-            }
-            read.set
-        }
-        Kind::LabelMap => {
-            let mut labels = with_bar(|progress| nifti::read_labels(&args.input, progress))?;
-            if labels.names.is_empty() {
-                labels.names = read_names(&args.input)?;
-            }
-            let labels = labels.on_grid(&series.volume.grid).with_context(|| {
-                format!("cannot put the labels on these images: {}", args.input.display())
-            })?;
-            structures_of(&labels, series)
-        }
-    };
+    let mut set = read_structures(&args.input, series)?;
     keep_named(&mut set, &args.rois, &args.input)?;
     match to {
         Kind::Rtstruct => {
@@ -145,6 +127,27 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     eprintln!("{} structures: {}", set.rois.len(), args.out.display());
     Ok(())
+}
+
+/// The structures of an RTSTRUCT or a label map on the slices of a series; warnings go to standard
+/// error.
+pub(super) fn read_structures(path: &Path, series: &Series) -> anyhow::Result<StructureSet> {
+    // An RTSTRUCT may have any name.
+    if kind_of(path).unwrap_or(Kind::Rtstruct) == Kind::Rtstruct {
+        let read = read_rtstruct(path, Some(series))?;
+        for warning in &read.warnings {
+            eprintln!("warning: {warning}");
+        }
+        return Ok(read.set);
+    }
+    let mut labels = with_bar(|progress| nifti::read_labels(path, progress))?;
+    if labels.names.is_empty() {
+        labels.names = read_names(path)?;
+    }
+    let labels = labels
+        .on_grid(&series.volume.grid)
+        .with_context(|| format!("cannot put the labels on these images: {}", path.display()))?;
+    Ok(structures_of(&labels, series))
 }
 
 /// Leaves only the ROIs of these names (all when there are none).

@@ -8,6 +8,7 @@ pub mod bar;
 pub mod compare;
 pub mod convert;
 pub mod info;
+pub mod render;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Command {
     Info(info::Args),
     /// Converts structures: RTSTRUCT (.dcm) to a NIfTI label map (.nii, .nii.gz) and back.
     Convert(convert::Args),
+    /// Draws the picture that the workstation would show, as a PNG file.
+    Render(render::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Info(args)) => info::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
+        Some(Command::Render(args)) => render::run(&args),
         None => Ok(()),
     };
     match done {

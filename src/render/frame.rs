@@ -1,6 +1,7 @@
 //! Which way a volume's own axes lie in the patient, and the three planes that follow from it.
 
 use crate::geometry::{Grid, Plane, Point3, Vector3};
+use crate::patient::Volume;
 
 /// A picture's size in pixels (width, height).
 pub type PictureSize = [u32; 2];
@@ -137,6 +138,41 @@ impl ViewFrame {
         Plane::new(through_mm, right, down).unwrap_or_else(|| Plane::axial(through_mm.z))
     }
 
+    /// The slice of a view nearest to a patient point: of the acquired slices where the view looks
+    /// along them, else of the voxels.
+    #[must_use]
+    pub fn nearest_slice(&self, volume: &Volume, kind: ViewKind, at_mm: Point3) -> SlicePlace {
+        let axis = self.grid_axis(kind);
+        let plane = volume.base_plane().filter(|_| axis == 2 && !volume.slices.is_empty());
+        if let Some(plane) = plane {
+            let offset = plane.normal().dot(&at_mm.coords);
+            let index = volume.nearest_slice(offset).unwrap_or(0);
+            let through_mm = at_mm + plane.normal() * (volume.slices[index].plane.offset_mm() - offset);
+            let forwards = plane.normal().dot(&self.scroll_direction(kind)) > 0.0;
+            let count = volume.slices.len();
+            return SlicePlace {
+                through_mm,
+                number: if forwards { index + 1 } else { count - index },
+                count,
+                is_missing: volume.slices[index].missing,
+            };
+        }
+        let count = volume.grid.dims()[axis];
+        let mut voxel = volume.grid.voxel_of(at_mm);
+        #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+        let nearest = voxel[axis].round().clamp(0.0, count.saturating_sub(1) as f64);
+        voxel[axis] = nearest;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+        let index = nearest as usize;
+        let forwards = volume.grid.step_mm(axis).dot(&self.scroll_direction(kind)) > 0.0;
+        SlicePlace {
+            through_mm: volume.grid.patient_of(voxel),
+            number: if forwards { index + 1 } else { count - index },
+            count,
+            is_missing: false,
+        }
+    }
+
     fn patient_axis(kind: ViewKind) -> usize {
         match kind {
             ViewKind::Axial => 2,
@@ -144,6 +180,19 @@ impl ViewFrame {
             ViewKind::Coronal => 1,
         }
     }
+}
+
+/// A slice of a view.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SlicePlace {
+    /// A point on it, as close to the point asked for as the slice allows, mm.
+    pub through_mm: Point3,
+    /// Its number, counted from 1 at the feet, the right or in front.
+    pub number: usize,
+    /// How many there are.
+    pub count: usize,
+    /// Whether the series lacks it.
+    pub is_missing: bool,
 }
 
 /// The patient directions that a vector points to, the strongest first, as letters

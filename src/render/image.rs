@@ -1,7 +1,8 @@
 //! Finished pictures.
 
 use super::PictureSize;
-use std::path::{Path, PathBuf};
+use crate::new_file::{WriteFileError, write_file};
+use std::path::Path;
 
 /// An opaque sRGB picture, 4 bytes a pixel (red, green, blue, 255), rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,27 +11,6 @@ pub struct RgbaImage {
     pub size: PictureSize,
     /// `4 * width * height` bytes.
     pub pixels: Vec<u8>,
-}
-
-/// Why a picture could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WritePictureError {
-    /// The file system refused.
-    #[error("the picture cannot be written ({source}); choose another place: {path}")]
-    Io {
-        /// What went wrong.
-        source: std::io::Error,
-        /// The picture.
-        path: PathBuf,
-    },
-    /// The picture cannot be encoded.
-    #[error("the picture cannot be encoded as PNG ({source}): {path}")]
-    Encode {
-        /// What went wrong.
-        source: png::EncodingError,
-        /// The picture.
-        path: PathBuf,
-    },
 }
 
 impl RgbaImage {
@@ -95,33 +75,32 @@ impl RgbaImage {
         resized
     }
 
-    /// Writes the picture as PNG: under a temporary name beside the target, then renamed over it.
+    /// The picture as a PNG file's bytes (without the alpha channel).
     ///
     /// # Errors
-    /// When the folder cannot be written to.
-    pub fn write_png(&self, path: &Path) -> Result<(), WritePictureError> {
-        let io = |source| WritePictureError::Io { source, path: path.to_owned() };
-        let encode = |source: png::EncodingError| match source {
-            png::EncodingError::IoError(source) => WritePictureError::Io { source, path: path.to_owned() },
-            source => WritePictureError::Encode { source, path: path.to_owned() },
-        };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().suffix(".png").tempfile_in(folder).map_err(io)?;
-        let mut encoder = png::Encoder::new(std::io::BufWriter::new(&file), self.size[0], self.size[1]);
+    /// For a picture without pixels, or with too few bytes for its size.
+    pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.size[0], self.size[1]);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let rgb: Vec<u8> = self.pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
-        let mut writer = encoder.write_header().map_err(encode)?;
-        writer.write_image_data(&rgb).map_err(encode)?;
-        writer.finish().map_err(encode)?;
-        #[cfg(unix)]
-        {
-            // Temporary files are private; a picture is as readable as any other file made here.
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(io)?;
-        }
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&rgb)?;
+        writer.finish()?;
+        Ok(bytes)
+    }
+
+    /// Writes the picture as PNG; it appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the file exists and `overwrite` is false, or cannot be written.
+    pub fn write_png(&self, path: &Path, overwrite: bool) -> Result<(), WriteFileError> {
+        let bytes = self.png().map_err(|error| WriteFileError::Unwritable {
+            reason: error.to_string(),
+            path: path.to_owned(),
+        })?;
+        write_file(path, overwrite, &bytes)
     }
 }
 
@@ -145,17 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn a_written_picture_reads_back_and_an_unwritable_place_is_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.png");
+    fn a_written_picture_reads_back() {
         let image = RgbaImage::filled([3, 2], [10, 20, 30]);
-        image.write_png(&path).unwrap();
-        let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&path).unwrap()));
+        let decoder = png::Decoder::new(std::io::Cursor::new(image.png().unwrap()));
         let mut reader = decoder.read_info().unwrap();
         let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut bytes).unwrap();
         assert_eq!(bytes, [10, 20, 30].repeat(6));
-        let error = image.write_png(&folder.path().join("none/b.png")).unwrap_err();
-        assert!(error.to_string().ends_with("b.png"), "{error}");
+        assert!(RgbaImage { size: [0, 0], pixels: Vec::new() }.png().is_err());
     }
 }

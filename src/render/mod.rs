@@ -32,10 +32,10 @@ mod window;
 
 pub use annotate::{Labels, annotate_slice, annotate_volume, length_text, scale_bar};
 pub use camera::SliceCamera;
-pub use frame::{PictureSize, ViewFrame, ViewKind, direction_letters};
+pub use frame::{PictureSize, SlicePlace, ViewFrame, ViewKind, direction_letters};
 pub use gpu::{DeviceChoice, Gpu, OpenGpuError};
 pub use gpu_volume::{GpuVolume, UploadVolumeError};
-pub use image::{RgbaImage, WritePictureError};
+pub use image::RgbaImage;
 pub use outline::{Outline, OutlineKey, Rings, plane_key, rings_on_view};
 pub use picture::Painter;
 pub use pipelines::SHADERS;

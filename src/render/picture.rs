@@ -7,6 +7,8 @@ use super::{DeviceChoice, Gpu, OpenGpuError, Renderer, RgbaImage, SliceScene, Vi
 #[derive(Debug)]
 pub struct Painter {
     renderer: Option<Box<Renderer>>,
+    /// Whether the CPU may take over when the graphics device fails.
+    may_fall_back: bool,
     why_cpu: Option<String>,
 }
 
@@ -17,16 +19,21 @@ impl Painter {
     /// When a GPU is asked for and there is none.
     pub fn new(choice: DeviceChoice) -> Result<Self, OpenGpuError> {
         let opened = match choice {
-            DeviceChoice::Cpu => return Ok(Self { renderer: None, why_cpu: None }),
+            DeviceChoice::Cpu => return Ok(Self { renderer: None, may_fall_back: true, why_cpu: None }),
             DeviceChoice::Auto => Gpu::headless(false),
             DeviceChoice::Gpu => Gpu::headless(true),
         };
+        let may_fall_back = choice == DeviceChoice::Auto;
         match opened {
-            Ok(gpu) => Ok(Self { renderer: Some(Box::new(Renderer::new(gpu, None))), why_cpu: None }),
-            Err(error) if choice == DeviceChoice::Gpu => Err(error),
+            Ok(gpu) => {
+                let renderer = Some(Box::new(Renderer::new(gpu, None)));
+                Ok(Self { renderer, may_fall_back, why_cpu: None })
+            }
+            Err(error) if !may_fall_back => Err(error),
             Err(error) => {
                 tracing::info!("{error}");
-                Ok(Self { renderer: None, why_cpu: Some("no graphics driver with a real GPU".to_owned()) })
+                let why_cpu = Some("there is no driver for a real GPU".to_owned());
+                Ok(Self { renderer: None, may_fall_back, why_cpu })
             }
         }
     }
@@ -47,23 +54,49 @@ impl Painter {
         self.renderer.is_none()
     }
 
+    /// Whether a real GPU makes the pictures, so that quality costs little.
+    #[must_use]
+    pub fn is_fast(&self) -> bool {
+        self.renderer.as_ref().is_some_and(|renderer| !renderer.gpu().is_software())
+    }
+
     /// The picture of a slice scene.
     ///
     /// # Errors
-    /// When the graphics device fails; the CPU never does.
+    /// When the graphics device that was asked for fails; with `Auto` the CPU takes over.
     pub fn render_slice(&mut self, scene: &SliceScene) -> Result<RgbaImage, DrawError> {
-        let Some(renderer) = &mut self.renderer else { return Ok(super::cpu::render_slice(scene)) };
-        renderer.prepare_slice(ViewKey(0), scene)?;
-        renderer.read_picture(ViewKey(0))
+        let drawn = self.renderer.as_mut().map(|renderer| {
+            renderer.prepare_slice(ViewKey(0), scene)?;
+            renderer.read_picture(ViewKey(0))
+        });
+        self.or_on_cpu(drawn, || super::cpu::render_slice(scene))
     }
 
     /// The picture of a 3D scene.
     ///
     /// # Errors
-    /// When the graphics device fails; the CPU never does.
+    /// When the graphics device that was asked for fails; with `Auto` the CPU takes over.
     pub fn render_volume(&mut self, scene: &VolumeScene) -> Result<RgbaImage, DrawError> {
-        let Some(renderer) = &mut self.renderer else { return Ok(super::cpu::render_volume(scene)) };
-        renderer.prepare_volume(ViewKey(1), scene)?;
-        renderer.read_picture(ViewKey(1))
+        let drawn = self.renderer.as_mut().map(|renderer| {
+            renderer.prepare_volume(ViewKey(1), scene)?;
+            renderer.read_picture(ViewKey(1))
+        });
+        self.or_on_cpu(drawn, || super::cpu::render_volume(scene))
+    }
+
+    fn or_on_cpu(
+        &mut self,
+        drawn: Option<Result<RgbaImage, DrawError>>,
+        on_cpu: impl FnOnce() -> RgbaImage,
+    ) -> Result<RgbaImage, DrawError> {
+        match drawn {
+            None => Ok(on_cpu()),
+            Some(Err(error)) if self.may_fall_back => {
+                self.renderer = None;
+                self.why_cpu = Some(error.to_string());
+                Ok(on_cpu())
+            }
+            Some(done) => done,
+        }
     }
 }

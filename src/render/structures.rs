@@ -30,7 +30,8 @@ pub fn slab_stacks<'a>(roi: &'a Roi, volume: Option<&Volume>) -> Vec<Vec<Slab<'a
 fn slabs_of<'a>(mut stack: Vec<&'a RoiPlane>, volume: Option<&Volume>) -> Vec<Slab<'a>> {
     stack.sort_by(|a, b| a.plane.offset_mm().total_cmp(&b.plane.offset_mm()));
     let offsets: Vec<f64> = stack.iter().map(|own| own.plane.offset_mm()).collect();
-    let steps: Vec<f64> = offsets.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 1e-3).collect();
+    let steps: Vec<f64> =
+        offsets.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 1e-3).collect();
     // A stack off the image slices is as finely spaced as its closest planes.
     let own_step = steps.iter().copied().reduce(f64::min).unwrap_or(1.0);
     stack
@@ -180,7 +181,8 @@ mod tests {
         let coronal = Plane::new(Point3::new(0.0, 7.0, 0.0), Vector3::x(), -Vector3::z()).unwrap();
         let rings = rings_of_roi(&boxed(), Some(&volume()), &coronal);
         assert_eq!(rings.len(), 1);
-        let bound = |axis: usize, pick: fn(f32, f32) -> f32| rings[0].iter().map(|p| p[axis]).reduce(pick).unwrap();
+        let bound =
+            |axis: usize, pick: fn(f32, f32) -> f32| rings[0].iter().map(|p| p[axis]).reduce(pick).unwrap();
         assert!((bound(0, f32::min) - 5.0).abs() < 1e-4 && (bound(0, f32::max) - 9.0).abs() < 1e-4);
         assert!((bound(1, f32::min) + 5.0).abs() < 1e-4 && (bound(1, f32::max) + 1.0).abs() < 1e-4);
     }

@@ -1,6 +1,6 @@
 //! Window level and width, their presets, and colour maps.
 
-use crate::patient::Unit;
+use crate::patient::{Unit, Volume};
 
 /// A grey-scale window in the volume's unit: black at `level - width / 2`, white at
 /// `level + width / 2`.
@@ -41,6 +41,20 @@ impl Window {
     #[must_use]
     pub fn brightness(self, value: f32) -> f32 {
         ((value - self.low()) / self.width).clamp(0.0, 1.0)
+    }
+
+    /// A first window for a volume, from the range of most of its values.
+    #[must_use]
+    pub fn for_volume(volume: &Volume) -> Self {
+        let count = volume.voxels.len();
+        // Some ten thousand voxels tell the percentiles to a fraction of a per cent.
+        let step = (count / 40_000).max(1) | 1;
+        let mut values: Vec<f32> =
+            (0..count).step_by(step).filter_map(|index| volume.voxels.value(index)).collect();
+        values.sort_unstable_by(f32::total_cmp);
+        let at = |percent: usize| values.get(values.len().saturating_sub(1) * percent / 1000);
+        let range = at(10).zip(at(995)).map_or((0.0, 1.0), |(low, high)| (*low, *high));
+        Self::for_unit(volume.unit, range)
     }
 
     /// A first window for a volume of a unit whose values range over `range` (ideally from the
