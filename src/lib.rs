@@ -20,6 +20,7 @@ pub mod geometry;
 pub mod metrics;
 pub mod new_file;
 pub mod patient;
+pub mod phantom;
 pub mod progress;
 pub mod render;
 pub mod session;

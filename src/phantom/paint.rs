@@ -1,0 +1,274 @@
+//! From shapes to voxels: Hounsfield values with partial volume, texture, blur and noise as a
+//! scanner makes them, and the label of each voxel.
+
+use super::anatomy::Texture;
+use super::individual::{Individual, Known, Part};
+use super::noise::NoiseTile;
+use super::shape::V3;
+use super::{PIXEL_MM, PIXELS, SLICE_MM};
+use crate::progress::{Cancelled, Progress};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Distances are evaluated at every second pixel and interpolated: shapes are smooth.
+const COARSE: usize = 2;
+const NODES: usize = PIXELS / COARSE + 1;
+/// The bend of the body is evaluated at every sixteenth pixel.
+const BEND: usize = 16;
+const BEND_NODES: usize = PIXELS / BEND + 1;
+/// Half the width of the soft edge that partial volume and the scanner's blur make, mm.
+const EDGE_MM: f32 = 0.6;
+const AIR_HU: f32 = -1000.0;
+
+pub(super) struct Painted {
+    pub(super) hu: Vec<i16>,
+    pub(super) labels: Vec<u16>,
+}
+
+pub(super) fn paint(
+    individual: &Individual,
+    slices: usize,
+    low_mm: f64,
+    progress: &Progress,
+) -> Result<Painted, Cancelled> {
+    let plane = PIXELS * PIXELS;
+    let mut hu = vec![0_i16; plane * slices];
+    let mut labels = vec![0_u16; plane * slices];
+    let done = AtomicUsize::new(0);
+    hu.par_chunks_mut(plane).zip(labels.par_chunks_mut(plane)).enumerate().try_for_each(
+        |(k, (hu, labels))| {
+            #[expect(clippy::cast_possible_truncation, reason = "heights of a body in mm")]
+            let z_mm = (low_mm + k as f64 * SLICE_MM) as f32;
+            SlicePainter::new(individual, z_mm, k).paint(hu, labels);
+            progress.set_fraction((done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / slices as f64)
+        },
+    )?;
+    Ok(Painted { hu, labels })
+}
+
+struct SlicePainter<'a> {
+    individual: &'a Individual,
+    z_mm: f32,
+    k: usize,
+    /// Atlas positions at the coarse nodes.
+    atlas: Vec<V3>,
+    z_span: [f32; 2],
+}
+
+fn pixel_mm(index: usize) -> f32 {
+    (index as f32 - (PIXELS as f32 - 1.0) / 2.0) * PIXEL_MM as f32
+}
+
+impl<'a> SlicePainter<'a> {
+    fn new(individual: &'a Individual, z_mm: f32, k: usize) -> Self {
+        let bend: Vec<V3> = (0..BEND_NODES * BEND_NODES)
+            .map(|n| {
+                let at = V3::new(pixel_mm(n % BEND_NODES * BEND), pixel_mm(n / BEND_NODES * BEND), z_mm);
+                individual.atlas_of(at)
+            })
+            .collect();
+        let ratio = BEND / COARSE;
+        let atlas: Vec<V3> = (0..NODES * NODES)
+            .map(|n| {
+                let (i, j) = (n % NODES, n / NODES);
+                let (bi, bj) = ((i / ratio).min(BEND_NODES - 2), (j / ratio).min(BEND_NODES - 2));
+                let (fx, fy) =
+                    ((i - bi * ratio) as f32 / ratio as f32, (j - bj * ratio) as f32 / ratio as f32);
+                let node = |di: usize, dj: usize| bend[bi + di + BEND_NODES * (bj + dj)];
+                node(0, 0).lerp(&node(1, 0), fx).lerp(&node(0, 1).lerp(&node(1, 1), fx), fy)
+            })
+            .collect();
+        let z_span = bend
+            .iter()
+            .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], p| [low.min(p.z), high.max(p.z)]);
+        Self { individual, z_mm, k, atlas, z_span }
+    }
+
+    fn paint(&self, hu: &mut [i16], labels: &mut [u16]) {
+        let mut picture = vec![AIR_HU; PIXELS * PIXELS];
+        let mut known = Known::new(self.individual, NODES * NODES);
+        for part in self.individual.parts.iter().filter(|part| !part.text.hidden) {
+            self.paint_part(part, &mut known, &mut picture, labels);
+        }
+        blur(&mut picture, [0.14, 0.72]);
+        let mut noise: Vec<f32> = (0..PIXELS * PIXELS)
+            .map(|n| self.individual.noise.white(n % PIXELS, n / PIXELS, self.k))
+            .collect();
+        blur(&mut noise, [0.22, 0.56]);
+        for ((out, value), noise) in hu.iter_mut().zip(&picture).zip(&noise) {
+            // Photon noise grows in the shadow of the body.
+            let sigma = if *value > -700.0 { 30.0 } else { 18.0 };
+            #[expect(clippy::cast_possible_truncation, reason = "clamped")]
+            {
+                *out = (value + sigma * noise).round().clamp(-1024.0, 3071.0) as i16;
+            }
+        }
+    }
+
+    /// The coarse nodes `low..=high` that a part may touch, in x or y.
+    fn nodes(low_mm: f32, high_mm: f32) -> Option<(usize, usize)> {
+        let step = PIXEL_MM as f32 * COARSE as f32;
+        let first = (low_mm - pixel_mm(0)) / step;
+        let last = (high_mm - pixel_mm(0)) / step;
+        if last < 0.0 || first > (NODES - 1) as f32 || !(last > first) {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the picture")]
+        Some((first.floor().max(0.0) as usize, (last.ceil() as usize).min(NODES - 1)))
+    }
+
+    fn paint_part(&self, part: &Part, known: &mut Known, picture: &mut [f32], labels: &mut [u16]) {
+        let bounds = self.individual.patient_bounds(&part.bounds.grown(3.0));
+        if self.z_mm < bounds.low.z || self.z_mm > bounds.high.z {
+            return;
+        }
+        let (Some((i0, i1)), Some((j0, j1))) =
+            (Self::nodes(bounds.low.x, bounds.high.x), Self::nodes(bounds.low.y, bounds.high.y))
+        else {
+            return;
+        };
+        let slab = self.individual.slab(part, self.z_span[0] - 2.0, self.z_span[1] + 2.0);
+        let width = i1 - i0 + 1;
+        let mut distances = Vec::with_capacity(width * (j1 - j0 + 1));
+        for j in j0..=j1 {
+            for node in i0 + NODES * j..=i1 + NODES * j {
+                distances.push(slab.distance(self.atlas[node], node, known));
+            }
+        }
+        let brush = PartBrush::new(self.individual, part);
+        for j in j0..j1 {
+            for i in i0..i1 {
+                let at = i - i0 + width * (j - j0);
+                let corners =
+                    [distances[at], distances[at + 1], distances[at + width], distances[at + width + 1]];
+                if corners.iter().all(|d| *d > EDGE_MM + 2.0) {
+                    continue;
+                }
+                self.paint_cell(&brush, [i * COARSE, j * COARSE], corners, picture, labels);
+            }
+        }
+    }
+
+    fn paint_cell(
+        &self,
+        brush: &PartBrush,
+        [x0, y0]: [usize; 2],
+        [a, b, c, d]: [f32; 4],
+        picture: &mut [f32],
+        labels: &mut [u16],
+    ) {
+        for y in y0..(y0 + COARSE).min(PIXELS) {
+            let fy = (y - y0) as f32 / COARSE as f32;
+            for x in x0..(x0 + COARSE).min(PIXELS) {
+                let fx = (x - x0) as f32 / COARSE as f32;
+                let distance = (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy;
+                let cover = (0.5 - distance / (2.0 * EDGE_MM)).clamp(0.0, 1.0);
+                if cover <= 0.0 {
+                    continue;
+                }
+                let index = x + PIXELS * y;
+                let here = V3::new(pixel_mm(x), pixel_mm(y), self.z_mm);
+                let value = brush.hu(here, distance);
+                picture[index] += (value - picture[index]) * cover;
+                if distance < 0.0 && !brush.part.text.within {
+                    // What lies in the body without a name of its own is body.
+                    labels[index] =
+                        if brush.part.label == 0 { labels[index].min(1) } else { brush.part.label };
+                }
+            }
+        }
+    }
+}
+
+/// What a part looks like inside.
+struct PartBrush<'a> {
+    part: &'a Part,
+    noise: &'a NoiseTile,
+    gas_y: Option<f32>,
+}
+
+impl<'a> PartBrush<'a> {
+    fn new(individual: &'a Individual, part: &'a Part) -> Self {
+        Self { part, noise: &individual.noise, gas_y: part.gas_y }
+    }
+
+    fn hu(&self, p: V3, distance: f32) -> f32 {
+        let inside = self.inside_hu(p, distance);
+        let Some([wall_mm, wall_hu]) = self.part.text.wall else { return inside };
+        let depth = (-distance - wall_mm) / (2.0 * EDGE_MM) + 0.5;
+        wall_hu + (inside - wall_hu) * depth.clamp(0.0, 1.0)
+    }
+
+    fn inside_hu(&self, p: V3, distance: f32) -> f32 {
+        if self.gas_y.is_some_and(|y| p.y < y) {
+            return -960.0;
+        }
+        let q = self.part.texture_at(p);
+        let noise = |cell_mm: f32| self.noise.at([q.x / cell_mm, q.y / cell_mm, q.z / cell_mm]);
+        let shifted =
+            |cell_mm: f32| self.noise.at([q.x / cell_mm + 17.3, q.y / cell_mm + 29.1, q.z / cell_mm + 41.7]);
+        // Where two smooth fields vanish together is a network of curves: vessels.
+        let curve = |cell_mm: f32| noise(cell_mm).hypot(shifted(cell_mm));
+        let base = self.part.hu;
+        match self.part.texture() {
+            Texture::Plain => base + 2.5 * noise(7.0),
+            Texture::Fat => {
+                let strand = 1.0 - (curve(11.0) / 0.16).min(1.0);
+                base + 6.0 * noise(9.0) + 70.0 * strand
+            }
+            Texture::Muscle => {
+                let fibre = self.noise.at([q.x / 15.0, q.y / 15.0, q.z / 60.0]) + 0.3 * noise(7.0);
+                let plane = 1.0 - (fibre.abs() / 0.10).min(1.0);
+                base + 6.0 * noise(4.0) - 75.0 * plane * plane
+            }
+            Texture::Lung => {
+                let depth = (-distance / 45.0).clamp(0.0, 1.0);
+                let large = 1.0 - (curve(24.0) / (0.08 + 0.14 * depth)).min(1.0);
+                let small = 1.0 - (curve(12.0) / 0.16).min(1.0);
+                let vessel = (2.2 * large).min(1.0).max(0.55 * small);
+                let air = base + 18.0 * noise(12.0) + 0.32 * p.y;
+                air + (35.0 - air) * vessel
+            }
+            Texture::Vessels => {
+                let vessel = 1.0 - (curve(24.0) / 0.14).min(1.0);
+                base + 3.0 * noise(6.0) + 38.0 * vessel
+            }
+            Texture::Brain => {
+                let sulcus = 1.0 - (noise(8.5).abs() / 0.22).min(1.0);
+                let near_surface = (1.0 + distance / 17.0).clamp(0.0, 1.0);
+                let white = (noise(16.0) * 0.8 - distance / 14.0 - 0.7).clamp(0.0, 1.0);
+                base + 5.0 - 10.0 * white - 32.0 * sulcus * near_surface
+            }
+            Texture::Marrow => base + 55.0 * noise(3.2),
+            Texture::Cells => {
+                if noise(3.6) > 0.1 {
+                    -700.0
+                } else {
+                    base
+                }
+            }
+        }
+    }
+}
+
+/// A separable three-tap blur with weights `[side, middle, side]`.
+fn blur(picture: &mut [f32], [side, middle]: [f32; 2]) {
+    for row in picture.chunks_exact_mut(PIXELS) {
+        let mut left = row[0];
+        for x in 0..PIXELS {
+            let here = row[x];
+            let right = row[(x + 1).min(PIXELS - 1)];
+            row[x] = side * (left + right) + middle * here;
+            left = here;
+        }
+    }
+    let mut above = picture[..PIXELS].to_vec();
+    for y in 0..PIXELS {
+        let below = (y + 1).min(PIXELS - 1) * PIXELS;
+        for x in 0..PIXELS {
+            let here = picture[y * PIXELS + x];
+            picture[y * PIXELS + x] = side * (above[x] + picture[below + x]) + middle * here;
+            above[x] = here;
+        }
+    }
+}

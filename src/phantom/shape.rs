@@ -1,0 +1,254 @@
+//! Implicit shapes: a function of position that is negative inside and about the distance to the
+//! surface in millimetres near it. Atlas space: mm, x to the patient's left, y to the back, z to
+//! the head.
+
+pub(super) type V3 = nalgebra::Vector3<f32>;
+
+/// An axis-aligned box (least, greatest corner) that holds a shape.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) low: V3,
+    pub(super) high: V3,
+}
+
+impl Bounds {
+    pub(super) fn empty() -> Self {
+        Self { low: V3::repeat(f32::INFINITY), high: V3::repeat(f32::NEG_INFINITY) }
+    }
+
+    pub(super) fn around(center: V3, radius: f32) -> Self {
+        Self { low: center.add_scalar(-radius), high: center.add_scalar(radius) }
+    }
+
+    pub(super) fn join(&self, other: &Self) -> Self {
+        Self { low: self.low.inf(&other.low), high: self.high.sup(&other.high) }
+    }
+
+    pub(super) fn meet(&self, other: &Self) -> Self {
+        Self { low: self.low.sup(&other.low), high: self.high.inf(&other.high) }
+    }
+
+    pub(super) fn grown(&self, by: f32) -> Self {
+        Self { low: self.low.add_scalar(-by), high: self.high.add_scalar(by) }
+    }
+
+    pub(super) fn center(&self) -> V3 {
+        (self.low + self.high) * 0.5
+    }
+}
+
+/// A piece of a tube: a rounded cone between two balls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segment {
+    from: V3,
+    along: V3,
+    inverse_length2: f32,
+    radius: [f32; 2],
+}
+
+/// One cross section of a loft: a superellipse whose front (-y) and back (+y) half axes differ.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Section {
+    pub(super) z: f32,
+    pub(super) center: [f32; 2],
+    pub(super) half_width: f32,
+    pub(super) front: f32,
+    pub(super) back: f32,
+    pub(super) exponent: f32,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    Ellipsoid {
+        center: V3,
+        radii: V3,
+        /// Turns patient axes into the ellipsoid's.
+        turn: nalgebra::Rotation3<f32>,
+        exponent: f32,
+    },
+    Tube {
+        segments: Vec<Segment>,
+        /// Distances along this unit vector count `squash` times: flattens the tube.
+        flat: V3,
+        squash: f32,
+    },
+    Loft(Vec<Section>),
+    /// The half space below (towards -direction) a plane: `direction . p < offset`.
+    Half {
+        direction: V3,
+        offset: f32,
+    },
+}
+
+impl Shape {
+    /// A tube through `points` (x, y, z, radius), joined by a Catmull-Rom spline.
+    pub(super) fn tube(points: &[[f32; 4]], flat: V3, squash: f32) -> Self {
+        let steps = 5;
+        let mut path = Vec::new();
+        for i in 0..points.len().saturating_sub(1) {
+            let at = |n: isize| {
+                let last = points.len() as isize - 1;
+                nalgebra::Vector4::from(points[n.clamp(0, last) as usize])
+            };
+            let n = i as isize;
+            for step in 0..steps {
+                let t = step as f32 / steps as f32;
+                path.push(catmull_rom([at(n - 1), at(n), at(n + 1), at(n + 2)], t));
+            }
+        }
+        path.extend(points.last().map(|p| nalgebra::Vector4::from(*p)));
+        let segments = path
+            .windows(2)
+            .map(|pair| {
+                let along = pair[1].xyz() - pair[0].xyz();
+                Segment {
+                    from: pair[0].xyz(),
+                    along,
+                    inverse_length2: 1.0 / along.norm_squared().max(1e-6),
+                    radius: [pair[0].w, pair[1].w],
+                }
+            })
+            .collect();
+        Self::Tube { segments, flat, squash }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        match self {
+            Self::Ellipsoid { center, radii, .. } => Bounds::around(*center, radii.max()),
+            Self::Tube { segments, .. } => segments.iter().fold(Bounds::empty(), |all, s| {
+                all.join(&Bounds::around(s.from, s.radius[0]))
+                    .join(&Bounds::around(s.from + s.along, s.radius[1]))
+            }),
+            Self::Loft(sections) => sections.iter().fold(Bounds::empty(), |all, s| {
+                all.join(&Bounds {
+                    low: V3::new(s.center[0] - s.half_width, s.center[1] - s.front, s.z),
+                    high: V3::new(s.center[0] + s.half_width, s.center[1] + s.back, s.z),
+                })
+            }),
+            Self::Half { .. } => {
+                Bounds { low: V3::repeat(f32::NEG_INFINITY), high: V3::repeat(f32::INFINITY) }
+            }
+        }
+    }
+
+    /// The shape with only the segments that can be nearest between two heights.
+    pub(super) fn between(&self, low_z: f32, high_z: f32) -> Self {
+        let Self::Tube { segments, flat, squash } = self else { return self.clone() };
+        // Beyond this distance a tube's exact distance no longer matters to a picture.
+        let reach = 8.0;
+        let near = |s: &Segment| {
+            let radius = s.radius[0].max(s.radius[1]) + reach;
+            let (a, b) = (s.from.z, s.from.z + s.along.z);
+            a.min(b) - radius <= high_z && a.max(b) + radius >= low_z
+        };
+        Self::Tube { segments: segments.iter().copied().filter(near).collect(), flat: *flat, squash: *squash }
+    }
+
+    pub(super) fn distance(&self, p: V3) -> f32 {
+        match self {
+            Self::Ellipsoid { center, radii, turn, exponent } => {
+                let q = turn * (p - center);
+                superellipsoid(q, *radii, *exponent)
+            }
+            Self::Tube { segments, flat, squash } => segments
+                .iter()
+                .map(|s| {
+                    let t = ((p - s.from).dot(&s.along) * s.inverse_length2).clamp(0.0, 1.0);
+                    let mut away = p - s.from - s.along * t;
+                    if *squash != 1.0 {
+                        away += *flat * (away.dot(flat) * (*squash - 1.0));
+                    }
+                    away.norm() - (s.radius[0] + (s.radius[1] - s.radius[0]) * t)
+                })
+                .fold(f32::INFINITY, f32::min),
+            Self::Loft(sections) => loft(sections, p),
+            Self::Half { direction, offset } => direction.dot(&p) - offset,
+        }
+    }
+}
+
+fn superellipsoid(q: V3, radii: V3, exponent: f32) -> f32 {
+    let scaled = q.component_div(&radii);
+    if exponent == 2.0 {
+        let k0 = scaled.norm();
+        let k1 = scaled.component_div(&radii).norm();
+        return if k1 > 1e-9 { k0 * (k0 - 1.0) / k1 } else { -radii.min() };
+    }
+    let k = scaled.map(|s| s.abs().powf(exponent)).sum().powf(1.0 / exponent);
+    if k > 1e-6 { q.norm() * (1.0 - 1.0 / k) } else { -radii.min() }
+}
+
+fn loft(sections: &[Section], p: V3) -> f32 {
+    let (Some(first), Some(last)) = (sections.first(), sections.last()) else { return f32::INFINITY };
+    let s = section_at(sections, p.z);
+    let d = [p.x - s.center[0], p.y - s.center[1]];
+    let half_depth = if d[1] < 0.0 { s.front } else { s.back };
+    let k = ((d[0] / s.half_width).abs().powf(s.exponent) + (d[1] / half_depth).abs().powf(s.exponent))
+        .powf(1.0 / s.exponent);
+    let across = if k > 1e-6 { d[0].hypot(d[1]) * (1.0 - 1.0 / k) } else { -s.half_width.min(half_depth) };
+    across.max(first.z - p.z).max(p.z - last.z)
+}
+
+/// The interpolated cross section at height `z`, held constant beyond the ends.
+pub(super) fn section_at(sections: &[Section], z: f32) -> Section {
+    let after = sections.partition_point(|s| s.z <= z);
+    let at = |n: isize| sections[n.clamp(0, sections.len() as isize - 1) as usize];
+    let n = after as isize - 1;
+    let (a, b) = (at(n), at(n + 1));
+    let t = if b.z > a.z { ((z - a.z) / (b.z - a.z)).clamp(0.0, 1.0) } else { 0.0 };
+    let pack = |s: Section| {
+        nalgebra::Vector6::new(s.center[0], s.center[1], s.half_width, s.front, s.back, s.exponent)
+    };
+    let v = catmull_rom([pack(at(n - 1)), pack(a), pack(b), pack(at(n + 2))], t);
+    Section {
+        z,
+        center: [v[0], v[1]],
+        half_width: v[2].max(0.5),
+        front: v[3].max(0.5),
+        back: v[4].max(0.5),
+        exponent: v[5].max(1.2),
+    }
+}
+
+fn catmull_rom<const N: usize>(
+    [a, b, c, d]: [nalgebra::SVector<f32, N>; 4],
+    t: f32,
+) -> nalgebra::SVector<f32, N> {
+    (b * 2.0
+        + (c - a) * t
+        + (a * 2.0 - b * 5.0 + c * 4.0 - d) * (t * t)
+        + (b * 3.0 - a - c * 3.0 + d) * (t * t * t))
+        * 0.5
+}
+
+/// The union of two distances with a fillet of about `k` mm.
+pub(super) fn smooth_min(a: f32, b: f32, k: f32) -> f32 {
+    if k <= 0.0 {
+        return a.min(b);
+    }
+    let h = (k - (a - b).abs()).max(0.0) / k;
+    a.min(b) - h * h * k * 0.25
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tube_of_constant_radius_is_at_its_distance() {
+        let tube = Shape::tube(&[[0.0, 0.0, 0.0, 5.0], [0.0, 0.0, 100.0, 5.0]], V3::x(), 1.0);
+        assert!((tube.distance(V3::new(8.0, 0.0, 50.0)) - 3.0).abs() < 1e-4);
+        assert!((tube.distance(V3::new(0.0, 1.0, 50.0)) + 4.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_sphere_is_exact() {
+        let ball = Shape::Ellipsoid {
+            center: V3::zeros(),
+            radii: V3::repeat(10.0),
+            turn: nalgebra::Rotation3::identity(),
+            exponent: 2.0,
+        };
+        assert!((ball.distance(V3::new(0.0, 13.0, 0.0)) - 3.0).abs() < 1e-4);
+    }
+}
