@@ -3,7 +3,7 @@
 use crate::geometry::{Point2, Vector2, ring_area};
 
 /// Rounds of one inward and one outward step each; removes stairs of up to about ten voxels.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 40;
 /// Taubin's pass-band steps.
 const SHRINK: f64 = 0.6;
 const GROW: f64 = -0.62;
