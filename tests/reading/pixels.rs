@@ -1,0 +1,350 @@
+//! Samples: signs, bits, rescaling, padding, transfer syntaxes, PET units.
+
+use crate::builder::{Image, decimals, field, item, sequence, short, text};
+use crate::{assert_warned, fractional, read_only, scanned, whole};
+use delineo::dicom::{ReadSeriesError, read_series};
+use delineo::patient::{OUTSIDE_I16, Unit, Voxels};
+use delineo::progress::Progress;
+use dicom::core::VR;
+use dicom::dictionary_std::{tags, uids};
+use std::path::Path;
+use std::process::Command;
+use tempfile::tempdir;
+
+/// The twelve values that are read back from one slice of these cells.
+fn values_of(image: &Image) -> Voxels {
+    let folder = tempdir().unwrap();
+    image.write(folder.path(), "one.dcm");
+    read_only(folder.path()).series.volume.voxels.clone()
+}
+
+fn cells(first: &[u16]) -> Vec<u16> {
+    let mut cells = first.to_vec();
+    cells.resize(12, first[0]);
+    cells
+}
+
+#[test]
+fn signs_and_bits() {
+    let image = |bits, signed, first: &[u16]| Image {
+        bits,
+        signed,
+        cells: cells(first),
+        rescale: Some((1.0, 0.0)),
+        ..Image::default()
+    };
+    assert_eq!(whole(&values_of(&image((16, 16, 15), true, &[0xFFFE, 7])))[..2], [-2, 7]);
+    assert_eq!(whole(&values_of(&image((16, 12, 11), false, &[0xF123, 7])))[..2], [0x123, 7]);
+    assert_eq!(whole(&values_of(&image((16, 12, 11), true, &[0x0FFE, 7])))[..2], [-2, 7]);
+    assert_eq!(whole(&values_of(&image((16, 12, 15), false, &[0x1230, 7])))[..2], [0x123, 0]);
+    assert_eq!(whole(&values_of(&image((8, 8, 7), false, &[0xFE, 7])))[..2], [254, 7]);
+    assert_eq!(whole(&values_of(&image((8, 8, 7), true, &[0xFE, 7])))[..2], [-2, 7]);
+}
+
+#[test]
+fn each_slice_has_its_own_rescale() {
+    let folder = tempdir().unwrap();
+    for n in 0..3_i32 {
+        let rescale = Some((f64::from(n + 1), f64::from(-10 * n)));
+        let image = Image { rescale, cells: vec![5; 12], ..Image::at_z(f64::from(n)) };
+        image.write(folder.path(), &format!("s{n}"));
+    }
+    let voxels = read_only(folder.path()).series.volume.voxels.clone();
+    let values = whole(&voxels);
+    assert_eq!((values[0], values[12], values[24]), (5, 0, -5));
+}
+
+#[test]
+fn fractions_and_wide_values_are_floats() {
+    let fractions = Image { rescale: Some((0.5, 0.25)), cells: cells(&[3, 4]), ..Image::default() };
+    assert_eq!(fractional(&values_of(&fractions))[..2], [1.75, 2.25]);
+    let wide = Image { signed: false, cells: cells(&[60_000, 4]), ..Image::default() };
+    assert_eq!(fractional(&values_of(&wide))[..2], [60_000.0, 4.0]);
+}
+
+#[test]
+fn padding_and_values_below_air_are_outside_the_scan() {
+    // As shared/data/chest: declared as an unsigned number for signed samples, and stored otherwise.
+    let image = Image {
+        rescale: Some((1.0, -1024.0)),
+        cells: cells(&[(-2000_i16).cast_unsigned(), (-1024_i16).cast_unsigned(), 0, 1024]),
+        ..Image::default()
+    }
+    .with(short(tags::PIXEL_PADDING_VALUE, 63536));
+    assert_eq!(whole(&values_of(&image))[..4], [OUTSIDE_I16, OUTSIDE_I16, -1024, 0]);
+    let range = Image { cells: cells(&[5, 6, 7, 8]), ..Image::default() }
+        .with(short(tags::PIXEL_PADDING_VALUE, 5))
+        .with(short(tags::PIXEL_PADDING_RANGE_LIMIT, 7));
+    assert_eq!(whole(&values_of(&range))[..4], [OUTSIDE_I16, OUTSIDE_I16, OUTSIDE_I16, 8]);
+    let fractions = Image { rescale: Some((0.5, 0.0)), ..image };
+    let voxels = values_of(&fractions);
+    assert!(voxels.value(0).is_none() && voxels.value(3) == Some(512.0));
+    // MR has no air at -1024.
+    let mr = Image { modality: "MR", cells: cells(&[(-3000_i16).cast_unsigned()]), ..Image::default() };
+    assert_eq!(whole(&values_of(&mr))[0], -3000);
+}
+
+#[test]
+fn padding_that_looks_like_tissue_is_said() {
+    let folder = tempdir().unwrap();
+    let image = Image { cells: cells(&[0, 40]), ..Image::default() };
+    image.with(short(tags::PIXEL_PADDING_VALUE, 0)).write(folder.path(), "one.dcm");
+    assert!(scanned(folder.path()).warnings.iter().any(|w| w.message.contains("PixelPaddingValue")));
+}
+
+#[test]
+fn uncompressed_transfer_syntaxes() {
+    let reference = Image::at_z(3.0).filled(field);
+    let wanted = values_of(&reference);
+    for transfer_syntax in [
+        uids::IMPLICIT_VR_LITTLE_ENDIAN,
+        uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        "1.2.840.10008.1.2.2",
+        uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    ] {
+        let image = Image { transfer_syntax, ..reference.clone() };
+        assert_eq!(values_of(&image), wanted, "{transfer_syntax}");
+    }
+}
+
+#[test]
+fn a_file_without_preamble_is_read() {
+    for transfer_syntax in [uids::IMPLICIT_VR_LITTLE_ENDIAN, uids::EXPLICIT_VR_LITTLE_ENDIAN] {
+        let folder = tempdir().unwrap();
+        let image = Image { transfer_syntax, ..Image::at_z(3.0).filled(field) };
+        let path = image.write(folder.path(), "bare");
+        // The data set alone: it begins with SOP Class UID.
+        let bytes = std::fs::read(&path).unwrap();
+        let start = bytes.windows(4).position(|four| four == [8, 0, 0x16, 0]).unwrap();
+        std::fs::write(&path, &bytes[start..]).unwrap();
+        assert_eq!(read_only(folder.path()).series.volume.voxels, values_of(&image), "{transfer_syntax}");
+    }
+}
+
+#[test]
+fn run_length_encoding_in_one_and_many_frames() {
+    // Two byte planes of 12 samples: high bytes 1, low bytes 0..12.
+    let mut stream = vec![0_u8; 64];
+    stream[0] = 2;
+    stream[4] = 64;
+    stream[8] = 66;
+    stream.extend([245, 1, 11]);
+    stream.extend(0..12);
+    stream.push(0);
+    let image = Image { transfer_syntax: uids::RLE_LOSSLESS, ..Image::default() };
+    let folder = tempdir().unwrap();
+    image.write_encapsulated(folder.path(), "rle.dcm", vec![], vec![stream.clone()]);
+    let wanted: Vec<i16> = (0..12).map(|n| 256 + n).collect();
+    assert_eq!(whole(&read_only(folder.path()).series.volume.voxels), wanted);
+    // A frame in two fragments.
+    let folder = tempdir().unwrap();
+    let (a, b) = stream.split_at(66);
+    image.write_encapsulated(folder.path(), "two.dcm", vec![], vec![a.to_vec(), b.to_vec()]);
+    assert_eq!(whole(&read_only(folder.path()).series.volume.voxels), wanted);
+    // A stream cut short becomes an error that names the file.
+    let folder = tempdir().unwrap();
+    image.write_encapsulated(folder.path(), "cut.dcm", vec![], vec![stream[..70].to_vec()]);
+    let library = scanned(folder.path());
+    let error = read_series(&library.series[0], &Progress::new()).unwrap_err();
+    assert!(matches!(&error, ReadSeriesError::NoSlice { path, .. } if path.ends_with("cut.dcm")), "{error}");
+}
+
+/// Encodes a file with one of DCMTK's programs; false when it is not installed.
+fn encoded(program: &[&str], from: &Path, to: &Path) -> bool {
+    let run = Command::new(program[0]).args(&program[1..]).arg(from).arg(to).output();
+    match run {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            true
+        }
+        Err(_) => {
+            println!("skipped: no {}", program[0]);
+            false
+        }
+    }
+}
+
+#[test]
+fn compressed_transfer_syntaxes_agree_with_dcmtk() {
+    let noisy = |n: usize| ((n * n * 37 + n * 11) % 4096) as u16;
+    let unsigned = Image {
+        size: [40, 30],
+        bits: (16, 12, 11),
+        signed: false,
+        rescale: Some((1.0, -1024.0)),
+        cells: (0..1200).map(noisy).collect(),
+        ..Image::default()
+    };
+    let signed = Image {
+        bits: (16, 16, 15),
+        signed: true,
+        rescale: Some((1.0, 0.0)),
+        cells: (0..1200).map(|n| (noisy(n).cast_signed() - 1000).cast_unsigned()).collect(),
+        ..unsigned.clone()
+    };
+    let eight = Image {
+        bits: (8, 8, 7),
+        rescale: Some((1.0, 0.0)),
+        cells: (0..1200).map(|n| noisy(n) % 256).collect(),
+        ..unsigned.clone()
+    };
+    for (name, image) in [("unsigned", &unsigned), ("signed", &signed), ("eight", &eight)] {
+        let wanted = values_of(image);
+        for program in [
+            vec!["dcmcrle"],
+            vec!["dcmcjpeg", "+e1"],
+            vec!["dcmcjpeg", "+el", "+sv", "6"],
+            vec!["dcmcjpls"],
+            vec!["dcmcjpls", "+en", "+md", "0"],
+        ] {
+            let folder = tempdir().unwrap();
+            let source = image.write(folder.path(), "source");
+            let target = folder.path().join("target.dcm");
+            if encoded(&program, &source, &target) {
+                std::fs::remove_file(source).unwrap();
+                let read = read_only(folder.path());
+                assert!(read.series.volume.voxels == wanted, "{name} {program:?}");
+            }
+        }
+    }
+    // Lossy: near, not equal.
+    let smooth = Image { cells: (0..1200).map(|n| (n % 40) as u16 * 5).collect(), ..eight };
+    let folder = tempdir().unwrap();
+    let source = smooth.write(folder.path(), "source");
+    if encoded(&["dcmcjpeg", "+eb", "+q", "95"], &source, &folder.path().join("target.dcm")) {
+        std::fs::remove_file(source).unwrap();
+        let read = read_only(folder.path());
+        let wanted = values_of(&smooth);
+        let off = whole(&read.series.volume.voxels)
+            .iter()
+            .zip(whole(&wanted))
+            .map(|(a, b)| (a - b).abs())
+            .max()
+            .unwrap();
+        assert!(off <= 4, "off by {off}");
+    }
+}
+
+#[test]
+fn an_unknown_compression_is_named_with_a_remedy() {
+    let folder = tempdir().unwrap();
+    let image = Image { transfer_syntax: uids::RLE_LOSSLESS, ..Image::default() };
+    let path = image.write_encapsulated(folder.path(), "hidden.dcm", vec![], vec![vec![0; 64]]);
+    // HTJ2K, patched in with its length kept.
+    let bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(19).position(|w| w == b"1.2.840.10008.1.2.5").unwrap();
+    let mut patched = bytes.clone();
+    patched[at..at + 19].copy_from_slice(b"1.2.840.10008.1.2.9");
+    std::fs::write(&path, patched).unwrap();
+    let library = scanned(folder.path());
+    assert_warned(&library.warnings, "hidden.dcm", "1.2.840.10008.1.2.9");
+    let error = read_series(&library.series[0], &Progress::new()).unwrap_err().to_string();
+    assert!(error.contains("convert") && error.contains("hidden.dcm"), "{error}");
+}
+
+#[test]
+fn one_unreadable_slice_is_missing_not_fatal() {
+    let folder = tempdir().unwrap();
+    let stream = {
+        let mut stream = vec![0_u8; 64];
+        stream[0] = 2;
+        stream[4] = 64;
+        stream[8] = 66;
+        stream.extend([245, 0, 245, 7]);
+        stream
+    };
+    for n in 0..4 {
+        let image = Image { transfer_syntax: uids::RLE_LOSSLESS, ..Image::at_z(f64::from(n)) };
+        let fragment = if n == 2 { vec![9; 80] } else { stream.clone() };
+        image.write_encapsulated(folder.path(), &format!("s{n}.dcm"), vec![], vec![fragment]);
+    }
+    let read = read_only(folder.path());
+    assert_warned(&read.warnings, "s2.dcm", "RLE data is damaged");
+    let volume = &read.series.volume;
+    let missing: Vec<bool> = volume.slices.iter().map(|slice| slice.missing).collect();
+    assert_eq!(missing, [false, false, true, false]);
+    assert_eq!((whole(&volume.voxels)[12], whole(&volume.voxels)[24]), (7, OUTSIDE_I16));
+}
+
+/// A PET slice with everything SUV needs: 70 kg, 350 MBq an hour before the scan.
+fn pet(decay_correction: &str) -> Image {
+    let dose = item(vec![
+        text(tags::RADIOPHARMACEUTICAL_START_TIME, VR::TM, "120000"),
+        decimals(tags::RADIONUCLIDE_TOTAL_DOSE, &[350e6]),
+        decimals(tags::RADIONUCLIDE_HALF_LIFE, &[6588.0]),
+    ]);
+    Image {
+        modality: "PT",
+        sop_class: uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
+        rescale: Some((2.5, 0.0)),
+        cells: vec![2000; 12],
+        ..Image::default()
+    }
+    .with(text(tags::UNITS, VR::CS, "BQML"))
+    .with(text(tags::CORRECTED_IMAGE, VR::CS, "NORM\\ATTN\\SCAT\\DECY"))
+    .with(text(tags::DECAY_CORRECTION, VR::CS, decay_correction))
+    .with(decimals(tags::PATIENT_WEIGHT, &[70.0]))
+    .with(text(tags::SERIES_DATE, VR::DA, "20240305"))
+    .with(text(tags::SERIES_TIME, VR::TM, "130000"))
+    .with(text(tags::ACQUISITION_DATE, VR::DA, "20240305"))
+    .with(text(tags::ACQUISITION_TIME, VR::TM, "130000.00"))
+    .with(sequence(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![dose]))
+}
+
+fn pet_value(image: &Image) -> (Unit, f32, Vec<String>) {
+    let folder = tempdir().unwrap();
+    for n in 0..2 {
+        let mut slice = image.clone();
+        slice.origin[2] = f64::from(n);
+        slice.write(folder.path(), &format!("s{n}"));
+    }
+    let read = read_only(folder.path());
+    let messages = read.warnings.iter().map(|warning| warning.message.clone()).collect();
+    (read.series.volume.unit, fractional(&read.series.volume.voxels)[0], messages)
+}
+
+#[test]
+fn pet_becomes_suv_through_files() {
+    let (unit, value, warnings) = pet_value(&pet("START"));
+    let wanted = 5000.0 * 70_000.0 / (350e6 * 0.5_f64.powf(3600.0 / 6588.0));
+    assert_eq!(unit, Unit::SuvBw);
+    assert!((f64::from(value) / wanted - 1.0).abs() < 1e-6, "{value} for {wanted}");
+    assert_eq!(warnings, Vec::<String>::new());
+    let (unit, value, _) = pet_value(&pet("ADMIN"));
+    assert_eq!((unit, value), (Unit::SuvBw, 1.0));
+}
+
+#[test]
+fn pet_without_a_weight_stays_in_becquerels() {
+    let mut image = pet("START");
+    image.extra.retain(|element| element.header().tag != tags::PATIENT_WEIGHT);
+    let (unit, value, warnings) = pet_value(&image);
+    assert_eq!((unit, value), (Unit::BqPerMl, 5000.0));
+    assert!(warnings[0].contains("weight"), "{warnings:?}");
+}
+
+#[test]
+fn private_pet_attributes_are_found() {
+    use dicom::core::Tag;
+    let mut philips = pet("START");
+    philips.extra.retain(|element| element.header().tag != tags::UNITS);
+    let philips = philips
+        .with(text(tags::UNITS, VR::CS, "CNTS"))
+        .with(text(Tag(0x7053, 0x0010), VR::LO, "Philips PET Private Group"))
+        .with(text(Tag(0x7053, 0x1000), VR::DS, "0.001"));
+    for transfer_syntax in [uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::IMPLICIT_VR_LITTLE_ENDIAN] {
+        let (unit, value, _) = pet_value(&Image { transfer_syntax, ..philips.clone() });
+        assert_eq!((unit, value), (Unit::SuvBw, 5.0), "{transfer_syntax}");
+    }
+    // A series made later than the scan, with GE's own scan time ten minutes before acquisition.
+    let mut ge = pet("START");
+    ge.extra.retain(|element| element.header().tag != tags::SERIES_TIME);
+    let ge = ge
+        .with(text(tags::SERIES_TIME, VR::TM, "170000"))
+        .with(text(Tag(0x0009, 0x0010), VR::LO, "GEMS_PETD_01"))
+        .with(text(Tag(0x0009, 0x100D), VR::DT, "20240305125000.00"));
+    let (unit, value, _) = pet_value(&ge);
+    let wanted = 5000.0 * 70_000.0 / (350e6 * 0.5_f64.powf(3000.0 / 6588.0));
+    assert_eq!(unit, Unit::SuvBw);
+    assert!((f64::from(value) / wanted - 1.0).abs() < 1e-6);
+}
