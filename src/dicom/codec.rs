@@ -1,10 +1,12 @@
 //! Compressed pixel data: which transfer syntaxes are read, and the samples of one frame.
 //!
-//! JPEG and JPEG 2000 go through dicom-rs' pure-Rust decoders, RLE (PS3.5 annex G) is decoded here.
+//! JPEG and JPEG 2000 go through dicom-rs' pure-Rust decoders; RLE (PS3.5 annex G) and JPEG-LS are
+//! decoded here.
 //! What the stream says of its size is compared with the header before a decoder sees it.
 
 use super::header::{EXPLICIT_VR_BIG_ENDIAN, PixelLocation};
 use super::image::ImageFile;
+use super::jpeg_ls;
 use dicom::dictionary_std::uids;
 use dicom::encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom::encoding::transfer_syntax::TransferSyntaxIndex as _;
@@ -26,6 +28,7 @@ pub(super) enum Storage {
     Fragments,
     Rle,
     Jpeg,
+    JpegLs,
     Jpeg2000,
 }
 
@@ -43,6 +46,7 @@ pub(super) fn storage(transfer_syntax: &str) -> Option<Storage> {
         | uids::JPEG_EXTENDED12_BIT
         | uids::JPEG_LOSSLESS
         | uids::JPEG_LOSSLESS_SV1 => Storage::Jpeg,
+        uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => Storage::JpegLs,
         uids::JPEG2000_LOSSLESS | uids::JPEG2000 => Storage::Jpeg2000,
         _ => return None,
     })
@@ -56,13 +60,9 @@ pub(super) fn is_supported(transfer_syntax: &str) -> bool {
 /// The sentence for a transfer syntax that cannot be read: its name and the remedy.
 pub(super) fn unsupported(transfer_syntax: &str) -> String {
     let name = TransferSyntaxRegistry.get(transfer_syntax).map_or("an unknown one", |syntax| syntax.name());
-    let remedy = match transfer_syntax {
-        uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => "dcmdjpls of DCMTK",
-        _ => "gdcmconv --raw of GDCM",
-    };
     format!(
         "its compression cannot be read (transfer syntax {name}, {transfer_syntax}); convert the series to uncompressed \
-         DICOM, for example with {remedy}"
+         DICOM, for example with gdcmconv --raw of GDCM"
     )
 }
 
@@ -98,6 +98,7 @@ pub(super) fn decode_frame(file: &ImageFile, frame: usize) -> Result<Vec<u8>, St
             match storage {
                 Storage::Rle => decode_rle(&stream, file),
                 Storage::Jpeg => decode_jpeg(stream, file),
+                Storage::JpegLs => decode_jpeg_ls(&stream, file),
                 Storage::Jpeg2000 => decode_jpeg_2000(stream, file),
                 _ => (stream.len() >= needed)
                     .then(|| stream[..needed].to_vec())
@@ -264,6 +265,16 @@ fn decode_jpeg(stream: Vec<u8>, file: &ImageFile) -> Result<Vec<u8>, String> {
     let bits = if info.bits <= 8 { 8 } else { 16 };
     let samples = decode_with_dicom_rs(stream, file, bits)?;
     widen(samples, bits, file)
+}
+
+fn decode_jpeg_ls(stream: &[u8], file: &ImageFile) -> Result<Vec<u8>, String> {
+    jpeg_info(stream).ok_or("its JPEG-LS data is damaged")?.check(file)?;
+    let image = jpeg_ls::decode(stream).map_err(|error| format!("its compressed image cannot be decoded ({error})"))?;
+    Ok(if file.format.bits_allocated == 8 {
+        image.samples.iter().map(|sample| sample.to_le_bytes()[0]).collect()
+    } else {
+        image.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
+    })
 }
 
 /// From the SIZ segment of a JPEG 2000 codestream.

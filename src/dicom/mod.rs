@@ -11,6 +11,7 @@ mod ct_write;
 mod element;
 mod header;
 mod image;
+mod jpeg_ls;
 mod layout;
 mod library;
 mod pixels;
