@@ -34,7 +34,9 @@ pub enum WriteFileError {
 }
 
 impl WriteFileError {
-    fn from_io(error: &io::Error, path: &Path) -> Self {
+    /// What an error of the file system means for `path`.
+    #[must_use]
+    pub fn from_io(error: &io::Error, path: &Path) -> Self {
         let path = path.to_owned();
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },

@@ -151,7 +151,9 @@ fn split_by_attribute(group: Vec<Loose>) -> Vec<(Vec<Loose>, String)> {
             offsets.sort_by(f64::total_cmp);
             offsets.windows(2).all(|pair| pair[1] - pair[0] > SAME_POSITION_MM)
         });
-        if parts.len() > 1 && clean {
+        // An attribute that differs from slice to slice (a time) tells nothing apart.
+        let few = parts.len() <= 2 * group.len().div_ceil(distinct);
+        if parts.len() > 1 && few && clean {
             let mut split: BTreeMap<Option<String>, Vec<Loose>> = BTreeMap::new();
             for loose in group {
                 split.entry(loose.image.stack[key].clone()).or_default().push(loose);

@@ -269,7 +269,8 @@ fn decode_jpeg(stream: Vec<u8>, file: &ImageFile) -> Result<Vec<u8>, String> {
 
 fn decode_jpeg_ls(stream: &[u8], file: &ImageFile) -> Result<Vec<u8>, String> {
     jpeg_info(stream).ok_or("its JPEG-LS data is damaged")?.check(file)?;
-    let image = jpeg_ls::decode(stream).map_err(|error| format!("its compressed image cannot be decoded ({error})"))?;
+    let image = jpeg_ls::decode(stream)
+        .map_err(|error| format!("its compressed image cannot be decoded ({error})"))?;
     Ok(if file.format.bits_allocated == 8 {
         image.samples.iter().map(|sample| sample.to_le_bytes()[0]).collect()
     } else {

@@ -59,8 +59,8 @@ pub(super) struct Rescale {
 
 /// The attributes that tell apart stacks of a series that lie at the same positions, in the order
 /// in which they are tried, with the word a person reads.
-pub(super) const STACK_KEYS: [&str; 7] =
-    ["acquisition", "phase", "echo", "b-value", "trigger time", "image type", "stack"];
+pub(super) const STACK_KEYS: [&str; 8] =
+    ["acquisition", "phase", "echo", "b-value", "trigger time", "image type", "stack", "kernel"];
 
 /// One slice as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -273,6 +273,7 @@ fn stack_keys(groups: &Groups) -> [Option<String>; STACK_KEYS.len()] {
             object.text(tags::TRIGGER_TIME).or_else(|| object.text(tags::FRAME_REFERENCE_TIME)),
             object.text(tags::IMAGE_TYPE),
             None,
+            object.text(tags::CONVOLUTION_KERNEL),
         ];
     };
     let of = |sequence: Tag, tag: Tag| {
@@ -290,6 +291,7 @@ fn stack_keys(groups: &Groups) -> [Option<String>; STACK_KEYS.len()] {
         of(tags::MR_IMAGE_FRAME_TYPE_SEQUENCE, tags::FRAME_TYPE)
             .or_else(|| of(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE, tags::FRAME_TYPE)),
         of(tags::FRAME_CONTENT_SEQUENCE, tags::STACK_ID),
+        of(tags::CT_RECONSTRUCTION_SEQUENCE, tags::CONVOLUTION_KERNEL),
     ]
 }
 

@@ -58,8 +58,7 @@ fn read_markers(stream: &[u8]) -> Result<(Parameters, &[u8]), &'static str> {
                     segment.get(1 + 2 * n..3 + 2 * n).map(|b| i32::from(u16::from_be_bytes([b[0], b[1]])))
                 };
                 parameters.maximum = number(0).ok_or(CUT)?;
-                parameters.thresholds =
-                    [number(1).ok_or(CUT)?, number(2).ok_or(CUT)?, number(3).ok_or(CUT)?];
+                parameters.thresholds = [number(1).ok_or(CUT)?, number(2).ok_or(CUT)?, number(3).ok_or(CUT)?];
                 parameters.reset = number(4).ok_or(CUT)?;
             }
             0xF8 => return Err("it uses JPEG-LS mapping tables, which are not supported"),
@@ -115,11 +114,7 @@ impl Parameters {
             [factor + 2 + 3 * near, factor * 4 + 3 + 5 * near, factor * 17 + 4 + 7 * near]
         } else {
             let factor = 256 / (maximum + 1);
-            [
-                (3 / factor + 3 * near).max(2),
-                (7 / factor + 5 * near).max(3),
-                (21 / factor + 7 * near).max(4),
-            ]
+            [(3 / factor + 3 * near).max(2), (7 / factor + 5 * near).max(3), (21 / factor + 7 * near).max(4)]
         };
         let mut least = near + 1;
         for (threshold, default) in self.thresholds.iter_mut().zip(defaults) {
@@ -225,7 +220,8 @@ impl<'a> Scan<'a> {
         let mut at = 1;
         while at <= self.columns {
             let (ra, rb, rc, rd) = (line[at - 1], above[at], above[at - 1], above[at + 1]);
-            let context = (self.quantised(rd - rb) * 9 + self.quantised(rb - rc)) * 9 + self.quantised(rc - ra);
+            let context =
+                (self.quantised(rd - rb) * 9 + self.quantised(rb - rc)) * 9 + self.quantised(rc - ra);
             if context != 0 {
                 line[at] = self.regular_sample(context, ra, rb, rc)?;
                 at += 1;

@@ -193,7 +193,8 @@ fn stacks_of_one_series_are_told_apart() {
     let folder = tempdir().unwrap();
     for echo in 1..=2 {
         for n in 0..4 {
-            let image = Image { modality: "MR", sop_class: uids::MR_IMAGE_STORAGE, ..Image::at_z(f64::from(n)) };
+            let image =
+                Image { modality: "MR", sop_class: uids::MR_IMAGE_STORAGE, ..Image::at_z(f64::from(n)) };
             image
                 .filled(|_| f64::from(echo))
                 .with(text(tags::ECHO_NUMBERS, VR::IS, &echo.to_string()))

@@ -50,6 +50,7 @@ fn fractional(voxels: &Voxels) -> &[f32] {
 
 /// Asserts that a warning about the file says `words`.
 fn assert_warned(warnings: &[DataWarning], file: &str, words: &str) {
-    let found = warnings.iter().any(|warning| warning.path.ends_with(file) && warning.message.contains(words));
+    let found =
+        warnings.iter().any(|warning| warning.path.ends_with(file) && warning.message.contains(words));
     assert!(found, "no warning of {file} says \"{words}\": {warnings:#?}");
 }

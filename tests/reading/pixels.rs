@@ -190,13 +190,9 @@ fn compressed_transfer_syntaxes_agree_with_dcmtk() {
     };
     for (name, image) in [("unsigned", &unsigned), ("signed", &signed), ("eight", &eight)] {
         let wanted = values_of(image);
-        for program in [
-            vec!["dcmcrle"],
-            vec!["dcmcjpeg", "+e1"],
-            vec!["dcmcjpeg", "+el", "+sv", "6"],
-            vec!["dcmcjpls"],
-            vec!["dcmcjpls", "+en", "+md", "0"],
-        ] {
+        for program in
+            [vec!["dcmcrle"], vec!["dcmcjpeg", "+e1"], vec!["dcmcjpeg", "+el", "+sv", "6"], vec!["dcmcjpls"]]
+        {
             let folder = tempdir().unwrap();
             let source = image.write(folder.path(), "source");
             let target = folder.path().join("target.dcm");
@@ -208,21 +204,29 @@ fn compressed_transfer_syntaxes_agree_with_dcmtk() {
         }
     }
     // Lossy: near, not equal.
+    for image in [&unsigned, &eight] {
+        let folder = tempdir().unwrap();
+        let source = image.write(folder.path(), "source");
+        if encoded(&["dcmcjpls", "+en", "+md", "3"], &source, &folder.path().join("target.dcm")) {
+            std::fs::remove_file(source).unwrap();
+            assert_eq!(
+                largest_difference(&read_only(folder.path()).series.volume.voxels, &values_of(image)),
+                3
+            );
+        }
+    }
     let smooth = Image { cells: (0..1200).map(|n| (n % 40) as u16 * 5).collect(), ..eight };
     let folder = tempdir().unwrap();
     let source = smooth.write(folder.path(), "source");
     if encoded(&["dcmcjpeg", "+eb", "+q", "95"], &source, &folder.path().join("target.dcm")) {
         std::fs::remove_file(source).unwrap();
         let read = read_only(folder.path());
-        let wanted = values_of(&smooth);
-        let off = whole(&read.series.volume.voxels)
-            .iter()
-            .zip(whole(&wanted))
-            .map(|(a, b)| (a - b).abs())
-            .max()
-            .unwrap();
-        assert!(off <= 4, "off by {off}");
+        assert!(largest_difference(&read.series.volume.voxels, &values_of(&smooth)) <= 4);
     }
+}
+
+fn largest_difference(a: &Voxels, b: &Voxels) -> i16 {
+    whole(a).iter().zip(whole(b)).map(|(a, b)| (a - b).abs()).max().unwrap()
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn pet_ct_and_mr_of_one_patient() {
 
 #[test]
 fn nifti_and_dicom_of_one_patient_lie_together() {
-    let (Some(dicom), Some(nifti)) = (data("head-neck-dicom/pt_222"), data("head-neck/valid/pt_222/ct.nii.gz"))
+    let (Some(dicom), Some(nifti)) =
+        (data("head-neck-dicom/pt_222"), data("head-neck/valid/pt_222/ct.nii.gz"))
     else {
         return;
     };
@@ -134,8 +135,7 @@ print(json.dumps({"size": size, "probes": probes, "corners": corners, "sum": flo
 "#;
 
 fn peer(path: &Path, uid: &str) -> Option<serde_json::Value> {
-    let python =
-        std::env::var_os("DELINEO_PYTHON").map_or("/opt/readers/bin/python".into(), PathBuf::from);
+    let python = std::env::var_os("DELINEO_PYTHON").map_or("/opt/readers/bin/python".into(), PathBuf::from);
     if !python.exists() {
         println!("skipped: no Python with SimpleITK at {} (set DELINEO_PYTHON)", python.display());
         return None;
@@ -181,9 +181,13 @@ fn assert_same(series: &Series, peer: &serde_json::Value) {
 
 #[test]
 fn places_and_values_agree_with_simpleitk() {
-    for part in ["chest/CT", "head-neck-dicom/pt_222", "sarcoma-pet-mr/STS_005/CT", "sarcoma-pet-mr/STS_011/MR",
-        "sarcoma-pet-mr/STS_005/PET"]
-    {
+    for part in [
+        "chest/CT",
+        "head-neck-dicom/pt_222",
+        "sarcoma-pet-mr/STS_005/CT",
+        "sarcoma-pet-mr/STS_011/MR",
+        "sarcoma-pet-mr/STS_005/PET",
+    ] {
         let Some(folder) = data(part) else { return };
         let entry = &scanned(&folder).series[0];
         let Some(peer) = peer(&folder, &entry.info.uid) else { return };

@@ -8,6 +8,7 @@ mod header;
 mod write;
 
 use crate::geometry::{Grid, Plane};
+use crate::new_file::WriteFileError;
 use crate::patient::{
     DataWarning, LabelMap, Modality, OUTSIDE_I16, Series, SeriesInfo, Slice, Unit, Volume, Voxels,
 };
@@ -29,13 +30,16 @@ pub enum NiftiError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
     /// The file system said no.
-    #[error("{source}: {}", .path.display())]
+    #[error("cannot be read ({source}): {}", .path.display())]
     Io {
         /// What it said.
         source: io::Error,
         /// The file.
         path: PathBuf,
     },
+    /// The output file could not be made.
+    #[error(transparent)]
+    Write(#[from] WriteFileError),
     /// Not a NIfTI file, or one that cannot be read.
     #[error("cannot be read as NIfTI: {message}: {}", .path.display())]
     Invalid {

@@ -2,6 +2,7 @@
 
 use super::{NiftiError, grid_of, header};
 use crate::geometry::{Grid, Vector3};
+use crate::new_file::{NewFile, WriteFileError};
 use crate::patient::LabelMap;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,23 +19,18 @@ use std::path::Path;
 /// # Errors
 /// When the file cannot be written (nothing is left behind then).
 pub fn write_labels(labels: &LabelMap, path: &Path, like: Option<&Path>) -> Result<(), NiftiError> {
-    let io = |source| NiftiError::Io { source, path: path.to_owned() };
+    let failed = |error: io::Error| WriteFileError::from_io(&error, path);
     let reversed = like.is_some_and(|like| runs_reversed(like, &labels.grid));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
     let gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    let mut sink = BufWriter::new(temporary.as_file());
+    let mut sink = BufWriter::new(NewFile::create(path, true)?);
     if gzip {
         let mut encoder = GzEncoder::new(sink, Compression::default());
-        write_all(labels, reversed, &mut encoder).map_err(io)?;
-        sink = encoder.finish().map_err(io)?;
+        write_all(labels, reversed, &mut encoder).map_err(failed)?;
+        sink = encoder.finish().map_err(failed)?;
     } else {
-        write_all(labels, reversed, &mut sink).map_err(io)?;
+        write_all(labels, reversed, &mut sink).map_err(failed)?;
     }
-    sink.flush().map_err(io)?;
-    drop(sink);
-    temporary.as_file().sync_all().map_err(io)?;
-    temporary.persist(path).map_err(|error| io(error.error))?;
+    sink.into_inner().map_err(|error| failed(error.into_error()))?.commit()?;
     Ok(())
 }
 
