@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("patient", 1),
     ("geometry", 0),
     ("progress", 0),
+    ("new_file", 0),
 ];
 
 /// Upward or sideways imports that the design allows, with the reason.

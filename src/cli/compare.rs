@@ -5,7 +5,7 @@ use super::convert::read_names;
 use crate::dicom::read_rtstruct;
 use crate::formats::nifti;
 use crate::metrics::{SurfaceDistances, added_path_length_mm, dice};
-use crate::patient::{Mask, Series};
+use crate::patient::{Mask, Series, StructureSet};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use rayon::prelude::*;
@@ -119,18 +119,28 @@ fn structures(path: &Path, series: &Series) -> anyhow::Result<Vec<Structure>> {
     for warning in &read.warnings {
         eprintln!("warning: {warning}");
     }
-    let mut structures: Vec<Structure> = read
-        .set
-        .rois
+    let mut structures = structures_of_set(&read.set, series);
+    keep_first_of_name(&mut structures, path);
+    Ok(structures)
+}
+
+/// The structures of a set on the voxels of `series`.
+fn structures_of_set(set: &StructureSet, series: &Series) -> Vec<Structure> {
+    let volume = &series.volume;
+    set.rois
         .par_iter()
         .map(|roi| Structure {
             name: roi.name.clone(),
             mask: Mask::of_roi(roi, volume),
             volume_cc: roi.volume_cc(volume),
         })
-        .collect();
-    keep_first_of_name(&mut structures, path);
-    Ok(structures)
+        .collect()
+}
+
+/// Compares two sets on the same images, structure by structure of the same name.
+pub(super) fn compare_sets(a: &StructureSet, b: &StructureSet, series: &Series, tolerance_mm: f64) -> Report {
+    let spacing_mm = series.volume.grid.spacing_mm();
+    compare(&structures_of_set(a, series), &structures_of_set(b, series), spacing_mm, tolerance_mm)
 }
 
 fn keep_first_of_name(structures: &mut Vec<Structure>, path: &Path) {
@@ -152,7 +162,7 @@ fn keep_first_of_name(structures: &mut Vec<Structure>, path: &Path) {
 
 /// The contract's document (shared with scripts): keys are stable.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     tolerance_mm: f64,
     rois: Vec<RoiReport>,
     only_in_a: Vec<String>,
@@ -219,7 +229,7 @@ fn compare_pair(a: &Structure, b: &Structure, spacing_mm: [f64; 3], tolerance_mm
     }
 }
 
-fn print_table(report: &Report) {
+pub(super) fn print_table(report: &Report) {
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
     };

@@ -10,6 +10,7 @@ pub mod compare;
 pub mod convert;
 pub mod info;
 pub mod render;
+pub mod sample;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Convert(convert::Args),
     /// Draws the picture that the workstation would show, as a PNG file.
     Render(render::Args),
+    /// Writes the synthetic sample patient as a DICOM CT series with its reference structures.
+    Sample(sample::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
         Some(Command::Info(args)) => info::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Render(args)) => render::run(&args),
+        Some(Command::Sample(args)) => sample::run(&args),
         None => Ok(()),
     };
     match done {

@@ -16,11 +16,10 @@ pub use scene::{add_couch_and_mask, organ_sentence};
 
 use crate::geometry::{Grid, Plane, Point3, Vector3};
 use crate::patient::{
-    ImageInstance, LabelMap, Modality, PatientInfo, RoiType, Series, SeriesInfo, Slice, StudyInfo, Unit,
-    Volume, Voxels,
+    GenerationAlgorithm, ImageInstance, LabelMap, Mask, Modality, PatientInfo, Roi, RoiId, RoiType, Series,
+    SeriesInfo, Slice, StructureSet, StudyInfo, Unit, Volume, Voxels, uid_from_seed,
 };
 use crate::progress::{Cancelled, Progress};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Pixels along a row and along a column of every slice.
@@ -109,6 +108,42 @@ pub fn build(seed: u64, progress: &Progress) -> Result<SamplePatient, BuildError
     })
 }
 
+impl SamplePatient {
+    /// The reference structures: the contours of every organ's voxels, and of the whole body.
+    #[must_use]
+    pub fn structures(&self) -> StructureSet {
+        let volume = &self.series.volume;
+        let mut masks = self.labels.masks();
+        let dims = self.labels.grid.dims();
+        let body = Mask {
+            low: [0; 3],
+            size: dims,
+            voxels: self.labels.labels.iter().map(|label| *label > 0).collect(),
+        };
+        let rois = self.organs.iter().map(|organ| {
+            let mask = if organ.roi_type == RoiType::External {
+                body.clone()
+            } else {
+                masks.remove(&organ.label).unwrap_or_default()
+            };
+            let mut roi =
+                Roi::new(RoiId(organ.label.into()), organ.label.into(), organ.name.clone(), organ.color);
+            roi.roi_type = organ.roi_type.clone();
+            roi.generation = GenerationAlgorithm::Automatic;
+            roi.planes = mask.planes(volume);
+            Arc::new(roi)
+        });
+        StructureSet {
+            label: "Reference".to_owned(),
+            patient: self.series.info.patient.clone(),
+            frame_of_reference_uid: self.series.info.frame_of_reference_uid.clone(),
+            series_uid: Some(self.series.info.uid.clone()),
+            sop_instance_uid: None,
+            rois: rois.collect(),
+        }
+    }
+}
+
 fn slice_planes(grid: &Grid, series_uid: &str) -> Vec<Slice> {
     (0..grid.dims()[2])
         .map(|k| {
@@ -119,7 +154,7 @@ fn slice_planes(grid: &Grid, series_uid: &str) -> Vec<Slice> {
                 origin_mm,
                 instance: Some(ImageInstance {
                     sop_class_uid: "1.2.840.10008.5.1.4.1.1.2".into(),
-                    sop_instance_uid: stable_uid(&format!("{series_uid} slice {k}")).into(),
+                    sop_instance_uid: uid_from_seed(&format!("{series_uid} slice {k}")),
                     frame: None,
                 }),
                 missing: false,
@@ -129,7 +164,7 @@ fn slice_planes(grid: &Grid, series_uid: &str) -> Vec<Slice> {
 }
 
 fn series_info(seed: u64) -> SeriesInfo {
-    let uid = |what: &str| stable_uid(&format!("Delineo sample patient {seed} {what}"));
+    let uid = |what: &str| uid_from_seed(&format!("Delineo sample patient {seed} {what}"));
     SeriesInfo {
         patient: PatientInfo {
             name: format!("Sample^Patient {seed}"),
@@ -139,30 +174,19 @@ fn series_info(seed: u64) -> SeriesInfo {
             synthetic: true,
         },
         study: StudyInfo {
-            uid: uid("study"),
+            uid: uid("study").to_string(),
             id: "1".to_owned(),
             date: "20260101".to_owned(),
             time: "120000".to_owned(),
             description: "Synthetic anatomy, not a person".to_owned(),
             ..StudyInfo::default()
         },
-        uid: uid("series").into(),
+        uid: uid("series"),
         modality: Modality::Ct,
         description: "Synthetic head to pelvis 3 mm".to_owned(),
         number: Some(1),
-        frame_of_reference_uid: Some(uid("frame of reference").into()),
+        frame_of_reference_uid: Some(uid("frame of reference")),
         patient_position: Some("HFS".to_owned()),
         equipment: "Delineo sample patient".to_owned(),
     }
-}
-
-/// A UID under 2.25 that depends on `text` only (a 128-bit integer from its SHA-256).
-fn stable_uid(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let mut bytes = [0_u8; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    // Version 8 and the RFC 9562 variant: a UUID made from a hash.
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    format!("2.25.{}", u128::from_be_bytes(bytes))
 }
