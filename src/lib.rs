@@ -12,6 +12,7 @@
 //! | 1 | [`patient`] |
 //! | 0 | [`geometry`], [`progress`], [`new_file`] |
 
+pub mod app;
 pub mod cli;
 pub mod dicom;
 pub mod edit;
@@ -25,3 +26,4 @@ pub mod progress;
 pub mod render;
 pub mod session;
 pub mod tools;
+pub mod ui;

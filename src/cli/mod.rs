@@ -9,6 +9,7 @@ pub mod bench_read;
 pub mod compare;
 pub mod convert;
 pub mod info;
+pub mod open;
 pub mod render;
 pub mod sample;
 
@@ -35,6 +36,8 @@ enum Command {
     Render(render::Args),
     /// Writes the synthetic sample patient as a DICOM CT series with its reference structures.
     Sample(sample::Args),
+    /// Opens the workstation on files and folders; without a command it opens at its start screen.
+    Open(open::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -48,7 +51,8 @@ pub fn main() -> ExitCode {
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),
-        None => Ok(()),
+        Some(Command::Open(args)) => open::run(&args),
+        None => open::run(&open::Args::default()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

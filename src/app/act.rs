@@ -1,0 +1,469 @@
+//! Carrying out what the window asks for: actions of the table and requests of the panels.
+
+use super::Workstation;
+use super::dialogs::{Answer, Wanted};
+use crate::patient::Approval;
+use crate::render::{Interpolation, WindowPreset};
+use crate::session::preferences::{Preferences, Theme};
+use crate::session::{Command, Neighbour, Refusal};
+use crate::tools::{ToolEvent, ToolKind, ViewPlane};
+use crate::ui::Request;
+use crate::ui::actions::Action;
+use crate::ui::state::{Fold, Naming, Overlay, Place};
+use crate::ui::views::ViewsState;
+use std::path::PathBuf;
+
+impl Workstation {
+    /// Carries out a request of a view or panel.
+    pub(super) fn carry_out(&mut self, request: Request) {
+        match request {
+            Request::Act(action) => self.act(action),
+            Request::Apply(command) => {
+                self.apply(command);
+            }
+            Request::Select(roi) => self.select(roi),
+            Request::Step(steps) => self.step(steps),
+            Request::Open(paths) => self.open(paths, None),
+            Request::PickFolder => self.ask(Wanted::Folder),
+            Request::PickFiles => self.ask(Wanted::Files),
+            Request::PickExport => self.ask(Wanted::Export),
+            Request::ShowSeries(uid) => self.show_series(&uid),
+            Request::ShowSecond(uid) => self.show_second(&uid),
+            Request::Resume(index) => self.resume(index),
+            Request::ResumeFound(yes) => self.answer_resume(yes),
+            Request::ReadStructures(path) => self.read_structures(path),
+            Request::Propose(model) => self.propose(&model),
+            Request::Export { path, replace } => self.export(path, replace),
+            Request::Cancel(job) => self.jobs.cancel(job),
+            Request::Notice(text) => self.state.toasts.attention(text),
+        }
+    }
+
+    fn ask(&mut self, wanted: Wanted) {
+        let Some(ctx) = self.ctx.clone() else { return };
+        let suggested = (wanted == Wanted::Export).then(|| PathBuf::from(self.state.export_path.text.trim()));
+        self.dialogs.ask(wanted, suggested, move || ctx.request_repaint());
+    }
+
+    /// Takes the answer of the system's file dialog; without one the path field gets the keyboard.
+    pub(super) fn poll_dialogs(&mut self) {
+        let Some((wanted, answer)) = self.dialogs.poll() else { return };
+        match (wanted, answer) {
+            (Wanted::Folder | Wanted::Files, Answer::Chosen(paths)) => self.open(paths, None),
+            (Wanted::Export, Answer::Chosen(paths)) => {
+                if let Some(path) = paths.into_iter().next() {
+                    self.state.export_path.text = path.display().to_string();
+                    // The system's dialog has asked whether to replace.
+                    self.export(path, true);
+                }
+            }
+            (_, Answer::Dismissed) => {}
+            (wanted, Answer::NoDialog) => {
+                let hint = Some("No file chooser of the desktop answered. Type or paste a path.".to_owned());
+                let field = if wanted == Wanted::Export {
+                    &mut self.state.export_path
+                } else {
+                    if self.session.is_some() {
+                        self.state.place = Place::Open;
+                    }
+                    &mut self.state.open_path
+                };
+                field.hint = hint;
+                field.wants_focus = true;
+            }
+        }
+    }
+
+    /// Changes the structure set; whether it was carried out. A refusal is said at the cursor.
+    pub(super) fn apply(&mut self, command: Command) -> bool {
+        let Some(session) = self.session.as_mut() else { return false };
+        let adds = matches!(command, Command::AddRoi { .. });
+        match session.apply(command) {
+            Ok(applied) => {
+                for note in applied.notes {
+                    self.state.toasts.attention(note);
+                }
+                if adds && let Some(views) = self.state.views.as_mut() {
+                    views.reveal_selected();
+                    if views.tools.kind() == ToolKind::Navigate {
+                        views.choose_tool(ToolKind::Brush);
+                    }
+                    self.state.place = Place::Correct;
+                }
+                true
+            }
+            Err(refusal) => {
+                self.refuse(&refusal);
+                false
+            }
+        }
+    }
+
+    /// Says why nothing happened: at the pointer while it is in a view, else as a message.
+    fn refuse(&mut self, refusal: &Refusal) {
+        let pointer = self.ctx.as_ref().and_then(|ctx| ctx.input(|input| input.pointer.latest_pos()));
+        let now = self.ctx.as_ref().map_or(0.0, |ctx| ctx.input(|input| input.time));
+        match (self.state.views.as_mut(), pointer) {
+            (Some(views), Some(at)) if views.hover.is_some() => {
+                views.message = Some((at, refusal.to_string(), now + 3.0));
+            }
+            _ => self.state.toasts.attention(refusal.to_string()),
+        }
+    }
+
+    fn select(&mut self, roi: Option<crate::patient::RoiId>) {
+        if let Some(session) = self.session.as_mut() {
+            session.select(roi);
+        }
+        if let Some(views) = self.state.views.as_mut() {
+            views.tools.cancel();
+            views.reveal_selected();
+        }
+    }
+
+    /// Undo (negative) or redo (positive) so many steps.
+    fn step(&mut self, steps: i32) {
+        for _ in 0..steps.unsigned_abs() {
+            let Some(session) = self.session.as_mut() else { return };
+            if let Some(views) = self.state.views.as_mut() {
+                views.tools.cancel();
+            }
+            let done = if steps < 0 { session.undo() } else { session.redo() };
+            if let Err(refusal) = done {
+                self.refuse(&refusal);
+                return;
+            }
+        }
+    }
+
+    /// Carries out an action of the table.
+    pub(super) fn act(&mut self, action: Action) {
+        let typing_over = self.state.overlay.is_some();
+        match action {
+            Action::CancelGesture => self.never_mind(),
+            Action::Search => {
+                let open = matches!(self.state.overlay, Some(Overlay::Palette { .. }));
+                self.state.overlay = (!open).then(|| Overlay::Palette { query: String::new(), row: 0 });
+            }
+            Action::Keys => self.toggle_overlay(Overlay::Keys),
+            Action::About => self.toggle_overlay(Overlay::About),
+            Action::Quit => self.quit(),
+            Action::ToggleTheme => self.toggle_theme(),
+            Action::LargerText => self.scale(1.1),
+            Action::SmallerText => self.scale(1.0 / 1.1),
+            _ if typing_over => {}
+            Action::OpenFolder => self.ask(Wanted::Folder),
+            Action::OpenFiles => self.ask(Wanted::Files),
+            Action::OpenSample => self.open_sample(None),
+            _ if self.session.is_none() => {}
+            Action::CloseStudy => {
+                self.close_session();
+                self.look_around();
+            }
+            Action::ChooseSeries => self.state.overlay = Some(Overlay::Series),
+            Action::Export | Action::GoExport => {
+                self.go(Place::Export);
+                self.state.export_path.wants_focus = true;
+            }
+            Action::GoOpen => self.go(Place::Open),
+            Action::GoPropose => self.go(Place::Propose),
+            Action::GoCorrect => self.go(Place::Correct),
+            Action::GoCheck => self.go(Place::Check),
+            Action::Undo => self.step(-1),
+            Action::Redo => self.step(1),
+            Action::ShowHistory => self.toggle_overlay(Overlay::History),
+            Action::ToggleStructurePanel => {
+                self.state.structures =
+                    if self.state.structures == Fold::Closed { Fold::Auto } else { Fold::Closed };
+            }
+            Action::ToggleInspector => {
+                self.state.inspector = match (self.state.inspector, self.state.place) {
+                    (Fold::Open, _) => Fold::Closed,
+                    (Fold::Auto, place) if place != Place::Correct => Fold::Closed,
+                    _ => Fold::Open,
+                };
+            }
+            other => {
+                if !self.act_on_structures(other) {
+                    self.act_on_views(other);
+                }
+            }
+        }
+    }
+
+    fn go(&mut self, place: Place) {
+        self.state.place = place;
+        if self.state.inspector == Fold::Closed {
+            self.state.inspector = Fold::Auto;
+        }
+    }
+
+    fn toggle_overlay(&mut self, overlay: Overlay) {
+        self.state.overlay = if self.state.overlay.as_ref() == Some(&overlay) { None } else { Some(overlay) };
+    }
+
+    /// Esc: drops the stroke, closes what is open, or goes back to the crosshair.
+    fn never_mind(&mut self) {
+        if let Some(overlay) = self.state.overlay.take() {
+            if matches!(overlay, Overlay::Resume(_)) {
+                self.answer_resume(true);
+            }
+            return;
+        }
+        if self.state.naming.take().is_some() {
+            return;
+        }
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
+        if views.tools.is_busy() {
+            let plane = crate::geometry::Plane::axial(0.0);
+            views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
+        } else if views.navigation.maximised.is_some() {
+            views.navigation.maximised = None;
+        } else if views.tools.kind() != ToolKind::Navigate {
+            views.choose_tool(ToolKind::Navigate);
+        } else {
+            self.state.toasts.close_newest();
+        }
+    }
+
+    /// Actions on the structure list; whether it was one.
+    fn act_on_structures(&mut self, action: Action) -> bool {
+        let Some(session) = self.session.as_ref() else { return false };
+        let selected = session.selected().cloned();
+        let visible = |all: bool| -> Vec<_> {
+            session
+                .structures()
+                .rois
+                .iter()
+                .filter(|roi| all || selected.as_ref().is_none_or(|own| own.id != roi.id))
+                .map(|roi| roi.id)
+                .collect()
+        };
+        let (all, others) = (visible(true), visible(false));
+        match (action, selected) {
+            (Action::AddStructure, _) => {
+                self.state.naming =
+                    Some(Naming { roi: None, text: String::new(), choice: None, focused: false });
+                self.state.structures = Fold::Auto;
+            }
+            (Action::AcceptAll, _) if session.proposals().next().is_some() => {
+                self.state.overlay = Some(Overlay::AcceptAll);
+            }
+            (Action::AcceptAll, _) => self.refuse(&Refusal::NoProposal),
+            (Action::ShowAll, _) => {
+                self.apply(Command::SetVisibility { rois: all, visible: true });
+            }
+            (Action::NextStructure, _) => self.walk(1),
+            (Action::PreviousStructure, _) => self.walk(-1),
+            (
+                Action::RenameStructure
+                | Action::DeleteStructure
+                | Action::ToggleVisible
+                | Action::ShowOnly
+                | Action::ToggleLock
+                | Action::GoToStructure
+                | Action::AcceptProposal
+                | Action::RejectProposal
+                | Action::MarkReviewed
+                | Action::DeleteContour
+                | Action::CopyFromAbove
+                | Action::CopyFromBelow,
+                None,
+            ) => self.refuse(&Refusal::NoRoi),
+            (Action::RenameStructure, Some(roi)) => {
+                let text = roi.name.clone();
+                self.state.naming = Some(Naming { roi: Some(roi.id), text, choice: None, focused: false });
+                self.state.structures = Fold::Auto;
+            }
+            (Action::DeleteStructure, Some(roi)) if roi.planes.is_empty() => {
+                self.apply(Command::DeleteRoi { roi: roi.id });
+            }
+            (Action::DeleteStructure, Some(roi)) => self.state.overlay = Some(Overlay::Delete(roi.id)),
+            (Action::ToggleVisible, Some(roi)) => {
+                self.apply(Command::SetVisibility { rois: vec![roi.id], visible: !roi.visible });
+            }
+            (Action::ShowOnly, Some(roi)) => {
+                self.apply(Command::SetVisibility { rois: others, visible: false });
+                self.apply(Command::SetVisibility { rois: vec![roi.id], visible: true });
+            }
+            (Action::ToggleLock, Some(roi)) => {
+                self.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
+            }
+            (Action::GoToStructure, Some(roi)) => {
+                if let Some(views) = self.state.views.as_mut() {
+                    views.navigation.go_to_roi(&roi);
+                }
+            }
+            (Action::AcceptProposal, Some(roi)) => {
+                self.decide(&roi, Command::AcceptProposals { rois: vec![roi.id] });
+            }
+            (Action::RejectProposal, Some(roi)) => {
+                self.decide(&roi, Command::RejectProposals { rois: vec![roi.id] });
+            }
+            (Action::MarkReviewed, Some(roi)) => {
+                let approval =
+                    if roi.approval == Approval::Reviewed { Approval::Accepted } else { Approval::Reviewed };
+                self.apply(Command::SetApproval { roi: roi.id, approval });
+            }
+            (Action::DeleteContour, Some(roi)) => {
+                if let Some(slice) = self.slice() {
+                    self.apply(Command::ClearSlice { roi: roi.id, slice });
+                }
+            }
+            (Action::CopyFromAbove, Some(roi)) => self.copy_from(roi.id, true),
+            (Action::CopyFromBelow, Some(roi)) => self.copy_from(roi.id, false),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Accepts or rejects the selected proposal and goes on to the next one.
+    fn decide(&mut self, roi: &crate::patient::Roi, command: Command) {
+        let next = self.session.as_ref().and_then(|session| {
+            let proposals: Vec<_> = session.proposals().map(|roi| roi.id).collect();
+            let at = proposals.iter().position(|id| *id == roi.id)?;
+            proposals.get(at + 1).or_else(|| proposals.first().filter(|id| **id != roi.id)).copied()
+        });
+        if self.apply(command)
+            && let Some(next) = next
+        {
+            self.select(Some(next));
+            self.act(Action::GoToStructure);
+        }
+    }
+
+    fn walk(&mut self, by: i64) {
+        let Some(session) = self.session.as_ref() else { return };
+        let rois = &session.structures().rois;
+        let count = i64::try_from(rois.len()).unwrap_or(0);
+        if count == 0 {
+            return;
+        }
+        let at = session.selected().and_then(|own| rois.iter().position(|roi| roi.id == own.id));
+        let at = at.map_or(if by > 0 { -1 } else { 0 }, |at| i64::try_from(at).unwrap_or(0));
+        let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or(0);
+        let id = rois[next].id;
+        self.select(Some(id));
+        self.act(Action::GoToStructure);
+    }
+
+    /// The slice of the series that the crosshair stands on.
+    fn slice(&self) -> Option<usize> {
+        let (session, views) = (self.session.as_ref()?, self.state.views.as_ref()?);
+        let normal = session.series().volume.slices.first()?.plane.normal();
+        session.nearest_slice(normal.dot(&views.navigation.crosshair_mm().coords)).map(|(index, _)| index)
+    }
+
+    /// Copies the contours of the slice above (towards the head, left or front) or below.
+    fn copy_from(&mut self, roi: crate::patient::RoiId, above: bool) {
+        let Some(slice) = self.slice() else { return };
+        let forward = self.state.views.as_ref().is_none_or(|views| views.navigation.slices_run_up());
+        let from = if above == forward { Neighbour::Above } else { Neighbour::Below };
+        self.apply(Command::CopyFromSlice { roi, slice, from });
+    }
+
+    fn act_on_views(&mut self, action: Action) {
+        let has_second = self.desk.second.is_some();
+        let can_have_second = self.desk.series.iter().any(|line| line.can_be_second);
+        let typing = self.ctx.as_ref().is_some_and(|ctx| ctx.memory(|memory| memory.focused().is_some()));
+        let Some(views) = self.state.views.as_mut() else { return };
+        let kind = views.navigation.focused_kind();
+        match action {
+            Action::SelectCrosshair => views.choose_tool(ToolKind::Navigate),
+            Action::SelectBrush => views.choose_tool(ToolKind::Brush),
+            Action::SelectEraser => views.choose_tool(ToolKind::Eraser),
+            Action::SelectFreehand => views.choose_tool(ToolKind::Freehand),
+            Action::SelectDeleteContour => views.choose_tool(ToolKind::DeleteContour),
+            Action::SelectRuler => views.choose_tool(ToolKind::Ruler),
+            Action::SmallerBrush => views.tools.brush.resize(-1),
+            Action::LargerBrush => views.tools.brush.resize(1),
+            Action::SliceUp => views.navigation.scroll(kind, 1),
+            Action::SliceDown => views.navigation.scroll(kind, -1),
+            Action::TenSlicesUp => views.navigation.scroll(kind, 10),
+            Action::TenSlicesDown => views.navigation.scroll(kind, -10),
+            // Enter presses the button that has the keyboard.
+            Action::MaximiseView if typing => {}
+            Action::MaximiseView => views.navigation.toggle_maximised(views.navigation.focus),
+            Action::NextView => views.navigation.next_view(),
+            Action::FitViews => views.navigation.fit(),
+            Action::ToggleInterpolation => {
+                views.display.interpolation = match views.display.interpolation {
+                    Interpolation::Linear => Interpolation::Nearest,
+                    Interpolation::Nearest => Interpolation::Linear,
+                };
+            }
+            Action::ToggleFusion if has_second => {
+                views.display.fusion.mode = views.display.fusion.mode.next();
+            }
+            Action::ToggleFusion if can_have_second => self.state.overlay = Some(Overlay::Series),
+            Action::ToggleFusion => {
+                self.state.toasts.attention("There is no second series in the same frame of reference.");
+            }
+            Action::Preset(number) => preset(views, number),
+            _ => {}
+        }
+    }
+
+    fn toggle_theme(&mut self) {
+        let Some(ctx) = &self.ctx else { return };
+        self.preferences.theme = if ctx.theme() == egui::Theme::Dark { Theme::Light } else { Theme::Dark };
+        let ctx = ctx.clone();
+        self.apply_preferences(&ctx);
+    }
+
+    fn scale(&mut self, factor: f64) {
+        self.preferences.scale = ((self.preferences.scale * factor) * 20.0).round().clamp(14.0, 50.0) / 20.0;
+        if let Some(ctx) = self.ctx.clone() {
+            self.apply_preferences(&ctx);
+        }
+    }
+
+    /// Gives the window the theme and the scale that the person has set.
+    pub(super) fn apply_preferences(&self, ctx: &egui::Context) {
+        ctx.set_theme(match self.preferences.theme {
+            Theme::Dark => egui::ThemePreference::Dark,
+            Theme::Light => egui::ThemePreference::Light,
+            Theme::System => egui::ThemePreference::System,
+        });
+        #[expect(clippy::cast_possible_truncation, reason = "a scale near one")]
+        ctx.set_zoom_factor(self.preferences.scale as f32);
+    }
+
+    /// Gives the views of a series just opened what the person has set.
+    pub(super) fn preferences_to_views(&self, views: &mut ViewsState) {
+        views.tools.brush.set_radius_mm(self.preferences.brush_radius_mm);
+        views.tools.freehand.set_thickness_mm(self.preferences.slab_thickness_mm);
+        if !self.preferences.smooth_pictures {
+            views.display.interpolation = Interpolation::Nearest;
+        }
+    }
+
+    /// Writes what the person has set.
+    pub(super) fn remember_preferences(&mut self) {
+        if let Some(views) = &self.state.views {
+            self.preferences.brush_radius_mm = views.tools.brush.radius_mm();
+            self.preferences.slab_thickness_mm = views.tools.freehand.thickness_mm();
+            self.preferences.smooth_pictures = views.display.interpolation == Interpolation::Linear;
+        }
+        let unchanged = Preferences::load(&self.data_folder).0 == self.preferences;
+        if !unchanged && let Err(error) = self.preferences.save(&self.data_folder) {
+            tracing::error!("the preferences could not be written: {error}: {}", self.data_folder.display());
+        }
+    }
+
+    fn quit(&mut self) {
+        if let Some(ctx) = &self.ctx {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+}
+
+/// Window presets 1 to 7 by name, 8 the full range, 9 as opened.
+fn preset(views: &mut ViewsState, number: u8) {
+    let index = usize::from(number).wrapping_sub(1);
+    views.display.window = match (WindowPreset::ALL.get(index), number) {
+        (Some(preset), _) => preset.window(),
+        (None, 8) => views.display.full_window,
+        _ => views.display.opened_window,
+    };
+}

@@ -1,0 +1,391 @@
+//! Reading scans and structure sets into the window.
+
+use super::Workstation;
+use super::workstation::{Around, Message};
+use crate::dicom::{Library, ReadRtstruct, SeriesEntry, read_rtstruct, scan};
+use crate::patient::{DataWarning, LabelMap, Series, series_fingerprint};
+use crate::phantom;
+use crate::progress::Progress;
+use crate::session::study::{OpenStudyError, Study};
+use crate::session::{self, Command, Resumable, Session};
+use crate::ui::state::{Overlay, Place, SeriesLine};
+use crate::ui::views::ViewsState;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The seed of the sample patient in the window.
+const SAMPLE_SEED: u64 = phantom::DEFAULT_SEED;
+
+/// A scan that was read, with what lay beside it.
+pub(super) struct Opened {
+    pub series: Arc<Series>,
+    pub library: Library,
+    pub warnings: Vec<DataWarning>,
+    /// What was chosen where there was a choice.
+    pub choice: Option<String>,
+    pub opened_from: Vec<PathBuf>,
+    /// The journal to go on with: asked for, or found for these images.
+    pub earlier: Option<Resumable>,
+    /// Whether the person already asked to go on with it.
+    pub resume: bool,
+    /// What is where in the sample patient.
+    pub reference: Option<Arc<LabelMap>>,
+}
+
+/// Why nothing was opened.
+pub(super) enum OpenStudyFailure {
+    /// Only structure sets were found: they may belong to the open scan.
+    OnlyStructures(Vec<PathBuf>),
+    /// Anything else, as a sentence.
+    Other(String),
+}
+
+impl Workstation {
+    /// Reads files and folders on a thread; `resume` names a journal to go on with.
+    pub(super) fn open(&mut self, paths: Vec<PathBuf>, resume: Option<Resumable>) {
+        self.state.open_path.hint = None;
+        let title = match paths.as_slice() {
+            [one] => format!(
+                "Reading {}",
+                one.file_name()
+                    .map_or_else(|| one.display().to_string(), |name| name.to_string_lossy().into_owned())
+            ),
+            many => format!("Reading {} files", many.len()),
+        };
+        let data_folder = self.data_folder.clone();
+        self.jobs.start("open", title, move |progress| {
+            Message::Opened(read(paths, None, resume, &data_folder, progress).map(Box::new))
+        });
+    }
+
+    /// Builds the sample patient on a thread.
+    pub(super) fn open_sample(&mut self, resume: Option<Resumable>) {
+        let data_folder = self.data_folder.clone();
+        self.jobs.start("open", "Building the sample patient", move |progress| {
+            Message::Opened(build_sample(resume, &data_folder, progress).map(Box::new))
+        });
+    }
+
+    /// Goes on with entry `index` of the start screen's list.
+    pub(super) fn resume(&mut self, index: usize) {
+        let Some(found) = self.catalog.resumable.get(index).cloned() else { return };
+        if found.subject.synthetic && found.subject.opened_from.is_empty() {
+            self.open_sample(Some(found));
+        } else {
+            self.open(found.subject.opened_from.clone(), Some(found));
+        }
+    }
+
+    /// Shows another series of what was read.
+    pub(super) fn show_series(&mut self, uid: &str) {
+        let library = self.around.library.clone();
+        let Some(chosen) = library.series.iter().position(|entry| *entry.info.uid == *uid) else { return };
+        let opened_from = self.around.opened_from.clone();
+        let title = format!("Reading {}", series_title(&library.series[chosen]));
+        let data_folder = self.data_folder.clone();
+        self.state.overlay = None;
+        self.jobs.start("open", title, move |progress| {
+            let read = Study::open_entry(library, chosen, None, progress)
+                .map(|study| found(study, opened_from, None, &data_folder))
+                .map_err(|error| OpenStudyFailure::Other(error.to_string()));
+            Message::Opened(read.map(Box::new))
+        });
+    }
+
+    /// Reads a series to show with the open one.
+    pub(super) fn show_second(&mut self, uid: &str) {
+        let library = &self.around.library;
+        let Some(entry) = library.series.iter().find(|entry| *entry.info.uid == *uid).cloned() else {
+            return;
+        };
+        self.state.overlay = None;
+        self.jobs.start("second", format!("Reading {}", series_title(&entry)), move |progress| {
+            let read = crate::dicom::read_series(&entry, progress);
+            Message::Second(read.map(|read| Arc::new(read.series)).map_err(|error| error.to_string()))
+        });
+    }
+
+    /// Reads a structure set for the open scan.
+    pub(super) fn read_structures(&mut self, path: PathBuf) {
+        let Some(session) = &self.session else { return };
+        let series = Arc::clone(session.series());
+        self.jobs.start("structures", "Reading structures", move |_| {
+            let read = read_rtstruct(&path, Some(&series)).map(Box::new).map_err(|error| error.to_string());
+            Message::Structures(path, read)
+        });
+    }
+
+    pub(super) fn opened(&mut self, result: Result<Box<Opened>, OpenStudyFailure>) {
+        match result {
+            Ok(opened) if opened.resume || opened.earlier.is_none() => self.show(*opened),
+            Ok(opened) => {
+                let summary = opened.earlier.as_ref().map_or_else(String::new, |found| {
+                    let edits =
+                        if found.edits == 1 { "1 edit".to_owned() } else { format!("{} edits", found.edits) };
+                    format!("{edits}, last on {}", found.updated.get(..10).unwrap_or(&found.updated))
+                });
+                self.state.overlay = Some(Overlay::Resume(summary));
+                self.pending_open = Some(opened);
+            }
+            Err(OpenStudyFailure::OnlyStructures(paths)) if self.session.is_some() => {
+                paths.into_iter().take(1).for_each(|path| self.read_structures(path));
+            }
+            Err(OpenStudyFailure::OnlyStructures(_)) => {
+                let text = "There are only structure sets here. Open the folder with the scan first.";
+                self.state.toasts.error(text, None);
+            }
+            Err(OpenStudyFailure::Other(why)) => self.state.toasts.error(capitalised(&why), None),
+        }
+    }
+
+    /// The answer to whether earlier work should be gone on with.
+    pub(super) fn answer_resume(&mut self, yes: bool) {
+        if let Some(mut opened) = self.pending_open.take() {
+            opened.resume = yes;
+            if !yes {
+                opened.earlier = None;
+            }
+            self.show(*opened);
+        }
+    }
+
+    /// Makes the scan the open one.
+    fn show(&mut self, opened: Opened) {
+        self.close_session();
+        let Opened { series, library, warnings, choice, opened_from, earlier, resume, reference } = opened;
+        let session = match earlier.filter(|_| resume) {
+            Some(found) => match Session::resume(Arc::clone(&series), &found.path) {
+                Ok(session) => session,
+                Err(error) => {
+                    let text = "The earlier work could not be gone on with; it is left as it is.";
+                    self.state.toasts.error(text, Some(error.to_string()));
+                    Session::begin(Arc::clone(&series), &opened_from, &self.data_folder)
+                }
+            },
+            None => Session::begin(Arc::clone(&series), &opened_from, &self.data_folder),
+        };
+        let mut views = ViewsState::new(&series);
+        self.preferences_to_views(&mut views);
+        if let Some(roi) = session.selected() {
+            views.navigation.go_to_roi(&roi.clone());
+        }
+        self.state.views = Some(views);
+        self.state.place = Place::Correct;
+        self.state.overlay = None;
+        self.state.naming = None;
+        self.state.export_path.text = suggested_export(&series, &opened_from).display().to_string();
+        let fresh = session.structures().rois.is_empty() && session.history().is_empty();
+        self.session = Some(session);
+        self.desk.reference = reference;
+        self.desk.second = None;
+        self.desk.exported_to = None;
+        self.desk.warnings = warnings.iter().map(ToString::to_string).collect();
+        self.desk.series = lines(&library, &series);
+        self.around = Around { library, opened_from };
+        for path in &self.around.opened_from {
+            self.preferences.remember(path);
+        }
+        if let Some(choice) = choice {
+            self.state.toasts.done_with(choice, "Choose another", crate::ui::actions::Action::ChooseSeries);
+        }
+        if !warnings.is_empty() {
+            let text = match warnings.len() {
+                1 => warnings[0].message.clone(),
+                count => format!("There are {count} warnings about the data."),
+            };
+            self.state.toasts.attention_with(text, "Look", crate::ui::actions::Action::GoOpen);
+        }
+        if fresh {
+            self.read_fitting_structures(&series);
+        }
+    }
+
+    /// Reads the structure set found beside the scan, if there is exactly one for it.
+    fn read_fitting_structures(&mut self, series: &Series) {
+        let fitting: Vec<PathBuf> = self
+            .around
+            .library
+            .structure_sets
+            .iter()
+            .filter(|entry| {
+                entry.patient.id == series.info.patient.id
+                    && entry.frame_of_reference_uid == series.info.frame_of_reference_uid
+            })
+            .map(|entry| entry.path.clone())
+            .collect();
+        if let [only] = fitting.as_slice() {
+            self.read_structures(only.clone());
+        }
+        self.desk.structure_sets = fitting;
+    }
+
+    pub(super) fn second_read(&mut self, result: Result<Arc<Series>, String>) {
+        match result {
+            Ok(series) => {
+                if let Some(views) = self.state.views.as_mut() {
+                    views.show_second(&series);
+                }
+                self.desk.second = Some(series);
+            }
+            Err(why) => self.state.toasts.error(capitalised(&why), None),
+        }
+    }
+
+    pub(super) fn structures_read(&mut self, path: &Path, result: Result<Box<ReadRtstruct>, String>) {
+        let read = match result {
+            Ok(read) => read,
+            Err(why) => {
+                self.state.toasts.error(capitalised(&why), None);
+                return;
+            }
+        };
+        let count = read.set.rois.len();
+        self.desk.warnings.extend(read.warnings.iter().map(ToString::to_string));
+        if self.apply(Command::ImportStructureSet(Box::new(read.set))) {
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let what = if count == 1 { "1 structure".to_owned() } else { format!("{count} structures") };
+            self.state.toasts.done(format!("Read {what} from {name}."));
+            self.state.place = Place::Correct;
+            let first = self.session.as_ref().and_then(|session| session.selected().cloned());
+            if let (Some(roi), Some(views)) = (first, self.state.views.as_mut()) {
+                views.navigation.go_to_roi(&roi);
+            }
+        }
+    }
+
+    /// Ends the open session; its work can be resumed.
+    pub(super) fn close_session(&mut self) {
+        self.remember_preferences();
+        if let Some(gpu) = &self.gpu {
+            gpu.forget_patient();
+        }
+        self.state.views = None;
+        self.desk.second = None;
+        self.desk.reference = None;
+        if let Some(session) = self.session.take()
+            && let Err(error) = session.close()
+        {
+            self.state.toasts.error("The last edits could not be written to disk.", Some(error.to_string()));
+        }
+    }
+}
+
+fn series_title(entry: &SeriesEntry) -> String {
+    format!("{} {}", entry.info.modality.code(), entry.info.description).trim().to_owned()
+}
+
+fn read(
+    paths: Vec<PathBuf>,
+    wanted: Option<&str>,
+    resume: Option<Resumable>,
+    data_folder: &Path,
+    progress: &Progress,
+) -> Result<Opened, OpenStudyFailure> {
+    match Study::open(&paths, wanted, progress) {
+        Ok(study) => Ok(found(study, absolute(paths), resume, data_folder)),
+        Err(OpenStudyError::NoSeries { .. }) => {
+            let library =
+                scan(&paths, progress).map_err(|error| OpenStudyFailure::Other(error.to_string()))?;
+            let sets = library.structure_sets.into_iter().map(|entry| entry.path).collect();
+            Err(OpenStudyFailure::OnlyStructures(sets))
+        }
+        Err(error) => Err(OpenStudyFailure::Other(error.to_string())),
+    }
+}
+
+/// Paths that still lead there when the program is started elsewhere.
+fn absolute(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect()
+}
+
+fn found(study: Study, opened_from: Vec<PathBuf>, resume: Option<Resumable>, data_folder: &Path) -> Opened {
+    let series = Arc::new(study.series);
+    let fingerprint = series_fingerprint(&series);
+    // A journal of other images is not offered, even where the person asked for it: the files may
+    // have changed since.
+    let asked = resume.filter(|found| found.subject.fingerprint == fingerprint);
+    let resume = asked.is_some();
+    let earlier = asked.or_else(|| session::catalog(data_folder).of_images(&fingerprint).cloned());
+    Opened {
+        series,
+        library: study.library,
+        warnings: study.warnings,
+        choice: study.choice,
+        opened_from,
+        earlier,
+        resume,
+        reference: None,
+    }
+}
+
+fn build_sample(
+    resume: Option<Resumable>,
+    data_folder: &Path,
+    progress: &Progress,
+) -> Result<Opened, OpenStudyFailure> {
+    let sample =
+        phantom::build(SAMPLE_SEED, progress).map_err(|error| OpenStudyFailure::Other(error.to_string()))?;
+    let study = Study {
+        series: sample.series,
+        path: PathBuf::new(),
+        library: Library::default(),
+        chosen: None,
+        warnings: Vec::new(),
+        choice: None,
+    };
+    let mut opened = found(study, Vec::new(), resume, data_folder);
+    opened.reference = Some(Arc::new(sample.labels));
+    Ok(opened)
+}
+
+fn lines(library: &Library, open: &Series) -> Vec<SeriesLine> {
+    library
+        .series
+        .iter()
+        .map(|entry| {
+            let info = &entry.info;
+            let date = crate::ui::widgets::date_text(&info.study.date);
+            SeriesLine {
+                uid: info.uid.clone(),
+                patient: info.patient.name.clone(),
+                patient_id: info.patient.id.clone(),
+                study: format!("{date} {}", info.study.description).trim().to_owned(),
+                modality: info.modality.code().to_owned(),
+                description: info.description.clone(),
+                slices: entry.slice_count(),
+                can_be_second: info.frame_of_reference_uid.is_some()
+                    && info.frame_of_reference_uid == open.info.frame_of_reference_uid
+                    && info.patient.id == open.info.patient.id,
+            }
+        })
+        .collect()
+}
+
+/// Where an export is suggested to go: never into the folder of the scan.
+fn suggested_export(series: &Series, opened_from: &[PathBuf]) -> PathBuf {
+    let id: String = series
+        .info
+        .patient
+        .id
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' })
+        .collect();
+    let name = if id.is_empty() { "structures.dcm".to_owned() } else { format!("{id}_structures.dcm") };
+    let home = directories::UserDirs::new();
+    let folder = home
+        .as_ref()
+        .and_then(|dirs| dirs.document_dir().map(Path::to_owned).filter(|folder| folder.is_dir()))
+        .or_else(|| home.as_ref().map(|dirs| dirs.home_dir().to_owned()));
+    let beside = opened_from.first().and_then(|path| path.parent()).map(Path::to_owned);
+    folder.or(beside).unwrap_or_default().join(name)
+}
+
+/// A sentence from an error's text.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut sentence: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    if !sentence.ends_with(['.', '!', '?']) && !sentence.contains('/') {
+        sentence.push('.');
+    }
+    sentence
+}

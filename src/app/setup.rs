@@ -1,0 +1,196 @@
+//! Opening the window on a graphics device that burn can share.
+
+use super::Workstation;
+use crate::ui::{GpuViews, theme};
+use eframe::egui_wgpu::{self, WgpuSetup, WgpuSetupCreateNew};
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Why there is no window. Each variant is one sentence for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum NoWindow {
+    /// No display answers.
+    #[error(
+        "the window needs a display, and neither Wayland nor X11 answers ({0}); every other command works without one, try `delineo demo`"
+    )]
+    Display(String),
+    /// No graphics driver.
+    #[error(
+        "the window needs a Vulkan, Metal or DirectX 12 driver and found none ({0}); install one (on Debian: mesa-vulkan-drivers); every other command works without it, try `delineo demo`"
+    )]
+    Driver(String),
+    /// The device was lost again and again.
+    #[error(
+        "the graphics device fails again and again; every edit is kept; update the graphics driver and start again"
+    )]
+    Device,
+    /// Anything else.
+    #[error("the window could not be opened: {0}")]
+    Other(String),
+}
+
+/// For tests: destroys the device after so many frames, as a driver crash would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoseDevice {
+    /// The frame after which it happens.
+    pub after_frames: u64,
+    /// The frame of the second window after which everything is closed.
+    pub close_after: u64,
+}
+
+/// How to open the window.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// What to open at once.
+    pub paths: Vec<PathBuf>,
+    /// Loses the device on purpose; for tests only.
+    pub lose_device: Option<LoseDevice>,
+}
+
+/// How often the device may be lost within one run.
+const MOST_LOSSES: usize = 5;
+
+/// Opens the window and stays until it is closed. Gives the workstation back.
+///
+/// # Errors
+/// [`NoWindow`] with one sentence that says what is missing.
+pub fn run(options: &RunOptions) -> Result<Workstation, NoWindow> {
+    let workstation = Rc::new(RefCell::new(Workstation::new(&options.paths)));
+    for round in 0..MOST_LOSSES {
+        let lost = Arc::new(AtomicBool::new(false));
+        let host = Host {
+            workstation: Rc::clone(&workstation),
+            lost: Arc::clone(&lost),
+            frames: 0,
+            destroy_after: options.lose_device.filter(|_| round == 0).map(|lose| lose.after_frames),
+            close_after: options.lose_device.filter(|_| round > 0).map(|lose| lose.close_after),
+        };
+        let opened = eframe::run_native("Delineo", native_options(), Box::new(|cc| Ok(host.start(cc))));
+        opened.map_err(|error| explain(&error))?;
+        if !lost.load(Ordering::Relaxed) {
+            return Rc::try_unwrap(workstation)
+                .map(RefCell::into_inner)
+                .map_err(|_| NoWindow::Other("the window is still in use".to_owned()));
+        }
+        workstation.borrow_mut().graphics_lost();
+    }
+    Err(NoWindow::Device)
+}
+
+fn explain(error: &eframe::Error) -> NoWindow {
+    let text = error.to_string();
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => NoWindow::Display(text),
+        eframe::Error::Wgpu(_) => NoWindow::Driver(text),
+        eframe::Error::AppCreation(_) => NoWindow::Other(text),
+    }
+}
+
+fn native_options() -> eframe::NativeOptions {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Delineo")
+        .with_app_id("delineo")
+        .with_inner_size([1440.0, 900.0])
+        .with_min_inner_size([960.0, 600.0])
+        .with_drag_and_drop(true);
+    eframe::NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Wgpu,
+        run_and_return: true,
+        wgpu_options: egui_wgpu::WgpuConfiguration {
+            wgpu_setup: WgpuSetup::CreateNew(device_setup()),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}
+
+/// A device with everything the adapter has: egui's defaults are too small for networks and
+/// volumes.
+fn device_setup() -> WgpuSetupCreateNew {
+    let mut setup = WgpuSetupCreateNew::without_display_handle();
+    setup.instance_descriptor.backends = wgpu::Backends::PRIMARY;
+    setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
+        label: Some("delineo"),
+        required_limits: adapter.limits(),
+        required_features: features(adapter),
+        ..Default::default()
+    });
+    setup
+}
+
+/// All features of the adapter, so that the networks can share the device, without those that are
+/// experimental or slow the whole device down.
+fn features(adapter: &wgpu::Adapter) -> wgpu::Features {
+    adapter.features() - wgpu::Features::MAPPABLE_PRIMARY_BUFFERS - wgpu::Features::all_experimental_mask()
+}
+
+/// One window on one device.
+struct Host {
+    workstation: Rc<RefCell<Workstation>>,
+    lost: Arc<AtomicBool>,
+    frames: u64,
+    destroy_after: Option<u64>,
+    close_after: Option<u64>,
+}
+
+impl Host {
+    fn start(self, cc: &eframe::CreationContext<'_>) -> Box<dyn eframe::App> {
+        theme::install(&cc.egui_ctx);
+        // Ctrl + and − are rows of the action table.
+        cc.egui_ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        if let Some(state) = &cc.wgpu_render_state {
+            watch(&state.device, &self.lost, &cc.egui_ctx);
+            self.workstation.borrow_mut().start(&cc.egui_ctx, Some(GpuViews::install(state)));
+        } else {
+            self.workstation.borrow_mut().start(&cc.egui_ctx, None);
+        }
+        Box::new(self)
+    }
+}
+
+/// Notes the loss of the device and keeps its errors from ending the program.
+fn watch(device: &wgpu::Device, lost: &Arc<AtomicBool>, ctx: &egui::Context) {
+    let (flag, wake) = (Arc::clone(lost), ctx.clone());
+    device.set_device_lost_callback(move |reason, message| {
+        tracing::error!("the graphics device was lost ({reason:?}): {message}");
+        flag.store(true, Ordering::Relaxed);
+        wake.request_repaint();
+    });
+    device.on_uncaptured_error(Arc::new(|error: wgpu::Error| tracing::error!("graphics device: {error}")));
+}
+
+impl eframe::App for Host {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        self.frames += 1;
+        if self.destroy_after.is_some_and(|after| self.frames >= after) {
+            self.destroy_after = None;
+            if let Some(state) = frame.wgpu_render_state() {
+                state.device.destroy();
+                let _ = state.device.poll(wgpu::PollType::Poll);
+                self.lost.store(true, Ordering::Relaxed);
+            }
+        }
+        if self.lost.load(Ordering::Relaxed) {
+            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            return;
+        }
+        self.workstation.borrow_mut().frame(ui);
+        if self.destroy_after.is_some() || self.close_after.is_some() {
+            ui.ctx().request_repaint_after(Duration::from_millis(20));
+        }
+        if self.close_after.is_some_and(|after| self.frames >= after) {
+            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+
+    fn on_exit(&mut self) {
+        if !self.lost.load(Ordering::Relaxed) {
+            self.workstation.borrow_mut().close_all();
+        }
+    }
+}

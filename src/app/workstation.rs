@@ -1,0 +1,304 @@
+//! What the window holds: the session, what was read around it, jobs, preferences.
+
+use super::dialogs::Dialogs;
+use super::opening::{OpenStudyFailure, Opened};
+use super::proposing::Proposed;
+use crate::dicom::{Library, ReadRtstruct};
+use crate::patient::Series;
+use crate::progress::Cancelled;
+use crate::session::jobs::{JobEnded, Jobs, Outcome};
+use crate::session::preferences::{self, Preferences};
+use crate::session::{self, Catalog, JournalStatus, Session};
+use crate::ui::actions;
+use crate::ui::state::{Desk, JobLine, ModelLine, ResumeLine, WindowState};
+use crate::ui::{Context, GpuViews, Outbox, Scope};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How a job of the window ends.
+pub(super) enum Message {
+    /// A scan was read.
+    Opened(Result<Box<Opened>, OpenStudyFailure>),
+    /// A second series was read.
+    Second(Result<Arc<Series>, String>),
+    /// A structure set was read.
+    Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
+    /// A model is done.
+    Proposed(Result<Box<Proposed>, String>),
+    /// A model was stopped.
+    Stopped(Cancelled),
+    /// A file was written.
+    Exported(PathBuf, Result<Vec<String>, String>),
+    /// The models that there are.
+    Models(Vec<ModelLine>),
+    /// The journals that there are.
+    Journals(Catalog),
+}
+
+/// What was read around the open series.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// Everything that was found.
+    pub library: Library,
+    /// The files or folders that were opened.
+    pub opened_from: Vec<PathBuf>,
+}
+
+/// An export that waits until every edit is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PendingExport {
+    pub path: PathBuf,
+    pub replace: bool,
+}
+
+/// The window's content, apart from its device.
+pub struct Workstation {
+    pub(super) session: Option<Session>,
+    pub(super) around: Around,
+    pub(super) state: WindowState,
+    pub(super) desk: Desk,
+    pub(super) jobs: Jobs<Message>,
+    pub(super) preferences: Preferences,
+    pub(super) data_folder: PathBuf,
+    pub(super) catalog: Catalog,
+    pub(super) dialogs: Dialogs,
+    pub(super) pending_export: Option<PendingExport>,
+    /// What was read and waits for the answer whether to resume earlier work on it.
+    pub(super) pending_open: Option<Box<Opened>>,
+    pub(super) gpu: Option<GpuViews>,
+    pub(super) ctx: Option<egui::Context>,
+    outbox: Outbox,
+    to_open: Vec<PathBuf>,
+    journal_problem: Option<String>,
+}
+
+impl Workstation {
+    /// A workstation that opens `paths` once its window is there.
+    #[must_use]
+    pub fn new(paths: &[PathBuf]) -> Self {
+        let data_folder = preferences::data_folder();
+        let (preferences, notes) = Preferences::load(&data_folder);
+        let mut state = WindowState::default();
+        for note in notes {
+            state.toasts.attention(note);
+        }
+        Self {
+            session: None,
+            around: Around::default(),
+            state,
+            desk: Desk::default(),
+            jobs: Jobs::default(),
+            preferences,
+            data_folder,
+            catalog: Catalog::default(),
+            dialogs: Dialogs::default(),
+            pending_export: None,
+            pending_open: None,
+            gpu: None,
+            ctx: None,
+            outbox: Outbox::default(),
+            to_open: paths.to_vec(),
+            journal_problem: None,
+        }
+    }
+
+    /// The open session.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// What the window keeps.
+    #[must_use]
+    pub fn state(&self) -> &WindowState {
+        &self.state
+    }
+
+    /// Joins a window that was just opened, the first time and after a lost device.
+    pub fn start(&mut self, ctx: &egui::Context, gpu: Option<GpuViews>) {
+        self.desk.device = gpu.as_ref().map(GpuViews::device_name).unwrap_or_default();
+        self.desk.software_pictures = gpu.as_ref().is_some_and(GpuViews::is_software);
+        self.gpu = gpu;
+        self.apply_preferences(ctx);
+        if self.ctx.is_none() {
+            let wake = ctx.clone();
+            self.jobs = Jobs::new(move || wake.request_repaint());
+            self.look_around();
+            let paths = std::mem::take(&mut self.to_open);
+            if !paths.is_empty() {
+                self.open(paths, None);
+            }
+        }
+        self.ctx = Some(ctx.clone());
+    }
+
+    /// Notes that the graphics device was lost, for the person and for what was cached for it.
+    pub fn graphics_lost(&mut self) {
+        self.gpu = None;
+        if let Some(views) = self.state.views.as_mut() {
+            views.graphics_lost();
+        }
+        self.state.toasts.attention(
+            "The graphics device was lost and has been opened again. No edit was lost; pictures are being rebuilt.",
+        );
+    }
+
+    /// Looks for models and journals, on threads of their own.
+    pub(super) fn look_around(&mut self) {
+        let folder = self.data_folder.clone();
+        self.jobs.start("journals", "", move |_| Message::Journals(session::catalog(&folder)));
+        self.jobs.start("models", "", |_| Message::Models(super::proposing::models()));
+    }
+
+    /// One frame: what came in, what is shown, what was asked for.
+    pub fn frame(&mut self, ui: &mut egui::Ui) {
+        for ended in self.jobs.poll() {
+            self.ended(ended);
+        }
+        self.poll_dialogs();
+        self.export_when_saved();
+        self.fill_desk();
+        let dropped: Vec<PathBuf> =
+            ui.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
+        if !dropped.is_empty() {
+            self.open(dropped, None);
+        }
+        for action in actions::pressed(ui.ctx()) {
+            self.act(action);
+        }
+        self.peek(ui);
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let mut scope = Scope {
+            context: Context { session: self.session.as_ref(), desk: &self.desk },
+            state: &mut self.state,
+            outbox: &mut outbox,
+        };
+        crate::ui::window_ui(ui, &mut scope);
+        let requests = outbox.take();
+        self.outbox = outbox;
+        for request in requests {
+            self.carry_out(request);
+        }
+        if let Some(failure) = self.gpu.as_ref().and_then(GpuViews::take_failure) {
+            self.state.toasts.error("A picture could not be drawn.", Some(failure));
+        }
+        self.say_journal_status();
+        self.title(ui.ctx());
+        if self.jobs.running().iter().any(|job| !job.title.is_empty()) || self.pending_export.is_some() {
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+        }
+    }
+
+    fn title(&self, ctx: &egui::Context) {
+        let title = match &self.session {
+            Some(session) => {
+                let patient = &session.series().info.patient;
+                format!("Delineo · {}", crate::ui::widgets::person_name(&patient.name))
+            }
+            None => "Delineo".to_owned(),
+        };
+        let key = egui::Id::unique("title");
+        let shown = ctx.data(|data| data.get_temp::<String>(key));
+        if shown.as_ref() != Some(&title) {
+            ctx.data_mut(|data| data.insert_temp(key, title.clone()));
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+        }
+    }
+
+    /// Space, held, looks without overlays.
+    fn peek(&mut self, ui: &egui::Ui) {
+        let held = ui.input(|input| input.key_down(egui::Key::Space));
+        let typing = ui.ctx().text_edit_focused();
+        let on_control = ui.memory(|memory| memory.focused().is_some());
+        if let Some(views) = self.state.views.as_mut() {
+            views.display.peek = held && !typing && !on_control && self.state.overlay.is_none();
+        }
+    }
+
+    fn say_journal_status(&mut self) {
+        let Some(session) = &self.session else { return };
+        let problem = match session.journal_status() {
+            JournalStatus::Failing(why) | JournalStatus::Off(why) => Some(why),
+            JournalStatus::Saved | JournalStatus::Saving => None,
+        };
+        if problem != self.journal_problem {
+            if let Some(why) = &problem {
+                self.state.toasts.error("Edits cannot be kept on disk at the moment.", Some(why.clone()));
+            }
+            self.journal_problem = problem;
+        }
+    }
+
+    fn fill_desk(&mut self) {
+        self.desk.jobs = self
+            .jobs
+            .running()
+            .iter()
+            .filter(|job| !job.title.is_empty())
+            .map(|job| JobLine {
+                id: job.id,
+                title: job.title.clone(),
+                step: job.progress.step(),
+                fraction: job.progress.fraction(),
+                time_left: job.progress.time_left(),
+                can_cancel: !job.progress.is_cancelled(),
+            })
+            .collect();
+        let status = self.session.as_ref().map(Session::journal_status);
+        self.desk.unsynced = status == Some(JournalStatus::Saving);
+    }
+
+    fn ended(&mut self, ended: JobEnded<Message>) {
+        let message = match ended.outcome {
+            Outcome::Finished(message) => message,
+            Outcome::Cancelled => {
+                self.state.toasts.done(format!("{}: stopped.", ended.job.title));
+                return;
+            }
+            Outcome::Crashed(why) => {
+                self.state
+                    .toasts
+                    .error("Something went wrong inside Delineo. Your edits are safe.", Some(why));
+                return;
+            }
+        };
+        match message {
+            Message::Opened(result) => self.opened(result),
+            Message::Second(result) => self.second_read(result),
+            Message::Structures(path, result) => self.structures_read(&path, result),
+            Message::Proposed(result) => self.proposed(result),
+            Message::Stopped(Cancelled) => self.state.toasts.done("Stopped."),
+            Message::Exported(path, result) => self.exported(path, result),
+            Message::Models(models) => self.desk.models = models,
+            Message::Journals(catalog) => {
+                self.desk.resume = catalog.resumable.iter().map(resume_line).collect();
+                self.catalog = catalog;
+            }
+        }
+    }
+
+    /// Waits for the journal and ends the session; the work can be resumed.
+    pub fn close_all(&mut self) {
+        self.jobs.cancel_all();
+        self.remember_preferences();
+        if let Some(session) = self.session.take()
+            && let Err(error) = session.close()
+        {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+fn resume_line(found: &session::Resumable) -> ResumeLine {
+    let subject = &found.subject;
+    let edits = if found.edits == 1 { "1 edit".to_owned() } else { format!("{} edits", found.edits) };
+    let when = found.updated.get(..16).unwrap_or(&found.updated).replace('T', " ");
+    ResumeLine {
+        patient: if subject.patient_name.is_empty() {
+            "unnamed patient".to_owned()
+        } else {
+            subject.patient_name.clone()
+        },
+        summary: format!("{} · ID {} · {edits} · {when} UTC", subject.series, subject.patient_id),
+    }
+}

@@ -1,0 +1,120 @@
+//! The window: the only floor that knows egui.
+//!
+//! Views and panels read an immutable [`Context`] and the small pieces of [`WindowState`]; what
+//! they want done they put into an [`Outbox`] as [`Request`]s, which `app` carries out after the
+//! frame. Every action a person can take is a row of [`actions::TABLE`].
+
+pub mod actions;
+pub mod icons;
+pub mod nomenclature;
+pub mod panels;
+pub mod state;
+pub mod theme;
+pub mod toasts;
+pub mod views;
+pub mod widgets;
+
+mod layout;
+mod paint;
+
+pub use layout::window_ui;
+pub use paint::GpuViews;
+
+use crate::patient::{RoiId, Uid};
+use crate::session::jobs::JobId;
+use crate::session::{Command, Session};
+use actions::Action;
+use state::{Desk, WindowState};
+use std::path::PathBuf;
+
+/// What every view and panel may read.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The open series with its structures; `None` on the start screen.
+    pub session: Option<&'a Session>,
+    /// What lies around the open series: other series, models, running jobs, recent work.
+    pub desk: &'a Desk,
+}
+
+/// What a view or panel wants done.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// An action of the table.
+    Act(Action),
+    /// A change of the structure set.
+    Apply(Command),
+    /// Makes an ROI the one that the tools edit.
+    Select(Option<RoiId>),
+    /// Take back (negative) or do again (positive) so many steps.
+    Step(i32),
+    /// Read these files and folders.
+    Open(Vec<PathBuf>),
+    /// Ask the system for a folder to open.
+    PickFolder,
+    /// Ask the system for files to open.
+    PickFiles,
+    /// Ask the system where to export to.
+    PickExport,
+    /// Show another series of what was read.
+    ShowSeries(Uid),
+    /// Use a series as the second one.
+    ShowSecond(Uid),
+    /// Go on with earlier work, by its place in the list of the start screen.
+    Resume(usize),
+    /// The answer to whether earlier work on the images just read should be gone on with.
+    ResumeFound(bool),
+    /// Read a structure set that was found beside the scan.
+    ReadStructures(PathBuf),
+    /// Let a model contour.
+    Propose(String),
+    /// Write the accepted structures.
+    Export {
+        /// Where to.
+        path: PathBuf,
+        /// Whether an existing file may be replaced.
+        replace: bool,
+    },
+    /// Stop a running job.
+    Cancel(JobId),
+    /// Tell the person something.
+    Notice(String),
+}
+
+/// What was asked for in one frame, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    requests: Vec<Request>,
+}
+
+impl Outbox {
+    /// Asks for `request`.
+    pub fn send(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    /// Asks for an action of the table.
+    pub fn act(&mut self, action: Action) {
+        self.send(Request::Act(action));
+    }
+
+    /// Asks for a change of the structure set.
+    pub fn apply(&mut self, command: Command) {
+        self.send(Request::Apply(command));
+    }
+
+    /// Hands over what was asked for.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+}
+
+/// A panel: what it reads, what it keeps, where it asks.
+pub struct Scope<'a> {
+    /// What it reads.
+    pub context: Context<'a>,
+    /// What the window keeps.
+    pub state: &'a mut WindowState,
+    /// Where it asks.
+    pub outbox: &'a mut Outbox,
+}

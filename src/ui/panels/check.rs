@@ -1,0 +1,111 @@
+//! What is still open before export: proposals, empty structures, slices without contour.
+
+use super::super::theme::Theme;
+use super::super::{Request, Scope, icons, widgets};
+use crate::patient::{Roi, RoiId, Volume};
+use crate::session::Session;
+use egui::{RichText, Ui};
+
+/// Something to look at before export.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The structure.
+    pub roi: RoiId,
+    /// What it is about, with the structure's name.
+    pub text: String,
+    /// The slice to go to.
+    pub slice: Option<usize>,
+}
+
+/// What is open in the session's structures: proposals (left out of an export), structures without
+/// contours, and gaps within a structure. Empty when nothing is.
+pub fn findings(session: &Session) -> Vec<Finding> {
+    let volume = &session.series().volume;
+    let mut found = Vec::new();
+    for roi in &session.structures().rois {
+        if roi.is_proposal() {
+            let text = format!("{} is a proposal and will not be exported.", roi.name);
+            found.push(Finding { roi: roi.id, text, slice: None });
+            continue;
+        }
+        if roi.planes.is_empty() {
+            let has_points = roi.source.as_ref().is_some_and(|source| !source.is_empty());
+            if !has_points {
+                let text = format!("{} has no contour.", roi.name);
+                found.push(Finding { roi: roi.id, text, slice: None });
+            }
+            continue;
+        }
+        let gaps = gaps(roi, volume);
+        if let Some(first) = gaps.first() {
+            let text = match gaps.len() {
+                1 => format!("{} has no contour on slice {}, but above and below it.", roi.name, first + 1),
+                count => format!("{} has no contour on {count} slices between others.", roi.name),
+            };
+            found.push(Finding { roi: roi.id, text, slice: Some(*first) });
+        }
+    }
+    found
+}
+
+/// The slices without contour between the lowest and the highest with one.
+fn gaps(roi: &Roi, volume: &Volume) -> Vec<usize> {
+    let mut held: Vec<usize> =
+        roi.planes.iter().filter_map(|plane| volume.slice_at(along(&plane.plane, volume), 0.1)).collect();
+    held.sort_unstable();
+    held.windows(2)
+        .flat_map(|pair| pair[0] + 1..pair[1])
+        .filter(|slice| !volume.slices[*slice].missing)
+        .collect()
+}
+
+/// The offset of a contour's plane along the volume's slice normal, mm.
+fn along(plane: &crate::geometry::Plane, volume: &Volume) -> f64 {
+    volume.slices.first().map_or(0.0, |slice| {
+        if slice.plane.normal().dot(&plane.normal()) < 0.0 { -plane.offset_mm() } else { plane.offset_mm() }
+    })
+}
+
+/// The Check place.
+pub fn check_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(session) = scope.context.session else { return };
+    widgets::heading(ui, "Check");
+    if session.structures().rois.is_empty() {
+        widgets::note(ui, "There is nothing to check yet.");
+        return;
+    }
+    let found = findings(session);
+    if found.is_empty() {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(icons::ACCEPT).color(Theme::of(ui.ctx()).accent));
+            ui.label("Nothing is open.");
+        });
+        widgets::note(ui, "No proposals, no empty structures, no gaps between contours.");
+    }
+    for finding in found {
+        ui.horizontal_top(|ui| {
+            ui.label(RichText::new(icons::WARNING).color(Theme::of(ui.ctx()).amber));
+            let label = egui::Label::new(&finding.text).wrap().sense(egui::Sense::click());
+            let response = ui.add(label).on_hover_text("Go there");
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, &finding.text));
+            if response.clicked() {
+                scope.outbox.send(Request::Select(Some(finding.roi)));
+                match (finding.slice, scope.state.views.as_mut()) {
+                    (Some(slice), Some(views)) => views.go_to_slice(slice),
+                    _ => scope.outbox.act(super::super::actions::Action::GoToStructure),
+                }
+            }
+        });
+        ui.add_space(4.0);
+    }
+    let unreviewed = session
+        .structures()
+        .rois
+        .iter()
+        .filter(|roi| roi.approval == crate::patient::Approval::Accepted && !roi.planes.is_empty())
+        .count();
+    if unreviewed > 0 {
+        widgets::caption(ui, "Not yet marked as reviewed");
+        widgets::note(ui, format!("{unreviewed} structures. K marks the selected one."));
+    }
+}

@@ -1,0 +1,160 @@
+//! The right panel: what belongs to the place one is at.
+
+use super::super::actions::Action;
+use super::super::state::{Naming, Place};
+use super::super::theme::Theme;
+use super::super::{Scope, widgets};
+use super::{check, export, open, propose, structure_row};
+use crate::patient::{Approval, GenerationAlgorithm, Roi};
+use crate::session::{Command, Session};
+use egui::{RichText, Ui};
+
+/// The panel.
+pub fn inspector_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| match scope.state.place {
+        Place::Open => open::open_ui(ui, scope),
+        Place::Propose => propose::propose_ui(ui, scope),
+        Place::Correct => structure_ui(ui, scope),
+        Place::Check => check::check_ui(ui, scope),
+        Place::Export => export::export_ui(ui, scope),
+    });
+}
+
+fn structure_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(session) = scope.context.session else { return };
+    let Some(roi) = session.selected().cloned() else {
+        widgets::heading(ui, "Nothing selected");
+        widgets::note(ui, "Select a structure in the list, or add one, and draw with the brush.");
+        ui.add_space(8.0);
+        if widgets::primary_button(ui, "Add structure", true).clicked() {
+            scope.outbox.act(Action::AddStructure);
+        }
+        return;
+    };
+    ui.horizontal(|ui| {
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(18.0, 24.0), egui::Sense::hover());
+        structure_row::state_mark(ui.painter(), rect.center(), &roi, Theme::of(ui.ctx()).surface);
+        ui.label(RichText::new(&roi.name).font(super::super::theme::strong(15.0)));
+    });
+    ui.add_space(4.0);
+    if roi.is_proposal() {
+        proposal_ui(ui, scope, &roi);
+    }
+    if session.series().info.patient.synthetic
+        && let Some(sentence) = crate::phantom::organ_sentence(&roi.name)
+    {
+        ui.add(egui::Label::new(sentence).wrap());
+        ui.add_space(4.0);
+    }
+    facts_ui(ui, scope, session, &roi);
+    widgets::caption(ui, "Colour");
+    if let Some(color) = structure_row::swatches_ui(ui, roi.color) {
+        scope.outbox.apply(Command::RecolorRoi { roi: roi.id, color });
+    }
+    slice_ui(ui, scope, session, &roi);
+    ui.add_space(12.0);
+    ui.horizontal_wrapped(|ui| {
+        if widgets::button(ui, "Rename").on_hover_text(Action::RenameStructure.tooltip()).clicked() {
+            scope.state.naming =
+                Some(Naming { roi: Some(roi.id), text: roi.name.clone(), choice: None, focused: false });
+        }
+        let label = if roi.locked { "Unlock" } else { "Lock" };
+        if widgets::button(ui, label).on_hover_text(Action::ToggleLock.tooltip()).clicked() {
+            scope.outbox.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
+        }
+        if widgets::danger_button(ui, "Delete").on_hover_text(Action::DeleteStructure.tooltip()).clicked() {
+            structure_row::ask_to_delete(scope, roi.id, roi.planes.is_empty());
+        }
+    });
+}
+
+fn proposal_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
+    widgets::note(ui, "A proposal of the machine. Look through it; it is exported only once accepted.");
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        if widgets::primary_button(ui, "Accept", true)
+            .on_hover_text(Action::AcceptProposal.tooltip())
+            .clicked()
+        {
+            scope.outbox.apply(Command::AcceptProposals { rois: vec![roi.id] });
+        }
+        if widgets::button(ui, "Reject").on_hover_text(Action::RejectProposal.tooltip()).clicked() {
+            scope.outbox.apply(Command::RejectProposals { rois: vec![roi.id] });
+        }
+    });
+    ui.add_space(8.0);
+}
+
+fn facts_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
+    ui.horizontal(|ui| {
+        widgets::note(ui, "Type");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let current = structure_row::TYPES
+                .iter()
+                .find(|(roi_type, _)| *roi_type == roi.roi_type)
+                .map_or_else(|| roi.roi_type.term().to_owned(), |(_, word)| (*word).to_owned());
+            egui::ComboBox::from_id_salt("type").selected_text(current).show_ui(ui, |ui| {
+                for (roi_type, word) in structure_row::TYPES {
+                    if ui.selectable_label(roi.roi_type == *roi_type, *word).clicked() {
+                        scope.outbox.apply(Command::SetRoiType { roi: roi.id, roi_type: roi_type.clone() });
+                    }
+                }
+            });
+        });
+    });
+    if !roi.is_proposal() {
+        ui.horizontal(|ui| {
+            widgets::note(ui, "State");
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let word = |approval: Approval| match approval {
+                    Approval::Proposal => "Proposal",
+                    Approval::Accepted => "Accepted",
+                    Approval::Reviewed => "Reviewed",
+                    Approval::Approved => "Approved (locked)",
+                };
+                egui::ComboBox::from_id_salt("state").selected_text(word(roi.approval)).show_ui(ui, |ui| {
+                    for approval in [Approval::Accepted, Approval::Reviewed, Approval::Approved] {
+                        if ui.selectable_label(roi.approval == approval, word(approval)).clicked() {
+                            scope.outbox.apply(Command::SetApproval { roi: roi.id, approval });
+                        }
+                    }
+                });
+            });
+        });
+    }
+    let volume_cc = scope.state.views.as_mut().map_or(0.0, |views| views.volume_cc(roi, session));
+    widgets::fact(ui, "Volume", structure_row::volume_text(roi, volume_cc));
+    widgets::fact(ui, "Slices with contours", roi.planes.len().to_string());
+    let made = match roi.generation {
+        GenerationAlgorithm::Automatic => "by a model, unchanged",
+        GenerationAlgorithm::SemiAutomatic => "by a model, corrected",
+        GenerationAlgorithm::Manual => "by hand",
+        GenerationAlgorithm::Unknown => "not stated",
+    };
+    widgets::fact(ui, "Made", made);
+    if !roi.description.is_empty() {
+        ui.add(
+            egui::Label::new(RichText::new(&roi.description).small().color(Theme::of(ui.ctx()).weak)).wrap(),
+        );
+    }
+}
+
+fn slice_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
+    let Some(views) = scope.state.views.as_ref() else { return };
+    let volume = &session.series().volume;
+    let offset =
+        volume.slices.first().map(|slice| slice.plane.normal().dot(&views.navigation.crosshair_mm().coords));
+    let Some(slice) = offset.and_then(|offset| volume.nearest_slice(offset)) else { return };
+    widgets::caption(ui, &format!("Slice {}", slice + 1));
+    let has = roi.plane_at(&volume.slices[slice].plane).is_some();
+    for (action, label, enabled) in [
+        (Action::CopyFromAbove, "Copy from slice above", true),
+        (Action::CopyFromBelow, "Copy from slice below", true),
+        (Action::DeleteContour, "Delete contour", has),
+    ] {
+        let button = egui::Button::new(label).min_size(egui::vec2(200.0, 28.0));
+        if ui.add_enabled(enabled && !roi.is_locked(), button).on_hover_text(action.tooltip()).clicked() {
+            scope.outbox.act(action);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The jobs corner: what runs, its step, the time left, and a way to stop it.
+
+use super::super::theme::Theme;
+use super::super::{Request, Scope, icons, widgets};
+use egui::{RichText, Ui, vec2};
+
+/// The height the corner needs for so many jobs.
+pub fn height(jobs: usize) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of jobs")]
+    let jobs = jobs as f32;
+    if jobs == 0.0 { 0.0 } else { jobs * 58.0 + 12.0 }
+}
+
+/// The corner; nothing without jobs.
+pub fn jobs_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    if scope.context.desk.jobs.is_empty() {
+        return;
+    }
+    let theme = Theme::of(ui.ctx());
+    ui.separator();
+    for job in &scope.context.desk.jobs {
+        ui.horizontal(|ui| {
+            ui.add(egui::Label::new(RichText::new(&job.title)).truncate());
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if job.can_cancel
+                    && widgets::icon_button(ui, icons::CLOSE, &format!("Stop {}", job.title), None, false)
+                        .on_hover_text("Stop")
+                        .clicked()
+                {
+                    scope.outbox.send(Request::Cancel(job.id));
+                }
+            });
+        });
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 3.0), egui::Sense::hover());
+        ui.painter().rect_filled(rect, 1.5, theme.raised);
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
+        let done = (job.fraction as f32).clamp(0.0, 1.0);
+        let bar = egui::Rect::from_min_size(rect.min, vec2(rect.width() * done, rect.height()));
+        ui.painter().rect_filled(bar, 1.5, theme.accent);
+        let left = job
+            .time_left
+            .map_or(String::new(), |left| format!(" · {} left", widgets::duration_text(left.as_secs_f64())));
+        let text = format!("{:.0} %{left} · {}", job.fraction * 100.0, job.step);
+        ui.add(egui::Label::new(RichText::new(text).small().color(theme.weak)).truncate());
+    }
+}

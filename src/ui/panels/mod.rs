@@ -1,0 +1,24 @@
+//! The panels around the views, one file each.
+
+mod check;
+mod export;
+mod inspector;
+mod jobs;
+mod keys;
+mod naming;
+mod open;
+mod overlays;
+mod palette;
+mod propose;
+mod start;
+mod structure_row;
+mod structures;
+mod tool_strip;
+mod top_bar;
+
+pub use inspector::inspector_ui;
+pub use overlays::overlay_ui;
+pub use start::start_ui;
+pub use structures::{panel_width as structures_width, structures_ui};
+pub use tool_strip::{HEIGHT as TOOL_STRIP_HEIGHT, StatusLine, tool_strip_ui};
+pub use top_bar::{HEIGHT as TOP_BAR_HEIGHT, top_bar_ui};

@@ -1,0 +1,147 @@
+//! Choosing what to work on: the path field, the series that were found, the second series.
+
+use super::super::actions::Action;
+use super::super::state::SeriesLine;
+use super::super::theme::{self, Theme};
+use super::super::{Request, Scope, icons, widgets};
+use egui::{RichText, Sense, Ui, vec2};
+use std::path::PathBuf;
+
+/// A field for a path, for where no file chooser answers and for those who know where it is.
+pub fn path_row_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    if let Some(hint) = scope.state.open_path.hint.clone() {
+        widgets::note(ui, hint);
+    }
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - 72.0;
+        let field = egui::TextEdit::singleline(&mut scope.state.open_path.text)
+            .hint_text("Path of a folder or file")
+            .margin(egui::Margin::symmetric(8, 6))
+            .desired_width(width.max(80.0));
+        let response = ui.add(field);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path to open"));
+        if std::mem::take(&mut scope.state.open_path.wants_focus) {
+            response.request_focus();
+        }
+        let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if (widgets::button(ui, "Open").clicked() || entered) && !scope.state.open_path.text.trim().is_empty()
+        {
+            let path = PathBuf::from(scope.state.open_path.text.trim());
+            scope.outbox.send(Request::Open(vec![path]));
+        }
+    });
+}
+
+/// The Open place of the inspector.
+pub fn open_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    widgets::heading(ui, "Open");
+    ui.horizontal_wrapped(|ui| {
+        for (action, label) in [
+            (Action::OpenFolder, "Folder…"),
+            (Action::OpenFiles, "Files…"),
+            (Action::OpenSample, "Sample patient"),
+        ] {
+            if widgets::button(ui, label).on_hover_text(action.tooltip()).clicked() {
+                scope.outbox.act(action);
+            }
+        }
+    });
+    ui.add_space(4.0);
+    path_row_ui(ui, scope);
+    widgets::caption(ui, "Series");
+    series_list_ui(ui, scope);
+    if !scope.context.desk.structure_sets.is_empty() {
+        widgets::caption(ui, "Structure sets");
+        for path in &scope.context.desk.structure_sets {
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            ui.horizontal(|ui| {
+                if ui.button("Read").on_hover_text("Adds its structures to the list").clicked() {
+                    scope.outbox.send(Request::ReadStructures(path.clone()));
+                }
+                ui.add(egui::Label::new(name).truncate()).on_hover_text(path.display().to_string());
+            });
+        }
+    }
+    let warnings = &scope.context.desk.warnings;
+    if !warnings.is_empty() {
+        widgets::caption(ui, "About the data");
+        for warning in warnings.iter().take(20) {
+            ui.horizontal_top(|ui| {
+                ui.label(RichText::new(icons::WARNING).color(Theme::of(ui.ctx()).amber));
+                ui.add(egui::Label::new(RichText::new(warning).small()).wrap().selectable(true));
+            });
+        }
+        if warnings.len() > 20 {
+            widgets::note(ui, format!("and {} more; `delineo info` lists all.", warnings.len() - 20));
+        }
+    }
+}
+
+/// The series to choose from.
+pub fn series_list_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let open = scope.context.session.map(|session| session.series().info.uid.clone());
+    if scope.context.desk.series.is_empty() {
+        widgets::note(ui, "Only this one was read.");
+    }
+    let mut patient = String::new();
+    for line in &scope.context.desk.series {
+        let whose = format!("{} · {}", widgets::person_name(&line.patient), line.patient_id);
+        if whose != patient {
+            widgets::caption(ui, &whose);
+            patient = whose;
+        }
+        let is_open = open.as_ref() == Some(&line.uid);
+        series_row_ui(ui, scope, line, is_open);
+    }
+}
+
+fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &SeriesLine, is_open: bool) {
+    let theme = Theme::of(ui.ctx());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 40.0), Sense::click());
+    let title = match line.description.as_str() {
+        "" => line.modality.clone(),
+        description => format!("{} {description}", line.modality),
+    };
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_open, &title));
+    let is_second = scope.context.desk.second.as_ref().is_some_and(|second| second.info.uid == line.uid);
+    let ground = if is_open || is_second {
+        theme.pressed
+    } else if response.hovered() {
+        theme.raised
+    } else {
+        theme.surface
+    };
+    let painter = ui.painter().with_clip_rect(rect);
+    painter.rect_filled(rect, theme::RADIUS, ground);
+    let left = rect.left_center() + vec2(8.0, 0.0);
+    let body = egui::FontId::proportional(theme::BODY);
+    painter.text(left - vec2(0.0, 8.0), egui::Align2::LEFT_CENTER, &title, body, theme.text);
+    let standing = match (is_open, is_second) {
+        (true, _) => " · open",
+        (_, true) => " · second series",
+        _ => "",
+    };
+    let below = format!("{} · {} slices{standing}", line.study, line.slices);
+    painter.text(
+        left + vec2(0.0, 9.0),
+        egui::Align2::LEFT_CENTER,
+        below,
+        egui::FontId::proportional(theme::SMALL),
+        theme.weak,
+    );
+    if response.has_focus() {
+        widgets::focus_ring(ui, rect);
+    }
+    if line.can_be_second && !is_open && !is_second {
+        let button = egui::Rect::from_center_size(rect.right_center() - vec2(36.0, 0.0), vec2(56.0, 24.0));
+        let mut child = ui.new_child(egui::UiBuilder::new().max_rect(button).id_salt(&line.uid));
+        let over = child.add(egui::Button::new("Blend")).on_hover_text("Shows this series over the open one");
+        if over.clicked() {
+            scope.outbox.send(Request::ShowSecond(line.uid.clone()));
+            return;
+        }
+    }
+    if response.clicked() && !is_open {
+        scope.outbox.send(Request::ShowSeries(line.uid.clone()));
+    }
+}

@@ -1,0 +1,195 @@
+//! What lies over the window: search, keys, about, questions. Esc closes each.
+
+use super::super::state::Overlay;
+use super::super::theme::{self, Theme};
+use super::super::{Request, Scope, widgets};
+use super::{keys, open, palette};
+use crate::session::Command;
+use egui::{Key, RichText, Ui};
+use std::path::PathBuf;
+
+/// The card that lies over the window, if any.
+pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(overlay) = scope.state.overlay.clone() else { return };
+    let theme = Theme::of(ui.ctx());
+    let id = egui::Id::unique("overlay");
+    let area = match overlay {
+        Overlay::Palette { .. } => {
+            egui::Modal::default_area(id).anchor(egui::Align2::CENTER_TOP, [0.0, 96.0])
+        }
+        _ => egui::Modal::default_area(id),
+    };
+    let frame = match overlay {
+        Overlay::Palette { .. } => theme.card_frame().inner_margin(egui::Margin::same(12)),
+        _ => theme.card_frame(),
+    };
+    let backdrop = egui::Color32::from_black_alpha(if theme.dark { 120 } else { 70 });
+    let shown = egui::Modal::new(id).area(area).frame(frame).backdrop_color(backdrop).show(ui.ctx(), |ui| {
+        match &overlay {
+            Overlay::Palette { .. } => palette::palette_ui(ui, scope),
+            Overlay::Keys => keys::keys_ui(ui),
+            Overlay::About => about_ui(ui, scope),
+            Overlay::Series => series_ui(ui, scope),
+            Overlay::History => history_ui(ui, scope),
+            Overlay::AcceptAll => accept_all_ui(ui, scope),
+            Overlay::Replace(path) => replace_ui(ui, scope, path),
+            Overlay::Delete(roi) => delete_ui(ui, scope, *roi),
+            Overlay::Resume(summary) => resume_ui(ui, scope, summary),
+        }
+    });
+    if shown.should_close() && scope.state.overlay.as_ref() == Some(&overlay) {
+        scope.state.overlay = None;
+        if matches!(overlay, Overlay::Resume(_)) {
+            scope.outbox.send(Request::ResumeFound(true));
+        }
+    }
+}
+
+/// The buttons of a question; the primary one has the keyboard.
+fn answer_ui(ui: &mut Ui, yes: &str, danger: bool) -> Option<bool> {
+    ui.add_space(16.0);
+    let mut answer = None;
+    ui.horizontal(|ui| {
+        let response =
+            if danger { widgets::danger_button(ui, yes) } else { widgets::primary_button(ui, yes, true) };
+        if ui.memory(|memory| memory.focused().is_none()) {
+            response.request_focus();
+        }
+        if response.clicked() || (response.has_focus() && ui.input(|input| input.key_pressed(Key::Enter))) {
+            answer = Some(true);
+        }
+        if widgets::button(ui, "Cancel").clicked() {
+            answer = Some(false);
+        }
+    });
+    answer
+}
+
+fn about_ui(ui: &mut Ui, scope: &Scope<'_>) {
+    ui.set_width(440.0);
+    ui.label(RichText::new("Delineo").font(theme::strong(22.0)));
+    ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
+    ui.add_space(8.0);
+    ui.label(RichText::new("Not a cleared medical device.").font(theme::strong(theme::BODY)));
+    ui.add(
+        egui::Label::new(
+            "Delineo has not been cleared or approved by any authority. Its contours, and those of its models, \
+             must not be used for treatment without checks by a qualified person.",
+        )
+        .wrap(),
+    );
+    ui.add_space(8.0);
+    widgets::note(
+        ui,
+        "Licence: MIT or Apache-2.0. Font: IBM Plex Sans as Delineo Sans (SIL OFL 1.1); icons: Phosphor (MIT). Names: AAPM TG-263.",
+    );
+    if !scope.context.desk.device.is_empty() {
+        widgets::note(ui, format!("Pictures: {}", scope.context.desk.device));
+    }
+    widgets::note(ui, "Esc closes this.");
+}
+
+fn series_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    ui.set_width(480.0);
+    widgets::heading(ui, "Choose a series");
+    egui::ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show(ui, |ui| {
+        open::series_list_ui(ui, scope);
+    });
+}
+
+fn history_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    ui.set_width(380.0);
+    widgets::heading(ui, "History");
+    let Some(session) = scope.context.session else { return };
+    let undo: Vec<String> = session.history().undo_names().map(str::to_owned).collect();
+    let redo: Vec<String> = session.history().redo_names().map(str::to_owned).collect();
+    if undo.is_empty() && redo.is_empty() {
+        widgets::note(ui, "Nothing has been changed yet.");
+        return;
+    }
+    widgets::note(ui, "Click a step to go back or forward to it.");
+    egui::ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show(ui, |ui| {
+        for (index, name) in redo.iter().enumerate().rev() {
+            let text = RichText::new(name).color(Theme::of(ui.ctx()).weak);
+            if ui.selectable_label(false, text).clicked() {
+                scope.outbox.send(Request::Step(steps(index + 1)));
+            }
+        }
+        for (index, name) in undo.iter().enumerate() {
+            if ui.selectable_label(index == 0, name).clicked() && index > 0 {
+                scope.outbox.send(Request::Step(-steps(index)));
+            }
+        }
+        if ui.selectable_label(undo.is_empty(), "As opened").clicked() && !undo.is_empty() {
+            scope.outbox.send(Request::Step(-steps(undo.len())));
+        }
+    });
+}
+
+fn steps(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn accept_all_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(session) = scope.context.session else { return };
+    let names: Vec<&str> = session.proposals().map(|roi| roi.name.as_str()).collect();
+    ui.set_width(420.0);
+    widgets::heading(ui, &format!("Accept all {} proposals?", names.len()));
+    ui.add(egui::Label::new(names.join(", ")).wrap());
+    widgets::note(ui, "They become yours, and are exported. Undo takes it back.");
+    if let Some(yes) = answer_ui(ui, "Accept all", false) {
+        scope.state.overlay = None;
+        if yes {
+            scope.outbox.apply(Command::AcceptAllProposals);
+        }
+    }
+}
+
+fn replace_ui(ui: &mut Ui, scope: &mut Scope<'_>, path: &PathBuf) {
+    ui.set_width(420.0);
+    widgets::heading(ui, "Replace the file?");
+    ui.add(egui::Label::new(format!("There is already a file of this name: {}", path.display())).wrap());
+    if let Some(yes) = answer_ui(ui, "Replace", true) {
+        scope.state.overlay = None;
+        if yes {
+            scope.outbox.send(Request::Export { path: path.clone(), replace: true });
+        }
+    }
+}
+
+fn resume_ui(ui: &mut Ui, scope: &mut Scope<'_>, summary: &str) {
+    ui.set_width(420.0);
+    widgets::heading(ui, "Go on with earlier work?");
+    ui.add(egui::Label::new(format!("These images were contoured before: {summary}.")).wrap());
+    widgets::note(ui, "Starting anew keeps the earlier work; it stays on the start screen.");
+    ui.add_space(16.0);
+    ui.horizontal(|ui| {
+        let resume = widgets::primary_button(ui, "Resume", true);
+        if ui.memory(|memory| memory.focused().is_none()) {
+            resume.request_focus();
+        }
+        let entered = resume.has_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        let anew = widgets::button(ui, "Start anew").clicked();
+        if resume.clicked() || entered || anew {
+            scope.state.overlay = None;
+            scope.outbox.send(Request::ResumeFound(!anew));
+        }
+    });
+}
+
+fn delete_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: crate::patient::RoiId) {
+    let name = scope.context.session.and_then(|session| session.roi(roi)).map(|roi| roi.name.clone());
+    let Some(name) = name else {
+        scope.state.overlay = None;
+        return;
+    };
+    ui.set_width(380.0);
+    widgets::heading(ui, &format!("Delete {name}?"));
+    widgets::note(ui, "It goes with all its contours. Undo brings it back.");
+    if let Some(yes) = answer_ui(ui, "Delete", true) {
+        scope.state.overlay = None;
+        if yes {
+            scope.outbox.apply(Command::DeleteRoi { roi });
+        }
+    }
+}

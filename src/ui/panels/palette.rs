@@ -1,0 +1,145 @@
+//! Search (Ctrl K): actions, structures and models by name.
+
+use super::super::actions::{self, Action};
+use super::super::state::Overlay;
+use super::super::theme::Theme;
+use super::super::{Request, Scope, icons};
+use egui::{Align2, Key, RichText, Ui};
+
+/// Something the search found.
+struct Found {
+    icon: &'static str,
+    name: String,
+    key: String,
+    request: Request,
+}
+
+fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
+    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let fits = |text: &str| {
+        let text = text.to_lowercase();
+        !words.is_empty() && words.iter().all(|word| text.contains(word.as_str()))
+    };
+    let mut all: Vec<Found> = Vec::new();
+    if let Some(session) = scope.context.session {
+        for model in &scope.context.desk.models {
+            let name = format!("Contour with {}", model.id);
+            if fits(&format!("{name} {} propose auto-contour", model.title)) {
+                let request = Request::Propose(model.id.clone());
+                all.push(Found { icon: icons::MODEL, name, key: String::new(), request });
+            }
+        }
+        for roi in &session.structures().rois {
+            if fits(&roi.name) {
+                let request = Request::Select(Some(roi.id));
+                all.push(Found {
+                    icon: icons::ACCEPTED,
+                    name: roi.name.clone(),
+                    key: String::new(),
+                    request,
+                });
+            }
+        }
+    }
+    for info in actions::search(query) {
+        if info.action != Action::Search && info.action != Action::CancelGesture {
+            all.push(Found {
+                icon: info.icon,
+                name: info.name.to_owned(),
+                key: info.action.key_text(),
+                request: Request::Act(info.action),
+            });
+        }
+    }
+    all
+}
+
+/// The search card.
+pub fn palette_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(Overlay::Palette { mut query, mut row }) = scope.state.overlay.clone() else { return };
+    let (up, down, take) = ui.input_mut(|input| {
+        (
+            input.consume_key(egui::Modifiers::NONE, Key::ArrowUp),
+            input.consume_key(egui::Modifiers::NONE, Key::ArrowDown),
+            input.key_pressed(Key::Enter),
+        )
+    });
+    ui.set_width(520.0);
+    let field = egui::TextEdit::singleline(&mut query)
+        .hint_text("What do you want to do or see?")
+        .desired_width(f32::INFINITY)
+        .margin(egui::Margin::symmetric(8, 8));
+    let response = ui.add(field);
+    response.request_focus();
+    if response.changed() {
+        row = 0;
+    }
+    let list = found(scope, &query);
+    let last = list.len().saturating_sub(1);
+    row = if down { row + 1 } else { row.saturating_sub(usize::from(up)) }.min(last);
+    ui.add_space(8.0);
+    let mut chosen = None;
+    egui::ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
+        for (index, entry) in list.iter().enumerate() {
+            let response = palette_row_ui(ui, entry, index == row);
+            if index == row && (up || down) {
+                response.scroll_to_me(None);
+            }
+            if response.clicked() {
+                chosen = Some(index);
+            }
+        }
+        if list.is_empty() {
+            super::super::widgets::note(ui, "Nothing by that name. Try fewer letters.");
+        }
+    });
+    if take && !list.is_empty() {
+        chosen = Some(row);
+    }
+    scope.state.overlay = Some(Overlay::Palette { query, row });
+    if let Some(entry) = chosen.and_then(|index| list.into_iter().nth(index)) {
+        scope.state.overlay = None;
+        scope.outbox.send(entry.request);
+    }
+}
+
+fn palette_row_ui(ui: &mut Ui, entry: &Found, on: bool) -> egui::Response {
+    let theme = Theme::of(ui.ctx());
+    let size = egui::vec2(ui.available_width(), 28.0);
+    let (rect, response) = ui.allocate_exact_size(size, egui::Sense::click());
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, on, &entry.name));
+    if on || response.hovered() {
+        ui.painter().rect_filled(rect, super::super::theme::RADIUS, theme.raised);
+    }
+    let font = egui::FontId::proportional(super::super::theme::BODY);
+    let middle = rect.left_center();
+    let painter = ui.painter();
+    painter.text(
+        middle + egui::vec2(16.0, 0.0),
+        Align2::CENTER_CENTER,
+        entry.icon,
+        egui::FontId::proportional(16.0),
+        theme.weak,
+    );
+    painter.text(middle + egui::vec2(36.0, 0.0), Align2::LEFT_CENTER, &entry.name, font.clone(), theme.text);
+    painter.text(
+        rect.right_center() - egui::vec2(8.0, 0.0),
+        Align2::RIGHT_CENTER,
+        &entry.key,
+        font,
+        theme.weak,
+    );
+    response
+}
+
+/// The search field in the top bar: a button that opens the card.
+pub fn search_button_ui(ui: &mut Ui, scope: &mut Scope<'_>, wide: bool) {
+    let theme = Theme::of(ui.ctx());
+    let text = if wide { format!("{}  Search   Ctrl K", icons::SEARCH) } else { icons::SEARCH.to_owned() };
+    let button = egui::Button::new(RichText::new(text).color(theme.weak)).min_size(egui::vec2(0.0, 24.0));
+    let response = ui.add(button).on_hover_text(Action::Search.tooltip());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Search"));
+    if response.clicked() {
+        scope.outbox.act(Action::Search);
+    }
+}

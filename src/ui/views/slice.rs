@@ -1,0 +1,352 @@
+//! One slice view: the picture, its overlays, and what the hands do in it.
+
+use super::super::paint::{self, PaintKey};
+use super::super::{Scope, theme};
+use super::hover::{self, Hover};
+use super::pane::{Pane, PaneFrame};
+use super::state::{FusionMode, ViewsState};
+use super::{cursor, overlay, ruler, strip};
+use crate::patient::Series;
+use crate::render::{FusionLayer, SliceScene, ViewKind};
+use crate::session::Session;
+use crate::tools::{Modifiers, Reaction, ToolEvent, ToolKind, ViewPlane};
+use egui::{Event, MouseWheelUnit, PointerButton, Pos2, Rect, Response, Sense, Ui};
+use std::sync::Arc;
+
+/// How long a sentence stays at the cursor, seconds.
+const MESSAGE_SECONDS: f64 = 3.0;
+
+/// The view of `kind` in `rect`.
+pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: Rect) {
+    let Some(session) = scope.context.session else { return };
+    let second = scope.context.desk.second.clone();
+    let Some(views) = scope.state.views.as_mut() else { return };
+    let mode = if second.is_some() { views.display.fusion.mode } else { FusionMode::Off };
+    let mut area = rect;
+    let strip_rect = area.with_min_x(area.right() - strip::WIDTH);
+    area.set_right(strip_rect.left());
+    let shown = views.tools.previewed_roi(session);
+    let selected = session.selected().map(|roi| shown.as_ref().filter(|own| own.id == roi.id).unwrap_or(roi));
+    let selected = selected.map(Arc::clone);
+    let ViewsState { navigation, extents, .. } = views;
+    strip::strip_ui(ui, strip_rect, kind, navigation, extents, session, selected.as_deref());
+    let halves = if mode == FusionMode::Beside {
+        let (left, right) = area.split_left_right_at_fraction(0.5);
+        vec![(left.with_max_x(left.right() - 1.0), false), (right.with_min_x(right.left() + 1.0), true)]
+    } else {
+        vec![(area, false)]
+    };
+    for (half, is_second) in halves {
+        half_ui(ui, scope, session, second.as_ref(), kind, half, is_second);
+    }
+}
+
+fn half_ui(
+    ui: &mut Ui,
+    scope: &mut Scope<'_>,
+    session: &Session,
+    second: Option<&Arc<Series>>,
+    kind: ViewKind,
+    rect: Rect,
+    is_second: bool,
+) {
+    let Some(views) = scope.state.views.as_mut() else { return };
+    let pane = Pane::Slice(kind);
+    let id = ui.scope_id().with(("view", kind, is_second));
+    let response = ui.interact(rect, id, Sense::click_and_drag());
+    let name = format!("{} view", pane.title());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    let pixels_per_point = ui.ctx().pixels_per_point();
+    let volume = &session.series().volume;
+    let frame_of = |views: &ViewsState| {
+        let navigation = &views.navigation;
+        PaneFrame::new(volume, kind, navigation.crosshair_mm(), navigation.look(kind), rect, pixels_per_point)
+    };
+    let frame = frame_of(views);
+    wheel(ui, views, &response, &frame, kind);
+    drags(ui, views, &response, &frame, kind, is_second);
+    let reactions = tool_events(ui, views, &response, session, &frame_of(views), pane);
+    hover_at(
+        ui,
+        views,
+        &response,
+        session,
+        second,
+        scope.context.desk.reference.as_deref(),
+        &frame_of(views),
+        kind,
+    );
+    if response.double_clicked() && views.tools.kind() == ToolKind::Navigate {
+        views.navigation.toggle_maximised(pane);
+    }
+    let now = ui.input(|input| input.time);
+    for (at, reaction) in reactions {
+        if let Some(point) = reaction.crosshair {
+            views.navigation.go_to(point);
+        }
+        if let Some(text) = reaction.message {
+            views.message = Some((at, text, now + MESSAGE_SECONDS));
+        }
+        if let Some(command) = reaction.command {
+            scope.outbox.apply(command);
+        }
+    }
+    let Some(views) = scope.state.views.as_mut() else { return };
+    let frame = frame_of(views);
+    let scene = scene(views, session, second, &frame, is_second);
+    let key = PaintKey::slice(pane, is_second);
+    ui.painter().add(paint::slice_picture(rect, key, scene));
+    let painter = ui.painter_at(rect);
+    if !views.display.peek {
+        overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
+        overlay::overlays(&painter, &frame, kind, &views.navigation, &views.display, session);
+        ruler::rulers(&painter, &frame, &views.tools);
+    } else {
+        overlay::badges(&painter, rect, session);
+    }
+    gesture_ui(ui, views, &response, session, &frame);
+    if views.navigation.focus == pane && views.navigation.maximised.is_none() {
+        let stroke = egui::Stroke::new(1.0, theme::CROSSHAIR.gamma_multiply(0.6));
+        painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
+    }
+}
+
+/// What the tool shows at the pointer.
+fn gesture_ui(ui: &Ui, views: &mut ViewsState, response: &Response, session: &Session, frame: &PaneFrame) {
+    let painter = ui.painter_at(frame.rect);
+    let pointer = ui.input(|input| input.pointer.latest_pos());
+    let over = response.contains_pointer() || response.dragged();
+    if let (Some(pointer), true) = (pointer, over) {
+        let tool = views.tools.cursor(session);
+        if tool.shape != crate::tools::CursorShape::Arrow {
+            ui.ctx().set_cursor_icon(cursor::icon_of(tool.shape));
+        }
+        cursor::draw(&painter, frame, &tool, pointer);
+        let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
+        cursor::hand_line(&painter, frame, views.tools.line(), ink);
+        if tool.shape == crate::tools::CursorShape::Cross
+            && views.tools.kind() == ToolKind::Navigate
+            && let Some(name) = views.hover.as_ref().and_then(|hover| hover.name.clone())
+        {
+            let font = egui::FontId::proportional(theme::SMALL);
+            let at = pointer + egui::vec2(14.0, -10.0);
+            super::super::widgets::overlay_text(
+                &painter,
+                at,
+                egui::Align2::LEFT_BOTTOM,
+                name,
+                font,
+                theme::OVERLAY_TEXT,
+            );
+        }
+    }
+    let now = ui.input(|input| input.time);
+    if let Some((at, text, until)) = &views.message {
+        if *until <= now {
+            views.message = None;
+        } else if frame.rect.contains(*at) {
+            cursor::message(&painter, *at, text);
+            #[expect(clippy::cast_possible_truncation, reason = "a few seconds")]
+            ui.ctx().request_repaint_after_secs((until - now) as f32 + 0.01);
+        }
+    }
+}
+
+/// Wheel: slices (Shift: ten), Ctrl: zoom, Alt: brush radius.
+fn wheel(ui: &Ui, views: &mut ViewsState, response: &Response, frame: &PaneFrame, kind: ViewKind) {
+    if !response.contains_pointer() {
+        return;
+    }
+    let (events, pointer) = ui.input(|input| {
+        let wheel: Vec<_> = input
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::MouseWheel { unit, delta, modifiers, .. } => Some((*unit, *delta, *modifiers)),
+                _ => None,
+            })
+            .collect();
+        (wheel, input.pointer.latest_pos())
+    });
+    for (unit, delta, modifiers) in events {
+        let amount = if delta.y == 0.0 { delta.x } else { delta.y };
+        let lines = match unit {
+            MouseWheelUnit::Line => amount,
+            MouseWheelUnit::Point => amount / 40.0,
+            MouseWheelUnit::Page => amount * 10.0,
+        };
+        if modifiers.command || modifiers.ctrl {
+            let at = pointer.unwrap_or_else(|| frame.rect.center());
+            let look = frame.zoomed(at, 1.15_f64.powf(f64::from(lines)));
+            views.navigation.set_look(kind, look);
+        } else if modifiers.alt {
+            #[expect(clippy::cast_possible_truncation, reason = "a few steps")]
+            views.tools.brush.resize(lines.round() as i32);
+        } else {
+            let steps = views.wheel_steps(lines);
+            views.navigation.scroll(kind, if modifiers.shift { steps * 10 } else { steps });
+        }
+    }
+    let pinch = ui.input(egui::InputState::zoom_delta);
+    let by_touch = ui.input(|input| input.multi_touch().is_some());
+    if by_touch && (pinch - 1.0).abs() > 1e-3 {
+        let at = pointer.unwrap_or_else(|| frame.rect.center());
+        let look = frame.zoomed(at, f64::from(pinch));
+        views.navigation.set_look(kind, look);
+    }
+}
+
+/// Middle drag pans, right drag windows.
+fn drags(
+    ui: &Ui,
+    views: &mut ViewsState,
+    response: &Response,
+    frame: &PaneFrame,
+    kind: ViewKind,
+    is_second: bool,
+) {
+    if response.contains_pointer() {
+        views.navigation.focus = Pane::Slice(kind);
+    }
+    let delta = response.drag_delta();
+    if delta == egui::Vec2::ZERO {
+        return;
+    }
+    if response.dragged_by(PointerButton::Middle) {
+        let look = frame.panned(delta);
+        views.navigation.set_look(kind, look);
+        ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
+    } else if response.dragged_by(PointerButton::Secondary) {
+        let window = if is_second { &mut views.display.fusion.window } else { &mut views.display.window };
+        let gain = (window.width / 300.0).clamp(0.002, 20.0);
+        let width = (window.width + delta.x * gain).max(gain);
+        *window = crate::render::Window::new(window.level + delta.y * gain, width);
+    }
+}
+
+/// What the left button and the pointer do, given to the tool in hand.
+fn tool_events(
+    ui: &Ui,
+    views: &mut ViewsState,
+    response: &Response,
+    session: &Session,
+    frame: &PaneFrame,
+    pane: Pane,
+) -> Vec<(Pos2, Reaction)> {
+    let view =
+        ViewPlane { plane: frame.plane, pixel_mm: frame.mm_per_point() / f64::from(frame.pixels_per_point) };
+    let mut reactions = Vec::new();
+    let owns = views.gesture == Some(pane);
+    let over = response.contains_pointer();
+    if !over && !owns {
+        if views.hovered_by_tool == Some(pane) {
+            views.hovered_by_tool = None;
+            views.tools.event(session, &view, ToolEvent::Leave);
+        }
+        return reactions;
+    }
+    let events = ui.input(|input| input.events.clone());
+    for event in events {
+        let (at, event) = match event {
+            Event::PointerMoved(at) if views.gesture == Some(pane) => {
+                (at, ToolEvent::Drag(frame.patient_of(at)))
+            }
+            Event::PointerMoved(at) if over && views.gesture.is_none() => {
+                let keys = ui.input(|input| modifiers_of(input.modifiers));
+                views.hovered_by_tool = Some(pane);
+                (at, ToolEvent::Hover(frame.patient_of(at), keys))
+            }
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers }
+                if over && frame.rect.contains(pos) && views.gesture.is_none() =>
+            {
+                views.gesture = Some(pane);
+                (pos, ToolEvent::Press(frame.patient_of(pos), modifiers_of(modifiers)))
+            }
+            Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. }
+                if views.gesture == Some(pane) =>
+            {
+                views.gesture = None;
+                (pos, ToolEvent::Release(frame.patient_of(pos)))
+            }
+            _ => continue,
+        };
+        if matches!(event, ToolEvent::Press(..)) {
+            views.message = None;
+        }
+        let reaction = views.tools.event(session, &view, event);
+        if reaction != Reaction::default() {
+            reactions.push((at, reaction));
+        }
+    }
+    reactions
+}
+
+fn modifiers_of(modifiers: egui::Modifiers) -> Modifiers {
+    Modifiers { invert: modifiers.command || modifiers.ctrl, shift: modifiers.shift }
+}
+
+/// Notes what is under the pointer for the status line and the cursor.
+#[expect(clippy::too_many_arguments, reason = "what is under the pointer depends on all of it")]
+fn hover_at(
+    ui: &Ui,
+    views: &mut ViewsState,
+    response: &Response,
+    session: &Session,
+    second: Option<&Arc<Series>>,
+    reference: Option<&crate::patient::LabelMap>,
+    frame: &PaneFrame,
+    kind: ViewKind,
+) {
+    let pointer = ui.input(|input| input.pointer.latest_pos());
+    let Some(pointer) = pointer.filter(|at| response.contains_pointer() && frame.rect.contains(*at)) else {
+        if views.hover.as_ref().is_some_and(|hover| hover.kind == kind) && !response.contains_pointer() {
+            views.hover = None;
+        }
+        return;
+    };
+    let point_mm = frame.patient_of(pointer);
+    let volume = &session.series().volume;
+    let name = hover::structure_at(session, point_mm).map(|roi| roi.name.clone());
+    let name =
+        name.or_else(|| reference.and_then(|labels| hover::label_at(labels, point_mm)).map(str::to_owned));
+    views.hover = Some(Hover {
+        kind,
+        point_mm,
+        value: volume.value_at(point_mm),
+        second: second.map(|series| hover::value_text(&series.volume, series.volume.value_at(point_mm))),
+        name,
+    });
+}
+
+/// The picture as data.
+fn scene(
+    views: &mut ViewsState,
+    session: &Session,
+    second: Option<&Arc<Series>>,
+    frame: &PaneFrame,
+    is_second: bool,
+) -> SliceScene {
+    let display = views.display;
+    let fusion = display.fusion;
+    let base = match (is_second, second) {
+        (true, Some(second)) => (Arc::clone(&second.volume), fusion.window, fusion.beside_map()),
+        _ => (Arc::clone(&session.series().volume), display.window, views.base_map()),
+    };
+    let mut scene = SliceScene::new(frame.camera, Some(base.0), base.1);
+    scene.color_map = base.2;
+    scene.interpolation = display.interpolation;
+    scene.pixels_per_point = frame.pixels_per_point;
+    if let (FusionMode::Blend, Some(second)) = (fusion.mode, second) {
+        scene.fusion = Some(FusionLayer {
+            volume: Arc::clone(&second.volume),
+            window: fusion.window,
+            color_map: fusion.color_map,
+            opacity: fusion.opacity,
+        });
+    }
+    if !display.peek {
+        let shown = views.tools.previewed_roi(session);
+        scene.outlines = views.outlines.outlines(session, shown.as_ref(), &frame.plane);
+    }
+    scene
+}

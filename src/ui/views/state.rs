@@ -1,0 +1,237 @@
+//! What the views of one open series keep between frames.
+
+use super::hover::Hover;
+use super::navigation::Navigation;
+use super::outlines::{ExtentCache, OutlineCache};
+use super::pane::Pane;
+use super::surfaces::Surfaces;
+use crate::patient::{Roi, RoiId, Series, Unit, Volume};
+use crate::render::{ColorMap, Interpolation, VolumeStyle, Window};
+use crate::session::Session;
+use crate::tools::{ToolKind, Tools};
+use std::collections::HashMap;
+
+/// How a second series is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FusionMode {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Blended over the first.
+    Blend,
+    /// Beside the first.
+    Beside,
+}
+
+impl FusionMode {
+    /// The next one, round and round.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Off => Self::Blend,
+            Self::Blend => Self::Beside,
+            Self::Beside => Self::Off,
+        }
+    }
+}
+
+/// The second series' display.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fusion {
+    /// Whether and how it is shown.
+    pub mode: FusionMode,
+    /// How much of it, 0 to 1.
+    pub opacity: f32,
+    /// Its window.
+    pub window: Window,
+    /// Its colours when blended.
+    pub color_map: ColorMap,
+}
+
+impl Fusion {
+    /// Its colours when it is shown beside the first.
+    #[must_use]
+    pub fn beside_map(&self) -> ColorMap {
+        match self.color_map {
+            ColorMap::HotIron => ColorMap::InverseGrey,
+            other => other,
+        }
+    }
+}
+
+/// What the pictures look like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Display {
+    /// The window of the open series.
+    pub window: Window,
+    /// The window it was opened with.
+    pub opened_window: Window,
+    /// From its least to its greatest value.
+    pub full_window: Window,
+    /// Its colours.
+    pub base_map: ColorMap,
+    /// How values between voxels are made.
+    pub interpolation: Interpolation,
+    /// The second series.
+    pub fusion: Fusion,
+    /// How the volume is shown in 3D.
+    pub style: VolumeStyle,
+    /// Looking without overlays (Space held).
+    pub peek: bool,
+}
+
+/// What the views of one open series keep.
+#[derive(Debug)]
+pub struct ViewsState {
+    /// Where they are.
+    pub navigation: Navigation,
+    /// What they look like.
+    pub display: Display,
+    /// The tools.
+    pub tools: Tools,
+    /// What is under the pointer.
+    pub hover: Option<Hover>,
+    /// A sentence at the cursor: where, what, and until when in egui's time.
+    pub message: Option<(egui::Pos2, String, f64)>,
+    /// When the 3D view last moved, in egui's time.
+    pub moved_at: f64,
+    /// When the views were first shown, in egui's time.
+    pub(super) shown_at: Option<f64>,
+    pub(super) outlines: OutlineCache,
+    pub(super) surfaces: Surfaces,
+    pub(super) extents: ExtentCache,
+    /// The pane that the tool in hand was last told of.
+    pub(super) hovered_by_tool: Option<Pane>,
+    /// The pane whose pointer gesture is under way.
+    pub(super) gesture: Option<Pane>,
+    volumes_cc: HashMap<RoiId, (u64, f64)>,
+    scroll_to_selected: bool,
+    /// Wheel movement not yet worth a slice.
+    wheel_rest: f32,
+}
+
+impl ViewsState {
+    /// The views of a series just opened.
+    #[must_use]
+    pub fn new(series: &Series) -> Self {
+        let volume = &series.volume;
+        let range = value_range(volume);
+        let window = Window::for_unit(volume.unit, (range.1, range.2));
+        let style = if volume.unit == Unit::Hu { VolumeStyle::Bone } else { VolumeStyle::SoftTissue };
+        Self {
+            navigation: Navigation::new(volume),
+            display: Display {
+                window,
+                opened_window: window,
+                full_window: Window::from_range(range.0, range.3.max(range.0 + 1e-3)),
+                base_map: match volume.unit {
+                    Unit::SuvBw | Unit::BqPerMl => ColorMap::InverseGrey,
+                    _ => ColorMap::Grey,
+                },
+                interpolation: Interpolation::Linear,
+                fusion: Fusion { mode: FusionMode::Off, opacity: 0.5, window, color_map: ColorMap::Grey },
+                style,
+                peek: false,
+            },
+            tools: Tools::default(),
+            hover: None,
+            message: None,
+            moved_at: f64::NEG_INFINITY,
+            shown_at: None,
+            outlines: OutlineCache::default(),
+            surfaces: Surfaces::default(),
+            extents: ExtentCache::default(),
+            hovered_by_tool: None,
+            gesture: None,
+            volumes_cc: HashMap::new(),
+            scroll_to_selected: false,
+            wheel_rest: 0.0,
+        }
+    }
+
+    /// Prepares the display of a second series and blends it in.
+    pub fn show_second(&mut self, second: &Series) {
+        let range = value_range(&second.volume);
+        self.display.fusion = Fusion {
+            mode: FusionMode::Blend,
+            opacity: 0.5,
+            window: Window::for_unit(second.volume.unit, (range.1, range.2)),
+            color_map: match second.volume.unit {
+                Unit::SuvBw | Unit::BqPerMl | Unit::Gy => ColorMap::HotIron,
+                Unit::Hu | Unit::Arbitrary => ColorMap::Grey,
+            },
+        };
+    }
+
+    /// Takes another tool in hand.
+    pub fn choose_tool(&mut self, kind: ToolKind) {
+        self.tools.choose(kind);
+        self.message = None;
+    }
+
+    /// Moves to slice `index` of the series.
+    pub fn go_to_slice(&mut self, index: usize) {
+        self.navigation.go_to_slice(index);
+    }
+
+    /// Scrolls the structure list to the selected row in the next frame.
+    pub fn reveal_selected(&mut self) {
+        self.scroll_to_selected = true;
+    }
+
+    /// Whether the list should scroll to the selected row; once.
+    pub fn take_scroll_to_selected(&mut self) -> bool {
+        std::mem::take(&mut self.scroll_to_selected)
+    }
+
+    /// An ROI's volume, computed once a revision.
+    pub fn volume_cc(&mut self, roi: &Roi, session: &Session) -> f64 {
+        let cached = self.volumes_cc.entry(roi.id).or_insert((u64::MAX, 0.0));
+        if cached.0 != roi.revision {
+            *cached = (roi.revision, roi.volume_cc(&session.series().volume));
+        }
+        cached.1
+    }
+
+    /// Whole slices to scroll for a wheel movement of so many lines; touchpads add up.
+    pub(super) fn wheel_steps(&mut self, lines: f32) -> i64 {
+        self.wheel_rest += lines;
+        let steps = self.wheel_rest.trunc();
+        self.wheel_rest -= steps;
+        #[expect(clippy::cast_possible_truncation, reason = "a few slices")]
+        let steps = steps as i64;
+        steps
+    }
+
+    /// The colours of the open series: PET alone is shown dark on white.
+    #[must_use]
+    pub fn base_map(&self) -> ColorMap {
+        self.display.base_map
+    }
+
+    /// Forgets what was uploaded or cached for a graphics device that is gone.
+    pub fn graphics_lost(&mut self) {
+        self.outlines.clear();
+    }
+
+    /// Whether work is under way that will change a picture.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.surfaces.is_busy()
+    }
+}
+
+/// The least value, the 1st and 99th percentile, and the greatest of a sample of the volume.
+fn value_range(volume: &Volume) -> (f32, f32, f32, f32) {
+    let count = volume.voxels.len();
+    // An odd step, so that it does not fall into step with the rows.
+    let step = (count / 200_000).max(1) | 1;
+    let mut values: Vec<f32> =
+        (0..count).step_by(step).filter_map(|index| volume.voxels.value(index)).collect();
+    values.sort_unstable_by(f32::total_cmp);
+    let at = |per_mille: usize| values.get((values.len().saturating_sub(1)) * per_mille / 1000).copied();
+    match (at(0), at(10), at(990), at(1000)) {
+        (Some(least), Some(low), Some(high), Some(greatest)) => (least, low, high, greatest),
+        _ => (0.0, 0.0, 1.0, 1.0),
+    }
+}
