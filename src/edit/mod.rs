@@ -11,7 +11,7 @@ mod slices;
 mod slivers;
 
 pub use freehand::{freehand, freehand_slab, path_touches, region_of};
-pub use paint::{Sign, paint, paint_ball, paint_disc};
+pub use paint::{Sign, paint, paint_ball, paint_disc, same_polygons};
 pub use simplify::simplified;
 pub use slices::{contains, copy_to_slice, delete_contour, reoriented};
 pub use slivers::without_slivers;

@@ -23,15 +23,43 @@ impl Sign {
     }
 }
 
-/// Adds `shape` to `polygons` or cuts it out of them. Pieces that `shape` does not reach come back
-/// bit-identical. An empty shape changes nothing.
+/// Adds `shape` to `polygons` or cuts it out of them. Pieces that do not change come back
+/// bit-identical, and in their order when none does. An empty shape changes nothing.
 #[must_use]
 pub fn paint(polygons: &[Polygon], shape: &[Polygon], sign: Sign) -> Vec<Polygon> {
-    match sign {
-        _ if shape.is_empty() => polygons.to_vec(),
+    let painted = match sign {
+        _ if shape.is_empty() => return polygons.to_vec(),
         Sign::Add => clip::union(polygons, shape),
         Sign::Cut => clip::difference(polygons, shape),
+    };
+    settled(polygons, painted)
+}
+
+/// `after`, where pieces that differ from one of `before` only in where their rings start are that
+/// one again; `before` itself when all of them are.
+fn settled(before: &[Polygon], mut after: Vec<Polygon>) -> Vec<Polygon> {
+    let mut found = 0;
+    for piece in &mut after {
+        if let Some(same) = before.iter().find(|old| is_same_piece(old, piece)) {
+            piece.clone_from(same);
+            found += 1;
+        }
     }
+    if found == before.len() && found == after.len() { before.to_vec() } else { after }
+}
+
+fn is_same_piece(a: &Polygon, b: &Polygon) -> bool {
+    a == b
+        || (a.outer.len() == b.outer.len()
+            && a.holes.len() == b.holes.len()
+            && a.bounds() == b.bounds()
+            && a.same_rings(b))
+}
+
+/// Whether both have the same pieces to the bit, in whatever order and wherever their rings start.
+#[must_use]
+pub fn same_polygons(a: &[Polygon], b: &[Polygon]) -> bool {
+    a.len() == b.len() && a.iter().all(|piece| b.iter().any(|other| is_same_piece(piece, other)))
 }
 
 /// Sweeps a disc of `radius_mm` along `path` (plane mm) over `polygons`: a brush on the contours'

@@ -1,7 +1,7 @@
 //! The ROI being edited during a gesture: only the slices the gesture has reached.
 
 use super::{Preview, ViewPlane};
-use crate::edit::{simplified, without_slivers};
+use crate::edit::{same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
 use crate::session::{Command, Refusal, Session};
@@ -170,7 +170,7 @@ impl Canvas {
                 let polygons = simplified(&polygons, old, THIN_MM);
                 let polygons = without_slivers(old, polygons, pixel_mm);
                 let after = RoiPlane::new(plane, image, polygons);
-                (after.polygons != old).then_some(after)
+                (!same_polygons(&after.polygons, old)).then_some(after)
             })
             .collect();
         (!planes.is_empty()).then_some(Command::SetPlanes {
