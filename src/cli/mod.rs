@@ -5,6 +5,7 @@
 //! 2 wrong usage.
 
 pub mod bar;
+pub mod bench_edit;
 pub mod bench_read;
 pub mod compare;
 pub mod convert;

@@ -17,7 +17,8 @@ pub(super) struct LineBuffers {
 
 /// The lines of rings: for each edge the vertex before it, its ends, the vertex after it, and the
 /// way along the ring to its start, all in mm. Rings of one vertex give a dot, empty ones nothing.
-pub(super) fn segments_of(rings: &[Vec<[f32; 2]>]) -> Vec<[f32; 9]> {
+#[must_use]
+pub fn segments_of(rings: &[Vec<[f32; 2]>]) -> Vec<[f32; 9]> {
     let mut segments = Vec::with_capacity(rings.iter().map(Vec::len).sum());
     for ring in rings {
         let n = ring.len();

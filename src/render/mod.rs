@@ -36,6 +36,7 @@ pub use frame::{PictureSize, SlicePlace, ViewFrame, ViewKind, direction_letters}
 pub use gpu::{DeviceChoice, Gpu, OpenGpuError};
 pub use gpu_volume::{GpuVolume, UploadVolumeError};
 pub use image::RgbaImage;
+pub use line_buffers::segments_of;
 pub use outline::{Outline, OutlineKey, Rings, plane_key, rings_on_view};
 pub use picture::Painter;
 pub use pipelines::SHADERS;

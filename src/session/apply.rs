@@ -69,7 +69,9 @@ impl Draft {
             let new = (!plane.polygons.is_empty()).then_some(plane);
             let same = match (&new, old.as_slice()) {
                 (None, []) => true,
-                (Some(new), [only]) => new.plane == only.plane && edit::same_polygons(&new.polygons, &only.polygons),
+                (Some(new), [only]) => {
+                    new.plane == only.plane && edit::same_polygons(&new.polygons, &only.polygons)
+                }
                 _ => false,
             };
             if same {

@@ -86,6 +86,7 @@ impl Session {
                 Arc::make_mut(roi).visible = visible;
             }
         }
+        session.hidden_told = restored.hidden;
         session.selected = session.set.rois.first().map(|roi| roi.id);
         session.journal = Some(journal);
         Ok(session)
@@ -213,9 +214,20 @@ impl Session {
         Ok(Applied { rois, edit: Some(Arc::new(edit)), notes: Vec::new() })
     }
 
-    fn tell_cursor(&self, what: String) {
+    fn tell_cursor(&mut self, what: String) {
         if let Some(journal) = &self.journal {
             journal.move_cursor(self.history.cursor(), what);
+        }
+        self.tell_hidden();
+    }
+
+    /// Tells the journal which ROIs are hidden, when that has changed.
+    fn tell_hidden(&mut self) {
+        let Some(journal) = &self.journal else { return };
+        let hidden: Vec<RoiId> = self.set.rois.iter().filter(|roi| !roi.visible).map(|roi| roi.id).collect();
+        if hidden != self.hidden_told {
+            journal.set_hidden(&hidden);
+            self.hidden_told = hidden;
         }
     }
 
@@ -231,6 +243,7 @@ impl Session {
                 self.history.let_go();
             }
         }
+        self.tell_hidden();
     }
 
     /// Shows or hides ROIs: no undo step, no new ROI revision.
@@ -244,10 +257,7 @@ impl Session {
         }
         if !shown.is_empty() {
             self.revision += 1;
-            if let Some(journal) = &self.journal {
-                let hidden = self.set.rois.iter().filter(|roi| !roi.visible).map(|roi| roi.id);
-                journal.set_hidden(&hidden.collect::<Vec<_>>());
-            }
+            self.tell_hidden();
         }
         Applied { rois: shown, ..Applied::default() }
     }

@@ -66,6 +66,8 @@ pub struct Session {
     journal: Option<Journal>,
     /// Why there is no journal.
     journal_off: String,
+    /// The hidden ROIs as the journal has them.
+    hidden_told: Vec<RoiId>,
 }
 
 impl Session {
@@ -89,6 +91,7 @@ impl Session {
             exported_at: None,
             journal: None,
             journal_off: "Edits of this session are not kept after it is closed.".to_owned(),
+            hidden_told: Vec::new(),
         }
     }
 

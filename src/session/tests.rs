@@ -468,6 +468,19 @@ fn a_large_edit_does_not_wait_and_nothing_overtakes_it() {
 }
 
 #[test]
+fn a_small_edit_is_committed_when_apply_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = begin(folder.path());
+    let reader = rusqlite::Connection::open(session.journal().unwrap().path()).unwrap();
+    for side in 1..40_u32 {
+        session.apply(draw(&session, "Liver", 3, vec![square(0.0, 0.0, f64::from(side))])).unwrap();
+        assert_eq!(session.journal_status(), JournalStatus::Saved);
+        let cursor = reader.query_row("SELECT max(seq) FROM edit", [], |row| row.get::<_, u32>(0));
+        assert_eq!(cursor, Ok(side + 1));
+    }
+}
+
+#[test]
 fn compaction_keeps_the_state_and_the_latest_steps() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = begin(folder.path());

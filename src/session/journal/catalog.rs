@@ -86,7 +86,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 fn look(path: &Path) -> Result<Resumable, JournalError> {
-    let _lock = lock(path)?;
+    // Held for a moment only: whoever opens the journal meanwhile must not be told it is in use.
+    drop(lock_once(path)?);
     let connection = schema::open(path)?;
     let read = |connection: &Connection| {
         let subject = schema::subject(connection)?;
@@ -100,6 +101,17 @@ fn look(path: &Path) -> Result<Resumable, JournalError> {
 
 /// Locks a journal for this process; the lock ends with the file handle, however the process ends.
 pub(super) fn lock(path: &Path) -> Result<File, JournalError> {
+    // A start screen that looks through the journals holds each lock for a moment.
+    for _ in 0..3 {
+        match lock_once(path) {
+            Err(JournalError::InUse(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            other => return other,
+        }
+    }
+    lock_once(path)
+}
+
+fn lock_once(path: &Path) -> Result<File, JournalError> {
     let place = beside(path, ".lock");
     let file = File::options().create(true).truncate(false).write(true).open(&place);
     let file = file.map_err(|error| JournalError::io(path, &error))?;

@@ -35,7 +35,7 @@ pub const LARGE_EDIT: usize = 1 << 20;
 
 /// The longest that a commit may hold up its caller; on a disk that takes longer the edit is
 /// committed as soon as it can.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether edits are safe.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -130,6 +130,8 @@ struct Shared {
     failing: Mutex<Option<String>>,
     /// Operations handed over and not yet committed.
     pending: AtomicUsize,
+    /// Those of them that nobody waits for.
+    pending_large: AtomicUsize,
 }
 
 /// An open journal.
@@ -240,13 +242,18 @@ impl Journal {
         }
     }
 
-    /// Hands over a write and waits until it is committed, unless large writes are before it in
-    /// the queue, or the disk does not answer in time.
+    /// Hands over a write and waits until it is committed, unless it is large or a large one is
+    /// before it in the queue, the disk has refused an earlier one, or does not answer in time.
     fn write(&self, large: bool, op: impl FnOnce(SyncSender<()>) -> Op) {
         let (done, committed) = mpsc::sync_channel(1);
-        let first = self.shared.pending.fetch_add(1, Ordering::AcqRel) == 0;
+        let behind_large = self.shared.pending_large.load(Ordering::Acquire) > 0;
+        self.shared.pending.fetch_add(1, Ordering::AcqRel);
+        if large {
+            self.shared.pending_large.fetch_add(1, Ordering::AcqRel);
+        }
+        let failing = self.shared.failing.lock().is_ok_and(|failing| failing.is_some());
         self.send(op(done));
-        if first && !large {
+        if !large && !behind_large && !failing {
             let _ = committed.recv_timeout(PATIENCE);
         }
     }
@@ -254,7 +261,7 @@ impl Journal {
     /// Commits step `seq`; steps from `seq` on that were undone are gone.
     pub(super) fn append(&self, seq: u64, edit: Arc<Edit>, next_roi: u64) {
         let large = edit.bytes() > LARGE_EDIT;
-        self.write(large, |done| Op::Append { seq, edit, next_roi, done });
+        self.write(large, |done| Op::Append { seq, edit, next_roi, large, done });
     }
 
     /// Commits that step `cursor` is the last one done; `what` is for the audit trail.

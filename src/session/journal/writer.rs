@@ -21,6 +21,7 @@ pub(super) enum Op {
         seq: u64,
         edit: Arc<Edit>,
         next_roi: u64,
+        large: bool,
         done: SyncSender<()>,
     },
     MoveCursor {
@@ -54,6 +55,11 @@ pub(super) enum Op {
 }
 
 impl Op {
+    /// Whether nobody waits for it.
+    fn is_large(&self) -> bool {
+        matches!(self, Self::Append { large: true, .. } | Self::Compact { .. })
+    }
+
     /// Where to say that it is committed; `None` for what is no write.
     fn done(&self) -> Option<&SyncSender<()>> {
         match self {
@@ -122,6 +128,9 @@ impl Writer<'_> {
         while let Some(op) = self.waiting.front() {
             match self.write(op) {
                 Ok(()) => {
+                    if op.is_large() {
+                        self.shared.pending_large.fetch_sub(1, Ordering::AcqRel);
+                    }
                     self.shared.pending.fetch_sub(1, Ordering::AcqRel);
                     if let Some(done) = self.waiting.pop_front().as_ref().and_then(Op::done) {
                         let _ = done.send(());

@@ -1,0 +1,245 @@
+//! `bench edit`: from pointer event to the changed slice's polygons and line buffer, on a study of
+//! 512 x 512 x 200 voxels with 20 structures, with the journal running.
+
+use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
+use crate::patient::{
+    ImageInstance, Modality, PatientInfo, Roi, RoiId, RoiPlane, Series, SeriesInfo, Slice, StructureSet,
+    StudyInfo, Unit, Volume, Voxels,
+};
+use crate::render::{rings_on_view, segments_of};
+use crate::session::{Command, Session};
+use crate::tools::{BrushMode, Modifiers, ToolEvent, ToolKind, Tools, ViewPlane};
+use anyhow::{Context, anyhow};
+use std::f64::consts::TAU;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// In-plane spacing and slice distance of the study, mm.
+const SPACING_MM: [f64; 3] = [0.976_562_5, 0.976_562_5, 1.5];
+
+/// Times of one kind of event.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct EventTimes {
+    /// The gesture and the event.
+    pub event: &'static str,
+    /// How many were timed.
+    pub count: usize,
+    /// Median, ms.
+    pub p50_ms: f64,
+    /// 99th percentile, ms.
+    pub p99_ms: f64,
+    /// The longest, ms.
+    pub worst_ms: f64,
+}
+
+impl EventTimes {
+    fn of(event: &'static str, mut times_ms: Vec<f64>) -> Self {
+        times_ms.sort_by(f64::total_cmp);
+        let at = |part: usize| times_ms.get(times_ms.len() * part / 100).or(times_ms.last()).copied();
+        Self {
+            event,
+            count: times_ms.len(),
+            p50_ms: at(50).unwrap_or_default(),
+            p99_ms: at(99).unwrap_or_default(),
+            worst_ms: times_ms.last().copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// A gesture to be timed.
+struct Gesture {
+    kind: ToolKind,
+    radius_mm: f64,
+    view: ViewPlane,
+    path: Vec<Point3>,
+}
+
+/// Times brush, eraser, ball and freehand gestures along the contours of a structure. Wall clock on
+/// this thread; the pointer events of a stroke and its release (with tidying, the session and the
+/// journal's commit) are listed apart and together.
+///
+/// # Errors
+/// When the temporary folder for the journal cannot be used.
+pub fn measure() -> anyhow::Result<Vec<EventTimes>> {
+    let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
+    let series = Arc::new(study()?);
+    let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
+    let set = structures(&series);
+    session.apply(Command::ImportStructureSet(Box::new(set)))?;
+    let roi = session.structures().rois.first().map(|roi| roi.id);
+    session.select(roi);
+
+    let (mut all, mut lists) = (Vec::new(), Vec::new());
+    for (moves, releases, kind, across) in [
+        ("brush: move", "brush: release", ToolKind::Brush, false),
+        ("eraser: move", "eraser: release", ToolKind::Eraser, false),
+        ("ball across slices: move", "ball across slices: release", ToolKind::Brush, true),
+        ("freehand: move", "freehand: release", ToolKind::Freehand, false),
+        ("slab across slices: move", "slab across slices: release", ToolKind::Freehand, true),
+    ] {
+        let (mut moving, mut releasing) = (Vec::new(), Vec::new());
+        for number in 0..40_u32 {
+            let gesture = gesture(kind, across, number)?;
+            let (moved, released) = perform(&mut session, &gesture)?;
+            moving.extend(moved);
+            releasing.push(released);
+        }
+        all.extend_from_slice(&moving);
+        all.extend_from_slice(&releasing);
+        lists.push(EventTimes::of(moves, moving));
+        lists.push(EventTimes::of(releases, releasing));
+    }
+    lists.push(EventTimes::of("all events", all));
+    session.close()?;
+    Ok(lists)
+}
+
+/// Performs a gesture; the times of its moves and of its release, ms.
+fn perform(session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
+    let mut tools = Tools::default();
+    tools.choose(gesture.kind);
+    tools.brush.set_radius_mm(gesture.radius_mm);
+    tools.brush.set_mode(BrushMode::Add);
+    let (first, last) = gesture.path.first().zip(gesture.path.last()).context("a gesture without a path")?;
+    let mut moves = Vec::with_capacity(gesture.path.len());
+    for (index, at) in gesture.path.iter().enumerate() {
+        let event =
+            if index == 0 { ToolEvent::Press(*first, Modifiers::default()) } else { ToolEvent::Drag(*at) };
+        let start = Instant::now();
+        tools.event(session, &gesture.view, event);
+        let drawn = tools.preview().map_or(0, |preview| lines(&preview.planes, &gesture.view));
+        moves.push(start.elapsed().as_secs_f64() * 1e3);
+        std::hint::black_box(drawn);
+    }
+    let start = Instant::now();
+    let reaction = tools.event(session, &gesture.view, ToolEvent::Release(*last));
+    if let Some(command) = reaction.command {
+        let applied = session.apply(command).map_err(|refusal| anyhow!("{refusal}"))?;
+        let planes: Vec<Arc<RoiPlane>> = applied
+            .edit
+            .iter()
+            .flat_map(|edit| &edit.changes)
+            .filter_map(|change| match change {
+                crate::session::Change::Planes { planes, .. } => Some(planes),
+                _ => None,
+            })
+            .flatten()
+            .filter_map(|plane| plane.after.clone())
+            .collect();
+        std::hint::black_box(lines(&planes, &gesture.view));
+    }
+    Ok((moves, start.elapsed().as_secs_f64() * 1e3))
+}
+
+/// Makes the line buffers of changed planes, as far as the CPU does; how many segments.
+fn lines(planes: &[Arc<RoiPlane>], view: &ViewPlane) -> usize {
+    let view = &view.plane;
+    planes.iter().map(|own| segments_of(&rings_on_view(&own.plane, &own.polygons, view)).len()).sum()
+}
+
+/// A stroke of some 40 events, each about 3 mm from the last, along the edge of the first structure.
+fn gesture(kind: ToolKind, across: bool, number: u32) -> anyhow::Result<Gesture> {
+    let start = f64::from(number) * 0.9;
+    let z = 150.0 + f64::from(number % 20) * SPACING_MM[2];
+    let point = |step: u32| {
+        let angle = start + f64::from(step) * 0.07;
+        let radius = 40.0 + 3.0 * (angle * 3.0).sin();
+        (radius * angle.cos(), radius * angle.sin())
+    };
+    let (plane, path): (Plane, Vec<Point3>) = if across {
+        let x = start.sin() * 20.0;
+        let plane = Plane::new(Point3::new(x, 0.0, 0.0), Vector3::y(), Vector3::z());
+        let path = (0..40).map(|step| {
+            let (a, b) = point(step);
+            Point3::new(x, a, 150.0 + b * 0.8)
+        });
+        (plane.context("a plane")?, path.collect())
+    } else {
+        let path = (0..40).map(|step| {
+            let (x, y) = point(step);
+            Point3::new(x, y, z)
+        });
+        (Plane::axial(z), path.collect())
+    };
+    let view = ViewPlane { plane, pixel_mm: 0.5 };
+    Ok(Gesture { kind, radius_mm: 8.0, view, path })
+}
+
+/// An empty CT of 512 x 512 x 200 voxels.
+fn study() -> anyhow::Result<Series> {
+    let steps = [Vector3::x() * SPACING_MM[0], Vector3::y() * SPACING_MM[1], Vector3::z() * SPACING_MM[2]];
+    let grid = Grid::new([512, 512, 200], Point3::new(-250.0, -250.0, 0.0), steps).context("a grid")?;
+    let slices = (0..200_u32)
+        .map(|k| Slice {
+            plane: Plane::axial(f64::from(k) * SPACING_MM[2]),
+            origin_mm: grid.patient_of([0.0, 0.0, f64::from(k)]),
+            instance: Some(ImageInstance {
+                sop_class_uid: "1.2.840.10008.5.1.4.1.1.2".into(),
+                sop_instance_uid: format!("2.25.{k}").into(),
+                frame: None,
+            }),
+            missing: false,
+        })
+        .collect();
+    let voxels = Voxels::I16(vec![0; grid.len()]);
+    let info = SeriesInfo {
+        patient: PatientInfo { id: "BENCH".to_owned(), synthetic: true, ..PatientInfo::default() },
+        study: StudyInfo::default(),
+        uid: "2.25.1".into(),
+        modality: Modality::Ct,
+        description: "Benchmark".to_owned(),
+        number: None,
+        frame_of_reference_uid: None,
+        patient_position: None,
+        equipment: String::new(),
+    };
+    Ok(Series { info, volume: Arc::new(Volume { grid, voxels, unit: Unit::Hu, slices, native: None }) })
+}
+
+/// 20 wavy tubes of about 250 vertices a slice, each on 120 slices.
+fn structures(series: &Series) -> StructureSet {
+    let rois = (0..20_u32).map(|number| {
+        let (x, y) = if number == 0 {
+            (0.0, 0.0)
+        } else {
+            let angle = f64::from(number) * TAU / 19.0;
+            (angle.cos() * 150.0, angle.sin() * 150.0)
+        };
+        let mut roi = Roi::new(
+            RoiId(0),
+            i32::try_from(number).unwrap_or(0) + 1,
+            format!("Organ_{number}"),
+            [200, 80, 80],
+        );
+        roi.planes = (40..160_u32)
+            .map(|k| {
+                let vertex = |i: u32| {
+                    let angle = f64::from(i) * TAU / 250.0;
+                    let radius = 40.0 + 3.0 * (angle * 3.0).sin() + (angle * 17.0 + f64::from(k)).sin();
+                    let radius = if number == 0 { radius } else { radius * 0.5 };
+                    Point2::new(x + radius * angle.cos(), y + radius * angle.sin())
+                };
+                let slice = &series.volume.slices[k as usize];
+                let outline = Polygon::from_outer((0..250).map(vertex).collect());
+                Arc::new(RoiPlane::new(slice.plane, slice.instance.clone(), vec![outline]))
+            })
+            .collect();
+        Arc::new(roi)
+    });
+    StructureSet { rois: rois.collect(), patient: series.info.patient.clone(), ..StructureSet::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_gesture_of_the_benchmark_edits_something() {
+        let lists = measure().unwrap();
+        for list in &lists {
+            println!("{list:?}");
+        }
+        assert_eq!(lists.len(), 11);
+        assert_eq!(lists[10].count, 5 * 40 * 41);
+    }
+}
