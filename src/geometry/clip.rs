@@ -250,6 +250,9 @@ fn overlay(subject: &[Polygon], clip: &[Polygon], rule: OverlayRule, fill: FillR
 mod tests {
     use super::*;
     use crate::geometry::polygon::tests::square;
+    use crate::geometry::rasterise::{self, Frame};
+    use crate::geometry::{Plane, trace};
+    use proptest::prelude::*;
 
     fn area(polygons: &[Polygon]) -> f64 {
         polygons.iter().map(Polygon::area_mm2).sum()
@@ -319,5 +322,43 @@ mod tests {
         let a = squares(&[(0.0, 0.0, 4.0)]);
         assert!((area(&half_plane(&a, Point2::new(1.0, 0.0), Vector2::x())) - 12.0).abs() < 1e-6);
         assert!((area(&slab(&a, Point2::new(2.0, 2.0), Vector2::y(), -0.5, 1.0)) - 6.0).abs() < 1e-6);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn operations_on_polygons_are_operations_on_their_voxels(
+            a in prop::collection::vec(prop::bool::weighted(0.6), 144),
+            b in prop::collection::vec(prop::bool::weighted(0.4), 144),
+        ) {
+            let frame = Frame::new(Point2::new(-3.3, 8.1), Vector2::new(0.9, 0.0), Vector2::new(0.1, 1.3), [12, 12])
+                .unwrap();
+            let snap = |p: &Point2| Plane::axial(7.0).snap(*p);
+            let polygons = |mask: &[bool]| -> Vec<Polygon> {
+                let ring = |ring: &Ring| ring.iter().map(snap).collect();
+                frame
+                    .map(&trace::mask_slice(mask, 12, 12), [0, 0])
+                    .iter()
+                    .map(|p| Polygon { outer: ring(&p.outer), holes: p.holes.iter().map(ring).collect() })
+                    .collect()
+            };
+            let (pa, pb) = (polygons(&a), polygons(&b));
+            let each = |rule: fn(bool, bool) -> bool| -> Vec<bool> {
+                a.iter().zip(&b).map(|(a, b)| rule(*a, *b)).collect()
+            };
+            let voxels = |list: Vec<Polygon>| rasterise::polygons(&list, &frame);
+            prop_assert_eq!(voxels(union(&pa, &pb)), each(|a, b| a | b));
+            prop_assert_eq!(voxels(intersection(&pa, &pb)), each(|a, b| a & b));
+            prop_assert_eq!(voxels(difference(&pa, &pb)), each(|a, b| a && !b));
+            prop_assert_eq!(voxels(xor(&pa, &pb)), each(|a, b| a ^ b));
+            let (whole, parts) = (area(&pa), area(&difference(&pa, &pb)) + area(&intersection(&pa, &pb)));
+            prop_assert!((whole - parts).abs() < 1e-5);
+            // Vertices that nothing touched are still there, to the bit.
+            let known: Vec<Point2> = pa.iter().chain(&pb).flat_map(Polygon::rings).flatten().copied().collect();
+            for vertex in union(&pa, &pb).iter().flat_map(Polygon::rings).flatten() {
+                let near = known.iter().find(|own| (*own - vertex).norm() < 1e-6);
+                prop_assert!(near.is_none_or(|own| own == vertex));
+            }
+        }
     }
 }

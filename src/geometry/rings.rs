@@ -347,6 +347,8 @@ mod tests {
     use super::super::keyhole::keyhole;
     use super::*;
     use crate::geometry::polygon::tests::square;
+    use crate::geometry::{Plane, trace};
+    use proptest::prelude::*;
 
     fn area(polygons: &[Polygon]) -> f64 {
         polygons.iter().map(Polygon::area_mm2).sum()
@@ -410,5 +412,32 @@ mod tests {
         let (polygons, notes) = resolve_rings(&[bow, line], RingRule::Nested);
         assert_eq!(polygons.len(), 2);
         assert_eq!(notes, vec![ResolveNote::SelfCrossing { ring: 0 }, ResolveNote::Degenerate { ring: 1 }]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_polygons_written_with_keyholes_read_back_identical(
+            mask in prop::collection::vec(prop::bool::weighted(0.72), 15 * 13),
+            angle in 0.0..3.0_f64,
+        ) {
+            let turn = nalgebra::Rotation2::new(angle);
+            let ring = |ring: &Ring| -> Ring {
+                ring.iter().map(|p| Plane::axial(0.0).snap(turn * (p * 1.37))).collect()
+            };
+            let polygons: Vec<Polygon> = trace::mask_slice(&mask, 15, 13)
+                .iter()
+                .map(|p| Polygon { outer: ring(&p.outer), holes: p.holes.iter().map(ring).collect() })
+                .collect();
+            let written: Vec<Ring> = polygons.iter().map(keyhole).collect();
+            let (read, notes) = resolve_rings(&written, RingRule::Nested);
+            prop_assert_eq!(read.len(), polygons.len());
+            for polygon in &polygons {
+                prop_assert!(read.iter().any(|own| own.same_rings(polygon)));
+            }
+            let plain = |note: &ResolveNote| {
+                matches!(note, ResolveNote::Keyhole { .. } | ResolveNote::Hole { .. })
+            };
+            prop_assert!(notes.iter().all(plain));
+        }
     }
 }
