@@ -509,3 +509,56 @@ fn areas_survive_on_the_lattice_of_an_oblique_plane() {
         assert!((a - b).norm() < 4e-4);
     }
 }
+
+#[test]
+fn a_written_ct_series_is_valid_deterministic_and_reads_back() {
+    use delineo::dicom::write_ct_series;
+    use delineo::patient::{OUTSIDE_I16, Voxels};
+    use delineo::progress::Progress;
+    use delineo::session::study::Study;
+    for (name, lay) in [("ct axial", Lay::axial()), ("ct oblique", Lay::oblique())] {
+        let mut series = series(name, &lay);
+        series.info.patient.synthetic = true;
+        series.info.patient.id = "SAMPLE-3".into();
+        series.info.patient.name = "Sample^Patient".into();
+        let mut volume = Volume::clone(&series.volume);
+        if let Voxels::I16(values) = &mut volume.voxels {
+            values[17] = OUTSIDE_I16;
+            values[18] = 3071;
+            values[19] = -1024;
+        }
+        series.volume = Arc::new(volume);
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let paths = write_ct_series(&series, &a, &Progress::new()).unwrap();
+        assert_eq!(paths.len(), series.volume.slices.len());
+        let again = write_ct_series(&series, &b, &Progress::new()).unwrap();
+        for (one, other) in paths.iter().zip(&again) {
+            assert_eq!(std::fs::read(one).unwrap(), std::fs::read(other).unwrap());
+        }
+        if shared::program("dciodvfy").is_some() {
+            for path in paths.iter().take(2) {
+                assert_eq!(shared::dciodvfy_errors(path), Vec::<String>::new());
+            }
+        }
+        let back = Study::open(&[a], None, &Progress::new()).unwrap();
+        assert_eq!(back.warnings, Vec::new());
+        assert_eq!(back.series.volume.voxels, series.volume.voxels);
+        assert!(back.series.volume.grid.is_same(&series.volume.grid, 1e-9));
+        assert_eq!(back.series.info.patient, series.info.patient);
+        assert_eq!(back.series.info.uid, series.info.uid);
+        let instances = |series: &Series| -> Vec<_> {
+            series.volume.slices.iter().map(|slice| slice.instance.clone()).collect()
+        };
+        assert_eq!(instances(&back.series), instances(&series));
+
+        // Contours drawn on the written images belong to them.
+        let planes = vec![plane_on(&back.series, 4, disc_with_holes())];
+        let set = set_with(&back.series, vec![roi(1, "Heart", planes)]);
+        let path = folder.path().join("rt.dcm");
+        write_rtstruct(&set, &back.series, &path, &plain()).unwrap();
+        let read = read_rtstruct(&path, Some(&back.series)).unwrap().set;
+        assert_same_planes(&set.rois[0], &read.rois[0]);
+        assert!(read.patient.synthetic);
+    }
+}

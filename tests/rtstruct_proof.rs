@@ -89,6 +89,14 @@ fn prove(images: &Path, labels: &Path) {
         assert_eq!(roi["different"], 0, "{roi}");
         assert!(roi["voxels"].as_u64().unwrap() > 0, "{roi}");
     }
+    // The other readers take long: only the structures that say something.
+    let large = exported.rtstruct.with_file_name("large.dcm");
+    let voxel_mm3 = exported.series.volume.grid.voxel_volume_mm3();
+    let mut set = exported.set.clone();
+    #[expect(clippy::cast_precision_loss, reason = "voxel counts are far below 2^52")]
+    set.rois.retain(|roi| Mask::of_roi(roi, &exported.series.volume).count() as f64 * voxel_mm3 > 20_000.0);
+    write_rtstruct(&set, &exported.series, &large, &WriteRtstructOptions::default()).unwrap();
+    let arguments = [large.as_os_str(), images.as_os_str(), exported.masks.as_os_str()];
     for reader in ["plastimatch", "rt-utils"] {
         if reader == "plastimatch" && shared::program(reader).is_none() {
             continue;
@@ -96,30 +104,22 @@ fn prove(images: &Path, labels: &Path) {
         let mut with_reader = vec![std::ffi::OsStr::new(reader)];
         with_reader.extend(arguments);
         let said = shared::run_python(&python, "other_readers.py", &with_reader);
-        check_reader(reader, &said, exported.set.rois.len());
+        check_reader(reader, &said);
     }
 }
 
 /// Dice of at least 0.98 for organs above 20 cc, within the reader's own drawing rule.
-fn check_reader(reader: &str, said: &serde_json::Value, count: usize) {
+fn check_reader(reader: &str, said: &serde_json::Value) {
     let rois = said["rois"].as_array().unwrap();
-    assert_eq!(rois.len(), count, "{reader}");
+    assert!(!rois.is_empty(), "{reader}");
     let mut worst: f64 = 1.0;
-    let mut large = 0;
     for roi in rois {
-        let cc = roi["ours"].as_f64().unwrap() * roi["voxel_mm3"].as_f64().unwrap() / 1000.0;
-        if cc > 20.0 {
-            let dice = roi["dice"].as_f64().unwrap();
-            println!(
-                "{reader} {} {cc:.1} cc dice {dice:.4} ours {} theirs {}",
-                roi["name"], roi["ours"], roi["theirs"]
-            );
-            large += 1;
-            worst = worst.min(dice);
-        }
+        let dice = roi["dice"].as_f64().unwrap();
+        println!("{reader} {} dice {dice:.4} ours {} theirs {}", roi["name"], roi["ours"], roi["theirs"]);
+        worst = worst.min(dice);
     }
-    println!("{reader}: {large} organs above 20 cc, worst Dice {worst:.4}, {} s", said["seconds"]);
-    assert!(worst >= 0.98, "{reader}");
+    println!("{reader}: {} organs above 20 cc, worst Dice {worst:.4}, {} s", rois.len(), said["seconds"]);
+    assert!(worst >= 0.98, "{reader}: worst Dice {worst}");
 }
 
 #[test]
