@@ -108,17 +108,18 @@ fn prove(images: &Path, labels: &Path) {
     }
 }
 
-/// Dice of at least 0.98 for organs above 20 cc, within the reader's own drawing rule.
+/// Dice of at least 0.98 within the reader's own drawing rule: plastimatch draws as we do; rt-utils
+/// paints the outline itself, which tests/python/other_readers.py leaves to us.
 fn check_reader(reader: &str, said: &serde_json::Value) {
     let rois = said["rois"].as_array().unwrap();
     assert!(!rois.is_empty(), "{reader}");
     let mut worst: f64 = 1.0;
     for roi in rois {
-        let dice = roi["dice"].as_f64().unwrap();
-        println!("{reader} {} dice {dice:.4} ours {} theirs {}", roi["name"], roi["ours"], roi["theirs"]);
-        worst = worst.min(dice);
+        println!("{reader} {roi}");
+        let key = if reader == "plastimatch" { "dice" } else { "dice_off_outline" };
+        worst = worst.min(roi[key].as_f64().unwrap());
     }
-    println!("{reader}: {} organs above 20 cc, worst Dice {worst:.4}, {} s", rois.len(), said["seconds"]);
+    println!("{reader}: {} organs above 20 cc, worst Dice {worst:.4}", rois.len());
     assert!(worst >= 0.98, "{reader}: worst Dice {worst}");
 }
 

@@ -198,6 +198,10 @@ impl Common<'_> {
         put(o, tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
         if info.patient.synthetic {
             put(o, tags::IMAGE_COMMENTS, VR::LT, "synthetic: made by a program, not a scan of a person");
+            put(o, tags::BODY_PART_EXAMINED, VR::CS, "WHOLEBODY");
+        } else {
+            // Type 2C: empty where it is not known.
+            put(o, tags::LATERALITY, VR::CS, "");
         }
         put(o, tags::KVP, VR::DS, "");
         self.put_plane_and_pixels(o, index, slice, pixels);
