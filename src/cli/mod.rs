@@ -7,6 +7,7 @@
 pub mod bar;
 pub mod bench_edit;
 pub mod bench_read;
+pub mod bench_rtstruct;
 pub mod compare;
 pub mod convert;
 pub mod info;
