@@ -13,6 +13,7 @@
 //! | 0 | [`geometry`], [`progress`], [`new_file`] |
 
 pub mod app;
+pub mod ai;
 pub mod cli;
 pub mod dicom;
 pub mod edit;

@@ -1,0 +1,148 @@
+//! The treatment or scanner couch, in the projection over all slices.
+
+use super::bits::Bits;
+use super::Image;
+use rayon::prelude::*;
+
+/// Denser than foam, HU: a couch's shell.
+const SHELL_HU: f32 = -600.0;
+/// The couch is in so large a share of the slices.
+const PRESENT: f64 = 0.9;
+/// Half the thickness below which something is thin, mm.
+const HALF_THICKNESS_MM: f64 = 9.0;
+/// A couch is at least so wide, mm.
+const LEAST_WIDTH_MM: f64 = 150.0;
+/// Fewer slices say nothing about what is the same in all of them.
+const LEAST_SLICES: usize = 8;
+
+/// Where the couch begins: everything at and behind its surface is not the patient.
+pub(super) struct Couch {
+    /// For each column x the y of the surface.
+    surface: Vec<usize>,
+}
+
+impl Couch {
+    /// Whether (x, y) is on or behind the couch's surface.
+    pub(super) fn covers(&self, x: usize, y: usize) -> bool {
+        y >= self.surface[x]
+    }
+}
+
+/// Finds the couch; `None` where there is none that is wide, thin and the same in all slices.
+pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
+    let [nx, ny, nz] = image.oriented.size;
+    if nz < LEAST_SLICES {
+        return None;
+    }
+    let always = always_dense(image)?;
+    let pixels = |mm: f64, axis: usize| super::voxels(mm, image.oriented.spacing_mm[axis]);
+    let radius = [pixels(HALF_THICKNESS_MM, 0), pixels(HALF_THICKNESS_MM, 1), 0];
+    let thick = always.eroded(radius).dilated(radius);
+    let thin = Bits {
+        size: always.size,
+        values: always.values.iter().zip(&thick.values).map(|(always, thick)| *always && !thick).collect(),
+    };
+    let middle = middle_row(&thick).unwrap_or(ny / 2);
+    // Behind the middle of the patient, wide, or part of something wide: a couch in contact with
+    // the back is in two pieces, left and right of it.
+    let wide = pixels(LEAST_WIDTH_MM, 0);
+    let pieces: Vec<Vec<usize>> = thin
+        .pieces()
+        .into_iter()
+        .filter(|piece| piece.iter().all(|at| at / nx > middle))
+        .filter(|piece| extent(piece, nx) >= pixels(25.0, 0))
+        .collect();
+    let all: Vec<usize> = pieces.into_iter().flatten().collect();
+    if all.is_empty() || extent(&all, nx) < wide {
+        return None;
+    }
+    // The couch's upper side, column by column; a column seldom shows something else below it.
+    let mut top: Vec<Option<usize>> = vec![None; nx];
+    for at in all {
+        let (x, y) = (at % nx, at / nx);
+        top[x] = Some(top[x].map_or(y, |known: usize| known.min(y)));
+    }
+    let curve = Curve::fit(&top, pixels(6.0, 1))?;
+    // One voxel more: a shell's edge is blurred.
+    let margin = 1;
+    let surface = (0..nx)
+        .map(|x| {
+            let fitted = curve.at(x);
+            let seen = top[x].filter(|seen| seen.abs_diff(fitted) <= pixels(12.0, 1));
+            seen.unwrap_or(fitted).saturating_sub(margin).min(ny)
+        })
+        .collect();
+    Some(Couch { surface })
+}
+
+/// Pixels of the projection that are dense in nearly all slices; `None` without any.
+fn always_dense(image: &Image<'_>) -> Option<Bits> {
+    let [nx, ny, nz] = image.oriented.size;
+    let mut bits = Bits::new([nx, ny, 1]);
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    let least = (nz as f64 * PRESENT).ceil() as u32;
+    bits.values.par_chunks_mut(nx).enumerate().for_each(|(y, row)| {
+        let mut counts = vec![0_u32; nx];
+        for z in 0..nz {
+            image.row(y, z, |x, hu| counts[x] += u32::from(hu > SHELL_HU));
+        }
+        for (value, count) in row.iter_mut().zip(counts) {
+            *value = count >= least;
+        }
+    });
+    bits.values.contains(&true).then_some(bits)
+}
+
+/// The mean row of the true pixels.
+fn middle_row(bits: &Bits) -> Option<usize> {
+    let rows: Vec<usize> =
+        bits.values.iter().enumerate().filter(|(_, value)| **value).map(|(at, _)| at / bits.size[0]).collect();
+    (!rows.is_empty()).then(|| rows.iter().sum::<usize>() / rows.len())
+}
+
+fn extent(piece: &[usize], nx: usize) -> usize {
+    let low = piece.iter().map(|at| at % nx).min().unwrap_or(0);
+    let high = piece.iter().map(|at| at % nx).max().unwrap_or(0);
+    high - low + 1
+}
+
+/// y = a + b x + c x^2 with x from -1 to 1 over the columns.
+struct Curve {
+    coefficients: nalgebra::Vector3<f64>,
+    columns: f64,
+}
+
+impl Curve {
+    /// Least squares, three rounds, without points further than `tolerance` from the last round's.
+    #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+    fn fit(points: &[Option<usize>], tolerance: usize) -> Option<Self> {
+        let columns = points.len() as f64;
+        let mut curve: Option<Self> = None;
+        for _ in 0..3 {
+            let mut matrix = nalgebra::Matrix3::zeros();
+            let mut right = nalgebra::Vector3::zeros();
+            for (x, y) in points.iter().enumerate().filter_map(|(x, y)| Some((x, (*y)?))) {
+                if curve.as_ref().is_some_and(|curve| curve.at(x).abs_diff(y) > 2 * tolerance.max(1)) {
+                    continue;
+                }
+                let row = Self::row(x, columns);
+                matrix += row * row.transpose();
+                right += row * y as f64;
+            }
+            let coefficients = matrix.try_inverse()? * right;
+            curve = Some(Self { coefficients, columns });
+        }
+        curve
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+    fn row(x: usize, columns: f64) -> nalgebra::Vector3<f64> {
+        let t = 2.0 * x as f64 / columns - 1.0;
+        nalgebra::Vector3::new(1.0, t, t * t)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    fn at(&self, x: usize) -> usize {
+        Self::row(x, self.columns).dot(&self.coefficients).round().clamp(0.0, 1e9) as usize
+    }
+}

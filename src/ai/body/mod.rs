@@ -1,0 +1,254 @@
+//! The body's outline on any CT, by classical means: threshold, couch out, opening, largest pieces,
+//! cavities filled.
+//!
+//! The couch is the one thing that is the same in every slice, wide and thin: it is found in the
+//! projection over all slices, where the patient's own surface blurs and the couch does not. What
+//! is left of holders and fixation masks is thin, and goes with an opening on a grid of about
+//! 3 mm; the outline is then refined on the image's own voxels.
+
+mod bits;
+mod couch;
+
+use self::bits::Bits;
+use super::orient::Oriented;
+use crate::patient::{
+    Approval, GenerationAlgorithm, Mask, Roi, RoiId, RoiType, Unit, Volume, Voxels,
+};
+use crate::progress::{Cancelled, Progress};
+use rayon::prelude::*;
+
+/// Between air and skin, HU.
+const SKIN_HU: f32 = -350.0;
+/// The coarse grid's voxel, mm.
+const COARSE_MM: f64 = 3.0;
+/// Half of what counts as thin: holders, fixation masks, cables, mm.
+const THIN_MM: f64 = 6.0;
+/// Nostrils, mouth and wounds narrower than twice this do not open the cavities behind, mm.
+const SEAL_MM: f64 = 6.0;
+/// Pieces below this are not kept beside the largest, cm3.
+const LEAST_PIECE_CC: f64 = 100.0;
+
+/// Why there is no body contour.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Someone asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The image has no Hounsfield units.
+    #[error("the body contour needs CT in Hounsfield units; the image's values are something else")]
+    Unit,
+    /// Nothing in the image is as large and dense as a body.
+    #[error("there is no body in the image, nothing to contour")]
+    NoBody,
+}
+
+/// The ROI `Body` (EXTERNAL), a proposal, on the volume's real slices.
+///
+/// # Errors
+/// [`BodyError`] when the image is not CT, there is no body in it, or someone asked to stop.
+pub fn body_contour(volume: &Volume, progress: &Progress) -> Result<Roi, BodyError> {
+    let inside = body_mask(volume, &progress.part(0.0, 0.7))?;
+    progress.set_step("Tracing the body");
+    let mask = Mask { low: [0; 3], size: volume.grid.dims(), voxels: inside }.trimmed();
+    let mut roi = Roi::new(RoiId(1), 1, "Body", [0, 180, 120]);
+    roi.roi_type = RoiType::External;
+    roi.generation = GenerationAlgorithm::Automatic;
+    roi.approval = Approval::Proposal;
+    roi.description = format!("body {}", env!("CARGO_PKG_VERSION"));
+    roi.planes = mask.planes(volume);
+    progress.set_fraction(1.0)?;
+    Ok(roi)
+}
+
+/// For each voxel of the volume's grid whether it is inside the body, cavities included.
+///
+/// # Errors
+/// [`BodyError`] when the image is not CT, there is no body in it, or someone asked to stop.
+pub fn body_mask(volume: &Volume, progress: &Progress) -> Result<Vec<bool>, BodyError> {
+    if volume.unit != Unit::Hu {
+        return Err(BodyError::Unit);
+    }
+    if volume.grid.is_empty() {
+        return Err(BodyError::NoBody);
+    }
+    progress.set_step("Finding the body");
+    let image = Image { volume, oriented: Oriented::new(&volume.grid) };
+    let couch = couch::find(&image);
+    progress.set_fraction(0.2)?;
+    let coarse = Coarse::new(&image);
+    let dense = coarse.dense(&image, couch.as_ref());
+    progress.set_fraction(0.4)?;
+    let body = solid_body(&dense, coarse.spacing_mm).ok_or(BodyError::NoBody)?;
+    progress.set_fraction(0.6)?;
+    let inside = refine(&image, &coarse, &body, couch.as_ref(), progress)?;
+    Ok(inside)
+}
+
+/// A volume in the patient's axes.
+struct Image<'a> {
+    volume: &'a Volume,
+    oriented: Oriented,
+}
+
+impl Image<'_> {
+    /// HU of a voxel by its memory index; the outside of the scan is air.
+    fn hu(&self, index: usize) -> f32 {
+        match &self.volume.voxels {
+            // The mark of the outside is far below any air.
+            Voxels::I16(values) => f32::from(values[index]),
+            Voxels::F32(values) => {
+                let value = values[index];
+                if value.is_nan() { f32::from(i16::MIN) } else { value }
+            }
+        }
+    }
+
+    /// Calls `each(x, hu)` along a row.
+    #[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "inside the volume")]
+    fn row(&self, y: usize, z: usize, mut each: impl FnMut(usize, f32)) {
+        let start = self.oriented.index([0, y, z]) as isize;
+        for x in 0..self.oriented.size[0] {
+            each(x, self.hu((start + x as isize * self.oriented.x_step()) as usize));
+        }
+    }
+}
+
+/// The grid of blocks of voxels.
+struct Coarse {
+    /// Voxels in a block along x, y, z.
+    block: [usize; 3],
+    size: [usize; 3],
+    spacing_mm: [f64; 3],
+}
+
+impl Coarse {
+    fn new(image: &Image<'_>) -> Self {
+        let oriented = &image.oriented;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 1000")]
+        let block = oriented.spacing_mm.map(|mm| (COARSE_MM / mm).round().clamp(1.0, 1000.0) as usize);
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let spacing_mm = [0, 1, 2].map(|axis| oriented.spacing_mm[axis] * block[axis] as f64);
+        Self { block, size: [0, 1, 2].map(|axis| oriented.size[axis].div_ceil(block[axis])), spacing_mm }
+    }
+
+    /// Blocks whose mean is denser than skin, the couch left out.
+    fn dense(&self, image: &Image<'_>, couch: Option<&couch::Couch>) -> Bits {
+        let [nx, ny, _] = self.size;
+        let fine = image.oriented.size;
+        let mut bits = Bits::new(self.size);
+        bits.values.par_chunks_mut(nx * ny).enumerate().for_each(|(cz, plane)| {
+            let mut sums = vec![0.0_f32; nx * ny];
+            let mut counts = vec![0.0_f32; nx * ny];
+            for z in cz * self.block[2]..((cz + 1) * self.block[2]).min(fine[2]) {
+                for y in 0..fine[1] {
+                    let to = (y / self.block[1]) * nx;
+                    image.row(y, z, |x, hu| {
+                        let at = to + x / self.block[0];
+                        let air = couch.is_some_and(|couch| couch.covers(x, y));
+                        sums[at] += if air { -1000.0 } else { hu.clamp(-1000.0, 200.0) };
+                        counts[at] += 1.0;
+                    });
+                }
+            }
+            for ((value, sum), count) in plane.iter_mut().zip(&sums).zip(&counts) {
+                *value = *count > 0.0 && sum / count > SKIN_HU;
+            }
+        });
+        bits
+    }
+}
+
+/// The body on the coarse grid: pieces that are thick and large, with cavities. `None`: nothing is.
+fn solid_body(dense: &Bits, spacing_mm: [f64; 3]) -> Option<Bits> {
+    let radius = spacing_mm.map(|mm| voxels(THIN_MM, mm).max(1));
+    // Lungs and other cavities are filled before the opening, or thin chest walls would go.
+    let filled = sealed(dense, spacing_mm);
+    let opened = filled.eroded(radius).dilated(radius);
+    let voxel_cc = spacing_mm.iter().product::<f64>() / 1000.0;
+    let pieces = opened.pieces();
+    let largest = pieces.iter().map(Vec::len).max()?;
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let kept = pieces.into_iter().filter(|piece| {
+        piece.len() == largest
+            || (piece.len() as f64 * voxel_cc >= LEAST_PIECE_CC && piece.len() * 100 >= largest)
+    });
+    let mut body = Bits::new(dense.size);
+    for at in kept.flatten() {
+        body.values[at] = true;
+    }
+    // The edges that the opening rounded off come back, as far as they hang together with it.
+    let back = body.dilated(radius.map(|n| n + 1));
+    for ((body, back), filled) in body.values.iter_mut().zip(&back.values).zip(&filled.values) {
+        *body |= *back && *filled;
+    }
+    Some(body.connected_to(&opened).filled_by_slices())
+}
+
+/// The mask with the cavities behind openings narrower than twice [`SEAL_MM`].
+fn sealed(mask: &Bits, spacing_mm: [f64; 3]) -> Bits {
+    let radius = spacing_mm.map(|mm| voxels(SEAL_MM, mm));
+    let closed = mask.closed([radius[0], radius[1], 0]);
+    let filled = closed.filled_by_slices();
+    let mut sealed = mask.clone();
+    // Only cavities, not the rim that the closing added to the outside.
+    let holes = Bits {
+        size: mask.size,
+        values: filled.values.iter().zip(&closed.values).map(|(filled, closed)| *filled && !closed).collect(),
+    };
+    let holes = holes.dilated([radius[0] + 1, radius[1] + 1, 0]);
+    for ((sealed, hole), filled) in sealed.values.iter_mut().zip(&holes.values).zip(&filled.values) {
+        *sealed |= *hole && *filled;
+    }
+    sealed.filled_by_slices()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+fn voxels(mm: f64, spacing_mm: f64) -> usize {
+    (mm / spacing_mm).round().clamp(0.0, 1000.0) as usize
+}
+
+/// The coarse body on the image's own voxels: inside and outside as it says away from its surface,
+/// by the threshold near it; in memory order.
+fn refine(
+    image: &Image<'_>,
+    coarse: &Coarse,
+    body: &Bits,
+    couch: Option<&couch::Couch>,
+    progress: &Progress,
+) -> Result<Vec<bool>, Cancelled> {
+    let deep = body.eroded([1; 3]);
+    let near = body.dilated([1; 3]);
+    let [nx, ny, nz] = image.oriented.size;
+    let planes: Vec<Vec<bool>> = (0..nz)
+        .into_par_iter()
+        .map(|z| {
+            progress.check()?;
+            let mut plane = Bits::new([nx, ny, 1]);
+            let mut core = Bits::new([nx, ny, 1]);
+            for y in 0..ny {
+                let row = coarse.size[0] * (y / coarse.block[1] + coarse.size[1] * (z / coarse.block[2]));
+                image.row(y, z, |x, hu| {
+                    let at = row + x / coarse.block[0];
+                    let inside = deep.values[at];
+                    let covered = couch.is_some_and(|couch| couch.covers(x, y));
+                    core.values[y * nx + x] = inside && !covered;
+                    plane.values[y * nx + x] = !covered && (inside || (near.values[at] && hu > SKIN_HU));
+                });
+            }
+            // Where a slice has no deep part (the end of a limb) everything near counts.
+            let plane = if core.values.contains(&true) { plane.connected_to(&core) } else { plane };
+            Ok(plane.filled_by_slices().values)
+        })
+        .collect::<Result<_, Cancelled>>()?;
+    let mut inside = vec![false; image.volume.grid.len()];
+    for (z, plane) in planes.iter().enumerate() {
+        for (y, row) in plane.chunks_exact(nx).enumerate() {
+            for (x, value) in row.iter().enumerate() {
+                if *value {
+                    inside[image.oriented.index([x, y, z])] = true;
+                }
+            }
+        }
+    }
+    Ok(inside)
+}

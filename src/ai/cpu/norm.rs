@@ -1,0 +1,99 @@
+//! Instance normalisation and leaky ReLU over channels-last features.
+
+use super::Feature;
+use super::simd::vectorised;
+use crate::ai::network::{LEAKY_SLOPE, NORM_EPSILON};
+use rayon::prelude::*;
+
+/// Mean and sum of squared deviations of every channel over some voxels.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    /// Over the voxels of `values` that start at `starts`, `channels` values each; two passes
+    /// while the values are still in the cache.
+    pub(super) fn of(values: &[f32], channels: usize, starts: impl Iterator<Item = usize> + Clone) -> Self {
+        vectorised(|| {
+            let mut sum = vec![0.0_f32; channels];
+            let mut count = 0.0_f64;
+            for start in starts.clone() {
+                for (sum, value) in sum.iter_mut().zip(&values[start..start + channels]) {
+                    *sum += value;
+                }
+                count += 1.0;
+            }
+            let mean: Vec<f64> = sum.iter().map(|sum| f64::from(*sum) / count.max(1.0)).collect();
+            #[expect(clippy::cast_possible_truncation, reason = "a mean of float32 values")]
+            let centre: Vec<f32> = mean.iter().map(|mean| *mean as f32).collect();
+            let mut squares = vec![0.0_f32; channels];
+            for start in starts {
+                let voxel = &values[start..start + channels];
+                for ((square, value), centre) in squares.iter_mut().zip(voxel).zip(&centre) {
+                    let deviation = value - centre;
+                    *square += deviation * deviation;
+                }
+            }
+            let mean = centre.iter().map(|mean| f64::from(*mean)).collect();
+            Self { count, mean, squares: squares.iter().map(|square| f64::from(*square)).collect() }
+        })
+    }
+
+    /// Of all parts together, merged in order (Chan, Golub and LeVeque, 1979).
+    pub(super) fn merged(parts: &[Self]) -> Self {
+        let mut all = Self::default();
+        for part in parts.iter().filter(|part| part.count > 0.0) {
+            if all.count == 0.0 {
+                all = part.clone();
+                continue;
+            }
+            let count = all.count + part.count;
+            for channel in 0..all.mean.len() {
+                let delta = part.mean[channel] - all.mean[channel];
+                all.mean[channel] += delta * part.count / count;
+                all.squares[channel] +=
+                    part.squares[channel] + delta * delta * all.count * part.count / count;
+            }
+            all.count = count;
+        }
+        all
+    }
+}
+
+/// Normalises every channel by its moments, applies scale and shift, then leaky ReLU. The border
+/// stays zero.
+pub(super) fn normalise_and_activate(feature: &mut Feature, moments: &Moments, scale: &[f32], shift: &[f32]) {
+    let stride = feature.stride;
+    let mut factor = vec![0.0_f32; stride];
+    let mut offset = vec![0.0_f32; stride];
+    for channel in 0..feature.channels {
+        let variance = moments.squares[channel] / moments.count.max(1.0);
+        let slope = f64::from(scale[channel]) / (variance + f64::from(NORM_EPSILON)).sqrt();
+        #[expect(clippy::cast_possible_truncation, reason = "the network computes in float32")]
+        {
+            factor[channel] = slope as f32;
+            offset[channel] = (f64::from(shift[channel]) - moments.mean[channel] * slope) as f32;
+        }
+    }
+    let (border, size) = (feature.border, feature.size);
+    let (row_values, plane_rows) = (feature.row_voxels() * stride, feature.plane_rows());
+    feature.values.par_chunks_mut(plane_rows * row_values).enumerate().for_each(|(z, plane)| {
+        if z < border || z >= size[0] + border {
+            return;
+        }
+        vectorised(|| {
+            for y in border..size[1] + border {
+                let row = &mut plane[y * row_values + border * stride..][..size[2] * stride];
+                for voxel in row.chunks_exact_mut(stride) {
+                    for ((value, factor), offset) in voxel.iter_mut().zip(&factor).zip(&offset) {
+                        let normalised = *value * factor + offset;
+                        *value = normalised.max(LEAKY_SLOPE * normalised);
+                    }
+                }
+            }
+        });
+    });
+}

@@ -1,0 +1,24 @@
+//! Networks that propose contours, and the classical body contour.
+//!
+//! The steps are nnU-Net's: body and preprocessing ([`predict`]), the network over a sliding
+//! window, probabilities back onto the image's own slices, contours. A model is a package
+//! ([`package`]); it runs in burn on a graphics device (`gpu`) or in our own engine on the CPU
+//! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else.
+
+pub mod body;
+mod components;
+pub mod cpu;
+pub mod engine;
+pub mod gpu;
+pub mod network;
+mod orient;
+pub mod package;
+mod postprocess;
+mod predict;
+mod preprocess;
+mod sliding;
+
+pub use body::{BodyError, body_contour, body_mask};
+pub use engine::DeviceChoice;
+pub use package::ModelPackage;
+pub use predict::{PredictError, PredictOptions, Prediction, Timings, predict};

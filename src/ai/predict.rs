@@ -1,0 +1,209 @@
+//! A model's whole way: body, preprocessing, network, contours.
+
+use super::body::{BodyError, body_mask};
+use super::components::{argmax, keep_largest};
+use super::engine::{DeviceChoice, Engine, EngineError};
+use super::package::{ModelPackage, PackageError};
+use super::postprocess::{Field, Wanted, contours};
+use super::preprocess::prepare;
+use super::sliding::{SlideError, Window, run};
+use crate::patient::{LabelMap, Roi, Unit, Volume};
+use crate::progress::{Cancelled, Progress};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// The thread that all work of models is done on.
+const MODEL_THREAD: &str = "delineo-model";
+
+/// How to run a model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PredictOptions {
+    /// Where.
+    pub device: DeviceChoice,
+    /// Only these organs, by name; all when empty.
+    pub rois: Vec<String>,
+    /// Whether the label map is wanted beside the contours.
+    pub label_map: bool,
+    /// The window's step as a share of the patch, in place of the manifest's.
+    pub step: Option<f64>,
+    /// Leaves out mirroring where the manifest asks for it.
+    pub no_mirror: bool,
+}
+
+/// Seconds of each step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Timings {
+    /// Finding the body, resampling, normalising.
+    pub preprocess: f64,
+    /// Reading the weights and running the network.
+    pub infer: f64,
+    /// Labels and contours.
+    pub postprocess: f64,
+}
+
+/// What a model proposes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// Proposals in the manifest's order; organs that were not found are left out. Identity and
+    /// number are the label's value: a session gives its own.
+    pub rois: Vec<Roi>,
+    /// The label map on the volume's grid, where asked for.
+    pub labels: Option<LabelMap>,
+    /// How long it took.
+    pub timings: Timings,
+    /// Where it ran, in words.
+    pub device: String,
+    /// What the person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no prediction.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// Someone asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The package cannot be used.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Engine(EngineError),
+    /// The image has no Hounsfield units, the model needs them.
+    #[error("the model {model} is for CT in Hounsfield units; the image's values are something else")]
+    Unit {
+        /// The model.
+        model: String,
+    },
+    /// An organ was asked for that the model does not know.
+    #[error("the model {model} has no organ {name}; it has {available}")]
+    UnknownRoi {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        name: String,
+        /// The organs there are.
+        available: String,
+    },
+    /// There is no body in the image.
+    #[error("there is no body in the image, nothing to contour")]
+    NoBody,
+    /// The model's thread ended before its time.
+    #[error("the model stopped unexpectedly ({0}); nothing was changed")]
+    Crashed(String),
+}
+
+impl From<SlideError> for PredictError {
+    fn from(error: SlideError) -> Self {
+        match error {
+            SlideError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            SlideError::Engine(error) => Self::Engine(error),
+        }
+    }
+}
+
+/// Runs a model over a volume. One prediction runs at a time, a second waits; it blocks, so call
+/// it from a job.
+///
+/// # Errors
+/// [`PredictError`] when the image is not what the model is for, the package or device cannot be
+/// used, or someone asked to stop.
+pub fn predict(
+    volume: &Volume,
+    package: &ModelPackage,
+    options: &PredictOptions,
+    progress: &Progress,
+) -> Result<Prediction, PredictError> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let wanted = wanted_labels(package, &options.rois)?;
+    if volume.unit != Unit::Hu {
+        return Err(PredictError::Unit { model: package.id.clone() });
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    std::thread::scope(|scope| {
+        let work = || predict_here(volume, package, options, &wanted, progress);
+        let thread = std::thread::Builder::new().name(MODEL_THREAD.to_owned()).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| PredictError::Crashed(error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(PredictError::Crashed("see the log".to_owned())))
+    })
+}
+
+fn wanted_labels(package: &ModelPackage, names: &[String]) -> Result<Vec<bool>, PredictError> {
+    let mut wanted = vec![false; package.architecture.classes];
+    for name in names {
+        if !package.labels.iter().any(|label| label.name == *name) {
+            let available: Vec<&str> = package.labels.iter().map(|label| label.name.as_str()).collect();
+            return Err(PredictError::UnknownRoi {
+                model: package.id.clone(),
+                name: name.clone(),
+                available: available.join(", "),
+            });
+        }
+    }
+    for label in &package.labels {
+        wanted[usize::from(label.value)] = names.is_empty() || names.contains(&label.name);
+    }
+    Ok(wanted)
+}
+
+fn predict_here(
+    volume: &Volume,
+    package: &ModelPackage,
+    options: &PredictOptions,
+    labels: &[bool],
+    progress: &Progress,
+) -> Result<Prediction, PredictError> {
+    let started = Instant::now();
+    let mut warnings = Vec::new();
+    progress.set_step("Finding the body");
+    let body = match package.input.outside_body_hu {
+        None => None,
+        Some(_) => Some(body_mask(volume, &progress.part(0.0, 0.08)).map_err(|error| match error {
+            BodyError::Cancelled(cancelled) => PredictError::Cancelled(cancelled),
+            BodyError::NoBody | BodyError::Unit => PredictError::NoBody,
+        })?),
+    };
+    progress.set_step("Resampling");
+    let image = prepare(volume, package, body.as_deref(), &progress.part(0.08, 0.1))?;
+    if image.values.is_empty() {
+        return Err(PredictError::NoBody);
+    }
+    let preprocess = started.elapsed().as_secs_f64();
+
+    progress.set_step("Loading the model");
+    let mut engine = Engine::new(package.network()?, options.device).map_err(PredictError::Engine)?;
+    progress.set_step(format!("Running {}", package.title));
+    let window = Window {
+        patch: package.patch,
+        step: options.step.unwrap_or(package.inference.step),
+        sigma: package.inference.gaussian_sigma,
+        mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
+    };
+    let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.1, 0.9))?;
+    warnings.extend(engine.take_warnings());
+    let device = engine.device().to_owned();
+    drop(engine);
+    let infer = started.elapsed().as_secs_f64() - preprocess;
+
+    progress.set_step("Tracing contours");
+    let mut greatest = argmax(&probabilities);
+    for label in package.labels.iter().filter(|label| label.keep_largest) {
+        keep_largest(&mut probabilities, &mut greatest, label.value);
+    }
+    let field = Field::new(&probabilities, &greatest, &image.grid);
+    let wanted =
+        Wanted { package, labels: labels.to_vec(), label_map: options.label_map, body: body.as_deref() };
+    let (rois, labels) = contours(volume, &field, &wanted, &progress.part(0.9, 1.0))?;
+    let missing: Vec<&str> = package
+        .labels
+        .iter()
+        .filter(|label| wanted.labels[usize::from(label.value)])
+        .filter(|label| !rois.iter().any(|roi| roi.name == label.name))
+        .map(|label| label.name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        warnings.push(format!("not found in the image: {}", missing.join(", ")));
+    }
+    let postprocess = started.elapsed().as_secs_f64() - preprocess - infer;
+    Ok(Prediction { rois, labels, timings: Timings { preprocess, infer, postprocess }, device, warnings })
+}
