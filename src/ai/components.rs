@@ -29,9 +29,8 @@ pub(super) fn keep_largest(probabilities: &mut Probabilities, labels: &mut [u16]
     let neighbours = |at: usize| {
         let (z, y, x) = (at / (ny * nx), at / nx % ny, at % nx);
         let span = |n: usize, size: usize| n.saturating_sub(1)..(n + 2).min(size);
-        span(z, nz).flat_map(move |z| {
-            span(y, ny).flat_map(move |y| span(x, nx).map(move |x| (z * ny + y) * nx + x))
-        })
+        span(z, nz)
+            .flat_map(move |z| span(y, ny).flat_map(move |y| span(x, nx).map(move |x| (z * ny + y) * nx + x)))
     };
     let mut seen = vec![false; labels.len()];
     let mut pieces: Vec<Vec<usize>> = Vec::new();
@@ -53,7 +52,9 @@ pub(super) fn keep_largest(probabilities: &mut Probabilities, labels: &mut [u16]
         }
         pieces.push(piece);
     }
-    let Some(largest) = (0..pieces.len()).max_by_key(|i| (pieces[*i].len(), usize::MAX - i)) else { return 0 };
+    let Some(largest) = (0..pieces.len()).max_by_key(|i| (pieces[*i].len(), usize::MAX - i)) else {
+        return 0;
+    };
     let kept: std::collections::HashSet<usize> =
         pieces[largest].iter().flat_map(|at| neighbours(*at)).collect();
     let classes = probabilities.classes;

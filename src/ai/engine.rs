@@ -74,6 +74,11 @@ pub fn destroy_device() {
     }
 }
 
+/// Hands the graphics device to `work`, for tests of networks on it; `None` when there is none.
+pub fn with_gpu_device<T>(work: impl FnOnce(&Device) -> T) -> Option<T> {
+    open_gpu(true).ok().map(|gpu| work(&gpu.device))
+}
+
 /// The name of the graphics device that [`DeviceChoice::Gpu`] would use, and whether it is a
 /// software driver; `None` when there is none.
 #[must_use]
@@ -134,7 +139,8 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.with(|quiet| quiet.set(false));
     result.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown reason".to_owned())
+        text.or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "unknown reason".to_owned())
     })
 }
 
@@ -168,7 +174,12 @@ impl Engine {
                 Ok(runner) => {
                     let kind = if gpu.software { "software GPU" } else { "GPU" };
                     let device = format!("{kind}: {}", gpu.name);
-                    return Ok(Self { network, runner: Runner::Gpu(Box::new(runner)), device, warnings: Vec::new() });
+                    return Ok(Self {
+                        network,
+                        runner: Runner::Gpu(Box::new(runner)),
+                        device,
+                        warnings: Vec::new(),
+                    });
                 }
                 Err(reason) if choice == DeviceChoice::Gpu => return Err(EngineError::NoGpu(reason)),
                 Err(reason) => tracing::warn!("the graphics device does not take the model: {reason}"),

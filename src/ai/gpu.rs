@@ -50,7 +50,10 @@ impl BurnNetwork {
     #[must_use]
     pub fn new(network: &Network, device: &Device) -> Self {
         let blocks = |stages: &[Vec<Block>]| -> Vec<Vec<DeviceBlock>> {
-            stages.iter().map(|stage| stage.iter().map(|block| upload_block(block, device)).collect()).collect()
+            stages
+                .iter()
+                .map(|stage| stage.iter().map(|block| upload_block(block, device)).collect())
+                .collect()
         };
         let head = &network.head;
         Self {
@@ -148,7 +151,8 @@ impl DeviceUpsample {
         let [_, input, d, h, w] = x.dims();
         let [sz, sy, sx] = self.stride;
         let voxels = x.permute([0, 2, 3, 4, 1]).reshape([d * h * w, input]);
-        let blocks: Tensor<7> = voxels.matmul(self.weight.clone()).reshape([d, h, w, self.output, sz, sy, sx]);
+        let blocks: Tensor<7> =
+            voxels.matmul(self.weight.clone()).reshape([d, h, w, self.output, sz, sy, sx]);
         let spread = blocks.permute([3, 0, 4, 1, 5, 2, 6]);
         spread.reshape([1, self.output, d * sz, h * sy, w * sx]) + self.bias.clone()
     }

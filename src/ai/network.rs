@@ -295,11 +295,8 @@ impl Network {
                 bias: (0..output).map(|_| next() * 0.1).collect(),
             }
         };
-        let block = |conv: Convolution| Block {
-            scale: vec![1.0; conv.output],
-            shift: vec![0.0; conv.output],
-            conv,
-        };
+        let block =
+            |conv: Convolution| Block { scale: vec![1.0; conv.output], shift: vec![0.0; conv.output], conv };
         let a = &architecture;
         let stages = a.features.len();
         let mut channels = a.input_channels;

@@ -23,16 +23,15 @@ pub(super) struct Oriented {
 
 impl Oriented {
     pub(super) fn new(grid: &Grid) -> Self {
-        const ORDERS: [[usize; 3]; 6] =
-            [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1]];
+        const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1]];
         let directions = [0, 1, 2].map(|axis| grid.direction(axis));
         let along = |order: [usize; 3]| -> f64 {
             (0..3).map(|patient| directions[order[patient]][patient].abs()).sum()
         };
         // The first of equals: a tie at exactly 45 degrees is decided the same way each time.
-        let order = ORDERS.into_iter().fold(ORDERS[0], |best, order| {
-            if along(order) > along(best) + 1e-9 { order } else { best }
-        });
+        let order = ORDERS
+            .into_iter()
+            .fold(ORDERS[0], |best, order| if along(order) > along(best) + 1e-9 { order } else { best });
         let axes = [0, 1, 2].map(|patient| (order[patient], directions[order[patient]][patient] < 0.0));
         let dims = grid.dims();
         #[expect(clippy::cast_possible_wrap, reason = "a volume in memory has fewer than 2^63 voxels")]

@@ -331,7 +331,8 @@ impl ModelPackage {
         weights: impl FnOnce(&WeightsTable) -> Result<(Source, Weights), String>,
     ) -> Result<Self, PackageError> {
         let unusable = |reason: String| PackageError::Manifest { reason, path: path.to_owned() };
-        let manifest: Manifest = toml::from_str(text).map_err(|error| unusable(error.message().to_owned()))?;
+        let manifest: Manifest =
+            toml::from_str(text).map_err(|error| unusable(error.message().to_owned()))?;
         check(&manifest).map_err(unusable)?;
         let (source, weights) = weights(&manifest.weights).map_err(unusable)?;
         let Manifest { network, .. } = manifest;
@@ -387,12 +388,17 @@ impl ModelPackage {
     fn network_from(&self, bytes: &[u8], expected: &str, path: &Path) -> Result<Network, PackageError> {
         let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if !found.eq_ignore_ascii_case(expected) {
-            return Err(PackageError::Checksum { found, expected: expected.to_owned(), path: path.to_owned() });
+            return Err(PackageError::Checksum {
+                found,
+                expected: expected.to_owned(),
+                path: path.to_owned(),
+            });
         }
         let unusable = |reason: String| PackageError::Weights { reason, path: path.to_owned() };
         let parameters = read_safetensors(bytes).map_err(unusable)?;
-        Network::new(self.architecture.clone(), &parameters)
-            .map_err(|error: NetworkError| PackageError::Weights { reason: error.to_string(), path: path.to_owned() })
+        Network::new(self.architecture.clone(), &parameters).map_err(|error: NetworkError| {
+            PackageError::Weights { reason: error.to_string(), path: path.to_owned() }
+        })
     }
 
     /// The label of this value.
@@ -424,7 +430,8 @@ fn check(manifest: &Manifest) -> Result<(), String> {
     if manifest.network.patch.iter().any(|n| !(8..=512).contains(n)) {
         return Err("network.patch is not 8 to 512 voxels".into());
     }
-    if !finite(&[manifest.inference.step], 0.05, 1.0) || !finite(&[manifest.inference.gaussian_sigma], 0.01, 10.0)
+    if !finite(&[manifest.inference.step], 0.05, 1.0)
+        || !finite(&[manifest.inference.gaussian_sigma], 0.01, 10.0)
     {
         return Err("inference.step is not 0.05 to 1, or gaussian_sigma not 0.01 to 10".into());
     }
@@ -438,7 +445,8 @@ fn check(manifest: &Manifest) -> Result<(), String> {
         if label.value == 0 || usize::from(label.value) >= manifest.network.classes {
             return Err(format!("label {} is not 1 to {}", label.value, manifest.network.classes - 1));
         }
-        if manifest.labels[..index].iter().any(|other| other.value == label.value || other.name == label.name) {
+        if manifest.labels[..index].iter().any(|other| other.value == label.value || other.name == label.name)
+        {
             return Err(format!("label {} or its name {} is there twice", label.value, label.name));
         }
     }
@@ -482,8 +490,9 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Parameter>, Str
 /// in a development build, in the checkout).
 #[must_use]
 pub fn search_folders() -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let chosen =
-        std::env::var_os("DELINEO_MODELS").map(|paths| std::env::split_paths(&paths).collect()).unwrap_or_default();
+    let chosen = std::env::var_os("DELINEO_MODELS")
+        .map(|paths| std::env::split_paths(&paths).collect())
+        .unwrap_or_default();
     let mut beside = Vec::new();
     if let Some(folder) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
         beside.push(folder.join("models"));

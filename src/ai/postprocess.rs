@@ -10,9 +10,7 @@ use super::preprocess::Affine;
 use super::sliding::Probabilities;
 use crate::geometry::rasterise::Frame;
 use crate::geometry::{Grid, Point3, Polygon, trace};
-use crate::patient::{
-    Approval, GenerationAlgorithm, LabelMap, Roi, RoiId, RoiPlane, Slice, Volume,
-};
+use crate::patient::{Approval, GenerationAlgorithm, LabelMap, Roi, RoiId, RoiPlane, Slice, Volume};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -95,7 +93,11 @@ impl<'a> Field<'a> {
             }
             let clamped = inside.clamp(0.0, last);
             let below = clamped.floor();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to the last voxel")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to the last voxel"
+            )]
             {
                 corners.first += below as usize * memory[axis];
                 corners.shares[axis] = (clamped - below) as f32;
@@ -206,9 +208,8 @@ pub(super) fn contours(
     let done = AtomicUsize::new(0);
     let slice_of = |slice: &Slice| -> Result<(Vec<u16>, BTreeMap<u16, RoiPlane>), Cancelled> {
         #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
-        progress.set_fraction(
-            done.fetch_add(1, Ordering::Relaxed) as f64 / volume.slices.len().max(1) as f64,
-        )?;
+        progress
+            .set_fraction(done.fetch_add(1, Ordering::Relaxed) as f64 / volume.slices.len().max(1) as f64)?;
         if slice.missing {
             return Ok((Vec::new(), BTreeMap::new()));
         }
@@ -295,9 +296,8 @@ struct Pixels<'a> {
 impl<'a> Pixels<'a> {
     fn new(volume: &Volume, field: &'a Field<'a>, origin_mm: Point3) -> Self {
         let (step_i, step_j) = (volume.grid.step_mm(0), volume.grid.step_mm(1));
-        let model_from_pixel = Affine::of(|[i, j, _]| {
-            field.grid.voxel_of(origin_mm + step_i * i + step_j * j)
-        });
+        let model_from_pixel =
+            Affine::of(|[i, j, _]| field.grid.voxel_of(origin_mm + step_i * i + step_j * j));
         Self { field, model_from_pixel }
     }
 

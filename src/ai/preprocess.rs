@@ -185,7 +185,11 @@ impl Sampler<'_> {
             }
             let clamped = at[axis].clamp(0.0, last.max(0.0));
             let below = clamped.floor();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to the last voxel")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to the last voxel"
+            )]
             {
                 shares[axis] = (clamped - below) as f32;
                 base += below as usize * memory[axis];

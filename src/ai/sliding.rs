@@ -302,7 +302,12 @@ impl Output {
         let mut values = vec![f16::ZERO; size.iter().product::<usize>() * classes];
         values.iter_mut().step_by(classes).for_each(|background| *background = f16::ONE);
         let low = [0, 1, 2].map(|axis| image.low[axis] - layer[axis]);
-        Self { probabilities: Probabilities { low, size, classes, values }, layer, shift, image_size: image.size }
+        Self {
+            probabilities: Probabilities { low, size, classes, values },
+            layer,
+            shift,
+            image_size: image.size,
+        }
     }
 
     /// Takes over plane `z` of the padded image.

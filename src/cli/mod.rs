@@ -8,10 +8,13 @@ pub mod bar;
 pub mod bench_edit;
 pub mod bench_read;
 pub mod bench_rtstruct;
+pub mod bench;
 pub mod compare;
+pub mod contour;
 pub mod convert;
 pub mod info;
 pub mod open;
+pub mod model;
 pub mod render;
 pub mod sample;
 
@@ -28,6 +31,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Contours organs with a model, or the body's outline, to an RTSTRUCT and/or a label map.
+    Contour(contour::Args),
+    /// Lists model packages.
+    Model(model::Args),
+    /// Runs the project's benchmarks.
+    Bench(bench::Args),
     /// Compares the structures of two files by name.
     Compare(compare::Args),
     /// Lists what lies in files and folders, with every warning about the data.
@@ -48,6 +57,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let done = match cli.command {
+        Some(Command::Contour(args)) => contour::run(&args),
+        Some(Command::Model(args)) => model::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Info(args)) => info::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),

@@ -41,7 +41,8 @@ impl Bits {
             x + radius[0] + size[0] * (y + radius[1] + size[1] * (z + radius[2]))
         };
         self.rows(|y, z, from| {
-            wide.values[place(0, y, z)..][..self.size[0]].copy_from_slice(&self.values[from..][..self.size[0]]);
+            wide.values[place(0, y, z)..][..self.size[0]]
+                .copy_from_slice(&self.values[from..][..self.size[0]]);
         });
         let wide = wide.dilated(radius).eroded(radius);
         let mut out = Self::new(self.size);
@@ -83,7 +84,10 @@ impl Bits {
             }
         };
         match axis {
-            0 => self.values.par_chunks_mut(nx).for_each_init(Vec::new, |reach, row| line(row, 0, 1, nx, reach)),
+            0 => self
+                .values
+                .par_chunks_mut(nx)
+                .for_each_init(Vec::new, |reach, row| line(row, 0, 1, nx, reach)),
             1 => self.values.par_chunks_mut(nx * ny).for_each_init(Vec::new, |reach, plane| {
                 for x in 0..nx {
                     line(plane, x, nx, ny, reach);
@@ -161,7 +165,9 @@ impl Bits {
         out.values.par_chunks_mut(nx * ny).for_each(|plane| {
             let mut outside: Vec<bool> = plane.iter().map(|inside| !inside).collect();
             let slice = Self { size: [nx, ny, 1], values: Vec::new() };
-            let edge = (0..nx).flat_map(|x| [x, x + nx * (ny - 1)]).chain((0..ny).flat_map(|y| [y * nx, y * nx + nx - 1]));
+            let edge = (0..nx)
+                .flat_map(|x| [x, x + nx * (ny - 1)])
+                .chain((0..ny).flat_map(|y| [y * nx, y * nx + nx - 1]));
             for at in edge {
                 if outside[at] {
                     slice.flood(vec![at], &mut outside);

@@ -1,7 +1,7 @@
 //! The treatment or scanner couch, in the projection over all slices.
 
-use super::bits::Bits;
 use super::Image;
+use super::bits::Bits;
 use rayon::prelude::*;
 
 /// Denser than foam, HU: a couch's shell.
@@ -79,7 +79,12 @@ pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
 fn always_dense(image: &Image<'_>) -> Option<Bits> {
     let [nx, ny, nz] = image.oriented.size;
     let mut bits = Bits::new([nx, ny, 1]);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "small"
+    )]
     let least = (nz as f64 * PRESENT).ceil() as u32;
     bits.values.par_chunks_mut(nx).enumerate().for_each(|(y, row)| {
         let mut counts = vec![0_u32; nx];
@@ -95,8 +100,13 @@ fn always_dense(image: &Image<'_>) -> Option<Bits> {
 
 /// The mean row of the true pixels.
 fn middle_row(bits: &Bits) -> Option<usize> {
-    let rows: Vec<usize> =
-        bits.values.iter().enumerate().filter(|(_, value)| **value).map(|(at, _)| at / bits.size[0]).collect();
+    let rows: Vec<usize> = bits
+        .values
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value)
+        .map(|(at, _)| at / bits.size[0])
+        .collect();
     (!rows.is_empty()).then(|| rows.iter().sum::<usize>() / rows.len())
 }
 

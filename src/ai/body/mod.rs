@@ -11,9 +11,7 @@ mod couch;
 
 use self::bits::Bits;
 use super::orient::Oriented;
-use crate::patient::{
-    Approval, GenerationAlgorithm, Mask, Roi, RoiId, RoiType, Unit, Volume, Voxels,
-};
+use crate::patient::{Approval, GenerationAlgorithm, Mask, Roi, RoiId, RoiType, Unit, Volume, Voxels};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 

@@ -44,7 +44,8 @@ impl Packed {
         };
         let [kz, ky, kx] = conv.kernel;
         // Only the network's own input has fewer than LANES channels and is stored unpadded.
-        let stride_of = |channels: usize| if channels < LANES && split.is_none() { channels } else { padded(channels) };
+        let stride_of =
+            |channels: usize| if channels < LANES && split.is_none() { channels } else { padded(channels) };
         let sources: Vec<Source> = parts
             .iter()
             .map(|(_, channels)| Source { stride: stride_of(*channels), run: kx * stride_of(*channels) })
@@ -171,19 +172,16 @@ pub(super) fn transposed(packed: &Packed, input: &Feature) -> Feature {
     let (row_values, plane_rows) = (out.row_voxels() * out.stride, out.plane_rows());
     let rows = rows_per_task(&out);
     let stride = out.stride;
-    let reads = [Reads {
-        values: &input.values,
-        stride: input.stride,
-        run: packed.sources[0].run,
-        offsets: vec![0],
-    }];
+    let reads =
+        [Reads { values: &input.values, stride: input.stride, run: packed.sources[0].run, offsets: vec![0] }];
     let per_tap = packed.weights.len() / packed.kernel.iter().product::<usize>();
     let [step_z, step_y, step_x] = packed.step;
     out.values.par_chunks_mut(rows * row_values).enumerate().for_each(|(chunk_index, chunk)| {
         let mut by_tap: Vec<Vec<Target>> = vec![Vec::new(); step_z * step_y * step_x];
         for row in 0..chunk.len() / row_values {
             let index = chunk_index * rows + row;
-            let (Some(z), Some(y)) = ((index / plane_rows).checked_sub(1), (index % plane_rows).checked_sub(1))
+            let (Some(z), Some(y)) =
+                ((index / plane_rows).checked_sub(1), (index % plane_rows).checked_sub(1))
             else {
                 continue;
             };
@@ -193,10 +191,8 @@ pub(super) fn transposed(packed: &Packed, input: &Feature) -> Feature {
             let from = input.voxel([z / step_z + 1, y / step_y + 1, 1]);
             for x in 0..size[2] {
                 let tap = ((z % step_z) * step_y + y % step_y) * step_x + x % step_x;
-                by_tap[tap].push(Target {
-                    input: from + x / step_x,
-                    output: row * row_values + (x + 1) * stride,
-                });
+                by_tap[tap]
+                    .push(Target { input: from + x / step_x, output: row * row_values + (x + 1) * stride });
             }
         }
         for (tap, targets) in by_tap.iter().enumerate() {
@@ -282,7 +278,8 @@ impl Kernel<'_> {
                     }
                 }
                 for (target, sum) in group.iter().zip(&sums) {
-                    let (out, _) = S::as_mut_simd_f32s(&mut self.out[target.output + block * LANES..][..LANES]);
+                    let (out, _) =
+                        S::as_mut_simd_f32s(&mut self.out[target.output + block * LANES..][..LANES]);
                     out[..V].copy_from_slice(sum);
                 }
             }

@@ -1,0 +1,62 @@
+//! `delineo bench ai`: seconds per patch of the networks, beside PyTorch on the same cores.
+
+use super::{BenchRow, median_seconds, python_number, python_with};
+use crate::ai::ModelPackage;
+use crate::ai::cpu::CpuNetwork;
+use crate::ai::network::{Architecture, Network};
+
+/// The same network in PyTorch: random weights, the best of three rounds after one to warm up.
+const PYTORCH: &str = include_str!("pytorch_unet.py");
+
+/// Measures the shipped networks, and one of the size of `TotalSegmentator`'s.
+///
+/// # Errors
+/// When a network cannot be built.
+pub fn run() -> anyhow::Result<Vec<BenchRow>> {
+    let python = python_with("torch");
+    let mut rows = Vec::new();
+    let (packages, _) = ModelPackage::list();
+    let mut networks: Vec<(String, Architecture, [usize; 3])> =
+        packages.into_iter().map(|package| (package.id, package.architecture, package.patch)).collect();
+    let mut strides = vec![[2; 3]; 6];
+    strides[0] = [1; 3];
+    let large = Architecture {
+        input_channels: 1,
+        features: vec![32, 64, 128, 256, 320, 320],
+        strides,
+        kernels: vec![[3; 3]; 6],
+        encoder_convs: 2,
+        decoder_convs: 2,
+        classes: 25,
+    };
+    networks.push(("6 stages, 32..320 features".to_owned(), large, [128; 3]));
+    for (name, architecture, patch) in networks {
+        #[expect(clippy::cast_precision_loss, reason = "a count of operations for show")]
+        let gflop = 2.0 * architecture.macs(patch) as f64 / 1e9;
+        let network = CpuNetwork::new(&Network::random(architecture.clone(), 1)?);
+        #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
+        let input: Vec<f32> =
+            (0..patch.iter().product::<usize>()).map(|n| (n % 1009) as f32 / 504.5 - 1.0).collect();
+        let ours = median_seconds(3, || drop(std::hint::black_box(network.forward(&input, patch))));
+        let peer = python.as_ref().and_then(|python| {
+            let arguments = [
+                format!("{:?}", architecture.features),
+                format!("{:?}", architecture.strides),
+                format!("{:?}", architecture.kernels),
+                architecture.classes.to_string(),
+                format!("{patch:?}"),
+                rayon::current_num_threads().to_string(),
+            ];
+            python_number(python, PYTORCH, &arguments)
+        });
+        rows.push(BenchRow {
+            name: format!("one {}x{}x{} patch, {name}, CPU", patch[0], patch[1], patch[2]),
+            unit: "s",
+            ours,
+            peer,
+            peer_name: if peer.is_some() { "PyTorch".to_owned() } else { String::new() },
+            note: format!("{:.1} GFLOP/s, {gflop:.0} GFLOP", gflop / ours),
+        });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,296 @@
+//! `delineo contour`: organs by a network, or the body's outline, without a window.
+
+use super::bar::with_bar;
+use crate::ai::{self, DeviceChoice, ModelPackage, PredictOptions, Timings};
+use crate::dicom::{WriteRtstructOptions, write_rtstruct};
+use crate::formats::nifti;
+use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
+use crate::session::study::Study;
+use anyhow::{Context, bail};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The model id that means the classical external contour.
+const BODY: &str = "body";
+
+/// Contours organs: to an RTSTRUCT (unreviewed) and/or a label map.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The images: a folder or file of DICOM, or a NIfTI image.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// The model: its id (`delineo model list`), a package's folder, or `body`.
+    #[arg(long, value_name = "ID|DIR")]
+    model: String,
+    /// The RTSTRUCT to write.
+    #[arg(long, value_name = "FILE.dcm")]
+    out: Option<PathBuf>,
+    /// The label map to write, with the model's own numbers, on the images' grid.
+    #[arg(long, value_name = "FILE.nii.gz")]
+    labels: Option<PathBuf>,
+    /// Only these organs, by name.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    rois: Vec<String>,
+    /// The series to use where the images hold several.
+    #[arg(long, value_name = "UID")]
+    series: Option<String>,
+    /// An input channel's image; the shipped models have one channel, the images themselves.
+    #[arg(long, value_name = "N=PATH")]
+    channel: Vec<String>,
+    /// Leaves out mirroring, where the model asks for it.
+    #[arg(long)]
+    no_mirror: bool,
+    /// The sliding window's step as a share of the patch (the model's own, mostly 0.5).
+    #[arg(long, value_name = "0.5", value_parser = step)]
+    step: Option<f64>,
+    /// Where to run: auto (a real GPU if there is one, else the CPU), gpu, or cpu.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    device: DeviceChoice,
+    /// Writes the label map of a series with uneven slices on evenly spaced ones.
+    #[arg(long)]
+    resample: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// Overwrites existing files.
+    #[arg(long)]
+    force: bool,
+}
+
+fn device(text: &str) -> Result<DeviceChoice, String> {
+    match text {
+        "auto" => Ok(DeviceChoice::Auto),
+        "gpu" => Ok(DeviceChoice::Gpu),
+        "cpu" => Ok(DeviceChoice::Cpu),
+        _ => Err("use auto, gpu or cpu".to_owned()),
+    }
+}
+
+fn step(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|step| (0.05..=1.0).contains(step)).ok_or_else(|| "use 0.05 to 1".to_owned())
+}
+
+/// What was found, by a network or by the body's outline.
+struct Found {
+    rois: Vec<Roi>,
+    labels: Option<LabelMap>,
+    timings: Timings,
+    device: String,
+    warnings: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the images cannot be read, the model is not for them, or a file cannot be written.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let started = Instant::now();
+    check_outputs(args)?;
+    // An unknown model is told before the images are read.
+    let package = if args.model == BODY { None } else { Some(ModelPackage::find(&args.model)?) };
+    let study =
+        with_bar(|progress| Study::open(std::slice::from_ref(&args.path), args.series.as_deref(), progress))?;
+    if let Some(choice) = &study.choice {
+        eprintln!("{choice}");
+    }
+    let read = started.elapsed().as_secs_f64();
+    let series = &study.series;
+    check_image(args, package.as_ref(), series)?;
+    let found = match &package {
+        None => contour_body(args, series),
+        Some(package) => contour_organs(args, package, series),
+    }
+    .with_context(|| format!("cannot contour these images: {}", args.path.display()))?;
+    let before_writing = Instant::now();
+    let mut warnings: Vec<String> = study.warnings.iter().map(ToString::to_string).collect();
+    warnings.extend(found.warnings.iter().cloned());
+    if found.rois.is_empty() {
+        warnings.push("no organ of the model was found in the images".to_owned());
+    }
+    warnings.extend(write(args, package.as_ref(), &study, &found)?);
+    let write = before_writing.elapsed().as_secs_f64();
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    let seconds = json!({
+        "read": read,
+        "preprocess": found.timings.preprocess,
+        "infer": found.timings.infer,
+        "postprocess": found.timings.postprocess,
+        "write": write,
+        "total": started.elapsed().as_secs_f64(),
+    });
+    if args.json {
+        let rois: Vec<_> = found
+            .rois
+            .iter()
+            .map(|roi| {
+                json!({
+                    "name": roi.name,
+                    "volume_cc": roi.volume_cc(&series.volume),
+                    "contours": contour_count(roi),
+                })
+            })
+            .collect();
+        let document = json!({
+            "model": package.as_ref().map_or(BODY, |package| &package.id),
+            "device": found.device,
+            "seconds": seconds,
+            "peak_memory_mb": peak_memory_mb(),
+            "rois": rois,
+            "warnings": warnings,
+        });
+        println!("{document:#}");
+    } else {
+        println!("{:<24} {:>10} {:>9}", "ROI", "volume cc", "contours");
+        for roi in &found.rois {
+            println!("{:<24} {:>10.1} {:>9}", roi.name, roi.volume_cc(&series.volume), contour_count(roi));
+        }
+        eprintln!("{}, {:.1} s; unreviewed", found.device, started.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+fn contour_count(roi: &Roi) -> usize {
+    roi.planes.iter().flat_map(|plane| &plane.polygons).map(|polygon| polygon.rings().count()).sum()
+}
+
+fn check_outputs(args: &Args) -> anyhow::Result<()> {
+    if args.out.is_none() && args.labels.is_none() && !args.json {
+        eprintln!("nothing is written: neither --out nor --labels is given");
+    }
+    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if let Some(out) = args.out.as_deref().filter(|out| !name(out).ends_with(".dcm")) {
+        bail!("an RTSTRUCT's name ends in .dcm (a label map goes to --labels): {}", out.display());
+    }
+    if let Some(labels) = args.labels.as_deref().filter(|path| !nifti::is_nifti_name(path)) {
+        bail!("a label map's name ends in .nii or .nii.gz: {}", labels.display());
+    }
+    for path in [&args.out, &args.labels].into_iter().flatten() {
+        if !args.force && path.symlink_metadata().is_ok() {
+            bail!(
+                "the file already exists; choose another name or ask to overwrite it (--force): {}",
+                path.display()
+            );
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            bail!("there is no such folder to write to: {}", folder.display());
+        }
+    }
+    Ok(())
+}
+
+fn check_image(args: &Args, package: Option<&ModelPackage>, series: &Series) -> anyhow::Result<()> {
+    let path = args.path.display();
+    if !args.channel.is_empty() {
+        bail!(
+            "the model {} has one input channel, the images themselves; leave --channel out: {path}",
+            args.model
+        );
+    }
+    let wanted = package.map_or("CT", |package| &package.modality);
+    let have = &series.info.modality;
+    // An image without a modality (NIfTI) is taken by its values.
+    let unknown = matches!(have, Modality::Other(_));
+    if !unknown && have.code() != wanted {
+        bail!(
+            "the model {} is for {wanted}, these images are {}; choose another series with --series: {path}",
+            args.model,
+            have.code()
+        );
+    }
+    if args.labels.is_some() && series.volume.is_resampled() && !args.resample {
+        bail!(
+            "the slices are unevenly spaced, which a NIfTI label map cannot hold; \
+             --resample writes it on evenly spaced slices: {path}"
+        );
+    }
+    Ok(())
+}
+
+fn contour_organs(args: &Args, package: &ModelPackage, series: &Series) -> anyhow::Result<Found> {
+    let options = PredictOptions {
+        device: args.device,
+        rois: args.rois.clone(),
+        label_map: args.labels.is_some(),
+        step: args.step,
+        no_mirror: args.no_mirror,
+    };
+    let found = with_bar(|progress| ai::predict(&series.volume, package, &options, progress))?;
+    Ok(Found {
+        rois: found.rois,
+        labels: found.labels,
+        timings: found.timings,
+        device: found.device,
+        warnings: found.warnings,
+    })
+}
+
+fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {
+    if let Some(name) = args.rois.iter().find(|name| *name != "Body") {
+        bail!("there is no organ {name}, only Body");
+    }
+    let started = Instant::now();
+    let roi = with_bar(|progress| ai::body_contour(&series.volume, progress))?;
+    let infer = started.elapsed().as_secs_f64();
+    let labels = args.labels.as_ref().map(|_| {
+        let mask = Mask::of_roi(&roi, &series.volume);
+        let grid = &series.volume.grid;
+        let [ni, nj, nk] = grid.dims();
+        let mut labels = vec![0_u16; grid.len()];
+        for (at, label) in labels.iter_mut().enumerate() {
+            let voxel = [at % ni, at / ni % nj, at / (ni * nj)];
+            *label = u16::from(voxel[2] < nk && mask.contains(voxel));
+        }
+        LabelMap { grid: grid.clone(), labels, names: vec![(1, roi.name.clone())] }
+    });
+    let timings = Timings { preprocess: 0.0, infer, postprocess: started.elapsed().as_secs_f64() - infer };
+    let device = format!("CPU ({} threads)", rayon::current_num_threads());
+    Ok(Found { rois: vec![roi], labels, timings, device, warnings: Vec::new() })
+}
+
+/// Writes what was asked for; gives the warnings of writing.
+fn write(
+    args: &Args,
+    package: Option<&ModelPackage>,
+    study: &Study,
+    found: &Found,
+) -> anyhow::Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    let series = &study.series;
+    if let Some(out) = &args.out {
+        if found.rois.is_empty() {
+            bail!("no organ of the model was found in the images, nothing is written: {}", out.display());
+        }
+        let set = StructureSet {
+            label: package.map_or(BODY.to_owned(), |package| package.id.clone()),
+            patient: series.info.patient.clone(),
+            frame_of_reference_uid: series.info.frame_of_reference_uid.clone(),
+            series_uid: Some(series.info.uid.clone()),
+            sop_instance_uid: None,
+            rois: found.rois.iter().cloned().map(Arc::new).collect(),
+        };
+        let options = WriteRtstructOptions {
+            unreviewed_ai: true,
+            force: args.force,
+            ..WriteRtstructOptions::default()
+        };
+        warnings.extend(write_rtstruct(&set, series, out, &options)?.warnings);
+    }
+    if let (Some(path), Some(labels)) = (&args.labels, &found.labels) {
+        let like = nifti::is_nifti_name(&args.path).then_some(args.path.as_path());
+        nifti::write_labels(labels, path, like)?;
+    }
+    Ok(warnings)
+}
+
+/// The most memory the process has held, MB; `None` where the system does not say.
+pub fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((kilobytes * 1024.0 / 1e6).round())
+}
