@@ -12,8 +12,8 @@
 //! | 1 | [`patient`] |
 //! | 0 | [`geometry`], [`progress`], [`new_file`] |
 
-pub mod app;
 pub mod ai;
+pub mod app;
 pub mod cli;
 pub mod dicom;
 pub mod edit;

@@ -5,16 +5,16 @@
 //! 2 wrong usage.
 
 pub mod bar;
+pub mod bench;
 pub mod bench_edit;
 pub mod bench_read;
 pub mod bench_rtstruct;
-pub mod bench;
 pub mod compare;
 pub mod contour;
 pub mod convert;
 pub mod info;
-pub mod open;
 pub mod model;
+pub mod open;
 pub mod render;
 pub mod sample;
 
