@@ -22,14 +22,35 @@ use crate::patient::{
 use crate::progress::{Cancelled, Progress};
 use std::sync::Arc;
 
-/// Pixels along a row and along a column of every slice.
-pub const PIXELS: usize = 512;
-/// The distance between pixel centres, mm.
-pub const PIXEL_MM: f64 = 500.0 / PIXELS as f64;
-/// The distance between slices, mm.
-pub const SLICE_MM: f64 = 3.0;
+/// The side of the square field of view, mm.
+const FIELD_MM: f64 = 500.0;
 /// The seed of the sample patient that the start screen and `demo` show.
 pub const DEFAULT_SEED: u64 = 1;
+
+/// How finely the patient is scanned: the field of view is 500 mm in any case.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Pixels along a row and along a column of every slice; a multiple of 16.
+    pub pixels: usize,
+    /// The distance between slices, mm.
+    pub slice_mm: f64,
+}
+
+impl Sampling {
+    /// The bundled patient's: 512 x 512 at 3 mm.
+    pub const FULL: Self = Self { pixels: 512, slice_mm: 3.0 };
+
+    /// The distance between pixel centres, mm.
+    #[must_use]
+    pub fn pixel_mm(&self) -> f64 {
+        FIELD_MM / self.pixels as f64
+    }
+
+    /// The patient position of a pixel's centre along x or y, mm.
+    fn position_mm(&self, index: usize) -> f64 {
+        (index as f64 - (self.pixels as f64 - 1.0) / 2.0) * self.pixel_mm()
+    }
+}
 
 /// Why the sample patient could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -74,23 +95,39 @@ pub struct SamplePatient {
 /// # Errors
 /// [`BuildError::Cancelled`] when asked to stop; [`BuildError::Anatomy`] for a damaged description.
 pub fn build(seed: u64, progress: &Progress) -> Result<SamplePatient, BuildError> {
+    build_sampled(seed, Sampling::FULL, progress)
+}
+
+/// Builds the individual of `seed`, scanned as finely as `sampling` says.
+///
+/// # Errors
+/// As [`build`]; [`BuildError::Anatomy`] also for a sampling without pixels or slices.
+pub fn build_sampled(
+    seed: u64,
+    sampling: Sampling,
+    progress: &Progress,
+) -> Result<SamplePatient, BuildError> {
+    if sampling.pixels == 0 || sampling.pixels % 16 != 0 || !(sampling.slice_mm > 0.0) {
+        return Err(BuildError::Anatomy(format!("{sampling:?} is no sampling")));
+    }
     progress.set_step("Building the sample patient");
     let anatomy = anatomy::Anatomy::bundled().map_err(BuildError::Anatomy)?;
     let individual = individual::Individual::new(&anatomy, seed).map_err(BuildError::Anatomy)?;
     let [low_mm, high_mm] = individual.z_range_mm();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a metre of slices")]
-    let slices = ((high_mm - low_mm) / SLICE_MM).ceil() as usize;
-    let first_mm = -(PIXELS as f64 - 1.0) / 2.0 * PIXEL_MM;
+    let slices = ((high_mm - low_mm) / sampling.slice_mm).ceil() as usize;
+    let first_mm = sampling.position_mm(0);
+    let step_mm = sampling.pixel_mm();
     // The origin of a scanner's table coordinates: near the shoulders, as on a real couch.
-    let table_mm = (individual.shoulder_mm() / SLICE_MM).round() * SLICE_MM;
+    let table_mm = (individual.shoulder_mm() / sampling.slice_mm).round() * sampling.slice_mm;
     let z0_mm = low_mm - table_mm;
     let grid = Grid::new(
-        [PIXELS, PIXELS, slices],
+        [sampling.pixels, sampling.pixels, slices],
         Point3::new(first_mm, first_mm, z0_mm),
-        [Vector3::x() * PIXEL_MM, Vector3::y() * PIXEL_MM, Vector3::z() * SLICE_MM],
+        [Vector3::x() * step_mm, Vector3::y() * step_mm, Vector3::z() * sampling.slice_mm],
     )
     .ok_or_else(|| BuildError::Anatomy("no grid".to_owned()))?;
-    let painted = paint::paint(&individual, slices, low_mm, progress)?;
+    let painted = paint::paint(&individual, sampling, slices, low_mm, progress)?;
     let info = series_info(seed);
     let volume = Volume {
         slices: slice_planes(&grid, &info.uid),
@@ -188,5 +225,115 @@ fn series_info(seed: u64) -> SeriesInfo {
         frame_of_reference_uid: Some(uid("frame of reference")),
         patient_position: Some("HFS".to_owned()),
         equipment: "Delineo sample patient".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COARSE: Sampling = Sampling { pixels: 128, slice_mm: 9.0 };
+
+    fn coarse(seed: u64) -> SamplePatient {
+        build_sampled(seed, COARSE, &Progress::new()).unwrap()
+    }
+
+    /// Volume (cc) and centre (mm) of every organ by name.
+    fn organs(patient: &SamplePatient) -> Vec<(String, f64, Point3)> {
+        let grid = &patient.labels.grid;
+        let [ni, nj, _] = grid.dims();
+        let mut sums = vec![(0.0, Vector3::zeros()); patient.organs.len() + 1];
+        for (n, label) in patient.labels.labels.iter().enumerate() {
+            let at = [n % ni, n / ni % nj, n / (ni * nj)].map(|i| i as f64);
+            sums[usize::from(*label)].0 += 1.0;
+            sums[usize::from(*label)].1 += grid.patient_of(at).coords;
+        }
+        let cc = grid.voxel_volume_mm3() / 1000.0;
+        patient
+            .organs
+            .iter()
+            .map(|organ| {
+                let (count, sum) = sums[usize::from(organ.label)];
+                (organ.name.clone(), count * cc, Point3::from(sum / count.max(1.0)))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_patient_and_another_is_not() {
+        let (a, b, c) = (coarse(5), coarse(5), coarse(6));
+        assert_eq!(a.series.volume.voxels, b.series.volume.voxels);
+        assert_eq!(a.series.info.uid, b.series.info.uid);
+        assert_ne!(a.series.volume.voxels, c.series.volume.voxels);
+        assert_ne!(a.series.info.uid, c.series.info.uid);
+        assert!(a.series.info.patient.synthetic);
+    }
+
+    #[test]
+    fn every_organ_differs_from_person_to_person() {
+        let people: Vec<_> = (0..20).map(|seed| organs(&coarse(seed))).collect();
+        assert!(people[0].len() >= 24);
+        for (n, (name, ..)) in people[0].iter().enumerate() {
+            let volumes: Vec<f64> = people.iter().map(|person| person[n].1).collect();
+            let mean = volumes.iter().sum::<f64>() / 20.0;
+            // Smaller organs are a few voxels at this sampling.
+            if mean < 20.0 {
+                continue;
+            }
+            let high = volumes.iter().copied().fold(0.0, f64::max);
+            let low = volumes.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!((high - low) / mean >= 0.15, "{name}: {low:.1} to {high:.1} cc");
+            let center = people.iter().fold(Vector3::zeros(), |sum, person| sum + person[n].2.coords) / 20.0;
+            let away = people.iter().map(|person| (person[n].2.coords - center).norm()).fold(0.0, f64::max);
+            assert!(away >= 5.0, "{name} moves {away:.1} mm");
+        }
+    }
+
+    #[test]
+    fn left_and_right_are_no_mirror_images() {
+        let person = organs(&coarse(3));
+        let named = |name: &str| person.iter().find(|organ| organ.0 == name).unwrap();
+        for pair in ["Lung", "Bone_Pelvic", "Femur_Head", "Kidney"] {
+            let (left, right) = (named(&format!("{pair}_L")), named(&format!("{pair}_R")));
+            assert!(left.2.x > 0.0 && right.2.x < 0.0, "{pair} is on its side");
+            assert!((left.1 / right.1 - 1.0).abs() > 0.002, "{pair}: {} and {} cc", left.1, right.1);
+        }
+    }
+
+    #[test]
+    fn tissues_have_their_hounsfield_values() {
+        let patient = coarse(1);
+        let Voxels::I16(hu) = &patient.series.volume.voxels else { panic!("whole HU") };
+        let mean = |name: &str| {
+            let label = patient.organs.iter().find(|organ| organ.name == name).unwrap().label;
+            let values = patient.labels.labels.iter().zip(hu).filter(|(l, _)| **l == label);
+            let (count, sum) = values.fold((0.0, 0.0), |(n, s), (_, v)| (n + 1.0, s + f64::from(*v)));
+            sum / count
+        };
+        for (name, low, high) in [
+            ("Lung_L", -900.0, -650.0),
+            ("Liver", 85.0, 140.0),
+            ("Brain", 10.0, 50.0),
+            ("Bladder", -5.0, 30.0),
+            ("Heart", 80.0, 160.0),
+            ("Femur_Head_R", 200.0, 600.0),
+        ] {
+            let value = mean(name);
+            assert!((low..=high).contains(&value), "{name}: {value:.0} HU");
+        }
+    }
+
+    #[test]
+    fn couch_and_mask_lie_outside_the_body() {
+        let mut patient = coarse(2);
+        let before = patient.series.volume.clone();
+        add_couch_and_mask(&mut patient);
+        let (Voxels::I16(before), Voxels::I16(after)) = (&before.voxels, &patient.series.volume.voxels)
+        else {
+            panic!("whole HU")
+        };
+        let changed: Vec<usize> = (0..after.len()).filter(|n| before[*n] != after[*n]).collect();
+        assert!(changed.len() > 1000);
+        assert!(changed.iter().all(|n| patient.labels.labels[*n] == 0));
     }
 }

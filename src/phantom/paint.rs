@@ -1,21 +1,19 @@
 //! From shapes to voxels: Hounsfield values with partial volume, texture, blur and noise as a
 //! scanner makes them, and the label of each voxel.
 
+use super::Sampling;
 use super::anatomy::Texture;
 use super::individual::{Individual, Known, Part};
 use super::noise::NoiseTile;
 use super::shape::V3;
-use super::{PIXEL_MM, PIXELS, SLICE_MM};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Distances are evaluated at every second pixel and interpolated: shapes are smooth.
 const COARSE: usize = 2;
-const NODES: usize = PIXELS / COARSE + 1;
 /// The bend of the body is evaluated at every sixteenth pixel.
 const BEND: usize = 16;
-const BEND_NODES: usize = PIXELS / BEND + 1;
 /// Half the width of the soft edge that partial volume and the scanner's blur make, mm.
 const EDGE_MM: f32 = 0.6;
 const AIR_HU: f32 = -1000.0;
@@ -27,19 +25,20 @@ pub(super) struct Painted {
 
 pub(super) fn paint(
     individual: &Individual,
+    sampling: Sampling,
     slices: usize,
     low_mm: f64,
     progress: &Progress,
 ) -> Result<Painted, Cancelled> {
-    let plane = PIXELS * PIXELS;
+    let plane = sampling.pixels * sampling.pixels;
     let mut hu = vec![0_i16; plane * slices];
     let mut labels = vec![0_u16; plane * slices];
     let done = AtomicUsize::new(0);
     hu.par_chunks_mut(plane).zip(labels.par_chunks_mut(plane)).enumerate().try_for_each(
         |(k, (hu, labels))| {
             #[expect(clippy::cast_possible_truncation, reason = "heights of a body in mm")]
-            let z_mm = (low_mm + k as f64 * SLICE_MM) as f32;
-            SlicePainter::new(individual, z_mm, k).paint(hu, labels);
+            let z_mm = (low_mm + k as f64 * sampling.slice_mm) as f32;
+            SlicePainter::new(individual, sampling, z_mm, k).paint(hu, labels);
             progress.set_fraction((done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / slices as f64)
         },
     )?;
@@ -48,6 +47,9 @@ pub(super) fn paint(
 
 struct SlicePainter<'a> {
     individual: &'a Individual,
+    sampling: Sampling,
+    /// Coarse nodes along x and along y.
+    nodes: usize,
     z_mm: f32,
     k: usize,
     /// Atlas positions at the coarse nodes.
@@ -55,46 +57,51 @@ struct SlicePainter<'a> {
     z_span: [f32; 2],
 }
 
-fn pixel_mm(index: usize) -> f32 {
-    (index as f32 - (PIXELS as f32 - 1.0) / 2.0) * PIXEL_MM as f32
-}
-
 impl<'a> SlicePainter<'a> {
-    fn new(individual: &'a Individual, z_mm: f32, k: usize) -> Self {
-        let bend: Vec<V3> = (0..BEND_NODES * BEND_NODES)
+    fn new(individual: &'a Individual, sampling: Sampling, z_mm: f32, k: usize) -> Self {
+        let (nodes, bend_nodes) = (sampling.pixels / COARSE + 1, sampling.pixels / BEND + 1);
+        #[expect(clippy::cast_possible_truncation, reason = "positions in a body")]
+        let pixel_mm = |index: usize| sampling.position_mm(index) as f32;
+        let bend: Vec<V3> = (0..bend_nodes * bend_nodes)
             .map(|n| {
-                let at = V3::new(pixel_mm(n % BEND_NODES * BEND), pixel_mm(n / BEND_NODES * BEND), z_mm);
+                let at = V3::new(pixel_mm(n % bend_nodes * BEND), pixel_mm(n / bend_nodes * BEND), z_mm);
                 individual.atlas_of(at)
             })
             .collect();
         let ratio = BEND / COARSE;
-        let atlas: Vec<V3> = (0..NODES * NODES)
+        let atlas: Vec<V3> = (0..nodes * nodes)
             .map(|n| {
-                let (i, j) = (n % NODES, n / NODES);
-                let (bi, bj) = ((i / ratio).min(BEND_NODES - 2), (j / ratio).min(BEND_NODES - 2));
+                let (i, j) = (n % nodes, n / nodes);
+                let (bi, bj) = ((i / ratio).min(bend_nodes - 2), (j / ratio).min(bend_nodes - 2));
                 let (fx, fy) =
                     ((i - bi * ratio) as f32 / ratio as f32, (j - bj * ratio) as f32 / ratio as f32);
-                let node = |di: usize, dj: usize| bend[bi + di + BEND_NODES * (bj + dj)];
+                let node = |di: usize, dj: usize| bend[bi + di + bend_nodes * (bj + dj)];
                 node(0, 0).lerp(&node(1, 0), fx).lerp(&node(0, 1).lerp(&node(1, 1), fx), fy)
             })
             .collect();
         let z_span = bend
             .iter()
             .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], p| [low.min(p.z), high.max(p.z)]);
-        Self { individual, z_mm, k, atlas, z_span }
+        Self { individual, sampling, nodes, z_mm, k, atlas, z_span }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "positions in a body")]
+    fn pixel_mm(&self, index: usize) -> f32 {
+        self.sampling.position_mm(index) as f32
     }
 
     fn paint(&self, hu: &mut [i16], labels: &mut [u16]) {
-        let mut picture = vec![AIR_HU; PIXELS * PIXELS];
-        let mut known = Known::new(self.individual, NODES * NODES);
+        let pixels = self.sampling.pixels;
+        let mut picture = vec![AIR_HU; pixels * pixels];
+        let mut known = Known::new(self.individual, self.nodes * self.nodes);
         for part in self.individual.parts.iter().filter(|part| !part.text.hidden) {
             self.paint_part(part, &mut known, &mut picture, labels);
         }
-        blur(&mut picture, [0.14, 0.72]);
-        let mut noise: Vec<f32> = (0..PIXELS * PIXELS)
-            .map(|n| self.individual.noise.white(n % PIXELS, n / PIXELS, self.k))
+        blur(&mut picture, pixels, [0.14, 0.72]);
+        let mut noise: Vec<f32> = (0..pixels * pixels)
+            .map(|n| self.individual.noise.white(n % pixels, n / pixels, self.k))
             .collect();
-        blur(&mut noise, [0.22, 0.56]);
+        blur(&mut noise, pixels, [0.22, 0.56]);
         for ((out, value), noise) in hu.iter_mut().zip(&picture).zip(&noise) {
             // Photon noise grows in the shadow of the body.
             let sigma = if *value > -700.0 { 30.0 } else { 18.0 };
@@ -106,15 +113,15 @@ impl<'a> SlicePainter<'a> {
     }
 
     /// The coarse nodes `low..=high` that a part may touch, in x or y.
-    fn nodes(low_mm: f32, high_mm: f32) -> Option<(usize, usize)> {
-        let step = PIXEL_MM as f32 * COARSE as f32;
-        let first = (low_mm - pixel_mm(0)) / step;
-        let last = (high_mm - pixel_mm(0)) / step;
-        if last < 0.0 || first > (NODES - 1) as f32 || !(last > first) {
+    fn node_range(&self, low_mm: f32, high_mm: f32) -> Option<(usize, usize)> {
+        let step = self.pixel_mm(COARSE) - self.pixel_mm(0);
+        let first = (low_mm - self.pixel_mm(0)) / step;
+        let last = (high_mm - self.pixel_mm(0)) / step;
+        if last < 0.0 || first > (self.nodes - 1) as f32 || !(last > first) {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the picture")]
-        Some((first.floor().max(0.0) as usize, (last.ceil() as usize).min(NODES - 1)))
+        Some((first.floor().max(0.0) as usize, (last.ceil() as usize).min(self.nodes - 1)))
     }
 
     fn paint_part(&self, part: &Part, known: &mut Known, picture: &mut [f32], labels: &mut [u16]) {
@@ -123,7 +130,7 @@ impl<'a> SlicePainter<'a> {
             return;
         }
         let (Some((i0, i1)), Some((j0, j1))) =
-            (Self::nodes(bounds.low.x, bounds.high.x), Self::nodes(bounds.low.y, bounds.high.y))
+            (self.node_range(bounds.low.x, bounds.high.x), self.node_range(bounds.low.y, bounds.high.y))
         else {
             return;
         };
@@ -131,7 +138,7 @@ impl<'a> SlicePainter<'a> {
         let width = i1 - i0 + 1;
         let mut distances = Vec::with_capacity(width * (j1 - j0 + 1));
         for j in j0..=j1 {
-            for node in i0 + NODES * j..=i1 + NODES * j {
+            for node in i0 + self.nodes * j..=i1 + self.nodes * j {
                 distances.push(slab.distance(self.atlas[node], node, known));
             }
         }
@@ -157,17 +164,17 @@ impl<'a> SlicePainter<'a> {
         picture: &mut [f32],
         labels: &mut [u16],
     ) {
-        for y in y0..(y0 + COARSE).min(PIXELS) {
+        for y in y0..(y0 + COARSE).min(self.sampling.pixels) {
             let fy = (y - y0) as f32 / COARSE as f32;
-            for x in x0..(x0 + COARSE).min(PIXELS) {
+            for x in x0..(x0 + COARSE).min(self.sampling.pixels) {
                 let fx = (x - x0) as f32 / COARSE as f32;
                 let distance = (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy;
                 let cover = (0.5 - distance / (2.0 * EDGE_MM)).clamp(0.0, 1.0);
                 if cover <= 0.0 {
                     continue;
                 }
-                let index = x + PIXELS * y;
-                let here = V3::new(pixel_mm(x), pixel_mm(y), self.z_mm);
+                let index = x + self.sampling.pixels * y;
+                let here = V3::new(self.pixel_mm(x), self.pixel_mm(y), self.z_mm);
                 let value = brush.hu(here, distance);
                 picture[index] += (value - picture[index]) * cover;
                 if distance < 0.0 && !brush.part.text.within {
@@ -252,22 +259,22 @@ impl<'a> PartBrush<'a> {
 }
 
 /// A separable three-tap blur with weights `[side, middle, side]`.
-fn blur(picture: &mut [f32], [side, middle]: [f32; 2]) {
-    for row in picture.chunks_exact_mut(PIXELS) {
+fn blur(picture: &mut [f32], pixels: usize, [side, middle]: [f32; 2]) {
+    for row in picture.chunks_exact_mut(pixels) {
         let mut left = row[0];
-        for x in 0..PIXELS {
+        for x in 0..pixels {
             let here = row[x];
-            let right = row[(x + 1).min(PIXELS - 1)];
+            let right = row[(x + 1).min(pixels - 1)];
             row[x] = side * (left + right) + middle * here;
             left = here;
         }
     }
-    let mut above = picture[..PIXELS].to_vec();
-    for y in 0..PIXELS {
-        let below = (y + 1).min(PIXELS - 1) * PIXELS;
-        for x in 0..PIXELS {
-            let here = picture[y * PIXELS + x];
-            picture[y * PIXELS + x] = side * (above[x] + picture[below + x]) + middle * here;
+    let mut above = picture[..pixels].to_vec();
+    for y in 0..pixels {
+        let below = (y + 1).min(pixels - 1) * pixels;
+        for x in 0..pixels {
+            let here = picture[y * pixels + x];
+            picture[y * pixels + x] = side * (above[x] + picture[below + x]) + middle * here;
             above[x] = here;
         }
     }
