@@ -4,17 +4,18 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 6 | `app`, `cli` |
-//! | 5 | `ui` |
-//! | 4 | `tools` |
-//! | 3 | `session` |
-//! | 2 | `dicom`, `formats`, `ai`, `edit`, `metrics`, `render`, `phantom` |
+//! | 6 | [`app`], [`cli`] |
+//! | 5 | [`ui`] |
+//! | 4 | [`tools`] |
+//! | 3 | [`session`] |
+//! | 2 | [`dicom`], [`formats`], [`ai`], [`edit`], [`metrics`], [`render`], [`phantom`] |
 //! | 1 | [`patient`] |
-//! | 0 | [`geometry`], [`progress`], [`new_file`] |
+//! | 0 | [`geometry`], [`progress`], [`device`], [`new_file`] |
 
 pub mod ai;
 pub mod app;
 pub mod cli;
+pub mod device;
 pub mod dicom;
 pub mod edit;
 pub mod formats;

@@ -90,7 +90,8 @@ fn every_layer_in_burn_on_the_cpu_is_pytorch_s() {
 /// One test: burn opens a graphics device once a process, and the second half destroys it.
 #[test]
 fn every_layer_on_the_gpu_is_pytorch_s_and_its_loss_is_survived() {
-    use delineo::ai::engine::{DeviceChoice, Engine, destroy_device, gpu_name, with_gpu_device};
+    use delineo::ai::engine::{Engine, destroy_device, gpu_name, with_gpu_device};
+    use delineo::device::DeviceChoice;
     let Some((name, _)) = gpu_name() else {
         eprintln!("skipped: no adapter");
         return;

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("geometry", 0),
     ("progress", 0),
     ("new_file", 0),
+    ("device", 0),
 ];
 
 /// Upward or sideways imports that the design allows, with the reason.

@@ -6,6 +6,7 @@
 use super::cpu::CpuNetwork;
 use super::gpu::BurnNetwork;
 use super::network::Network;
+use crate::device::DeviceChoice;
 use burn::tensor::{Device, DeviceKind};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,18 +14,6 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// The handles of a wgpu device, to share one between window and networks.
 pub use burn::tensor::wgpu::WgpuSetup;
-
-/// Where a model is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeviceChoice {
-    /// A real GPU if there is one, else the CPU.
-    #[default]
-    Auto,
-    /// A GPU; a software driver counts.
-    Gpu,
-    /// The CPU.
-    Cpu,
-}
 
 /// Why a model cannot run where it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,6 +19,5 @@ mod preprocess;
 mod sliding;
 
 pub use body::{BodyError, body_contour, body_mask};
-pub use engine::DeviceChoice;
 pub use package::ModelPackage;
 pub use predict::{PredictError, PredictOptions, Prediction, Timings, predict};

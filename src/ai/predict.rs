@@ -2,11 +2,12 @@
 
 use super::body::{BodyError, body_mask};
 use super::components::{argmax, keep_largest};
-use super::engine::{DeviceChoice, Engine, EngineError};
+use super::engine::{Engine, EngineError};
 use super::package::{ModelPackage, PackageError};
 use super::postprocess::{Field, Wanted, contours};
 use super::preprocess::prepare;
 use super::sliding::{SlideError, Window, run};
+use crate::device::DeviceChoice;
 use crate::patient::{LabelMap, Roi, Unit, Volume};
 use crate::progress::{Cancelled, Progress};
 use std::sync::{Mutex, PoisonError};

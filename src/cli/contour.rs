@@ -1,7 +1,8 @@
 //! `delineo contour`: organs by a network, or the body's outline, without a window.
 
 use super::bar::with_bar;
-use crate::ai::{self, DeviceChoice, ModelPackage, PredictOptions, Timings};
+use crate::ai::{self, ModelPackage, PredictOptions, Timings};
+use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, write_rtstruct};
 use crate::formats::nifti;
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
@@ -9,6 +10,7 @@ use crate::session::study::Study;
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "0.5", value_parser = step)]
     step: Option<f64>,
     /// Where to run: auto (a real GPU if there is one, else the CPU), gpu, or cpu.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = DeviceChoice::from_str)]
     device: DeviceChoice,
     /// Writes the label map of a series with uneven slices on evenly spaced ones.
     #[arg(long)]
@@ -57,15 +59,6 @@ pub struct Args {
     /// Overwrites existing files.
     #[arg(long)]
     force: bool,
-}
-
-fn device(text: &str) -> Result<DeviceChoice, String> {
-    match text {
-        "auto" => Ok(DeviceChoice::Auto),
-        "gpu" => Ok(DeviceChoice::Gpu),
-        "cpu" => Ok(DeviceChoice::Cpu),
-        _ => Err("use auto, gpu or cpu".to_owned()),
-    }
 }
 
 fn step(text: &str) -> Result<f64, String> {

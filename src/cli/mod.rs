@@ -12,6 +12,7 @@ pub mod bench_rtstruct;
 pub mod compare;
 pub mod contour;
 pub mod convert;
+pub mod demo;
 pub mod info;
 pub mod model;
 pub mod open;
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     /// Contours organs with a model, or the body's outline, to an RTSTRUCT and/or a label map.
     Contour(contour::Args),
+    /// Contours the synthetic sample patient with AI, corrects, exports, checks and draws it.
+    Demo(demo::Args),
     /// Lists model packages.
     Model(model::Args),
     /// Runs the project's benchmarks.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
     start_logging();
     let done = match cli.command {
         Some(Command::Contour(args)) => contour::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),

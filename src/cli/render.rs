@@ -2,11 +2,12 @@
 
 use super::bar::with_bar;
 use super::convert::read_structures;
+use crate::device::DeviceChoice;
 use crate::geometry::Point3;
 use crate::patient::{PatientInfo, Roi, Series, StructureSet, Unit, Volume};
 use crate::render::{
-    ColorMap, DeviceChoice, Interpolation, Labels, OrbitCamera, OutlineCache, Painter, PictureSize, Quality,
-    RgbaImage, SliceCamera, SliceScene, SurfaceMesh, ViewFrame, ViewKind, VolumeScene, VolumeStyle, Window,
+    ColorMap, Interpolation, Labels, OrbitCamera, OutlineCache, Painter, PictureSize, Quality, RgbaImage,
+    SliceCamera, SliceScene, SurfaceMesh, ViewFrame, ViewKind, VolumeScene, VolumeStyle, Window,
     annotate_slice, annotate_volume, surface_of_roi,
 };
 use crate::session::study::Study;

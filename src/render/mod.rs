@@ -33,7 +33,7 @@ mod window;
 pub use annotate::{Labels, annotate_slice, annotate_volume, length_text, scale_bar};
 pub use camera::SliceCamera;
 pub use frame::{PictureSize, SlicePlace, ViewFrame, ViewKind, direction_letters};
-pub use gpu::{DeviceChoice, Gpu, OpenGpuError};
+pub use gpu::{Gpu, OpenGpuError};
 pub use gpu_volume::{GpuVolume, UploadVolumeError};
 pub use image::RgbaImage;
 pub use line_buffers::segments_of;

@@ -1,7 +1,8 @@
 //! Pictures to keep: on a GPU or in plain Rust, saying which.
 
 use super::renderer::DrawError;
-use super::{DeviceChoice, Gpu, OpenGpuError, Renderer, RgbaImage, SliceScene, ViewKey, VolumeScene};
+use super::{Gpu, OpenGpuError, Renderer, RgbaImage, SliceScene, ViewKey, VolumeScene};
+use crate::device::DeviceChoice;
 
 /// Makes pictures without a window.
 #[derive(Debug)]
