@@ -350,6 +350,16 @@ fn check_length(file: &ImageFile) -> Result<(), String> {
                     file.frames
                 ));
             }
+            // Even an empty slice of a fair size takes some bytes; a header that promises
+            // gigabytes from nothing costs no memory.
+            let stored: u64 = fragments.iter().map(|(_, length)| u64::from(*length)).sum();
+            let most = stored.saturating_mul(2000).saturating_add((file.frames as u64) << 20);
+            if (file.frame_bytes() as u64).saturating_mul(file.frames as u64) > most {
+                return Err(format!(
+                    "its {} x {} x {} samples cannot come from {stored} bytes of compressed data; left out",
+                    file.columns, file.rows, file.frames
+                ));
+            }
         }
     }
     Ok(())

@@ -111,6 +111,10 @@ fn sizes_that_lie_cost_no_memory() {
     image.write(folder.path(), "huge.dcm");
     let error = scan_error(folder.path()).to_string();
     assert!(error.contains("truncated"), "{error}");
+    let packed = Image { transfer_syntax: uids::JPEG2000_LOSSLESS, ..image };
+    packed.write_encapsulated(folder.path(), "huge.dcm", vec![], vec![vec![0; 4000]]);
+    let error = scan_error(folder.path()).to_string();
+    assert!(error.contains("cannot come from 4000 bytes"), "{error}");
     let frames = Image::at_z(0.0).with(text(tags::NUMBER_OF_FRAMES, VR::IS, "2000000000"));
     frames.write(folder.path(), "huge.dcm");
     assert!(matches!(scan_error(folder.path()), ScanError::NothingUsable { .. }));

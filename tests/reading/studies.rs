@@ -125,3 +125,15 @@ fn the_same_images_have_the_same_fingerprint_wherever_they_lie() {
     }
     assert_ne!(first, fingerprint(moved.path()));
 }
+
+#[test]
+fn names_are_read_in_their_character_set() {
+    for set in ["ISO_IR 100", "ISO_IR 192"] {
+        let folder = tempdir().unwrap();
+        Image::at_z(0.0)
+            .with(text(tags::SPECIFIC_CHARACTER_SET, VR::CS, set))
+            .with(text(tags::PATIENT_NAME, VR::PN, "Sørensen^Åse"))
+            .write(folder.path(), "one.dcm");
+        assert_eq!(read_only(folder.path()).series.info.patient.name, "Sørensen^Åse", "{set}");
+    }
+}
