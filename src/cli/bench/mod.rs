@@ -5,6 +5,8 @@
 //! is none with the module needed, the peer's column stays empty.
 
 pub mod ai;
+pub mod contours;
+mod rows;
 
 use serde_json::json;
 use std::path::PathBuf;
@@ -51,7 +53,13 @@ impl BenchRow {
 type Benchmark = (&'static str, fn() -> anyhow::Result<Vec<BenchRow>>);
 
 /// All benchmarks.
-const BENCHMARKS: &[Benchmark] = &[("ai", ai::run)];
+const BENCHMARKS: &[Benchmark] = &[
+    ("read", rows::read),
+    ("rtstruct", rows::rtstruct),
+    ("edit", rows::edit),
+    ("contours", contours::run),
+    ("ai", ai::run),
+];
 
 /// Runs the command.
 ///
