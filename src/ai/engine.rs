@@ -7,6 +7,7 @@ use super::cpu::CpuNetwork;
 use super::gpu::BurnNetwork;
 use super::network::Network;
 use crate::device::DeviceChoice;
+use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,16 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// The handles of a wgpu device, to share one between window and networks.
 pub use burn::tensor::wgpu::WgpuSetup;
+
+/// The system's own graphics interface: looking through all of them (OpenGL) makes drivers write
+/// to standard error.
+const NATIVE_API: WgpuBackend = if cfg!(target_vendor = "apple") {
+    WgpuBackend::Metal
+} else if cfg!(windows) {
+    WgpuBackend::Dx12
+} else {
+    WgpuBackend::Vulkan
+};
 
 /// Why a model cannot run where it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +97,8 @@ fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
             DeviceKind::VirtualGpu(0),
             DeviceKind::Cpu,
         ] {
-            match quietly(|| Device::wgpu_options().device_kind(kind).init_with_setup()) {
+            let options = Device::wgpu_options().device_kind(kind).graphics_api(NATIVE_API);
+            match quietly(|| options.init_with_setup()) {
                 Ok(Ok((device, setup))) => {
                     let info = setup.adapter.get_info();
                     let software = format!("{:?}", info.device_type) == "Cpu";

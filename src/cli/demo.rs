@@ -164,11 +164,7 @@ fn draw(series: &Series, structures: &StructureSet, out: &Path, force: bool) -> 
         files.push(file);
     }
     let file = out.join("3d.png");
-    // The body would hide everything in it.
-    let mut organs = structures.clone();
-    organs.rois.retain(|roi| roi.roi_type != crate::patient::RoiType::External);
-    let inner = Picture { structures: &organs, ..picture };
-    inner.volume(VolumeStyle::Bone, &mut painter)?.write_png(&file, force)?;
+    picture.volume(VolumeStyle::Bone, &mut painter)?.write_png(&file, force)?;
     files.push(file);
     Ok(Pictures { files, device: painter.device() })
 }

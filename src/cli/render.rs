@@ -4,7 +4,7 @@ use super::bar::with_bar;
 use super::convert::read_structures;
 use crate::device::DeviceChoice;
 use crate::geometry::Point3;
-use crate::patient::{PatientInfo, Roi, Series, StructureSet, Unit, Volume};
+use crate::patient::{PatientInfo, Roi, RoiType, Series, StructureSet, Unit, Volume};
 use crate::render::{
     ColorMap, Interpolation, Labels, OrbitCamera, OutlineCache, Painter, PictureSize, Quality, RgbaImage,
     SliceCamera, SliceScene, SurfaceMesh, ViewFrame, ViewKind, VolumeScene, VolumeStyle, Window,
@@ -224,7 +224,11 @@ impl Picture<'_> {
         let mut scene = VolumeScene::new(camera, self.size_px, Some(Arc::clone(volume)), style);
         scene.window = self.window;
         scene.quality = if painter.is_fast() { Quality::Fine } else { Quality::Still };
-        let rois: Vec<&Arc<Roi>> = self.visible().collect();
+        // The body's surface would hide everything in it.
+        let mut rois: Vec<&Arc<Roi>> = self.visible().collect();
+        if rois.iter().any(|roi| roi.roi_type != RoiType::External) {
+            rois.retain(|roi| roi.roi_type != RoiType::External);
+        }
         let meshes: Vec<SurfaceMesh> =
             rois.par_iter().filter_map(|roi| surface_of_roi(roi, Some(volume), 1.5)).collect();
         scene.meshes = meshes;
