@@ -1,5 +1,5 @@
 //! `bench read`: from a folder of DICOM slices to voxels in memory, beside pydicom with numpy and
-//! SimpleITK's `ImageSeriesReader` on the same files in the same run.
+//! `SimpleITK`'s `ImageSeriesReader` on the same files in the same run.
 
 use crate::dicom::{read_series, scan};
 use crate::progress::Progress;
@@ -24,11 +24,11 @@ pub struct ReadTimes {
     pub total_s: f64,
     /// pydicom and numpy, s.
     pub pydicom_s: Option<f64>,
-    /// SimpleITK, s.
+    /// `SimpleITK`, s.
     pub simpleitk_s: Option<f64>,
     /// pydicom's time over ours.
     pub pydicom_ratio: Option<f64>,
-    /// SimpleITK's time over ours.
+    /// `SimpleITK`'s time over ours.
     pub simpleitk_ratio: Option<f64>,
     /// The bytes of the pixel data.
     pub pixel_bytes: u64,
@@ -60,7 +60,7 @@ pub fn run(folder: &Path, runs: usize) -> anyhow::Result<ReadTimes> {
         pixels.push(total - scanned);
         totals.push(total);
     }
-    let total_s = median(&mut totals);
+    let both_s = median(&mut totals);
     let peers = peers(folder, runs);
     if let Err(reason) = &peers {
         eprintln!("note: pydicom and SimpleITK were not timed: {reason:#}");
@@ -72,11 +72,11 @@ pub fn run(folder: &Path, runs: usize) -> anyhow::Result<ReadTimes> {
         runs,
         scan_s: median(&mut scans),
         pixels_s: median(&mut pixels),
-        total_s,
+        total_s: both_s,
         pydicom_s: peer("pydicom"),
         simpleitk_s: peer("simpleitk"),
-        pydicom_ratio: peer("pydicom").map(|seconds| seconds / total_s),
-        simpleitk_ratio: peer("simpleitk").map(|seconds| seconds / total_s),
+        pydicom_ratio: peer("pydicom").map(|seconds| seconds / both_s),
+        simpleitk_ratio: peer("simpleitk").map(|seconds| seconds / both_s),
         pixel_bytes,
         peak_memory_ratio: peak.map(|bytes| bytes as f64 / pixel_bytes as f64),
     })

@@ -59,16 +59,13 @@ fn drop_repeated_instances(loose: Vec<Loose>, warnings: &mut Vec<DataWarning>) -
             continue;
         }
         let key = (Arc::clone(&instance.sop_instance_uid), instance.frame);
-        match seen.get(&key) {
-            Some(first) => {
-                let first = first.file_name().unwrap_or_default().to_string_lossy();
-                let message = format!("it is the same image as {first} (same SOPInstanceUID); left out");
-                warnings.push(DataWarning::new(image.path(), message));
-            }
-            None => {
-                seen.insert(key, image.path().to_owned());
-                kept.push(image);
-            }
+        if let Some(first) = seen.get(&key) {
+            let first = first.file_name().unwrap_or_default().to_string_lossy();
+            let message = format!("it is the same image as {first} (same SOPInstanceUID); left out");
+            warnings.push(DataWarning::new(image.path(), message));
+        } else {
+            seen.insert(key, image.path().to_owned());
+            kept.push(image);
         }
     }
     warnings.dedup();
@@ -313,7 +310,8 @@ fn entry_of(stack: Stack) -> Result<SeriesEntry, DataWarning> {
     let path = common_path(&slices);
     let mut info = (*slices[0].info).clone();
     if !name.is_empty() {
-        info.description = format!("{} ({name})", info.description).trim().to_owned();
+        let described = format!("{} ({name})", info.description);
+        described.trim().clone_into(&mut info.description);
     }
     let images: Vec<Image> = slices.into_iter().map(|loose| loose.image).collect();
     let reference = &images[images.len() / 2];

@@ -242,8 +242,9 @@ fn one_image(
 }
 
 /// Orthogonal unit vectors from Image Orientation Patient.
-fn directions([a, b, c, d, e, f]: [f64; 6]) -> Result<(Vector3, Vector3), String> {
-    let (row, column) = (Vector3::new(a, b, c), Vector3::new(d, e, f));
+fn directions(cosines: [f64; 6]) -> Result<(Vector3, Vector3), String> {
+    let (row, column) =
+        (Vector3::from_column_slice(&cosines[..3]), Vector3::from_column_slice(&cosines[3..]));
     let wrong = || "its ImageOrientationPatient is not two perpendicular unit vectors; left out".to_owned();
     let unit = |v: Vector3| {
         let norm = v.norm();

@@ -42,14 +42,15 @@ fn even(offsets_mm: &[f64], gaps: &[f64], step: f64) -> Option<Layout> {
     if multiples.iter().any(|m| !(1.0..=1000.0).contains(m)) {
         return None;
     }
-    let wide = multiples.iter().filter(|m| **m > 1.0).count();
-    let lasting = multiples.windows(3).any(|run| run[0] > 1.0 && run[1] == run[0] && run[2] == run[0]);
+    let multiples: Vec<usize> = multiples.into_iter().map(|m| m as usize).collect();
+    let wide = multiples.iter().filter(|m| **m > 1).count();
+    let lasting = multiples.windows(3).any(|run| run[0] > 1 && run[1] == run[0] && run[2] == run[0]);
     if lasting || wide * 2 > multiples.len() {
         return None;
     }
     let mut planes = vec![0_usize];
-    for multiple in &multiples {
-        planes.push(planes[planes.len() - 1] + *multiple as usize);
+    for multiple in multiples {
+        planes.push(planes[planes.len() - 1] + multiple);
     }
     let last = planes.len() - 1;
     let step_mm = (offsets_mm[last] - offsets_mm[0]) / planes[last] as f64;

@@ -71,9 +71,9 @@ pub(super) fn resample<T: Sample>(
         #[expect(clippy::cast_possible_truncation, reason = "a weight")]
         let t = t as f32;
         for ((value, a), b) in target.iter_mut().zip(slice(below)).zip(slice(above)) {
-            *value = if t == 0.0 {
+            *value = if t <= 0.0 {
                 *a
-            } else if t == 1.0 {
+            } else if t >= 1.0 {
                 *b
             } else if a.is_outside() || b.is_outside() {
                 if t < 0.5 { *a } else { *b }

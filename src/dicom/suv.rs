@@ -24,9 +24,9 @@ pub(super) struct PetFacts {
     pub weight_kg: Option<f64>,
     pub dose_bq: Option<f64>,
     pub half_life_s: Option<f64>,
-    /// Radiopharmaceutical Start DateTime, seconds.
+    /// When the injection began (`RadiopharmaceuticalStartDateTime`), seconds.
     pub injection: Option<f64>,
-    /// Radiopharmaceutical Start Time, seconds of the day.
+    /// The same by the time of day alone (`RadiopharmaceuticalStartTime`), seconds.
     pub injection_of_day: Option<f64>,
     /// Series date and time, seconds.
     pub series: Option<f64>,

@@ -202,16 +202,11 @@ fn choose(
             .enumerate()
             .filter(|(_, entry)| *entry.info.uid == *wanted)
             .max_by_key(|(n, entry)| (entry.slice_count(), std::cmp::Reverse(*n)));
-        return match found {
-            Some((n, _)) => Ok((n, None)),
-            None => {
-                let uids: Vec<&str> = library.series.iter().map(|entry| &*entry.info.uid).collect();
-                Err(OpenStudyError::UnknownSeries {
-                    wanted: wanted.to_owned(),
-                    available: uids.join(", "),
-                    path,
-                })
-            }
+        return if let Some((n, _)) = found {
+            Ok((n, None))
+        } else {
+            let uids: Vec<&str> = library.series.iter().map(|entry| &*entry.info.uid).collect();
+            Err(OpenStudyError::UnknownSeries { wanted: wanted.to_owned(), available: uids.join(", "), path })
         };
     }
     let entry = &library.series[default];

@@ -185,11 +185,11 @@ fn parse(fields: &Fields, path: &Path) -> Result<Header, NiftiError> {
         return Err(invalid(format!("it has {rank} dimensions")));
     }
     let mut sizes = [1_usize; 7];
-    for n in 0..usize::try_from(rank).unwrap_or(0) {
-        sizes[n] = usize::try_from(fields.dim(n + 1))
+    for (n, size) in (1..).zip(sizes.iter_mut().take(usize::try_from(rank).unwrap_or(0))) {
+        *size = usize::try_from(fields.dim(n))
             .ok()
             .filter(|size| *size > 0)
-            .ok_or_else(|| invalid(format!("dimension {} has size {}", n + 1, fields.dim(n + 1))))?;
+            .ok_or_else(|| invalid(format!("dimension {n} has size {}", fields.dim(n))))?;
     }
     let code = fields.short(if fields.second { 12 } else { 70 });
     let kind = Type::from_code(code)
