@@ -4,7 +4,7 @@
 //! thin is found by closeness of edges first (cheap, on every gesture); only a ring with a hit is
 //! opened morphologically, with a disc of one pixel's diameter.
 
-use crate::geometry::{Point2, Polygon, Ring, clip, ring_area, stroke};
+use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, stroke};
 use std::collections::{HashMap, HashSet};
 use std::f64::consts::FRAC_PI_4;
 
@@ -27,12 +27,20 @@ pub fn without_slivers(before: &[Polygon], after: Vec<Polygon>, pixel_mm: f64) -
             continue;
         }
         piece.holes.retain(|hole| is_old(hole) || ring_area(hole).abs() >= least_area);
-        let small = perimeter(&piece.outer) < 12.0 * pixel_mm;
-        if small || has_thin_part(&piece, &old, pixel_mm) {
-            kept.extend(opened(&piece, &old, pixel_mm));
-        } else {
-            kept.push(piece);
+        if perimeter(&piece.outer) < 12.0 * pixel_mm {
+            kept.extend(opened(&piece, None, &old, pixel_mm));
+            continue;
         }
+        let spots = thin_spots(&piece, &old, pixel_mm);
+        if spots.is_empty() {
+            kept.push(piece);
+            continue;
+        }
+        let mut pieces = vec![piece];
+        for spot in spots {
+            pieces = pieces.iter().flat_map(|piece| opened(piece, Some(spot), &old, pixel_mm)).collect();
+        }
+        kept.extend(pieces);
     }
     kept
 }
@@ -53,25 +61,78 @@ struct Mark {
     fresh: bool,
 }
 
-/// Whether two parts of the boundary, one of them fresh, face each other through the inside at less
-/// than a pixel, other than at a corner.
-fn has_thin_part(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> bool {
-    let mut marks = Vec::new();
-    let mut lengths = Vec::new();
-    for (index, ring) in piece.rings().enumerate() {
-        let mut along = 0.0;
-        for (a, b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
-            let fresh = !old.contains(&bits(*a)) || !old.contains(&bits(*b));
-            let length = (b - a).norm();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
-            let steps = (length / (pixel_mm * 0.4)).ceil().clamp(1.0, 4096.0) as u32;
-            for step in 0..steps {
-                let t = f64::from(step) / f64::from(steps);
-                marks.push(Mark { point: a + (b - a) * t, ring: index, along: along + length * t, fresh });
-            }
-            along += length;
+/// A box in plane coordinates.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    low: Point2,
+    high: Point2,
+}
+
+impl Spot {
+    fn at(point: Point2) -> Self {
+        Self { low: point, high: point }
+    }
+
+    fn with(self, point: Point2) -> Self {
+        Self {
+            low: Point2::new(self.low.x.min(point.x), self.low.y.min(point.y)),
+            high: Point2::new(self.high.x.max(point.x), self.high.y.max(point.y)),
         }
-        lengths.push(along);
+    }
+
+    fn grown(self, by_mm: f64) -> Self {
+        let by = Vector2::new(by_mm, by_mm);
+        Self { low: self.low - by, high: self.high + by }
+    }
+
+    fn holds(&self, point: Point2) -> bool {
+        (self.low.x..=self.high.x).contains(&point.x) && (self.low.y..=self.high.y).contains(&point.y)
+    }
+
+    fn polygon(&self) -> Polygon {
+        let (low, high) = (self.low, self.high);
+        Polygon::from_outer(vec![low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)])
+    }
+}
+
+/// Where two parts of the boundary, one of them fresh, face each other through the inside at less
+/// than a pixel, other than at a blunt corner: boxes around such places, apart from one another.
+fn thin_spots(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<Spot> {
+    let near = pixel_mm * 0.9;
+    let far = pixel_mm * 3.0;
+    let is_fresh = |a: &Point2, b: &Point2| !old.contains(&bits(*a)) || !old.contains(&bits(*b));
+    let edges = || {
+        piece.rings().enumerate().flat_map(|(index, ring)| {
+            ring.iter().zip(ring.iter().cycle().skip(1)).map(move |(a, b)| (index, a, b))
+        })
+    };
+    let reach = edges()
+        .filter(|(_, a, b)| is_fresh(a, b))
+        .flat_map(|(_, a, b)| [*a, *b])
+        .fold(None, |reach: Option<Spot>, point| Some(reach.map_or(Spot::at(point), |r| r.with(point))));
+    let Some(reach) = reach.map(|reach| reach.grown(pixel_mm * 2.0)) else { return Vec::new() };
+
+    let mut marks = Vec::new();
+    let mut lengths = vec![0.0; piece.holes.len() + 1];
+    for (ring, a, b) in edges() {
+        let along: f64 = lengths[ring];
+        let length = (b - a).norm();
+        lengths[ring] += length;
+        let edge = Spot::at(*a).with(*b);
+        if edge.high.x < reach.low.x
+            || edge.low.x > reach.high.x
+            || edge.high.y < reach.low.y
+            || edge.low.y > reach.high.y
+        {
+            continue;
+        }
+        let fresh = is_fresh(a, b);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
+        let steps = (length / (pixel_mm * 0.4)).ceil().clamp(1.0, 4096.0) as u32;
+        for step in 0..steps {
+            let t = f64::from(step) / f64::from(steps);
+            marks.push(Mark { point: a + (b - a) * t, ring, along: along + length * t, fresh });
+        }
     }
     #[expect(clippy::cast_possible_truncation, reason = "millimetres over a pixel")]
     let cell = |point: Point2| ((point.x / pixel_mm).floor() as i64, (point.y / pixel_mm).floor() as i64);
@@ -79,9 +140,7 @@ fn has_thin_part(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> b
     for (index, mark) in marks.iter().enumerate() {
         cells.entry(cell(mark.point)).or_default().push(index);
     }
-    let near = pixel_mm * 0.9;
-    let far = pixel_mm * 3.0;
-    marks.iter().filter(|mark| mark.fresh).any(|mark| {
+    let faces_another = |mark: &Mark| {
         let (x, y) = cell(mark.point);
         (x - 1..=x + 1)
             .flat_map(|x| (y - 1..=y + 1).map(move |y| (x, y)))
@@ -95,32 +154,41 @@ fn has_thin_part(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> b
                     && (other.point - mark.point).norm() < near
                     && piece.contains(mark.point + (other.point - mark.point) * 0.5)
             })
-    })
+    };
+    let mut spots: Vec<Spot> = Vec::new();
+    for mark in marks.iter().filter(|mark| mark.fresh && faces_another(mark)) {
+        let close = |spot: &Spot| spot.grown(pixel_mm * 6.0).holds(mark.point);
+        match spots.iter().position(close) {
+            Some(index) => spots[index] = spots[index].with(mark.point),
+            None => spots.push(Spot::at(mark.point)),
+        }
+    }
+    spots
 }
 
-/// The piece without its fresh parts in which a disc of a pixel's diameter does not fit. Corners
-/// lose nothing: what is taken off must be longer than a pixel or be a whole piece.
-fn opened(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<Polygon> {
-    let whole = std::slice::from_ref(piece);
+/// The piece without its fresh parts in which a disc of a pixel's diameter does not fit, looking
+/// at the surroundings of `spot` only, or everywhere. Corners lose nothing: what is taken off must
+/// be longer than a pixel or be a whole piece.
+fn opened(piece: &Polygon, spot: Option<Spot>, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<Polygon> {
+    let all = std::slice::from_ref(piece);
+    // What is cut off at the window's edge looks thin there: nothing near the edge is taken.
+    let window = spot.map(|spot| spot.grown(pixel_mm * 6.0));
+    let trusted = spot.map(|spot| spot.grown(pixel_mm * 4.0));
+    let part = window.map_or_else(|| all.to_vec(), |window| clip::intersection(all, &[window.polygon()]));
     let radius = pixel_mm / 2.0 * 0.98;
-    let core = clip::difference(whole, &border(whole, radius));
-    if core.is_empty() {
-        return Vec::new();
-    }
+    let core = clip::difference(&part, &border(&part, radius));
     // A little more than it was eroded, so that rounding leaves no film along the boundary.
     let fat = clip::union(&core, &border(&core, radius * 1.05));
-    let thin = clip::difference(whole, &fat);
-    let is_fresh = |part: &Polygon| {
-        part.rings()
-            .flatten()
-            .any(|point| !old.contains(&bits(*point)) && piece.rings().any(|ring| ring.contains(point)))
+    let thin = clip::difference(&part, &fat);
+    let fresh: HashSet<(u64, u64)> =
+        piece.rings().flatten().map(|point| bits(*point)).filter(|point| !old.contains(point)).collect();
+    let is_taken = |part: &Polygon| {
+        perimeter(&part.outer) > 2.5 * pixel_mm
+            && part.rings().flatten().any(|point| fresh.contains(&bits(*point)))
+            && trusted.is_none_or(|trusted| part.outer.iter().all(|point| trusted.holds(*point)))
     };
-    let long = |part: &Polygon| perimeter(&part.outer) > 2.5 * pixel_mm;
-    let taken: Vec<Polygon> = thin.into_iter().filter(|part| long(part) && is_fresh(part)).collect();
-    if taken.is_empty() {
-        return vec![piece.clone()];
-    }
-    let mut rest = clip::difference(whole, &taken);
+    let taken: Vec<Polygon> = thin.into_iter().filter(is_taken).collect();
+    let mut rest = if taken.is_empty() { vec![piece.clone()] } else { clip::difference(all, &taken) };
     rest.retain(|part| part.area_mm2() >= FRAC_PI_4 * pixel_mm * pixel_mm);
     rest
 }
