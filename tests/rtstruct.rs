@@ -238,8 +238,8 @@ fn foreign_contours_are_understood_and_go_out_as_they_came() {
     let flat = [[0.0, 0.0, z(1)], [5.0, 0.0, z(1)], [9.0, 0.0, z(1)]];
     let bent = [[0.0, 0.0, z(1)], [5.0, 0.0, z(2)], [5.0, 5.0, z(1)], [0.0, 5.0, z(3)]];
     let (outer, inner) = (square(0.0, 0.0, 10.0, z(3)), square(2.0, 2.0, 3.0, z(3)));
-    let (a, b) = (square(0.0, 0.0, 4.0, z(4)), square(2.0, 2.0, 4.0, z(4)));
-    let (c, d) = (square(0.0, 0.0, 4.0, z(5)), square(2.0, 2.0, 4.0, z(5)));
+    let overlapping = [square(0.0, 0.0, 4.0, z(4)), square(2.0, 2.0, 4.0, z(4))];
+    let exclusive = [square(0.0, 0.0, 4.0, z(5)), square(2.0, 2.0, 4.0, z(5))];
     let off = square(0.0, 0.0, 2.0, z(6) + 1.0);
     let near = square(0.0, 0.0, 2.0, z(7) + 0.04);
     let contours = foreign(&[
@@ -252,10 +252,10 @@ fn foreign_contours_are_understood_and_go_out_as_they_came() {
         (OpenNonplanar, &bent),
         (ClosedPlanar, &flat),
         (ClosedPlanar, &bent),
-        (ClosedPlanar, &a),
-        (ClosedPlanar, &b),
-        (ClosedPlanarXor, &c),
-        (ClosedPlanarXor, &d),
+        (ClosedPlanar, &overlapping[0]),
+        (ClosedPlanar, &overlapping[1]),
+        (ClosedPlanarXor, &exclusive[0]),
+        (ClosedPlanarXor, &exclusive[1]),
         (ClosedPlanar, &off),
         (ClosedPlanar, &near),
     ]);

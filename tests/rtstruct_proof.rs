@@ -29,7 +29,7 @@ fn structures(series: &Series, labels: &Path) -> StructureSet {
     StructureSet { rois: rois.collect(), ..shared::empty_set(series) }
 }
 
-/// Hands our masks to the Python scripts (tests/python/masks_file.py).
+/// Hands our masks to the Python scripts (`tests/python/masks_file.py`).
 fn write_masks(set: &StructureSet, series: &Series, path: &Path) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
     for roi in &set.rois {
@@ -109,7 +109,7 @@ fn prove(images: &Path, labels: &Path) {
 }
 
 /// Dice of at least 0.98 within the reader's own drawing rule: plastimatch draws as we do; rt-utils
-/// paints the outline itself, which tests/python/other_readers.py leaves to us.
+/// paints the outline itself, which `tests/python/other_readers.py` leaves to us.
 fn check_reader(reader: &str, said: &serde_json::Value) {
     let rois = said["rois"].as_array().unwrap();
     assert!(!rois.is_empty(), "{reader}");

@@ -64,35 +64,35 @@ pub fn run(folder: &Path, labels: &Path, step: usize, runs: usize) -> anyhow::Re
     write_rtstruct(&set, &series, &file, &WriteRtstructOptions::default())?;
     drop((set, series, map));
 
-    let (mut opens, mut reads, mut masks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut opened, mut parsed, mut filled) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs.max(1) {
         let start = Instant::now();
         let series = Study::open(&folders, None, &Progress::new())?.series;
-        let opened = start.elapsed().as_secs_f64();
+        let images_at = start.elapsed().as_secs_f64();
         let read = read_rtstruct(&file, Some(&series))?;
-        let loaded = start.elapsed().as_secs_f64();
+        let contours_at = start.elapsed().as_secs_f64();
         let made: Vec<Mask> = read.set.rois.iter().map(|roi| Mask::of_roi(roi, &series.volume)).collect();
         let done = start.elapsed().as_secs_f64();
         anyhow::ensure!(made.iter().all(|mask| mask.count() > 0), "a structure has no voxel");
-        opens.push(opened);
-        reads.push(loaded - opened);
-        masks.push(done - loaded);
+        opened.push(images_at);
+        parsed.push(contours_at - images_at);
+        filled.push(done - contours_at);
     }
-    let (open_s, read_s, masks_s) = (median(&mut opens), median(&mut reads), median(&mut masks));
-    let peer = rt_utils(&file, folder);
-    if let Err(reason) = &peer {
+    let (open_s, parse_s, masks_s) = (median(&mut opened), median(&mut parsed), median(&mut filled));
+    let times = rt_utils(&file, folder);
+    if let Err(reason) = &times {
         eprintln!("note: rt-utils was not timed: {reason:#}");
     }
-    let peer = |key: &str| peer.as_ref().ok().and_then(|times| times[key].as_f64());
-    let (load, all) = (peer("load"), peer("masks"));
+    let theirs = |key: &str| times.as_ref().ok().and_then(|times| times[key].as_f64());
+    let (load, all) = (theirs("load"), theirs("masks"));
     Ok(RtstructTimes {
         rois: count,
-        load_s: open_s + read_s,
+        load_s: open_s + parse_s,
         masks_s,
         rt_utils_load_s: load,
         rt_utils_masks_s: all,
-        masks_ratio: all.map(|seconds| seconds / (read_s + masks_s)),
-        total_ratio: load.zip(all).map(|(load, all)| (load + all) / (open_s + read_s + masks_s)),
+        masks_ratio: all.map(|seconds| seconds / (parse_s + masks_s)),
+        total_ratio: load.zip(all).map(|(load, all)| (load + all) / (open_s + parse_s + masks_s)),
     })
 }
 

@@ -143,19 +143,16 @@ fn grouped(contours: &[SourceContour], frame: &Frame, counts: &mut Counts) -> Ve
                 continue;
             }
         };
-        let same = |group: &&mut Group| match slice {
+        let same = |group: &Group| match slice {
             Some(_) => group.slice == slice,
             None => group.slice.is_none() && group.plane.coincides(&plane, SAME_PLANE_MM),
         };
         // Files list a plane's contours together, so the last groups match first.
-        let group = match groups.iter_mut().rev().find(same) {
-            Some(group) => group,
-            None => {
-                groups.push(Group { slice, plane, contours: Vec::new(), rings: Vec::new() });
-                let last = groups.len() - 1;
-                &mut groups[last]
-            }
-        };
+        let at = groups.iter().rposition(same).unwrap_or_else(|| {
+            groups.push(Group { slice, plane, contours: Vec::new(), rings: Vec::new() });
+            groups.len() - 1
+        });
+        let group = &mut groups[at];
         group.contours.push(index);
         group.rings.push(points.iter().map(|point| group.plane.project(*point)).collect());
     }

@@ -72,7 +72,7 @@ impl Lay {
     pub fn axial() -> Self {
         Self {
             directions: [Vector3::x(), Vector3::y()],
-            spacing_mm: [0.9765625, 0.9765625],
+            spacing_mm: [0.976_562_5, 0.976_562_5],
             offsets_mm: (0..12).map(|k| 2.5 * f64::from(k)).collect(),
         }
     }
@@ -121,7 +121,7 @@ pub fn series(name: &str, lay: &Lay) -> Series {
         })
         .collect();
     let count: usize = dims.iter().product();
-    let voxels = (0..count).map(|n| (n % 2000) as i16 - 1000).collect();
+    let voxels = (0..count).map(|n| i16::try_from(n % 2000).unwrap() - 1000).collect();
     Series {
         info: SeriesInfo {
             patient: PatientInfo {
