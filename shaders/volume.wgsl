@@ -17,7 +17,8 @@ struct Rays {
     view: vec4<f32>,
     // The transfer table's first value, 1 / its range, value where there is none, step in mm.
     transfer: vec4<f32>,
-    // The gradient (per mm) from which on a place is lit as a surface, largest number of steps.
+    // The gradient (per mm) from which on a place is lit as a surface, largest number of steps,
+    // the value up to which nothing shows.
     surface: vec4<f32>,
     // The size of the grid of bricks.
     bricks: vec4<i32>,
@@ -140,6 +141,11 @@ fn fs_main(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
             continue;
         }
         let next = value_at(start + way * (depth + step_mm));
+        if max(value, next) <= rays.surface.z {
+            value = next;
+            n += 1.0;
+            continue;
+        }
         let from_place = table_place(value);
         let to_place = table_place(next);
         var optical: vec4<f32>;

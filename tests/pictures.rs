@@ -211,6 +211,68 @@ fn a_surface_before_the_bone_hides_it_and_one_behind_is_hidden() {
 }
 
 #[test]
+fn the_patients_left_front_and_head_are_where_radiologists_expect_them() {
+    // A bright voxel to the left, in front and towards the head of the middle, in a volume stored
+    // feet first, prone: neither axis nor order of the voxels may matter.
+    let steps = [-Vector3::x() * 2.0, -Vector3::y() * 2.0, -Vector3::z() * 2.0];
+    let grid = Grid::new([21, 21, 21], Point3::new(20.0, 20.0, 20.0), steps).unwrap();
+    let bright = Point3::new(10.0, -10.0, 10.0);
+    let mut values = vec![0_i16; grid.len()];
+    let voxel = grid.voxel_of(bright).map(|n| n.round() as usize);
+    values[grid.index_of(voxel).unwrap()] = 1000;
+    let voxels = Voxels::I16(values);
+    let volume = Arc::new(Volume { grid, voxels, unit: Unit::Hu, slices: Vec::new(), native: None });
+    for (kind, x, y) in
+        [(ViewKind::Axial, 126, 42), (ViewKind::Sagittal, 42, 42), (ViewKind::Coronal, 126, 42)]
+    {
+        let camera = SliceCamera::fit(&volume.grid, kind, bright, [168, 168]);
+        let image = cpu::render_slice(&SliceScene::new(
+            camera,
+            Some(Arc::clone(&volume)),
+            Window::new(500.0, 1000.0),
+        ));
+        let brightest = (0..168 * 168_u32).map(|n| [n % 168, n / 168]).max_by_key(|at| image.pixel(*at)[0]);
+        let [bx, by] = brightest.unwrap();
+        assert!(bx.abs_diff(x) <= 8 && by.abs_diff(y) <= 8, "{kind:?}: at {bx}, {by}");
+    }
+}
+
+#[test]
+fn the_command_line_draws_every_view_and_never_overwrites_unasked() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/head-neck/valid");
+    let Some(patient) = std::fs::read_dir(data).ok().and_then(|mut found| found.next()?.ok()) else {
+        println!("skipped: no shared data");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |view: &str, more: &[&str]| {
+        let out = folder.path().join(format!("{view}.png"));
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_delineo"))
+            .args(["render", "--view", view, "--size", "160x120", "--device", "cpu", "--out"])
+            .arg(&out)
+            .args(more)
+            .arg("--structures")
+            .arg(patient.path().join("labels.nii.gz"))
+            .arg(patient.path().join("ct.nii.gz"))
+            .output()
+            .unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned(), out)
+    };
+    for view in ["axial", "sagittal", "coronal", "3d"] {
+        let (code, said, out) = draw(view, &[]);
+        assert_eq!(code, Some(0), "{said}");
+        let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(out).unwrap()));
+        let reader = decoder.read_info().unwrap();
+        assert_eq!((reader.info().width, reader.info().height), (160, 120));
+    }
+    let (code, said, _) = draw("axial", &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.lines().last().unwrap().contains("--force"), "{said}");
+    assert_eq!(draw("axial", &["--force", "--at", "-10,20,5", "--window", "-600,1500"]).0, Some(0));
+    assert_eq!(draw("axial", &["--force", "--window", "40"]).0, Some(2));
+}
+
+#[test]
 fn everything_is_drawn_again_after_the_device_was_lost() {
     let Some(mut renderer) = renderer() else { return };
     let (slice, volume) = (slice_scene(ViewKind::Axial), volume_scene(VolumeStyle::Bone, Quality::Still));

@@ -189,8 +189,8 @@ impl Picture<'_> {
     pub fn slice(&self, kind: ViewKind, painter: &mut Painter) -> anyhow::Result<RgbaImage> {
         let volume = &self.series.volume;
         let frame = ViewFrame::of(&volume.grid);
-        let place = frame.nearest_slice(volume, kind, self.place_mm());
-        let camera = SliceCamera::fit(&volume.grid, kind, place.through_mm, self.size_px);
+        let slice = frame.nearest_slice(volume, kind, self.place_mm());
+        let camera = SliceCamera::fit(&volume.grid, kind, slice.through_mm, self.size_px);
         let mut scene = SliceScene::new(camera, Some(Arc::clone(volume)), self.window);
         scene.interpolation = Interpolation::Linear;
         scene.pixels_per_point = self.pixels_per_point();
@@ -201,10 +201,10 @@ impl Picture<'_> {
         let plane = camera.plane();
         scene.outlines = self.visible().map(|roi| cache.outline(roi, Some(volume), &plane)).collect();
         let mut image = painter.render_slice(&scene)?;
-        let missing = if place.is_missing { ", missing from the series" } else { "" };
+        let missing = if slice.is_missing { ", missing from the series" } else { "" };
         let position = vec![
-            format!("{} {}{missing}", kind.label(), position_text(&frame, kind, place.through_mm)),
-            format!("slice {} of {}", place.number, place.count),
+            format!("{} {}{missing}", kind.label(), position_text(&frame, kind, slice.through_mm)),
+            format!("slice {} of {}", slice.number, slice.count),
             window_text(self.window, volume),
         ];
         annotate_slice(&mut image, &camera, &self.labels(position));

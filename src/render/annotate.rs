@@ -105,16 +105,16 @@ fn draw_scale(image: &mut RgbaImage, mm_per_pixel: f64, size: f32) {
     let (right, y) = ((width - size).floor(), (height - size).floor());
     let left = (right - length).floor();
     let thick = (size / 9.0).round().max(1.0);
-    let tick = (size * 0.35).round();
+    let mark = (size * 0.35).round();
     let pieces =
-        [[left, y - thick, right, y], [left, y - tick, left + thick, y], [right - thick, y - tick, right, y]];
+        [[left, y - thick, right, y], [left, y - mark, left + thick, y], [right - thick, y - mark, right, y]];
     for [l, t, r, b] in pieces {
         fill_rect(image, [l - 1.0, t - 1.0, r + 1.0, b + 1.0], [0.0; 3], 0.45);
     }
     for piece in pieces {
         fill_rect(image, piece, INK, 1.0);
     }
-    draw(image, &length_text(length_mm), [right, y - tick - size * 0.3], Align::Right, size, INK);
+    draw(image, &length_text(length_mm), [right, y - mark - size * 0.3], Align::Right, size, INK);
 }
 
 fn fill_rect(image: &mut RgbaImage, [left, top, right, bottom]: [f32; 4], color: [f32; 3], opacity: f32) {

@@ -233,7 +233,7 @@ fn draw_rays(
         light: four(light),
         view: four(view),
         transfer: [table.low, 1.0 / (table.high - table.low), table.floor, map.step_mm],
-        surface: [table.surface_gradient, most_steps, 0.0, 0.0],
+        surface: [table.surface_gradient, most_steps, table.invisible_below(), 0.0],
         bricks: [bi, bj, bk, 0],
     };
     let entries: Vec<[f32; 4]> = table.integral.iter().chain(&table.at).copied().collect();

@@ -81,10 +81,10 @@ impl ViewFrame {
             }
         }
         let direction = |patient_axis: usize| {
-            let axis = axes[grid_axes[patient_axis]];
+            let own = axes[grid_axes[patient_axis]];
             let mut exact = Vector3::zeros();
             exact[patient_axis] = 1.0;
-            let signed = if axis[patient_axis] < 0.0 { -axis } else { axis };
+            let signed = if own[patient_axis] < 0.0 { -own } else { own };
             if (signed - exact).norm() < 2e-4 { exact } else { signed }
         };
         let spacing = grid.spacing_mm();

@@ -113,10 +113,16 @@ impl GpuVolume {
     /// # Errors
     /// When not even that fits.
     pub fn upload(gpu: &Gpu, volume: &Volume) -> Result<Self, UploadVolumeError> {
+        let limit = usize::try_from(gpu.device().limits().max_texture_dimension_3d).unwrap_or(usize::MAX);
+        Self::upload_within(gpu, volume, limit)
+    }
+
+    /// [`Self::upload`] into a texture of at most `limit` texels along each side.
+    fn upload_within(gpu: &Gpu, volume: &Volume, limit: usize) -> Result<Self, UploadVolumeError> {
         let layout = layout(gpu.device());
         [1, 2, 4]
             .into_iter()
-            .find_map(|stride| Self::try_upload(gpu, &layout, volume, stride))
+            .find_map(|stride| Self::try_upload(gpu, &layout, volume, stride, limit))
             .ok_or(UploadVolumeError { size_mb: volume.grid.len() * 2 / 1_000_000 })
     }
 
@@ -135,9 +141,14 @@ impl GpuVolume {
         self.stride > 1
     }
 
-    fn try_upload(gpu: &Gpu, layout: &wgpu::BindGroupLayout, volume: &Volume, stride: usize) -> Option<Self> {
+    fn try_upload(
+        gpu: &Gpu,
+        layout: &wgpu::BindGroupLayout,
+        volume: &Volume,
+        stride: usize,
+        limit: usize,
+    ) -> Option<Self> {
         let dims = volume.grid.dims().map(|n| n.div_ceil(stride).max(1));
-        let limit = usize::try_from(gpu.device().limits().max_texture_dimension_3d).ok()?;
         let tiling = Tiling::new(dims, limit)?;
         let is_float = matches!(volume.voxels, Voxels::F32(_));
         let format = if is_float { wgpu::TextureFormat::R32Float } else { wgpu::TextureFormat::R16Sint };
@@ -320,6 +331,34 @@ mod tests {
         assert_eq!(tiling.tile, [512, 512, 1300]);
         assert_eq!(tiling.texture_size(), [1024, 512, 1300]);
         assert_eq!(tiling.place([0, 0, 1]), [512, 0, 0]);
+    }
+
+    #[test]
+    fn a_folded_volume_gives_the_same_picture() {
+        use crate::geometry::{Grid, Point3, Vector3};
+        use crate::patient::Unit;
+        use crate::render::{Renderer, SliceCamera, SliceScene, ViewKey, Window};
+        let Ok(gpu) = Gpu::headless(true) else {
+            println!("skipped: no adapter");
+            return;
+        };
+        let steps = [Vector3::x(), Vector3::y(), Vector3::z()];
+        let grid = Grid::new([20, 9, 70], Point3::origin(), steps).unwrap();
+        let values = (0..20 * 9 * 70_i16).map(|n| n.wrapping_mul(7919) % 1000).collect();
+        let (unit, slices) = (Unit::Hu, Vec::new());
+        let volume = Volume { grid, voxels: Voxels::I16(values), unit, slices, native: None };
+        let volume = std::sync::Arc::new(volume);
+        let camera = SliceCamera::coronal(&volume.grid, Point3::new(0.0, 4.3, 0.0), [40, 140]);
+        let scene = SliceScene::new(camera, Some(std::sync::Arc::clone(&volume)), Window::new(500.0, 1000.0));
+        let picture = |limit: usize| {
+            let mut renderer = Renderer::new(gpu.clone(), None);
+            let folded = GpuVolume::upload_within(&gpu, &volume, limit).unwrap();
+            assert!(!folded.is_reduced());
+            renderer.adopt(std::sync::Arc::clone(&volume), folded);
+            renderer.prepare_slice(ViewKey(0), &scene).unwrap();
+            renderer.read_picture(ViewKey(0)).unwrap()
+        };
+        assert!(picture(2048) == picture(30), "two tiles along k and no more room along i");
     }
 
     #[test]

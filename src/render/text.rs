@@ -52,12 +52,11 @@ impl OutlinePen for Edges {
     }
 
     fn curve_to(&mut self, cx0: f32, cy0: f32, cx1: f32, cy1: f32, x: f32, y: f32) {
-        let (p, q, r, to) = (self.at, self.placed(cx0, cy0), self.placed(cx1, cy1), self.placed(x, y));
+        let points = [self.at, self.placed(cx0, cy0), self.placed(cx1, cy1), self.placed(x, y)];
         for t in [0.2, 0.4, 0.6, 0.8, 1.0_f32] {
             let s = 1.0 - t;
-            self.line([0, 1].map(|a| {
-                s * s * s * p[a] + 3.0 * s * s * t * q[a] + 3.0 * s * t * t * r[a] + t * t * t * to[a]
-            }));
+            let weights = [s * s * s, 3.0 * s * s * t, 3.0 * s * t * t, t * t * t];
+            self.line([0, 1].map(|a| (0..4).map(|n| weights[n] * points[n][a]).sum()));
         }
     }
 
@@ -134,7 +133,7 @@ pub(super) fn draw(
                     dark = dark.max(cover[u + cols * v] * (1.0 - distance / (rim + 0.5)).clamp(0.0, 1.0));
                 }
             }
-            image.blend(place(x, y), [0.0; 3], 0.75 * dark);
+            image.blend(place(x, y), [0.0; 3], 0.85 * dark);
         }
     }
     for y in 0..rows {

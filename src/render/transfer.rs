@@ -63,6 +63,11 @@ impl TransferTable {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0) * last
     }
 
+    /// The value up to which nothing shows.
+    pub fn invisible_below(&self) -> f32 {
+        if self.at[0][3] > 0.0 { f32::MIN } else { self.low }
+    }
+
     /// Whether any value of `low..=high` shows.
     pub fn shows(&self, low: f32, high: f32) -> bool {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]

@@ -229,8 +229,9 @@ impl Quality {
     #[must_use]
     pub fn step(self) -> f64 {
         match self {
-            Self::Moving => 1.5,
-            Self::Still | Self::Fine => 0.7,
+            Self::Moving => 2.0,
+            Self::Still => 1.0,
+            Self::Fine => 0.7,
         }
     }
 }

@@ -69,23 +69,21 @@ impl<'a, T: Texel> Sampler<'a, T> {
     /// The eight voxels around a place, i fastest, and the place between them.
     #[inline]
     fn corners(&self, at: [f32; 3]) -> ([f32; 8], [f32; 3]) {
-        let low = at.map(f32::floor);
-        #[expect(clippy::cast_possible_truncation, reason = "image coordinates")]
-        let [i, j, k] = low.map(|x| x as i32);
-        let weight = [at[0] - low[0], at[1] - low[1], at[2] - low[2]];
-        if i >= 0 && j >= 0 && k >= 0 && i < self.last[0] && j < self.last[1] && k < self.last[2] {
+        let low = at.map(floor);
+        #[expect(clippy::cast_precision_loss, reason = "image coordinates")]
+        let weight = [at[0] - low[0] as f32, at[1] - low[1] as f32, at[2] - low[2] as f32];
+        if (0..3).all(|axis| low[axis] >= 0 && low[axis] < self.last[axis]) {
             #[expect(clippy::cast_sign_loss, reason = "checked above")]
-            let start = i as usize + self.size[0] * (j as usize + self.size[1] * k as usize);
+            let start = low[0] as usize + self.size[0] * (low[1] as usize + self.size[1] * low[2] as usize);
             let (row, slice) = (self.size[0], self.size[0] * self.size[1]);
             let pair = |start: usize| {
                 let two = &self.values[start..start + 2];
                 [two[0].value(), two[1].value()]
             };
-            let (a, b, c, d) =
-                (pair(start), pair(start + row), pair(start + slice), pair(start + slice + row));
-            return ([a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]], weight);
+            let rows = [start, start + row, start + slice, start + slice + row].map(pair);
+            return (std::array::from_fn(|n| rows[n / 2][n % 2]), weight);
         }
-        let corner = |n: i32| self.voxel([i + (n & 1), j + (n >> 1 & 1), k + (n >> 2)]);
+        let corner = |n: i32| self.voxel([low[0] + (n & 1), low[1] + (n >> 1 & 1), low[2] + (n >> 2)]);
         ([0, 1, 2, 3, 4, 5, 6, 7].map(corner), weight)
     }
 
@@ -110,6 +108,16 @@ impl<'a, T: Texel> Sampler<'a, T> {
         let (corners, weight) = self.corners(at);
         trilinear(&corners.map(|value| value.max(floor)), weight)
     }
+}
+
+/// The integer at or below a place; `f32::floor` is a function call on plain x86-64.
+#[inline]
+fn floor(place: f32) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "image coordinates")]
+    let truncated = place as i32;
+    #[expect(clippy::cast_precision_loss, reason = "image coordinates")]
+    let is_above = truncated as f32 > place;
+    truncated - i32::from(is_above)
 }
 
 #[inline]

@@ -41,6 +41,8 @@ struct Caster<'a, T> {
     halfway: [f32; 3],
     brick_dims: [usize; 3],
     occupied: Vec<u8>,
+    /// Nothing shows up to this value.
+    below: f32,
 }
 
 fn cast_all<T: Texel>(
@@ -61,6 +63,7 @@ fn cast_all<T: Texel>(
         halfway: halfway(light, view),
         brick_dims: bricks.dims,
         occupied: bricks.occupied(table),
+        below: table.invisible_below(),
     };
     let width = rendered_size(scene)[0] as usize;
     // Small pieces: rays through the body cost many times those beside it.
@@ -104,14 +107,26 @@ impl<T: Texel> Caster<'_, T> {
         let (mut color, mut through) = ([0.0_f32; 3], 1.0_f32);
         let mut n = 0.0;
         let mut value = self.value(at(enter));
+        // Bricks are looked up once each: `brick` is the one the ray is in, which shows something.
+        let mut brick = usize::MAX;
         while n < steps {
             let depth = enter + n * step;
-            if let Some(exit) = self.empty_until(at(depth), start, safe, last) {
-                n = (n + 1.0_f32).max(((exit - enter) / step).floor());
-                value = self.value(at(enter + n * step));
-                continue;
+            let (corner, index) = self.brick_at(at(depth), last);
+            if index != brick {
+                if self.occupied[index] == 0 {
+                    let exit = exit_of(corner, start, safe);
+                    n = (n + 1.0_f32).max(((exit - enter) / step).floor());
+                    value = self.value(at(enter + n * step));
+                    continue;
+                }
+                brick = index;
             }
             let next = self.value(at(depth + step));
+            if value.max(next) <= self.below {
+                value = next;
+                n += 1.0;
+                continue;
+            }
             let optical = self.optical(value, next);
             let alpha = 1.0 - (-optical[3] * step).exp();
             if alpha > 0.002 {
@@ -132,21 +147,14 @@ impl<T: Texel> Caster<'_, T> {
         [0, 1, 2].map(|c| color[c] + through * behind[c])
     }
 
-    /// Where the ray leaves the brick at `here`, if nothing shows in it.
-    fn empty_until(&self, here: [f32; 3], start: [f32; 3], safe: [f32; 3], last: [f32; 3]) -> Option<f32> {
-        #[expect(clippy::cast_precision_loss, reason = "8")]
-        let edge = BRICK as f32;
-        let brick = [0, 1, 2].map(|axis| (here[axis].clamp(0.0, last[axis]) / edge).floor());
+    /// The first corner (voxel coordinates) and the index of the brick at `here`.
+    #[inline]
+    fn brick_at(&self, here: [f32; 3], last: [f32; 3]) -> ([f32; 3], usize) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the volume")]
-        let [i, j, k] = brick.map(|b| b as usize);
-        if self.occupied[i + self.brick_dims[0] * (j + self.brick_dims[1] * k)] != 0 {
-            return None;
-        }
-        let exit = |axis: usize| {
-            let face = if safe[axis] > 0.0 { (brick[axis] + 1.0) * edge } else { brick[axis] * edge };
-            (face - start[axis]) / safe[axis]
-        };
-        Some(exit(0).min(exit(1)).min(exit(2)))
+        let [i, j, k] = [0, 1, 2].map(|axis| here[axis].clamp(0.0, last[axis]) as usize / BRICK);
+        #[expect(clippy::cast_precision_loss, reason = "image dimensions")]
+        let corner = [i, j, k].map(|b| (b * BRICK) as f32);
+        (corner, i + self.brick_dims[0] * (j + self.brick_dims[1] * k))
     }
 
     /// Mean extinction times colour, and mean extinction, over the values between two samples.
@@ -184,6 +192,17 @@ impl<T: Texel> Caster<'_, T> {
         let shade = 0.7 * (1.0 - surface) + (0.22 + 0.78 * diffuse) * surface;
         color.map(|c| c * shade + 0.16 * gloss * surface)
     }
+}
+
+/// The depth at which a ray leaves the brick at `corner`.
+fn exit_of(corner: [f32; 3], start: [f32; 3], safe: [f32; 3]) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "8")]
+    let edge = BRICK as f32;
+    let exit = |axis: usize| {
+        let face = if safe[axis] > 0.0 { corner[axis] + edge } else { corner[axis] };
+        (face - start[axis]) / safe[axis]
+    };
+    exit(0).min(exit(1)).min(exit(2))
 }
 
 fn entry(table: &[[f32; 4]], place: f32) -> [f32; 4] {
