@@ -1,6 +1,13 @@
 //! The shaders draw what the plain Rust renderer draws, on whatever adapter there is (the software
 //! driver included), and go on after the graphics device was lost.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "small numbers of a test scene"
+)]
+
 use delineo::geometry::{Grid, Plane, Point3, Vector3};
 use delineo::patient::{OUTSIDE_I16, RoiId, Slice, Unit, Volume, Voxels};
 use delineo::render::{

@@ -8,6 +8,7 @@ use crate::phantom;
 use crate::progress::Progress;
 use crate::session::study::{OpenStudyError, Study};
 use crate::session::{self, Command, Resumable, Session};
+use crate::ui::GpuViews;
 use crate::ui::state::{Overlay, Place, SeriesLine};
 use crate::ui::views::ViewsState;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,14 @@ pub(super) enum OpenStudyFailure {
     Other(String),
 }
 
+/// The message of a scan that was read, its volume already on the graphics device.
+fn opened_on(gpu: Option<&GpuViews>, read: Result<Opened, OpenStudyFailure>) -> Message {
+    if let (Some(gpu), Ok(opened)) = (gpu, &read) {
+        gpu.preload(&opened.series.volume);
+    }
+    Message::Opened(read.map(Box::new))
+}
+
 impl Workstation {
     /// Reads files and folders on a thread; `resume` names a journal to go on with.
     pub(super) fn open(&mut self, paths: Vec<PathBuf>, resume: Option<Resumable>) {
@@ -52,17 +61,17 @@ impl Workstation {
             ),
             many => format!("Reading {} files", many.len()),
         };
-        let data_folder = self.data_folder.clone();
+        let (data_folder, gpu) = (self.data_folder.clone(), self.gpu.clone());
         self.jobs.start("open", title, move |progress| {
-            Message::Opened(read(paths, None, resume, &data_folder, progress).map(Box::new))
+            opened_on(gpu.as_ref(), read(paths, None, resume, &data_folder, progress))
         });
     }
 
     /// Builds the sample patient on a thread.
     pub(super) fn open_sample(&mut self, resume: Option<Resumable>) {
-        let data_folder = self.data_folder.clone();
+        let (data_folder, gpu) = (self.data_folder.clone(), self.gpu.clone());
         self.jobs.start("open", "Building the sample patient", move |progress| {
-            Message::Opened(build_sample(resume, &data_folder, progress).map(Box::new))
+            opened_on(gpu.as_ref(), build_sample(resume, &data_folder, progress))
         });
     }
 
@@ -82,13 +91,13 @@ impl Workstation {
         let Some(chosen) = library.series.iter().position(|entry| *entry.info.uid == *uid) else { return };
         let opened_from = self.around.opened_from.clone();
         let title = format!("Reading {}", series_title(&library.series[chosen]));
-        let data_folder = self.data_folder.clone();
+        let (data_folder, gpu) = (self.data_folder.clone(), self.gpu.clone());
         self.state.overlay = None;
         self.jobs.start("open", title, move |progress| {
             let read = Study::open_entry(library, chosen, None, progress)
                 .map(|study| found(study, opened_from, None, &data_folder))
                 .map_err(|error| OpenStudyFailure::Other(error.to_string()));
-            Message::Opened(read.map(Box::new))
+            opened_on(gpu.as_ref(), read)
         });
     }
 
@@ -99,8 +108,12 @@ impl Workstation {
             return;
         };
         self.state.overlay = None;
+        let gpu = self.gpu.clone();
         self.jobs.start("second", format!("Reading {}", series_title(&entry)), move |progress| {
             let read = crate::dicom::read_series(&entry, progress);
+            if let (Some(gpu), Ok(read)) = (&gpu, &read) {
+                gpu.preload(&read.series.volume);
+            }
             Message::Second(read.map(|read| Arc::new(read.series)).map_err(|error| error.to_string()))
         });
     }

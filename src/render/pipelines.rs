@@ -162,11 +162,12 @@ fn stencil(compare: wgpu::CompareFunction, pass_op: wgpu::StencilOperation) -> w
     }
 }
 
-fn target(blend: Option<wgpu::BlendState>, write_mask: wgpu::ColorWrites) -> Option<wgpu::ColorTargetState> {
-    Some(wgpu::ColorTargetState { format: COLOR, blend, write_mask })
+fn target(blend: Option<wgpu::BlendState>, write_mask: wgpu::ColorWrites) -> wgpu::ColorTargetState {
+    wgpu::ColorTargetState { format: COLOR, blend, write_mask }
 }
 
 impl Pipelines {
+    #[expect(clippy::too_many_lines, reason = "one list of descriptors")]
     /// Builds all; `window_format` is the format of the window's surface, where there is one.
     pub fn new(gpu: &Gpu, window_format: Option<wgpu::TextureFormat>) -> Self {
         let device = gpu.device();
@@ -211,8 +212,8 @@ impl Pipelines {
             ],
         );
 
-        let opaque = [target(None, wgpu::ColorWrites::ALL)];
-        let blended = [target(Some(wgpu::BlendState::ALPHA_BLENDING), wgpu::ColorWrites::COLOR)];
+        let opaque = [Some(target(None, wgpu::ColorWrites::ALL))];
+        let blended = [Some(target(Some(wgpu::BlendState::ALPHA_BLENDING), wgpu::ColorWrites::COLOR))];
         let untouched = stencil(wgpu::CompareFunction::Always, wgpu::StencilOperation::Keep);
         let slice = Recipe {
             label: "slice",
@@ -251,7 +252,7 @@ impl Pipelines {
             step_mode: wgpu::VertexStepMode::Vertex,
             attributes: &point_attributes,
         })];
-        let hidden = [target(None, wgpu::ColorWrites::empty())];
+        let hidden = [Some(target(None, wgpu::ColorWrites::empty()))];
         let flip = stencil(wgpu::CompareFunction::Always, wgpu::StencilOperation::Invert);
         let inside = stencil(wgpu::CompareFunction::NotEqual, wgpu::StencilOperation::Zero);
         let vertex_attributes = wgpu::vertex_attr_array![0 => Float32x3, 1 => Float32x3];

@@ -51,7 +51,7 @@ struct View {
     size: PictureSize,
     picture_size: PictureSize,
     color: wgpu::Texture,
-    color_view: wgpu::TextureView,
+    target: wgpu::TextureView,
     stencil: wgpu::TextureView,
     surfaces: Option<SurfaceTarget>,
     blit: wgpu::BindGroup,
@@ -63,6 +63,8 @@ struct CachedVolume {
     volume: Arc<Volume>,
     on_gpu: GpuVolume,
     occupancy: Option<(VolumeStyle, Window, Occupancy)>,
+    /// Handed over by a worker and not shown yet.
+    awaited: bool,
     last_used: u64,
 }
 
@@ -152,7 +154,8 @@ impl Renderer {
     /// Takes over a volume that a worker thread has uploaded with [`GpuVolume::upload`].
     pub fn adopt(&mut self, volume: Arc<Volume>, on_gpu: GpuVolume) {
         self.volumes.retain(|cached| !Arc::ptr_eq(&cached.volume, &volume));
-        self.volumes.push(CachedVolume { volume, on_gpu, occupancy: None, last_used: self.clock });
+        let last_used = self.clock;
+        self.volumes.push(CachedVolume { volume, on_gpu, occupancy: None, awaited: true, last_used });
     }
 
     /// Whether a volume is in the graphics memory.
@@ -161,9 +164,9 @@ impl Renderer {
         self.volumes.iter().any(|cached| Arc::ptr_eq(&cached.volume, volume))
     }
 
-    /// Lets go of everything of the open patient.
+    /// Lets go of everything of the open patient; what a worker handed over for the next one stays.
     pub fn forget_patient(&mut self) {
-        self.volumes.clear();
+        self.volumes.retain(|cached| cached.awaited);
         self.lines.clear();
         self.meshes.clear();
         self.views.clear();
@@ -205,7 +208,7 @@ impl Renderer {
             .collect();
         let on_gpu = |index: Option<usize>| index.map_or(&self.empty, |index| &self.volumes[index].on_gpu);
         if let Some(view) = self.views.get(&key) {
-            let target = SliceTarget { color: &view.color_view, stencil: &view.stencil };
+            let target = SliceTarget { color: &view.target, stencil: &view.stencil };
             let (base, fusion) = (on_gpu(base), on_gpu(fusion));
             super::draw_slice::draw(&self.gpu, &self.pipelines, &target, scene, base, fusion, &lines);
         }
@@ -262,15 +265,7 @@ impl Renderer {
                 _ => SurfaceTarget::new(&self.gpu, size),
             };
             let (gpu, pipelines) = (&self.gpu, &self.pipelines);
-            super::draw_volume::draw(
-                gpu,
-                pipelines,
-                &view.color_view,
-                &surfaces,
-                scene,
-                cast.as_ref(),
-                &meshes,
-            );
+            super::draw_volume::draw(gpu, pipelines, &view.target, &surfaces, scene, cast.as_ref(), &meshes);
             view.surfaces = Some(surfaces);
             view.drawn = Some(Drawn::Volume(Box::new(scene.clone())));
         }
@@ -342,7 +337,7 @@ impl Renderer {
         if !fits {
             let (gpu, pipelines) = (&self.gpu, &self.pipelines);
             let color = picture_texture(gpu, size, COLOR);
-            let color_view = color.create_view(&wgpu::TextureViewDescriptor::default());
+            let target = color.create_view(&wgpu::TextureViewDescriptor::default());
             let stencil =
                 picture_texture(gpu, size, STENCIL).create_view(&wgpu::TextureViewDescriptor::default());
             let blit = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
@@ -351,7 +346,7 @@ impl Renderer {
                 entries: &[
                     wgpu::BindGroupEntry {
                         binding: 0,
-                        resource: wgpu::BindingResource::TextureView(&color_view),
+                        resource: wgpu::BindingResource::TextureView(&target),
                     },
                     wgpu::BindGroupEntry {
                         binding: 1,
@@ -359,8 +354,7 @@ impl Renderer {
                     },
                 ],
             });
-            let view =
-                View { size, picture_size, color, color_view, stencil, surfaces: None, blit, drawn: None };
+            let view = View { size, picture_size, color, target, stencil, surfaces: None, blit, drawn: None };
             self.views.insert(key, view);
         }
         let view = self.views.get_mut(&key).expect("inserted above where absent");
@@ -369,16 +363,16 @@ impl Renderer {
     }
 
     fn volume_index(&mut self, volume: &Arc<Volume>) -> Result<usize, UploadVolumeError> {
-        let index = match self.volumes.iter().position(|cached| Arc::ptr_eq(&cached.volume, volume)) {
-            Some(index) => index,
-            None => {
-                let on_gpu = GpuVolume::upload(&self.gpu, volume)?;
-                let volume = Arc::clone(volume);
-                self.volumes.push(CachedVolume { volume, on_gpu, occupancy: None, last_used: 0 });
-                self.volumes.len() - 1
-            }
-        };
+        let known = self.volumes.iter().position(|cached| Arc::ptr_eq(&cached.volume, volume));
+        let index = known.unwrap_or(self.volumes.len());
+        if known.is_none() {
+            let on_gpu = GpuVolume::upload(&self.gpu, volume)?;
+            let volume = Arc::clone(volume);
+            let cached = CachedVolume { volume, on_gpu, occupancy: None, awaited: false, last_used: 0 };
+            self.volumes.push(cached);
+        }
         self.volumes[index].last_used = self.clock;
+        self.volumes[index].awaited = false;
         Ok(index)
     }
 

@@ -16,7 +16,7 @@ pub(super) enum Align {
 /// The edges of glyph outlines, pixels, y down.
 #[derive(Default)]
 struct Edges {
-    edges: Vec<[[f32; 2]; 2]>,
+    lines: Vec<[[f32; 2]; 2]>,
     start: [f32; 2],
     at: [f32; 2],
     offset: [f32; 2],
@@ -28,7 +28,7 @@ impl Edges {
     }
 
     fn line(&mut self, to: [f32; 2]) {
-        self.edges.push([self.at, to]);
+        self.lines.push([self.at, to]);
         self.at = to;
     }
 }
@@ -113,11 +113,15 @@ pub(super) fn draw(
     let (cols, rows) = ((width + 4.0 * rim) as usize + 2, (size_px * 1.7 + 4.0 * rim) as usize + 2);
     // The mask's own origin lies this far from the baseline's start.
     let margin = [2.0 * rim, size_px * 1.2 + 2.0 * rim].map(f32::floor);
-    let cover = coverage(&edges.edges, [cols, rows], margin);
+    let cover = coverage(&edges.lines, [cols, rows], margin);
     #[expect(clippy::cast_possible_truncation, reason = "pixels")]
-    let place = |x: usize, y: usize| {
-        [(origin[0] - margin[0]) as i32 + x as i32, (origin[1] - margin[1]) as i32 + y as i32]
-    };
+    let corner = [0, 1].map(|axis| (origin[axis] - margin[axis]) as i32);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "pixels of a line of text"
+    )]
+    let place = |x: usize, y: usize| [corner[0] + x as i32, corner[1] + y as i32];
     let reach = {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few pixels")]
         let reach = rim.ceil() as usize;
@@ -169,7 +173,9 @@ fn coverage(edges: &[[[f32; 2]; 2]], [cols, rows]: [usize; 2], margin: [f32; 2])
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "5")]
-    cover.iter_mut().for_each(|c| *c /= DOWN as f32);
+    for part in &mut cover {
+        *part /= DOWN as f32;
+    }
     cover
 }
 

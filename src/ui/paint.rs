@@ -4,7 +4,8 @@
 //! egui-wgpu runs every `prepare` before any `paint`, so each picture is kept under its own key.
 
 use super::views::Pane;
-use crate::render::{DrawError, Gpu, Renderer, SliceScene, ViewKey, VolumeScene};
+use crate::patient::Volume;
+use crate::render::{DrawError, Gpu, GpuVolume, Renderer, SliceScene, ViewKey, VolumeScene};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor};
 use eframe::wgpu::{CommandBuffer, CommandEncoder, Device, DeviceType, Queue, RenderPass};
 use egui::{PaintCallbackInfo, Rect, Shape};
@@ -64,6 +65,18 @@ impl GpuViews {
         let resources = Resources { renderer, failure: failure.clone() };
         state.renderer.write().callback_resources.insert(resources);
         Self { state: state.clone(), failure }
+    }
+
+    /// Uploads a volume on the calling worker thread, so that no frame waits when it is first shown.
+    /// What does not fit is left to be told when it is drawn.
+    pub fn preload(&self, volume: &Arc<Volume>) {
+        let gpu = Gpu::shared(self.state.device.clone(), self.state.queue.clone());
+        if let Ok(on_gpu) = GpuVolume::upload(&gpu, volume) {
+            let mut renderer = self.state.renderer.write();
+            if let Some(resources) = renderer.callback_resources.get_mut::<Resources>() {
+                resources.renderer.adopt(Arc::clone(volume), on_gpu);
+            }
+        }
     }
 
     /// Lets go of everything of the patient that was open.
