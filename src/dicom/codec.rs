@@ -327,7 +327,10 @@ fn decode_with_dicom_rs(stream: Vec<u8>, file: &ImageFile, bits_allocated: u16) 
         Ok(Err(error)) => {
             let cause =
                 std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Err(format!("its compressed image cannot be decoded ({error}{cause})"))
+            Err(format!(
+                "its compressed image cannot be decoded ({error}{cause}); if other programs open it, convert the series \
+                 to uncompressed DICOM, for example with gdcmconv --raw of GDCM"
+            ))
         }
         Err(_) => Err("its compressed image cannot be decoded (damaged)".into()),
     }

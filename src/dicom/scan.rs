@@ -27,7 +27,7 @@ pub enum ScanError {
     #[error("the folder is empty; choose the folder that holds the DICOM files: {}", .0.display())]
     Empty(PathBuf),
     /// Files, but none of them DICOM.
-    #[error("none of {count} file(s) is DICOM; choose the folder that holds the DICOM files: {}", .path.display())]
+    #[error("{} DICOM; choose the folder that holds the DICOM files, or one NIfTI file: {}", not_one_of(*.count), .path.display())]
     NoDicom {
         /// How many files were looked at.
         count: usize,
@@ -35,7 +35,7 @@ pub enum ScanError {
         path: PathBuf,
     },
     /// DICOM files, but none that can be used.
-    #[error("none of {count} DICOM file(s) can be used; the first: {message}: {}", .path.display())]
+    #[error("{}{message}: {}", none_of(*.count), .path.display())]
     NothingUsable {
         /// How many DICOM files there are.
         count: usize,
@@ -44,6 +44,18 @@ pub enum ScanError {
         /// The first.
         path: PathBuf,
     },
+}
+
+fn none_of(count: usize) -> String {
+    if count == 1 {
+        "the file cannot be used: ".to_owned()
+    } else {
+        format!("none of the {count} DICOM files can be used; the first: ")
+    }
+}
+
+fn not_one_of(count: usize) -> String {
+    if count == 1 { "the file is not".to_owned() } else { format!("none of the {count} files is") }
 }
 
 /// Finds the series, structure sets and doses in `paths` (files, or folders searched recursively).
@@ -117,7 +129,7 @@ pub fn scan(paths: &[PathBuf], progress: &Progress) -> Result<Library, ScanError
         return Err(match library.warnings.first() {
             Some(first) if total > foreign => ScanError::NothingUsable {
                 count: total - foreign,
-                message: first.message.clone(),
+                message: first.message.trim_end_matches("; left out").to_owned(),
                 path: first.path.clone(),
             },
             _ => ScanError::NoDicom { count: total, path: searched() },

@@ -37,7 +37,7 @@ fn write_stack(
         let shuffled = (n * 5 + 3) % count;
         let mut image =
             Image::default().placed(row, column, origin + normal * (step * n as f64)).filled(field);
-        image.instance_number = shuffled as i32 + 1;
+        image.instance_number = i32::try_from(shuffled).unwrap() + 1;
         image.write(folder, &format!("image{}", (n * 7 + 1) % count));
     }
 }

@@ -31,8 +31,8 @@ fn the_chest_ct() {
     let series = read(&library.series[0]);
     let volume = &series.volume;
     assert_eq!(volume.grid.dims(), [512, 512, 133]);
-    assert_eq!(volume.grid.spacing_mm(), [0.703125, 0.703125, 2.5]);
-    assert_eq!(volume.grid.origin_mm(), Point3::new(-166.0, -171.699997, -340.0));
+    assert_eq!(volume.grid.spacing_mm(), [0.703_125, 0.703_125, 2.5]);
+    assert_eq!(volume.grid.origin_mm(), Point3::new(-166.0, -171.699_997, -340.0));
     assert_eq!(series.info.patient_position.as_deref(), Some("FFS"));
     let values = whole(&volume.voxels);
     // The corners outside the round field of view, and nothing below air elsewhere.
