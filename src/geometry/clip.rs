@@ -26,9 +26,9 @@ const LEAST_AREA_MM2: f64 = 1e-6;
 
 /// Everything in `a` or `b`.
 ///
-/// Polygons of one operand may overlap. Empty operands are empty sets; the result is disjoint
-/// pieces, outer rings counter-clockwise, holes clockwise. Coordinates beyond 2^19 mm (half a
-/// kilometre) are clamped.
+/// The polygons of one operand must not overlap ([`union_all`] sees to that). Empty operands are
+/// empty sets; the result is disjoint pieces, outer rings counter-clockwise, holes clockwise.
+/// Coordinates beyond 2^19 mm (half a kilometre) are clamped.
 #[must_use]
 pub fn union(a: &[Polygon], b: &[Polygon]) -> Vec<Polygon> {
     let (mut out, a) = apart(a, b);

@@ -1,7 +1,8 @@
 //! Keyholes: a polygon with holes as one ring, and back (PS3.3 C.8.8.6.3, "keyhole" technique).
 
 use super::{Point2, Polygon, Ring, ring_area};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 /// The polygon as a single ring: each hole is joined to the outline by an edge that is walked in
 /// and out again, between vertices that the polygon has. The ring starts where the outline does.
@@ -86,10 +87,11 @@ fn leftmost(ring: &[Point2]) -> (usize, Point2) {
 /// first vertex if it can be (it then starts again where it started), else its leftmost.
 fn bridge(merged: &[Point2], hole: &[Point2], others: &[Ring]) -> (usize, usize) {
     let nearest_visible = |own: usize| {
-        let mut order: Vec<usize> = (0..merged.len()).collect();
-        let distance = |at: usize| (merged[at] - hole[own]).norm_squared();
-        order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
-        order.into_iter().find(|at| {
+        // The bits of numbers that are not negative are in the numbers' order.
+        let distance = |at: usize| (merged[at] - hole[own]).norm_squared().to_bits();
+        let mut nearest: BinaryHeap<Reverse<(u64, usize)>> =
+            (0..merged.len()).map(|at| Reverse((distance(at), at))).collect();
+        std::iter::from_fn(|| nearest.pop().map(|Reverse((_, at))| at)).find(|at| {
             std::iter::once(merged)
                 .chain(std::iter::once(hole))
                 .chain(others.iter().map(Vec::as_slice))

@@ -289,7 +289,21 @@ fn boundaries_meet(ring: &[Point2], other: Option<&[Point2]>) -> bool {
             .collect()
     };
     let mut edges = edges_of(ring, true);
-    edges.extend(other.map(|other| edges_of(other, false)).into_iter().flatten());
+    if let Some(other) = other {
+        // Only edges that reach into both rings' boxes can meet.
+        let bounds = |ring: &[Point2]| {
+            ring.iter().fold(None, |bounds: Option<(Point2, Point2)>, p| {
+                Some(bounds.map_or((*p, *p), |(low, high)| (low.inf(p), high.sup(p))))
+            })
+        };
+        let (Some(own), Some(others)) = (bounds(ring), bounds(other)) else { return false };
+        let (low, high) = (own.0.sup(&others.0), own.1.inf(&others.1));
+        edges.extend(edges_of(other, false));
+        edges.retain(|edge| {
+            let (l, h) = (edge.a.inf(&edge.b), edge.a.sup(&edge.b));
+            l.x <= high.x && low.x <= h.x && l.y <= high.y && low.y <= h.y
+        });
+    }
     let low = |edge: &Edge| edge.a.x.min(edge.b.x);
     let high = |edge: &Edge| edge.a.x.max(edge.b.x);
     edges.sort_by(|a, b| low(a).total_cmp(&low(b)));
