@@ -1,5 +1,11 @@
 //! No half-voxel shift: voxel centres, values and contours lie where SimpleITK says they do.
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests on images of known size"
+)]
 
 mod shared;
 
