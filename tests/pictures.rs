@@ -67,7 +67,7 @@ fn volume() -> Arc<Volume> {
 fn pet() -> Arc<Volume> {
     let steps = [Vector3::x() * 3.0, Vector3::y() * 3.0, Vector3::z() * 3.0];
     let grid = Grid::new([14, 14, 20], Point3::new(-20.0, -10.0, 5.0), steps).unwrap();
-    let value = |n: usize| if n % 97 == 0 { f32::NAN } else { (n % 14) as f32 * 0.7 };
+    let value = |n: usize| if n.is_multiple_of(97) { f32::NAN } else { (n % 14) as f32 * 0.7 };
     let voxels = Voxels::F32((0..14 * 14 * 20).map(value).collect());
     Arc::new(Volume { grid, voxels, unit: Unit::SuvBw, slices: Vec::new(), native: None })
 }

@@ -213,7 +213,9 @@ impl SourceContour {
     pub fn points_mm(&self) -> Option<Vec<Point3>> {
         let numbers: Vec<f64> =
             self.data.split('\\').map(|text| text.trim().parse().ok()).collect::<Option<_>>()?;
-        (numbers.len() % 3 == 0)
+        numbers
+            .len()
+            .is_multiple_of(3)
             .then(|| numbers.chunks_exact(3).map(|xyz| Point3::new(xyz[0], xyz[1], xyz[2])).collect())
     }
 }

@@ -107,7 +107,7 @@ pub fn build_sampled(
     sampling: Sampling,
     progress: &Progress,
 ) -> Result<SamplePatient, BuildError> {
-    if sampling.pixels == 0 || sampling.pixels % 16 != 0 || !(sampling.slice_mm > 0.0) {
+    if sampling.pixels == 0 || !sampling.pixels.is_multiple_of(16) || !(sampling.slice_mm > 0.0) {
         return Err(BuildError::Anatomy(format!("{sampling:?} is no sampling")));
     }
     progress.set_step("Building the sample patient");

@@ -73,7 +73,7 @@ impl NoiseTile {
         h = (h ^ (h >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb);
         h ^= h >> 29;
         // Four 16-bit uniforms make one nearly normal number.
-        let sum: u32 = (0..4).map(|n| u32::from((h >> (16 * n)) as u16)).sum();
+        let sum = (0..4).map(|n| (h >> (16 * n)) & 0xffff).sum::<u64>();
         (sum as f32 / 65_535.0 - 2.0) * 3.0_f32.sqrt()
     }
 }

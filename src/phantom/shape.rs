@@ -86,14 +86,10 @@ impl Shape {
         let steps = 5;
         let mut path = Vec::new();
         for i in 0..points.len().saturating_sub(1) {
-            let at = |n: isize| {
-                let last = points.len() as isize - 1;
-                nalgebra::Vector4::from(points[n.clamp(0, last) as usize])
-            };
-            let n = i as isize;
+            let at = |n: usize| nalgebra::Vector4::from(points[n.min(points.len() - 1)]);
             for step in 0..steps {
                 let t = step as f32 / steps as f32;
-                path.push(catmull_rom([at(n - 1), at(n), at(n + 1), at(n + 2)], t));
+                path.push(catmull_rom([at(i.saturating_sub(1)), at(i), at(i + 1), at(i + 2)], t));
             }
         }
         path.extend(points.last().map(|p| nalgebra::Vector4::from(*p)));
@@ -192,14 +188,13 @@ fn loft(sections: &[Section], p: V3) -> f32 {
 /// The interpolated cross section at height `z`, held constant beyond the ends.
 pub(super) fn section_at(sections: &[Section], z: f32) -> Section {
     let after = sections.partition_point(|s| s.z <= z);
-    let at = |n: isize| sections[n.clamp(0, sections.len() as isize - 1) as usize];
-    let n = after as isize - 1;
-    let (a, b) = (at(n), at(n + 1));
+    let at = |n: usize| sections[n.min(sections.len() - 1)];
+    let (a, b) = (at(after.saturating_sub(1)), at(after));
     let t = if b.z > a.z { ((z - a.z) / (b.z - a.z)).clamp(0.0, 1.0) } else { 0.0 };
     let pack = |s: Section| {
         nalgebra::Vector6::new(s.center[0], s.center[1], s.half_width, s.front, s.back, s.exponent)
     };
-    let v = catmull_rom([pack(at(n - 1)), pack(a), pack(b), pack(at(n + 2))], t);
+    let v = catmull_rom([pack(at(after.saturating_sub(2))), pack(a), pack(b), pack(at(after + 1))], t);
     Section {
         z,
         center: [v[0], v[1]],

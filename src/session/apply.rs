@@ -332,8 +332,8 @@ impl Session {
             let mut after = Box::new(super::Heading::of(&set));
             // What the file leaves open, the images say.
             after.patient = before.patient.clone();
-            after.series_uid = before.series_uid.clone();
-            after.frame_of_reference_uid = before.frame_of_reference_uid.clone();
+            after.series_uid.clone_from(&before.series_uid);
+            after.frame_of_reference_uid.clone_from(&before.frame_of_reference_uid);
             draft.make(Change::Heading { before, after });
         }
         for roi in set.rois {
@@ -431,10 +431,8 @@ impl Session {
         if !fits || name.chars().any(|c| c.is_control() || c == '\\') {
             return Err(Refusal::BadName);
         }
-        match self.set.rois.iter().any(|roi| roi.name == name && Some(roi.id) != own) {
-            true => Err(Refusal::NameTaken(name.to_owned())),
-            false => Ok(name.to_owned()),
-        }
+        let taken = self.set.rois.iter().any(|roi| roi.name == name && Some(roi.id) != own);
+        if taken { Err(Refusal::NameTaken(name.to_owned())) } else { Ok(name.to_owned()) }
     }
 
     /// Whether contours may be put on a plane: there must be an image slice, and it must be there.

@@ -1,5 +1,11 @@
 //! Reading constructed and real images: geometry, pixels, transfer syntaxes, bad input.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
