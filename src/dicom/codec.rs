@@ -47,7 +47,11 @@ pub(super) fn storage(transfer_syntax: &str) -> Option<Storage> {
         | uids::JPEG_LOSSLESS
         | uids::JPEG_LOSSLESS_SV1 => Storage::Jpeg,
         uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => Storage::JpegLs,
-        uids::JPEG2000_LOSSLESS | uids::JPEG2000 => Storage::Jpeg2000,
+        uids::JPEG2000_LOSSLESS
+        | uids::JPEG2000
+        | uids::HTJ2K_LOSSLESS
+        | uids::HTJ2K_LOSSLESS_RPCL
+        | uids::HTJ2K => Storage::Jpeg2000,
         _ => return None,
     })
 }
@@ -263,7 +267,7 @@ fn decode_jpeg(stream: Vec<u8>, file: &ImageFile) -> Result<Vec<u8>, String> {
     info.check(file)?;
     // The decoder gives one byte a sample up to 8 bits, whatever is allocated.
     let bits = if info.bits <= 8 { 8 } else { 16 };
-    let samples = decode_with_dicom_rs(stream, file, bits)?;
+    let samples = decode_with_dicom_rs(&file.transfer_syntax, stream, file, bits)?;
     widen(samples, bits, file)
 }
 
@@ -295,7 +299,8 @@ fn jpeg_2000_info(stream: &[u8]) -> Option<StreamInfo> {
 
 fn decode_jpeg_2000(stream: Vec<u8>, file: &ImageFile) -> Result<Vec<u8>, String> {
     jpeg_2000_info(&stream).ok_or("its JPEG 2000 data is damaged")?.check(file)?;
-    decode_with_dicom_rs(stream, file, file.format.bits_allocated)
+    // The same decoder reads high-throughput streams, which dicom-rs does not hand to it.
+    decode_with_dicom_rs(uids::JPEG2000_LOSSLESS, stream, file, file.format.bits_allocated)
 }
 
 /// Brings 8-bit samples to the allocated size.
@@ -310,8 +315,14 @@ fn widen(samples: Vec<u8>, bits: u16, file: &ImageFile) -> Result<Vec<u8>, Strin
     })
 }
 
-fn decode_with_dicom_rs(stream: Vec<u8>, file: &ImageFile, bits_allocated: u16) -> Result<Vec<u8>, String> {
-    let syntax = TransferSyntaxRegistry.get(&file.transfer_syntax);
+/// Decodes with dicom-rs' decoder of `transfer_syntax`.
+fn decode_with_dicom_rs(
+    transfer_syntax: &str,
+    stream: Vec<u8>,
+    file: &ImageFile,
+    bits_allocated: u16,
+) -> Result<Vec<u8>, String> {
+    let syntax = TransferSyntaxRegistry.get(transfer_syntax);
     let reader = syntax
         .and_then(|syntax| syntax.pixel_data_reader())
         .ok_or_else(|| unsupported(&file.transfer_syntax))?;
@@ -411,8 +422,8 @@ mod tests {
 
     #[test]
     fn an_unsupported_syntax_is_named_with_a_remedy() {
-        let sentence = unsupported("1.2.840.10008.1.2.4.201");
-        assert!(sentence.contains("1.2.840.10008.1.2.4.201") && sentence.contains("convert"), "{sentence}");
+        let sentence = unsupported("1.2.840.10008.1.2.4.110");
+        assert!(sentence.contains("1.2.840.10008.1.2.4.110") && sentence.contains("convert"), "{sentence}");
         assert!(is_supported("1.2.840.10008.1.2.1"));
     }
 }
