@@ -70,11 +70,12 @@ fn circle(x: f64, y: f64, radius: f64) -> Polygon {
 /// Step `number` of the script: edits, proposals, undo and redo, all from the state there is.
 fn perform(session: &mut Session, number: u64) {
     let r = |salt: u64, below: u64| random(number * 16 + salt) % below;
-    let real = |salt: u64| r(salt, 1000) as f64 / 100.0;
+    let index = |salt: u64, below: u64| usize::try_from(r(salt, below)).unwrap();
+    let real = |salt: u64| f64::from(u32::try_from(r(salt, 1000)).unwrap()) / 100.0;
     let count = session.structures().rois.len() as u64;
-    let roi = session.structures().rois.get(r(1, count.max(1)) as usize).map(Arc::clone);
+    let roi = session.structures().rois.get(index(1, count.max(1))).map(Arc::clone);
     let slices = session.series().volume.slices.clone();
-    let slice = r(2, 30) as usize;
+    let slice = index(2, 30);
     let plane = |slice: usize, polygons| RoiPlane::new(slices[slice].plane, None, polygons);
     let command = match (r(0, 20), roi) {
         (0, _) | (_, None) => Command::AddRoi {
@@ -83,7 +84,7 @@ fn perform(session: &mut Session, number: u64) {
             roi_type: RoiType::Organ,
         },
         (1..=9, Some(roi)) => {
-            let planes = (slice..(slice + 1 + r(4, 4) as usize).min(30))
+            let planes = (slice..(slice + 1 + index(4, 4)).min(30))
                 .map(|slice| plane(slice, vec![circle(real(5), real(6), 2.0 + real(7))]))
                 .collect();
             Command::SetPlanes { roi: roi.id, gesture: "Brush", based_on: roi.revision, planes }

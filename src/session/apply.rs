@@ -322,10 +322,7 @@ impl Session {
         {
             return Err(Refusal::OtherFrameOfReference);
         }
-        let title = format!("Open structure set {}", set.label)
-            .trim_end_matches("structure set ")
-            .trim_end()
-            .to_owned();
+        let title = format!("Open structure set {}", set.label).trim_end().to_owned();
         let into_empty = self.set.rois.is_empty();
         if into_empty {
             let before = Box::new(super::Heading::of(&self.set));

@@ -107,7 +107,9 @@ impl Writer {
 
     fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.number(items.len() as u64);
-        items.iter().for_each(|item| write(self, item));
+        for item in items {
+            write(self, item);
+        }
     }
 
     fn maybe<T>(&mut self, item: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
@@ -466,8 +468,9 @@ impl Reader<'_> {
         let plane = if self.flag()? {
             Plane::axial(self.real()?)
         } else {
-            let mut axis = || -> Read<Vector3> { Ok(Vector3::new(self.real()?, self.real()?, self.real()?)) };
-            let axes = [axis()?, axis()?, axis()?];
+            let mut read_axis =
+                || -> Read<Vector3> { Ok(Vector3::new(self.real()?, self.real()?, self.real()?)) };
+            let axes = [read_axis()?, read_axis()?, read_axis()?];
             Plane::from_axes(axes, self.real()?).ok_or(DamagedRecord)?
         };
         Ok(RoiPlane {

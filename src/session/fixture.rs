@@ -15,6 +15,7 @@ pub(crate) fn series_along(axes: [Vector3; 3], dims: [usize; 3], spacing_mm: [f6
     let grid = Grid::new(dims, origin, steps).unwrap();
     let slices = (0..dims[2])
         .map(|k| {
+            #[expect(clippy::cast_precision_loss, reason = "a few slices")]
             let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
             Slice {
                 plane: Plane::new(origin_mm, axes[0], axes[1]).unwrap(),

@@ -86,7 +86,9 @@ impl Preferences {
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let (preferences, mut notes) = Self::from_toml(&String::from_utf8_lossy(&bytes));
-                notes.iter_mut().for_each(|note| *note = format!("{note} ({})", path.display()));
+                for note in &mut notes {
+                    *note = format!("{note} ({})", path.display());
+                }
                 (preferences, notes)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Self::default(), Vec::new()),

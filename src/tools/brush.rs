@@ -117,14 +117,15 @@ impl BrushTool {
     /// The next state and what comes of it.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
         let (state, reaction) = match (std::mem::take(&mut self.state), event) {
-            (_, ToolEvent::Escape) => (State::Away, Reaction::default()),
+            (State::Painting(stroke), ToolEvent::Leave) => (State::Painting(stroke), Reaction::default()),
+            (_, ToolEvent::Escape | ToolEvent::Leave) => (State::Away, Reaction::default()),
             (_, ToolEvent::Press(at, keys)) => match self.begin(session, view, at, keys) {
                 Ok(mut stroke) => {
                     self.sweep(session, &mut stroke, at);
                     let told = Self::told(&stroke);
                     (State::Painting(Box::new(stroke)), told)
                 }
-                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(refusal)),
+                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(&refusal)),
             },
             (State::Painting(mut stroke), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
                 self.sweep(session, &mut stroke, at);
@@ -136,19 +137,18 @@ impl BrushTool {
                     self.sweep(session, &mut stroke, at);
                 }
                 let mut reaction = Self::told(&stroke);
+                reaction.message = reaction.message.or(stroke.canvas.left_out().map(str::to_owned));
                 let gesture = if stroke.sign == Sign::Cut { "Eraser" } else { "Brush" };
                 reaction.command = stroke.canvas.into_command(gesture);
                 (State::Hovering(at, Modifiers::default()), reaction)
             }
-            (State::Painting(stroke), ToolEvent::Leave) => (State::Painting(stroke), Reaction::default()),
             (State::Refused(why), ToolEvent::Drag(_)) => {
-                (State::Refused(why.clone()), Reaction::message(why))
+                (State::Refused(why.clone()), Reaction::message(&why))
             }
             (_, ToolEvent::Release(at) | ToolEvent::Drag(at)) => {
                 (State::Hovering(at, Modifiers::default()), Reaction::default())
             }
             (_, ToolEvent::Hover(at, keys)) => (State::Hovering(at, keys), Reaction::default()),
-            (_, ToolEvent::Leave) => (State::Away, Reaction::default()),
         };
         self.state = state;
         reaction
@@ -156,7 +156,7 @@ impl BrushTool {
 
     fn told(stroke: &Stroke) -> Reaction {
         if stroke.canvas.only_missing() {
-            Reaction::message(Refusal::MissingSlice)
+            Reaction::message(&Refusal::MissingSlice)
         } else {
             Reaction::default()
         }

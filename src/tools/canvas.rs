@@ -148,6 +148,11 @@ impl Canvas {
         self.missing > 0 && self.work.is_empty()
     }
 
+    /// What to tell at the end of a gesture that reached missing slices; `None` when it did not.
+    pub(super) fn left_out(&self) -> Option<&'static str> {
+        (self.missing > 0).then_some("A missing slice was left out.")
+    }
+
     /// Brings the preview up to date after changes.
     pub(super) fn refresh(&mut self) {
         self.preview.planes = self.work.values().map(|work| Arc::clone(&work.now)).collect();

@@ -103,10 +103,11 @@ impl FreehandTool {
     /// The next state and what comes of it.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
         let (state, reaction) = match (std::mem::take(&mut self.state), event) {
-            (_, ToolEvent::Escape) => (State::Away, Reaction::default()),
+            (State::Drawing(drawing), ToolEvent::Leave) => (State::Drawing(drawing), Reaction::default()),
+            (_, ToolEvent::Escape | ToolEvent::Leave) => (State::Away, Reaction::default()),
             (_, ToolEvent::Press(at, keys)) => match begin(session, view, at, keys) {
                 Ok(drawing) => (State::Drawing(Box::new(drawing)), Reaction::default()),
-                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(refusal)),
+                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(&refusal)),
             },
             (State::Drawing(mut drawing), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
                 extend(session, &mut drawing, at);
@@ -117,15 +118,13 @@ impl FreehandTool {
                 let reaction = self.finish(session, &drawing);
                 (State::Hovering(at, Modifiers::default()), reaction)
             }
-            (State::Drawing(drawing), ToolEvent::Leave) => (State::Drawing(drawing), Reaction::default()),
             (State::Refused(why), ToolEvent::Drag(_)) => {
-                (State::Refused(why.clone()), Reaction::message(why))
+                (State::Refused(why.clone()), Reaction::message(&why))
             }
             (_, ToolEvent::Release(at) | ToolEvent::Drag(at)) => {
                 (State::Hovering(at, Modifiers::default()), Reaction::default())
             }
             (_, ToolEvent::Hover(at, keys)) => (State::Hovering(at, keys), Reaction::default()),
-            (_, ToolEvent::Leave) => (State::Away, Reaction::default()),
         };
         self.state = state;
         reaction
@@ -134,15 +133,14 @@ impl FreehandTool {
     fn sign(&self, drawing: &Drawing) -> Sign {
         let sign = match self.mode {
             FreehandMode::Add => Sign::Add,
-            FreehandMode::Cut => Sign::Cut,
             FreehandMode::Auto if drawing.started_inside || !drawing.touches => Sign::Add,
-            FreehandMode::Auto => Sign::Cut,
+            FreehandMode::Cut | FreehandMode::Auto => Sign::Cut,
         };
         if drawing.keys.invert { sign.opposite() } else { sign }
     }
 
     fn finish(&self, session: &Session, drawing: &Drawing) -> Reaction {
-        let Some(roi) = session.selected() else { return Reaction::message(Refusal::NoRoi) };
+        let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
         let volume = &session.series().volume;
         let mut canvas = Canvas::new(session, roi);
         let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
@@ -170,9 +168,10 @@ impl FreehandTool {
             }
         }
         if canvas.only_missing() {
-            return Reaction::message(Refusal::MissingSlice);
+            return Reaction::message(&Refusal::MissingSlice);
         }
-        canvas.into_command("Freehand").map(Reaction::command).unwrap_or_default()
+        let message = canvas.left_out().map(str::to_owned);
+        Reaction { command: canvas.into_command("Freehand"), message, ..Reaction::default() }
     }
 
     /// How the cursor looks now.

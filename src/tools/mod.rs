@@ -131,8 +131,7 @@ impl Reaction {
         Self { command: Some(command), ..Self::default() }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "callers hand over refusals and texts alike")]
-    fn message(message: impl ToString) -> Self {
+    fn message(message: &impl ToString) -> Self {
         Self { message: Some(message.to_string()), ..Self::default() }
     }
 }

@@ -62,7 +62,7 @@ impl DeleteContourTool {
                 let selected = session.selected().map(|roi| roi.id);
                 match session.may_draw(selected, None) {
                     Ok(roi) => self.pressed = Some(roi.id),
-                    Err(refusal) => return Reaction::message(refusal),
+                    Err(refusal) => return Reaction::message(&refusal),
                 }
             }
             ToolEvent::Release(at) => {

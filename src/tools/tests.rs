@@ -289,7 +289,9 @@ fn missing_slices_are_left_out_and_told() {
         let on_it = drag(&mut tools(kind, 5.0), &mut session, &axial(15.0), KEYS, &path);
         assert_eq!((on_it.message.as_deref(), on_it.command), (Some(sentence), None));
     }
-    drag(&mut tools(ToolKind::Brush, 7.0), &mut session, &sagittal(0.0), KEYS, &[p(0.0, 0.0, 15.0)]);
+    let ball = [p(0.0, 0.0, 15.0)];
+    let across = drag(&mut tools(ToolKind::Brush, 7.0), &mut session, &sagittal(0.0), KEYS, &ball);
+    assert_eq!(across.message.as_deref(), Some("A missing slice was left out."));
     let offsets: Vec<f64> = roi(&session).planes.iter().map(|plane| plane.plane.offset_mm()).collect();
     assert_eq!(offsets, [9.0, 12.0, 18.0, 21.0]);
     session.undo().unwrap();

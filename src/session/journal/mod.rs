@@ -1,6 +1,6 @@
 //! The journal: every completed edit on disk, with its undo history.
 //!
-//! One SQLite file a session, with a write-ahead log, in the person's data folder, never beside
+//! One `SQLite` file a session, with a write-ahead log, in the person's data folder, never beside
 //! the images. Two named threads serve it:
 //! - `journal` owns the connection. An edit is committed when [`Journal::append`] returns; the log
 //!   then survives the death of the process. (An edit above a megabyte is committed soon after.)

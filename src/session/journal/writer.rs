@@ -133,7 +133,7 @@ impl Writer<'_> {
                     }
                     self.shared.pending.fetch_sub(1, Ordering::AcqRel);
                     if let Some(done) = self.waiting.pop_front().as_ref().and_then(Op::done) {
-                        let _ = done.send(());
+                        let _ = done.try_send(());
                     }
                 }
                 Err(error) => {
@@ -141,6 +141,10 @@ impl Writer<'_> {
                     tracing::error!("journal: {error}");
                     if let Ok(mut failing) = self.shared.failing.lock() {
                         *failing = Some(why.clone());
+                    }
+                    // The one who waits goes on; the status says what is the matter.
+                    if let Some(done) = op.done() {
+                        let _ = done.try_send(());
                     }
                     return Err(why);
                 }
