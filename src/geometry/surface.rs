@@ -266,18 +266,31 @@ impl Field {
     }
 }
 
-/// Area-weighted means of the triangles' normals.
+/// Area-weighted means of the triangles' normals, twice averaged with the neighbours' so that the
+/// light does not show the slices.
 fn normals(mesh: &Mesh) -> Vec<[f32; 3]> {
-    let mut sums = vec![nalgebra::Vector3::<f32>::zeros(); mesh.positions.len()];
-    let at = |index: u32| nalgebra::Vector3::from(mesh.positions[index as usize]);
+    type Vector = nalgebra::Vector3<f32>;
+    let unit = |sum: Vector| sum.try_normalize(1e-20).unwrap_or_else(Vector::z);
+    let at = |index: u32| Vector::from(mesh.positions[index as usize]);
+    let mut normals = vec![Vector::zeros(); mesh.positions.len()];
     for triangle in mesh.indices.chunks_exact(3) {
         let [a, b, c] = [at(triangle[0]), at(triangle[1]), at(triangle[2])];
         let normal = (b - a).cross(&(c - a));
         for index in triangle {
-            sums[*index as usize] += normal;
+            normals[*index as usize] += normal;
         }
     }
-    sums.into_iter().map(|sum| sum.try_normalize(1e-20).unwrap_or_else(nalgebra::Vector3::z).into()).collect()
+    for _ in 0..2 {
+        let own: Vec<Vector> = normals.into_iter().map(unit).collect();
+        normals = own.clone();
+        for triangle in mesh.indices.chunks_exact(3) {
+            let sum: Vector = triangle.iter().map(|index| own[*index as usize]).sum();
+            for index in triangle {
+                normals[*index as usize] += sum;
+            }
+        }
+    }
+    normals.into_iter().map(|sum| unit(sum).into()).collect()
 }
 
 /// The distance (mm) of each node of `frame` (square cells) to the outlines, negative inside:
