@@ -9,6 +9,7 @@ Only organs that were annotated and lie wholly inside the scan are scored. A
 """
 
 import argparse
+import itertools
 import json
 import time
 import tomllib
@@ -114,7 +115,7 @@ def main():
     network = load_network(config, weights)
     patients = read_split(arguments.data or config["data"]["root"], arguments.split)
     per_patient, started = {}, time.time()
-    for patient in patients[: arguments.limit]:
+    for patient in itertools.islice(patients, arguments.limit):
         found = segment(network, patient.hu, patient.spacing, config)
         per_patient[patient.id] = score(found, patient, config["labels"], arguments.smallest_ml)
     print(summarise(per_patient, config["labels"]))

@@ -59,7 +59,7 @@ def manifest(config, state, digest):
             "seed": state["seed"],
             "steps": state["step"],
             "batch": training["batch"],
-            "training_hours": round(state["seconds"] / 3600, 2),
+            "training_cpu_hours": round(state["cpu_seconds"] / 3600, 2),
         },
     )
     text += "\n# Tensors are [z, y, x]; x grows to the patient's left, y to posterior, z to superior."

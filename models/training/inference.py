@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from volumes import AIR_HU, body_box, grid_shape, normalise, resample, to_model_grid
+from volumes import AIR_HU, body_box, normalise, resample_axis, to_model_grid
 
 
 def gaussian(patch, sigma):
@@ -78,8 +78,12 @@ def segment(network, hu, spacing, config):
         inference["gaussian_sigma"],
         classes,
     )
-    found = resample(probabilities, target, spacing, list(hu.shape)).argmax(0)
-    labels = found.numpy().astype(np.uint8)
+    labels = np.empty(hu.shape, np.uint8)
+    for z in range(hu.shape[0]):  # never all classes of all slices at once
+        plane = resample_axis(probabilities, 1, target[0], spacing[0], z, 1)
+        for axis in (1, 2):
+            plane = resample_axis(plane, axis + 1, target[axis], spacing[axis], 0, hu.shape[axis])
+        labels[z] = plane[:, 0].argmax(0).numpy()
     labels[hu < AIR_HU + 1] = 0
     for label in config["labels"]:
         if label.get("keep_largest"):

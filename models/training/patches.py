@@ -8,9 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from loss import IGNORE
 from volumes import AIR_HU, body_box, labels_to_model_grid, normalise, to_model_grid
-
-IGNORE = 255
 
 
 class Sampler:
@@ -40,9 +39,8 @@ class Sampler:
                 found = np.argwhere(labels.numpy() == value).astype(np.int16)
                 if len(found):
                     self.voxels.setdefault(value, []).append((number, found))
-        weights = np.array(
-            [self.sampling["weights"][v - 1] * (v in self.voxels) for v in range(1, self.classes)]
-        )
+        weights = self.sampling.get("weights", [1.0] * (self.classes - 1))
+        weights = np.array([w * (v in self.voxels) for v, w in enumerate(weights, 1)])
         self.weights = weights / weights.sum()
 
     def batch(self, rng, size):

@@ -11,6 +11,7 @@ outside of which everything becomes air again.
 """
 
 import argparse
+import itertools
 import tomllib
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def main():
         config, arguments.weights or arguments.config.parent / config["weights"]["file"]
     )
     results = {}
-    for patient in read_split(arguments.data, "valid")[: arguments.limit]:
+    for patient in itertools.islice(read_split(arguments.data, "valid"), arguments.limit):
         plain = patient.hu
         couch = add_couch(plain, patient.spacing)
         both = add_couch(add_mask(plain, patient.spacing), patient.spacing)

@@ -9,6 +9,7 @@ the learning rate is still on its plateau; the decay is then sized anew.
 
 import argparse
 import os
+import signal
 import time
 import tomllib
 from copy import deepcopy
@@ -80,7 +81,7 @@ def main():
         network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
         optimiser.load_state_dict(state["optimiser"])
-        step, seconds = state["step"], state["seconds"]
+        step, seconds = state["step"], state["cpu_seconds"]
 
     sampler = Sampler(read_split(arguments.data or config["data"]["root"], "train"), config)
     print(
@@ -89,8 +90,10 @@ def main():
         f"steps {step} to {steps}",
         flush=True,
     )
-    started, saved, reported, running = time.time(), time.time(), time.time(), []
-    while step < steps:
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # save, then leave
+    used, saved, reported, running = time.process_time(), time.time(), time.time(), []
+    while step < steps and not stop:
         # The seed and the step alone decide the batch.
         image, labels, known = sampler.batch(
             np.random.default_rng([training["seed"], step]), training["batch"]
@@ -121,8 +124,7 @@ def main():
                 flush=True,
             )
             reported, running = now, []
-        if step == steps or time.time() - saved > arguments.save_every:
-            now = time.time()
+        if step == steps or stop or time.time() - saved > arguments.save_every:
             save(
                 checkpoint,
                 {
@@ -131,11 +133,11 @@ def main():
                     "optimiser": optimiser.state_dict(),
                     "step": step,
                     "steps": steps,
-                    "seconds": seconds + now - started,
+                    "cpu_seconds": seconds + time.process_time() - used,
                     "seed": training["seed"],
                 },
             )
-            saved = now
+            saved = time.time()
 
 
 if __name__ == "__main__":

@@ -36,29 +36,26 @@ def read_nifti(path):
 
 
 def read_split(root, split):
-    """All usable patients of a split, as `index.json` lists them."""
+    """The usable patients of a split one after another, as `index.json` lists them."""
     root = Path(root)
     index = json.loads((root / "index.json").read_text())
     value_of = {name: int(value) for value, name in index["labels"].items()}
-    patients = []
     for entry in index["patients"]:
         if entry["split"] != split or not entry.get("usable", True):
             continue
         folder = root / split / entry["id"]
-        hu, spacing = read_nifti(folder / "ct.nii.gz")
-        labels, _ = read_nifti(folder / "labels.nii.gz")
+        suffix = "nii.gz" if (folder / "ct.nii.gz").exists() else "nii"
+        hu, spacing = read_nifti(folder / f"ct.{suffix}")
+        labels, _ = read_nifti(folder / f"labels.{suffix}")
         names = entry.get("annotated", list(value_of))
-        patients.append(
-            Patient(
-                entry["id"],
-                hu.astype(np.int16),
-                labels.astype(np.uint8),
-                spacing,
-                frozenset(value_of[n] for n in names),
-                frozenset(value_of[n] for n in entry.get("truncated", [])),
-            )
+        yield Patient(
+            entry["id"],
+            hu.astype(np.int16, copy=False),
+            labels.astype(np.uint8, copy=False),
+            spacing,
+            frozenset(value_of[n] for n in names),
+            frozenset(value_of[n] for n in entry.get("truncated", [])),
         )
-    return patients
 
 
 def grid_shape(shape, spacing, target):
@@ -66,19 +63,25 @@ def grid_shape(shape, spacing, target):
     return [int(round((n - 1) * s / t)) + 1 for n, s, t in zip(shape, spacing, target)]
 
 
-def resample(array, spacing, target, shape):
-    """Linear interpolation of [C, z, y, x] onto `shape` voxels of `target` spacing.
+def resample_axis(array, axis, spacing, target, first, count):
+    """Linear interpolation along one axis: samples `first` to `first + count` of `target` spacing.
 
     First voxel centres coincide; beyond the source's end its last voxel is repeated.
     """
-    for axis, (s, t, m) in enumerate(zip(spacing, target, shape), 1):
-        n = array.shape[axis]
-        position = (torch.arange(m, dtype=torch.float32) * (t / s)).clamp(max=n - 1)
-        below = position.long().clamp(max=max(n - 2, 0))
-        above = (below + 1).clamp(max=n - 1)
-        share = (position - below).view([-1 if a == axis else 1 for a in range(4)])
-        low, high = array.index_select(axis, below), array.index_select(axis, above)
-        array = low + (high - low) * share
+    n = array.shape[axis]
+    position = torch.arange(first, first + count, dtype=torch.float32) * (target / spacing)
+    position = position.clamp(max=n - 1)
+    below = position.long().clamp(max=max(n - 2, 0))
+    above = (below + 1).clamp(max=n - 1)
+    share = (position - below).view([-1 if a == axis else 1 for a in range(array.ndim)])
+    low, high = array.index_select(axis, below), array.index_select(axis, above)
+    return low + (high - low) * share
+
+
+def resample(array, spacing, target, shape):
+    """Linear interpolation of [C, z, y, x] onto `shape` voxels of `target` spacing."""
+    for axis in range(3):
+        array = resample_axis(array, axis + 1, spacing[axis], target[axis], 0, shape[axis])
     return array
 
 
@@ -89,11 +92,21 @@ def to_model_grid(hu, spacing, target):
 
 
 def labels_to_model_grid(labels, spacing, target):
-    """The label map on the model's grid: each label interpolated, the greatest wins."""
+    """The label map on the model's grid.
+
+    Each label is interpolated and the greatest wins; where the model's voxels are more than twice
+    as wide as the scan's, the nearest voxel speaks for them all.
+    """
+    shape = grid_shape(labels.shape, spacing, target)
+    if max(t / s for s, t in zip(spacing, target)) > 2:
+        at = [
+            np.minimum(np.rint(np.arange(m) * (t / s)).astype(int), n - 1)
+            for n, m, s, t in zip(labels.shape, shape, spacing, target)
+        ]
+        return torch.from_numpy(labels[np.ix_(*at)])
     values = np.unique(labels)
     onehot = torch.from_numpy(np.stack([labels == v for v in values]).astype(np.float32))
-    share = resample(onehot, spacing, target, grid_shape(labels.shape, spacing, target))
-    return torch.from_numpy(values)[share.argmax(0)]
+    return torch.from_numpy(values)[resample(onehot, spacing, target, shape).argmax(0)]
 
 
 def body_box(hu):
