@@ -108,8 +108,11 @@ def main():
         loss = total_loss(logits, labels, known)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), training["clip_gradient"])
-        optimiser.step()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training["clip_gradient"])
+        if norm.isfinite():
+            optimiser.step()
+        else:  # now and then bf16 kernels on the CPU give a gradient of NaN; repeated, it is finite
+            print(f"step {step} left out: the gradient is not finite", flush=True)
         keep = min(training["ema"], (1 + step) / (10 + step))
         with torch.no_grad():
             for slow, fast in zip(ema.parameters(), network.parameters()):
