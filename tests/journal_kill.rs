@@ -5,13 +5,6 @@
 //! (the child is then somewhere in a later one), resumes the session in its own process and
 //! compares it with the same script performed without a journal. The next child goes on from there.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    reason = "small numbers"
-)]
-
 use delineo::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use delineo::patient::{
     Modality, PatientInfo, Roi, RoiId, RoiPlane, RoiType, Series, SeriesInfo, Slice, StructureSet, StudyInfo,
