@@ -23,8 +23,8 @@ struct Shipped {
     weights: &'static [u8],
 }
 
-/// The packages that are part of the program.
-const SHIPPED: &[Shipped] = &[];
+/// The packages that are part of the program: those under `models/` when it was built (build.rs).
+const SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped_models.rs"));
 
 /// Why a package could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -486,8 +486,7 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Parameter>, Str
     Ok(parameters)
 }
 
-/// The folders that hold packages: those of `DELINEO_MODELS`, and those beside the program (and,
-/// in a development build, in the checkout).
+/// The folders that hold packages: those of `DELINEO_MODELS`, and `models` beside the program.
 #[must_use]
 pub fn search_folders() -> (Vec<PathBuf>, Vec<PathBuf>) {
     let chosen = std::env::var_os("DELINEO_MODELS")
@@ -496,9 +495,6 @@ pub fn search_folders() -> (Vec<PathBuf>, Vec<PathBuf>) {
     let mut beside = Vec::new();
     if let Some(folder) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
         beside.push(folder.join("models"));
-    }
-    if cfg!(debug_assertions) {
-        beside.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     }
     (chosen, beside)
 }

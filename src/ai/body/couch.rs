@@ -12,6 +12,12 @@ const PRESENT: f64 = 0.9;
 const HALF_THICKNESS_MM: f64 = 9.0;
 /// A couch is at least so wide, mm.
 const LEAST_WIDTH_MM: f64 = 150.0;
+/// What is left of a couch on either side of a back that lies on it is at least so wide, mm.
+const LEAST_PIECE_MM: f64 = 40.0;
+/// Its mean row is not further above the patient's lowest, mm.
+const NEAR_BACK_MM: f64 = 30.0;
+/// More of the patient than this share never lies behind a couch: then it is none.
+const BEHIND: f64 = 0.04;
 /// Fewer slices say nothing about what is the same in all of them.
 const LEAST_SLICES: usize = 8;
 
@@ -34,7 +40,7 @@ pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
     if nz < LEAST_SLICES {
         return None;
     }
-    let always = always_dense(image)?;
+    let (always, often) = projections(image)?;
     let pixels = |mm: f64, axis: usize| super::voxels(mm, image.oriented.spacing_mm[axis]);
     let radius = [pixels(HALF_THICKNESS_MM, 0), pixels(HALF_THICKNESS_MM, 1), 0];
     let thick = always.eroded(radius).dilated(radius);
@@ -42,15 +48,18 @@ pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
         size: always.size,
         values: always.values.iter().zip(&thick.values).map(|(always, thick)| *always && !thick).collect(),
     };
-    let middle = middle_row(&thick).unwrap_or(ny / 2);
+    // A couch lies at the patient's back: the rows from a little above its lowest on.
+    let lowest = thick.values.iter().rposition(|value| *value).map_or(ny / 2, |at| at / nx);
+    let behind_row = lowest.saturating_sub(pixels(NEAR_BACK_MM, 1));
     // Behind the middle of the patient, wide, or part of something wide: a couch in contact with
     // the back is in two pieces, left and right of it.
     let wide = pixels(LEAST_WIDTH_MM, 0);
     let pieces: Vec<Vec<usize>> = thin
         .pieces()
         .into_iter()
-        .filter(|piece| piece.iter().all(|at| at / nx > middle))
-        .filter(|piece| extent(piece, nx) >= pixels(25.0, 0))
+        .filter(|piece| piece.iter().map(|at| at / nx).sum::<usize>() >= behind_row * piece.len())
+        .filter(|piece| extent(piece, nx) >= pixels(LEAST_PIECE_MM, 0))
+        .filter(|piece| piece.len() <= extent(piece, nx) * pixels(2.0 * HALF_THICKNESS_MM, 1))
         .collect();
     let all: Vec<usize> = pieces.into_iter().flatten().collect();
     if all.is_empty() || extent(&all, nx) < wide {
@@ -72,42 +81,42 @@ pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
             seen.unwrap_or(fitted).saturating_sub(margin).min(ny)
         })
         .collect();
-    Some(Couch { surface })
+    let couch = Couch { surface };
+    let solid = often.eroded(radius).dilated(radius);
+    let solid = solid.values.iter().enumerate().filter(|(_, value)| **value);
+    let (mut all, mut behind) = (0_usize, 0_usize);
+    for (at, _) in solid {
+        all += 1;
+        behind += usize::from(couch.covers(at % nx, at / nx));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
+    let too_much = behind as f64 > all as f64 * BEHIND;
+    (!too_much).then_some(couch)
 }
 
-/// Pixels of the projection that are dense in nearly all slices; `None` without any.
-fn always_dense(image: &Image<'_>) -> Option<Bits> {
+/// Pixels of the projection that are dense in nearly all slices, and in half of them; `None`
+/// without any.
+fn projections(image: &Image<'_>) -> Option<(Bits, Bits)> {
     let [nx, ny, nz] = image.oriented.size;
-    let mut bits = Bits::new([nx, ny, 1]);
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "small"
+        reason = "a number of slices"
     )]
-    let least = (nz as f64 * PRESENT).ceil() as u32;
-    bits.values.par_chunks_mut(nx).enumerate().for_each(|(y, row)| {
-        let mut counts = vec![0_u32; nx];
+    let least = (nz as f64 * PRESENT).ceil() as usize;
+    let mut counts = vec![0_usize; nx * ny];
+    counts.par_chunks_mut(nx).enumerate().for_each(|(y, row)| {
         for z in 0..nz {
-            image.row(y, z, |x, hu| counts[x] += u32::from(hu > SHELL_HU));
-        }
-        for (value, count) in row.iter_mut().zip(counts) {
-            *value = count >= least;
+            image.row(y, z, |x, hu| row[x] += usize::from(hu > SHELL_HU));
         }
     });
-    bits.values.contains(&true).then_some(bits)
-}
-
-/// The mean row of the true pixels.
-fn middle_row(bits: &Bits) -> Option<usize> {
-    let rows: Vec<usize> = bits
-        .values
-        .iter()
-        .enumerate()
-        .filter(|(_, value)| **value)
-        .map(|(at, _)| at / bits.size[0])
-        .collect();
-    (!rows.is_empty()).then(|| rows.iter().sum::<usize>() / rows.len())
+    let above = |least: usize| Bits {
+        size: [nx, ny, 1],
+        values: counts.iter().map(|count| *count >= least).collect(),
+    };
+    let always = above(least);
+    always.values.contains(&true).then(|| (always, above(nz.div_ceil(2))))
 }
 
 fn extent(piece: &[usize], nx: usize) -> usize {
