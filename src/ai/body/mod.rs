@@ -21,6 +21,8 @@ const SKIN_HU: f32 = -350.0;
 const COARSE_MM: f64 = 3.0;
 /// Half of what counts as thin: holders, fixation masks, cables, mm.
 const THIN_MM: f64 = 6.0;
+/// Half of what counts as thin beside the skin: sheets and the cover of a mattress, mm.
+const SHEET_MM: f64 = 2.2;
 /// Nostrils, mouth and wounds narrower than twice this do not open the cavities behind, mm.
 const SEAL_MM: f64 = 6.0;
 /// Pieces below this are not kept beside the largest, cm3.
@@ -217,6 +219,9 @@ fn refine(
     let deep = body.eroded([1; 3]);
     let near = body.dilated([1; 3]);
     let [nx, ny, nz] = image.oriented.size;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+    let sheet = [0, 1, 2]
+        .map(|axis| if axis == 2 { 0 } else { (SHEET_MM / image.oriented.spacing_mm[axis]) as usize });
     let planes: Vec<Vec<bool>> = (0..nz)
         .into_par_iter()
         .map(|z| {
@@ -232,6 +237,11 @@ fn refine(
                     core.values[y * nx + x] = inside && !covered;
                     plane.values[y * nx + x] = !covered && (inside || (near.values[at] && hu > SKIN_HU));
                 });
+            }
+            // Sheets and covers that lie against the skin go before the gaps behind them are filled.
+            let mut plane = plane.eroded(sheet).dilated(sheet);
+            for (value, core) in plane.values.iter_mut().zip(&core.values) {
+                *value |= *core;
             }
             // Where a slice has no deep part (the end of a limb) everything near counts.
             let plane = if core.values.contains(&true) { plane.connected_to(&core) } else { plane };
@@ -249,4 +259,75 @@ fn refine(
         }
     }
     Ok(inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Grid, Point3, Vector3};
+
+    /// An elliptic trunk with lungs that are open to no side, on a couch (a thin shell over foam)
+    /// and under a fixation mask that stands off by two voxels; where the trunk is.
+    fn scan(flip: bool) -> (Volume, Vec<bool>) {
+        const SIZE: [usize; 3] = [170, 120, 20];
+        let sign = if flip { -1.0 } else { 1.0 };
+        let steps = [Vector3::x() * 2.5 * sign, Vector3::y() * 2.5 * sign, Vector3::z() * 3.0];
+        let grid = Grid::new(SIZE, Point3::origin(), steps).unwrap();
+        let (mut values, mut truth) = (Vec::new(), Vec::new());
+        for at in 0..grid.len() {
+            let (mut i, mut j) = (at % SIZE[0], at / SIZE[0] % SIZE[1]);
+            let k = at / (SIZE[0] * SIZE[1]);
+            if flip {
+                (i, j) = (SIZE[0] - 1 - i, SIZE[1] - 1 - j);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            let (x, y) = (i as f64 - 84.5, j as f64 - 50.0);
+            // The trunk is a little wider at one end; its back always lies on row 90.
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            let (a, b) = (60.0 + 0.3 * k as f64, 40.0);
+            let radius = (x / a).hypot(y / b);
+            let lung = ((x.abs() - 28.0) / 18.0).hypot(y / 26.0) < 1.0;
+            let mask = ((x / (a + 5.0)).hypot(y / (b + 5.0)) - 1.0).abs() < 0.008 && y < 0.0;
+            let couch = (j == 90 || j == 91) && (10..160).contains(&i) && radius > 1.0;
+            let foam = (92..105).contains(&j) && (10..160).contains(&i);
+            truth.push(radius <= 1.0);
+            values.push(match () {
+                () if radius <= 1.0 => {
+                    if lung {
+                        -850
+                    } else {
+                        30
+                    }
+                }
+                () if mask || couch => 50,
+                () if foam => -950,
+                () => -1000,
+            });
+        }
+        let volume =
+            Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices: Vec::new(), native: None };
+        (volume, truth)
+    }
+
+    #[test]
+    fn the_trunk_is_found_with_its_lungs_and_without_couch_and_mask() {
+        for flip in [false, true] {
+            let (volume, truth) = scan(flip);
+            let found = body_mask(&volume, &Progress::new()).unwrap();
+            let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
+            let count = |mask: &[bool]| mask.iter().filter(|inside| **inside).count();
+            #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
+            let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
+            assert!(dice > 0.985, "flipped {flip}: Dice {dice}");
+        }
+    }
+
+    #[test]
+    fn air_alone_is_no_body() {
+        let (mut volume, _) = scan(false);
+        volume.voxels = Voxels::I16(vec![-1000; volume.grid.len()]);
+        assert!(matches!(body_mask(&volume, &Progress::new()), Err(BodyError::NoBody)));
+        volume.unit = Unit::SuvBw;
+        assert!(matches!(body_mask(&volume, &Progress::new()), Err(BodyError::Unit)));
+    }
 }
