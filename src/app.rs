@@ -11,5 +11,5 @@ mod proposing;
 mod setup;
 mod workstation;
 
-pub use setup::{LoseDevice, NoWindow, RunOptions, run};
+pub use setup::{Hook, Next, NoWindow, RunOptions, run};
 pub use workstation::Workstation;

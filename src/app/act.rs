@@ -75,7 +75,7 @@ impl Workstation {
     }
 
     /// Changes the structure set; whether it was carried out. A refusal is said at the cursor.
-    pub(super) fn apply(&mut self, command: Command) -> bool {
+    pub fn apply(&mut self, command: Command) -> bool {
         let Some(session) = self.session.as_mut() else { return false };
         let adds = matches!(command, Command::AddRoi { .. });
         match session.apply(command) {
@@ -138,8 +138,9 @@ impl Workstation {
 
     /// Carries out an action of the table.
     pub(super) fn act(&mut self, action: Action) {
-        let typing_over = self.state.overlay.is_some();
+        let is_covered = self.state.overlay.is_some();
         match action {
+            _ if is_covered && !action.works_when_covered() => {}
             Action::CancelGesture => self.never_mind(),
             Action::Search => {
                 let open = matches!(self.state.overlay, Some(Overlay::Palette { .. }));
@@ -151,7 +152,6 @@ impl Workstation {
             Action::ToggleTheme => self.toggle_theme(),
             Action::LargerText => self.scale(1.1),
             Action::SmallerText => self.scale(1.0 / 1.1),
-            _ if typing_over => {}
             Action::OpenFolder => self.ask(Wanted::Folder),
             Action::OpenFiles => self.ask(Wanted::Files),
             Action::OpenSample => self.open_sample(None),
@@ -365,7 +365,6 @@ impl Workstation {
     fn act_on_views(&mut self, action: Action) {
         let has_second = self.desk.second.is_some();
         let can_have_second = self.desk.series.iter().any(|line| line.can_be_second);
-        let typing = self.ctx.as_ref().is_some_and(|ctx| ctx.memory(|memory| memory.focused().is_some()));
         let Some(views) = self.state.views.as_mut() else { return };
         let kind = views.navigation.focused_kind();
         match action {
@@ -381,8 +380,6 @@ impl Workstation {
             Action::SliceDown => views.navigation.scroll(kind, -1),
             Action::TenSlicesUp => views.navigation.scroll(kind, 10),
             Action::TenSlicesDown => views.navigation.scroll(kind, -10),
-            // Enter presses the button that has the keyboard.
-            Action::MaximiseView if typing => {}
             Action::MaximiseView => views.navigation.toggle_maximised(views.navigation.focus),
             Action::NextView => views.navigation.next_view(),
             Action::FitViews => views.navigation.fit(),

@@ -33,22 +33,30 @@ pub enum NoWindow {
     Other(String),
 }
 
-/// For tests: destroys the device after so many frames, as a driver crash would.
+/// What a test's hook wants after it has seen a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoseDevice {
-    /// The frame after which it happens.
-    pub after_frames: u64,
-    /// The frame of the second window after which everything is closed.
-    pub close_after: u64,
+pub enum Next {
+    /// Go on.
+    GoOn,
+    /// Destroy the graphics device, as a driver crash would.
+    LoseDevice,
+    /// Close the window.
+    Close,
 }
 
+/// Called after each frame with the number of the window (0 until the device was lost once) and the
+/// workstation; for tests.
+pub type Hook = Box<dyn FnMut(usize, &mut Workstation) -> Next>;
+
 /// How to open the window.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub struct RunOptions {
     /// What to open at once.
     pub paths: Vec<PathBuf>,
-    /// Loses the device on purpose; for tests only.
-    pub lose_device: Option<LoseDevice>,
+    /// Where journals and preferences lie; `None` for the person's own folder.
+    pub data_folder: Option<PathBuf>,
+    /// For tests.
+    pub hook: Option<Hook>,
 }
 
 /// How often the device may be lost within one run.
@@ -58,16 +66,20 @@ const MOST_LOSSES: usize = 5;
 ///
 /// # Errors
 /// [`NoWindow`] with one sentence that says what is missing.
-pub fn run(options: &RunOptions) -> Result<Workstation, NoWindow> {
-    let workstation = Rc::new(RefCell::new(Workstation::new(&options.paths)));
+pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
+    let workstation = match &options.data_folder {
+        Some(folder) => Workstation::in_folder(&options.paths, folder),
+        None => Workstation::new(&options.paths),
+    };
+    let workstation = Rc::new(RefCell::new(workstation));
+    let hook = Rc::new(RefCell::new(options.hook));
     for round in 0..MOST_LOSSES {
         let lost = Arc::new(AtomicBool::new(false));
         let host = Host {
             workstation: Rc::clone(&workstation),
             lost: Arc::clone(&lost),
-            frames: 0,
-            destroy_after: options.lose_device.filter(|_| round == 0).map(|lose| lose.after_frames),
-            close_after: options.lose_device.filter(|_| round > 0).map(|lose| lose.close_after),
+            round,
+            hook: Rc::clone(&hook),
         };
         let opened = eframe::run_native("Delineo", native_options(), Box::new(|cc| Ok(host.start(cc))));
         opened.map_err(|error| explain(&error))?;
@@ -133,9 +145,9 @@ fn features(adapter: &wgpu::Adapter) -> wgpu::Features {
 struct Host {
     workstation: Rc<RefCell<Workstation>>,
     lost: Arc<AtomicBool>,
-    frames: u64,
-    destroy_after: Option<u64>,
-    close_after: Option<u64>,
+    /// How often the device has been lost before.
+    round: usize,
+    hook: Rc<RefCell<Option<Hook>>>,
 }
 
 impl Host {
@@ -166,25 +178,24 @@ fn watch(device: &wgpu::Device, lost: &Arc<AtomicBool>, ctx: &egui::Context) {
 
 impl eframe::App for Host {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        self.frames += 1;
-        if self.destroy_after.is_some_and(|after| self.frames >= after) {
-            self.destroy_after = None;
-            if let Some(state) = frame.wgpu_render_state() {
-                state.device.destroy();
-                let _ = state.device.poll(wgpu::PollType::Poll);
-                self.lost.store(true, Ordering::Relaxed);
-            }
-        }
         if self.lost.load(Ordering::Relaxed) {
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
             return;
         }
-        self.workstation.borrow_mut().frame(ui);
-        if self.destroy_after.is_some() || self.close_after.is_some() {
-            ui.ctx().request_repaint_after(Duration::from_millis(20));
-        }
-        if self.close_after.is_some_and(|after| self.frames >= after) {
-            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+        let mut workstation = self.workstation.borrow_mut();
+        workstation.frame(ui);
+        let Some(hook) = &mut *self.hook.borrow_mut() else { return };
+        match hook(self.round, &mut workstation) {
+            Next::GoOn => ui.ctx().request_repaint_after(Duration::from_millis(20)),
+            Next::Close => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
+            Next::LoseDevice => {
+                if let Some(state) = frame.wgpu_render_state() {
+                    state.device.destroy();
+                    let _ = state.device.poll(wgpu::PollType::Poll);
+                }
+                self.lost.store(true, Ordering::Relaxed);
+                ui.ctx().request_repaint();
+            }
         }
     }
 

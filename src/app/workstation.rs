@@ -12,7 +12,7 @@ use crate::session::{self, Catalog, JournalStatus, Session};
 use crate::ui::actions;
 use crate::ui::state::{Desk, JobLine, ModelLine, ResumeLine, WindowState};
 use crate::ui::{Context, GpuViews, Outbox, Scope};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How a job of the window ends.
@@ -76,7 +76,13 @@ impl Workstation {
     /// A workstation that opens `paths` once its window is there.
     #[must_use]
     pub fn new(paths: &[PathBuf]) -> Self {
-        let data_folder = preferences::data_folder();
+        Self::in_folder(paths, &preferences::data_folder())
+    }
+
+    /// The same, with journals and preferences in `data_folder`.
+    #[must_use]
+    pub fn in_folder(paths: &[PathBuf], data_folder: &Path) -> Self {
+        let data_folder = data_folder.to_owned();
         let (preferences, notes) = Preferences::load(&data_folder);
         let mut state = WindowState::default();
         for note in notes {
@@ -163,7 +169,7 @@ impl Workstation {
         if !dropped.is_empty() {
             self.open(dropped, None);
         }
-        for action in actions::pressed(ui.ctx()) {
+        for action in actions::pressed(ui.ctx(), self.state.overlay.is_some()) {
             self.act(action);
         }
         self.peek(ui);
@@ -192,8 +198,13 @@ impl Workstation {
     fn title(&self, ctx: &egui::Context) {
         let title = match &self.session {
             Some(session) => {
-                let patient = &session.series().info.patient;
-                format!("Delineo · {}", crate::ui::widgets::person_name(&patient.name))
+                let name = crate::ui::widgets::person_name(&session.series().info.patient.name);
+                // Seen in the task bar while a model runs behind another window.
+                match session.proposals().count() {
+                    0 => format!("Delineo · {name}"),
+                    1 => format!("Delineo · {name} · 1 proposal"),
+                    count => format!("Delineo · {name} · {count} proposals"),
+                }
             }
             None => "Delineo".to_owned(),
         };

@@ -19,6 +19,6 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for path in &args.paths {
         anyhow::ensure!(path.exists(), "there is no such file or folder: {}", path.display());
     }
-    app::run(&app::RunOptions { paths: args.paths.clone(), lose_device: None })?;
+    app::run(app::RunOptions { paths: args.paths.clone(), ..app::RunOptions::default() })?;
     Ok(())
 }

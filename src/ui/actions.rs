@@ -235,6 +235,22 @@ impl Action {
         TABLE.iter().find(|info| info.action == self).unwrap_or(&MISSING)
     }
 
+    /// Whether it can be asked for while a card lies over the window.
+    #[must_use]
+    pub fn works_when_covered(self) -> bool {
+        matches!(
+            self,
+            Self::CancelGesture
+                | Self::Search
+                | Self::Keys
+                | Self::About
+                | Self::Quit
+                | Self::ToggleTheme
+                | Self::LargerText
+                | Self::SmallerText
+        )
+    }
+
     /// Its first key as text ("Ctrl+Z"), empty where it has none.
     #[must_use]
     pub fn key_text(self) -> String {
@@ -283,9 +299,12 @@ pub fn key_text(shortcut: &KeyboardShortcut) -> String {
 
 /// The actions whose keys were pressed in this frame, in order; the keys are consumed.
 ///
-/// While a text field has the keyboard only keys with Ctrl, function keys and Esc count.
-pub fn pressed(ctx: &egui::Context) -> Vec<Action> {
+/// While a text field has the keyboard only keys with Ctrl, function keys and Esc count; while a
+/// card lies over the window (`is_covered`) only those that close or change cards; and Enter
+/// belongs to the button that has the keyboard, where one has.
+pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
     let typing = ctx.text_edit_focused();
+    let on_control = ctx.memory(|memory| memory.focused().is_some());
     ctx.input_mut(|input| {
         let events: Vec<(Key, Modifiers)> = input
             .events
@@ -297,15 +316,16 @@ pub fn pressed(ctx: &egui::Context) -> Vec<Action> {
             .collect();
         let mut actions = Vec::new();
         for (key, modifiers) in events {
-            let Some(info) = TABLE.iter().find(|info| {
-                info.keys.iter().any(|wanted| {
-                    wanted.logical_key == key
-                        && modifiers.matches_exact(wanted.modifiers)
-                        && !(typing && types_text(wanted))
-                })
-            }) else {
-                continue;
+            let counts = |wanted: &KeyboardShortcut| {
+                wanted.logical_key == key
+                    && modifiers.matches_exact(wanted.modifiers)
+                    && !(typing && types_text(wanted))
+                    && !(on_control && key == Key::Enter)
             };
+            let Some(info) = TABLE.iter().find(|info| info.keys.iter().any(counts)) else { continue };
+            if is_covered && !info.action.works_when_covered() {
+                continue;
+            }
             input.consume_key(modifiers, key);
             actions.push(info.action);
         }

@@ -1,0 +1,111 @@
+//! The graphics device is destroyed while a scan is open: the window comes back on a new device and
+//! no edit is lost. Needs a display and the main thread, so it is a program of its own that starts
+//! itself under Xvfb; skipped, saying so, where Xvfb or a Vulkan driver is missing.
+
+use delineo::app::{Next, RunOptions, run};
+use delineo::patient::RoiType;
+use delineo::session::Command as Edit;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+#[path = "shared/ball.rs"]
+mod ball;
+
+/// Set for the program that opens the window: the folder of the test.
+const FOLDER: &str = "DELINEO_TEST_FOLDER";
+const NAME: &str = "a_lost_device_costs_no_edit";
+
+fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return in_the_window(&PathBuf::from(folder));
+    }
+    // The protocol of cargo-nextest and of cargo test's filters.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        if !arguments.iter().any(|argument| argument == "--ignored") {
+            println!("{NAME}: test");
+        }
+        return ExitCode::SUCCESS;
+    }
+    under_xvfb()
+}
+
+fn under_xvfb() -> ExitCode {
+    if Command::new("which").arg("Xvfb").stdout(Stdio::null()).status().map_or(true, |status| !status.success()) {
+        println!("skipped: no Xvfb");
+        return ExitCode::SUCCESS;
+    }
+    if delineo::render::Gpu::headless(true).is_err() {
+        println!("skipped: no adapter");
+        return ExitCode::SUCCESS;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    ball::write_ball(folder.path());
+    let display = ":88";
+    let mut server = Command::new("Xvfb")
+        .args([display, "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let child = Command::new(std::env::current_exe().unwrap())
+        .env("DISPLAY", display)
+        .env_remove("WAYLAND_DISPLAY")
+        .env(FOLDER, folder.path())
+        .status();
+    let _ = server.kill();
+    let _ = server.wait();
+    if child.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Opens the scan, adds a structure, loses the device, and looks again in the second window.
+fn in_the_window(folder: &Path) -> ExitCode {
+    let seen = std::rc::Rc::new(std::cell::Cell::new(false));
+    let (told, mut edited, mut frames) = (std::rc::Rc::clone(&seen), false, 0);
+    let hook = move |round: usize, station: &mut delineo::app::Workstation| {
+        frames += 1;
+        assert!(frames < 20_000, "the scan was never opened");
+        if station.session().is_none() {
+            assert_eq!(round, 0, "the session was lost with the device");
+            return Next::GoOn;
+        }
+        if round == 0 && !edited {
+            edited = true;
+            frames = 0;
+            let add = Edit::AddRoi { name: "Heart".to_owned(), color: None, roi_type: RoiType::Organ };
+            assert!(station.apply(add));
+        }
+        if frames < 30 {
+            return Next::GoOn;
+        }
+        if round == 0 {
+            frames = 0;
+            return Next::LoseDevice;
+        }
+        let session = station.session().unwrap();
+        assert_eq!(session.structures().rois[0].name, "Heart");
+        assert!(session.undo_name().is_some());
+        let said = station.state().toasts.list().iter().any(|toast| toast.text.contains("graphics device was lost"));
+        assert!(said, "the person is told");
+        told.set(true);
+        Next::Close
+    };
+    let options = RunOptions {
+        paths: vec![folder.join("ball")],
+        data_folder: Some(folder.join("data")),
+        hook: Some(Box::new(hook)),
+    };
+    match run(options) {
+        Ok(_) if seen.get() => ExitCode::SUCCESS,
+        Ok(_) => {
+            eprintln!("the window closed before the device was lost");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The main job through the window's own code, without a display: open, name a structure, paint,
+//! undo, lock, export; driven by pointer and keyboard events.
+
+use delineo::app::Workstation;
+use delineo::dicom::read_rtstruct;
+use delineo::ui::theme;
+use egui::{Event, Key, Modifiers, PointerButton, Pos2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[path = "shared/ball.rs"]
+mod ball;
+
+struct Window(Workstation);
+
+impl eframe::App for Window {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.0.frame(ui);
+    }
+}
+
+/// A harness on a workstation whose data lies in `folder`.
+fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
+    let mut workstation = Workstation::in_folder(paths, folder);
+    Harness::builder().with_size(egui::vec2(1280.0, 800.0)).with_max_steps(8).build_eframe(|cc| {
+        theme::install(&cc.egui_ctx);
+        workstation.start(&cc.egui_ctx, None);
+        Window(workstation)
+    })
+}
+
+/// Frames until `done` says so; jobs run on real threads.
+fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(&Workstation) -> bool) {
+    for _ in 0..2000 {
+        harness.step();
+        if done(&harness.state().0) {
+            harness.step();
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    panic!("waited in vain for: {what}");
+}
+
+fn button(harness: &Harness<'_, Window>, at: Pos2, pressed: bool) {
+    harness.event(Event::PointerButton {
+        pos: at,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    });
+}
+
+/// A stroke with the left button through the points, a frame for each.
+fn stroke(harness: &mut Harness<'_, Window>, points: &[Pos2]) {
+    harness.event(Event::PointerMoved(points[0]));
+    harness.step();
+    button(harness, points[0], true);
+    harness.step();
+    for point in points {
+        harness.event(Event::PointerMoved(*point));
+        harness.step();
+    }
+    button(harness, points[points.len() - 1], false);
+    harness.step();
+    harness.step();
+}
+
+fn key(harness: &mut Harness<'_, Window>, modifiers: Modifiers, key: Key) {
+    harness.key_press_modifiers(modifiers, key);
+    harness.step();
+    harness.step();
+}
+
+#[test]
+fn the_start_screen_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(&[], folder.path());
+    harness.step();
+    harness.get_by_label("Sample patient");
+    harness.get_by_label("Path to open");
+    assert!(harness.state().0.session().is_none());
+    // The search finds actions without a patient too.
+    key(&mut harness, Modifiers::COMMAND, Key::K);
+    harness.event(Event::Text("about".into()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.step();
+    harness.get_by_label("Not a cleared medical device.");
+}
+
+#[test]
+fn a_structure_is_painted_undone_locked_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+
+    // Identity is in sight.
+    harness.get_by_label("Test, Window");
+    harness.get_by_label("ID W-1 · born 1970-01-31");
+
+    // Add a structure with a completed name.
+    key(&mut harness, Modifiers::NONE, Key::Insert);
+    harness.event(Event::Text("spinalc".into()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.step();
+    let selected = |harness: &Harness<'_, Window>| harness.state().0.session().unwrap().selected().unwrap().clone();
+    assert_eq!(selected(&harness).name, "SpinalCord");
+
+    // Paint on the axial view: naming a structure has taken the brush in hand.
+    let center = harness.get_by_label("Axial view").rect().center();
+    stroke(&mut harness, &[center, center + egui::vec2(30.0, 0.0), center + egui::vec2(60.0, 0.0)]);
+    let painted = selected(&harness);
+    assert_eq!(painted.planes.len(), 1, "one slice");
+    let area = painted.planes[0].area_mm2();
+    let radius = 8.0_f64;
+    let length = {
+        let (low, high) = painted.planes[0].polygons[0].bounds().unwrap();
+        high.x - low.x - 2.0 * radius
+    };
+    let expected = std::f64::consts::PI * radius * radius + 2.0 * radius * length;
+    assert!((area - expected).abs() < expected * 0.02, "{area} mm2 is not the swept disc's {expected}");
+
+    // A stroke in the coronal view crosses slices.
+    let coronal = harness.get_by_label("Coronal view").rect().center();
+    stroke(&mut harness, &[coronal, coronal - egui::vec2(0.0, 20.0)]);
+    assert!(selected(&harness).planes.len() > 3);
+    key(&mut harness, Modifiers::COMMAND, Key::Z);
+    assert_eq!(*selected(&harness), *painted_again(&painted, &selected(&harness)));
+
+    // A locked structure is not touched, and the reason stands at the cursor.
+    key(&mut harness, Modifiers::NONE, Key::L);
+    stroke(&mut harness, &[center, center + egui::vec2(0.0, 60.0)]);
+    assert_eq!(selected(&harness).planes, painted.planes);
+    let said = harness.state().0.state().views.as_ref().unwrap().message.clone().unwrap().1;
+    assert!(said.contains("SpinalCord is locked"), "{said}");
+    key(&mut harness, Modifiers::NONE, Key::L);
+
+    // Export to a typed path.
+    let file = folder.path().join("out.dcm");
+    key(&mut harness, Modifiers::COMMAND, Key::E);
+    harness.step();
+    harness.event(Event::Text(file.display().to_string()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    wait(&mut harness, "the export", |_| file.exists());
+    wait(&mut harness, "its record", |station| !station.session().unwrap().has_unexported_changes());
+    let read = read_rtstruct(&file, None).unwrap();
+    assert_eq!(read.set.rois.len(), 1);
+    assert_eq!(read.set.rois[0].name, "SpinalCord");
+    assert_eq!(read.set.rois[0].planes[0].polygons, painted.planes[0].polygons);
+}
+
+/// `now` with the planes of `before`: what undo must give.
+fn painted_again(before: &delineo::patient::Roi, now: &delineo::patient::Roi) -> Arc<delineo::patient::Roi> {
+    let mut roi = now.clone();
+    roi.planes.clone_from(&before.planes);
+    Arc::new(roi)
+}
+
+#[test]
+fn closing_and_opening_again_offers_to_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let data = folder.path().join("data");
+    {
+        let mut harness = window(std::slice::from_ref(&ball), &data);
+        wait(&mut harness, "the scan", |station| station.session().is_some());
+        key(&mut harness, Modifiers::NONE, Key::Insert);
+        harness.event(Event::Text("Heart".into()));
+        harness.step();
+        key(&mut harness, Modifiers::NONE, Key::Enter);
+        harness.step();
+        assert_eq!(harness.state().0.session().unwrap().structures().rois.len(), 1);
+        harness.state_mut().0.close_all();
+    }
+    let mut harness = window(&[ball], &data);
+    wait(&mut harness, "the question", |station| station.state().overlay.is_some());
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    let session = harness.state().0.session().unwrap();
+    assert_eq!(session.structures().rois[0].name, "Heart");
+    assert!(session.undo_name().is_some(), "the history is there again");
+}
+
+#[test]
+fn a_path_that_cannot_be_read_is_said_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "no images here").unwrap();
+    let mut harness = window(&[folder.path().to_owned()], &folder.path().join("data"));
+    wait(&mut harness, "the error", |station| !station.state().toasts.list().is_empty());
+    harness.get_by_label("Close error");
+    assert!(harness.state().0.session().is_none());
+}
