@@ -32,7 +32,12 @@ fn main() -> ExitCode {
 }
 
 fn under_xvfb() -> ExitCode {
-    if Command::new("which").arg("Xvfb").stdout(Stdio::null()).status().map_or(true, |status| !status.success()) {
+    if Command::new("which")
+        .arg("Xvfb")
+        .stdout(Stdio::null())
+        .status()
+        .map_or(true, |status| !status.success())
+    {
         println!("skipped: no Xvfb");
         return ExitCode::SUCCESS;
     }
@@ -87,7 +92,8 @@ fn in_the_window(folder: &Path) -> ExitCode {
         let session = station.session().unwrap();
         assert_eq!(session.structures().rois[0].name, "Heart");
         assert!(session.undo_name().is_some());
-        let said = station.state().toasts.list().iter().any(|toast| toast.text.contains("graphics device was lost"));
+        let said =
+            station.state().toasts.list().iter().any(|toast| toast.text.contains("graphics device was lost"));
         assert!(said, "the person is told");
         told.set(true);
         Next::Close

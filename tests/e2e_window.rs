@@ -61,7 +61,11 @@ impl Hand {
 
     fn title(&self) -> String {
         let windows = self.xdotool(&["search", "--name", "Delineo"]);
-        windows.lines().map(|id| self.xdotool(&["getwindowname", id])).find(|name| !name.is_empty()).unwrap_or_default()
+        windows
+            .lines()
+            .map(|id| self.xdotool(&["getwindowname", id]))
+            .find(|name| !name.is_empty())
+            .unwrap_or_default()
     }
 
     fn wait_for(&self, what: &str, window: &mut Running, done: impl Fn(&str) -> bool) {
@@ -78,6 +82,15 @@ impl Hand {
         panic!("waited in vain for {what}; the title is {:?}", self.title());
     }
 
+    /// Gives the window the keyboard: there is no window manager to do it.
+    fn focus(&self) {
+        let windows = self.xdotool(&["search", "--name", "Delineo"]);
+        for id in windows.lines() {
+            self.xdotool(&["windowfocus", id]);
+        }
+        sleep(Duration::from_millis(700));
+    }
+
     fn key(&self, keys: &str) {
         self.xdotool(&["key", keys]);
         sleep(Duration::from_millis(700));
@@ -90,7 +103,8 @@ impl Hand {
 
     fn drag(&self, from: (i32, i32), to: (i32, i32)) {
         let steps = 4;
-        let at = |step: i32| (from.0 + (to.0 - from.0) * step / steps, from.1 + (to.1 - from.1) * step / steps);
+        let at =
+            |step: i32| (from.0 + (to.0 - from.0) * step / steps, from.1 + (to.1 - from.1) * step / steps);
         let go = |(x, y): (i32, i32)| {
             self.xdotool(&["mousemove", &x.to_string(), &y.to_string()]);
             sleep(Duration::from_millis(300));
@@ -147,6 +161,7 @@ fn open_contour_accept_paint_undo_export() {
     hand.wait_for("the scan", &mut window, |title| title.contains("Test, Window"));
     // The pictures of the first frames.
     sleep(Duration::from_secs(3));
+    hand.focus();
 
     // Auto-contour: search, type, Enter. The proposal shows in the title.
     hand.key("ctrl+k");
@@ -186,10 +201,18 @@ fn open_contour_accept_paint_undo_export() {
     assert_eq!(read.set.rois.len(), 1);
     let body = &read.set.rois[0];
     assert_eq!(body.name, "Body");
-    assert_eq!(body.generation, GenerationAlgorithm::SemiAutomatic, "contoured by machine, corrected by hand");
+    assert_eq!(
+        body.generation,
+        GenerationAlgorithm::SemiAutomatic,
+        "contoured by machine, corrected by hand"
+    );
     assert_eq!(body.planes.len(), 12, "the ball is in every slice");
-    let painted: Vec<f64> =
-        body.planes.iter().map(|plane| plane.plane.offset_mm()).filter(|z| has(body, Point3::new(45.0, 0.0, *z))).collect();
+    let painted: Vec<f64> = body
+        .planes
+        .iter()
+        .map(|plane| plane.plane.offset_mm())
+        .filter(|z| has(body, Point3::new(45.0, 0.0, *z)))
+        .collect();
     assert_eq!(painted.len(), 1, "the stroke to the patient's left is on one slice: {painted:?}");
     let undone = Point3::new(0.0, -46.0, painted[0]);
     assert!(!has(body, undone), "the stroke that was undone came out");

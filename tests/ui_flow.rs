@@ -110,7 +110,8 @@ fn a_structure_is_painted_undone_locked_and_exported() {
     key(&mut harness, Modifiers::NONE, Key::ArrowDown);
     key(&mut harness, Modifiers::NONE, Key::Enter);
     harness.step();
-    let selected = |harness: &Harness<'_, Window>| harness.state().0.session().unwrap().selected().unwrap().clone();
+    let selected =
+        |harness: &Harness<'_, Window>| harness.state().0.session().unwrap().selected().unwrap().clone();
     assert_eq!(selected(&harness).name, "SpinalCord");
 
     // Paint on the axial view: naming a structure has taken the brush in hand.

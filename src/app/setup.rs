@@ -157,7 +157,9 @@ impl Host {
         cc.egui_ctx.options_mut(|options| options.zoom_with_keyboard = false);
         if let Some(state) = &cc.wgpu_render_state {
             watch(&state.device, &self.lost, &cc.egui_ctx);
-            self.workstation.borrow_mut().start(&cc.egui_ctx, Some(GpuViews::install(state)));
+            let mut workstation = self.workstation.borrow_mut();
+            workstation.desk.model_device = super::proposing::share_device(state);
+            workstation.start(&cc.egui_ctx, Some(GpuViews::install(state)));
         } else {
             self.workstation.borrow_mut().start(&cc.egui_ctx, None);
         }

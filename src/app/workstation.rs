@@ -5,7 +5,6 @@ use super::opening::{OpenStudyFailure, Opened};
 use super::proposing::Proposed;
 use crate::dicom::{Library, ReadRtstruct};
 use crate::patient::Series;
-use crate::progress::Cancelled;
 use crate::session::jobs::{JobEnded, Jobs, Outcome};
 use crate::session::preferences::{self, Preferences};
 use crate::session::{self, Catalog, JournalStatus, Session};
@@ -25,8 +24,6 @@ pub(super) enum Message {
     Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
     /// A model is done.
     Proposed(Result<Box<Proposed>, String>),
-    /// A model was stopped.
-    Stopped(Cancelled),
     /// A file was written.
     Exported(PathBuf, Result<Vec<String>, String>),
     /// The models that there are.
@@ -140,6 +137,7 @@ impl Workstation {
 
     /// Notes that the graphics device was lost, for the person and for what was cached for it.
     pub fn graphics_lost(&mut self) {
+        crate::ai::engine::forget_device();
         self.gpu = None;
         if let Some(views) = self.state.views.as_mut() {
             views.graphics_lost();
@@ -278,7 +276,6 @@ impl Workstation {
             Message::Second(result) => self.second_read(result),
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
-            Message::Stopped(Cancelled) => self.state.toasts.done("Stopped."),
             Message::Exported(path, result) => self.exported(path, result),
             Message::Models(models) => self.desk.models = models,
             Message::Journals(catalog) => {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// A ball of water in air, 64 x 64 x 12 voxels of 2 x 2 x 3 mm.
 pub fn series() -> Series {
     let origin = Point3::new(-63.0, -63.0, -16.5);
-    let grid = Grid::new([64, 64, 12], origin, [Vector3::x() * 2.0, Vector3::y() * 2.0, Vector3::z() * 3.0]).unwrap();
+    let grid = Grid::new([64, 64, 12], origin, [Vector3::x() * 2.0, Vector3::y() * 2.0, Vector3::z() * 3.0])
+        .unwrap();
     let mut values = Vec::new();
     let mut slices = Vec::new();
     for k in 0..12_u32 {
@@ -63,4 +64,3 @@ pub fn write_ball(folder: &Path) -> PathBuf {
     write_ct_series(&series(), &path, &Progress::new()).unwrap();
     path
 }
-

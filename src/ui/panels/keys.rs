@@ -23,24 +23,28 @@ pub fn keys_ui(ui: &mut Ui) {
     let room = ui.ctx().content_rect().size();
     ui.set_width((room.x - 160.0).min(1040.0));
     widgets::heading(ui, "Keys");
-    egui::ScrollArea::vertical().max_height(room.y - 200.0).auto_shrink([false, true]).show(ui, |ui| {
-        ui.columns(3, |columns| {
-            let parts: [&[Group]; 3] = [
-                &[Group::File, Group::Edit, Group::Structure],
-                &[Group::Contour, Group::Tool, Group::Go],
-                &[Group::View],
-            ];
-            for (column, groups) in columns.iter_mut().zip(parts) {
-                for group in groups {
-                    group_ui(column, *group);
+    egui::ScrollArea::vertical()
+        .max_height(room.y - 200.0)
+        .min_scrolled_height(room.y - 200.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            ui.columns(3, |columns| {
+                let parts: [&[Group]; 3] = [
+                    &[Group::File, Group::Edit, Group::Structure],
+                    &[Group::Contour, Group::Tool, Group::Go],
+                    &[Group::View],
+                ];
+                for (column, groups) in columns.iter_mut().zip(parts) {
+                    for group in groups {
+                        group_ui(column, *group);
+                    }
                 }
-            }
-            widgets::caption(&mut columns[0], "Mouse");
-            for (keys, name) in MOUSE {
-                key_row_ui(&mut columns[0], name, keys);
-            }
+                widgets::caption(&mut columns[0], "Mouse");
+                for (keys, name) in MOUSE {
+                    key_row_ui(&mut columns[0], name, keys);
+                }
+            });
         });
-    });
 }
 
 fn group_ui(ui: &mut Ui, group: Group) {

@@ -92,9 +92,13 @@ fn about_ui(ui: &mut Ui, scope: &Scope<'_>) {
 fn series_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.set_width(480.0);
     widgets::heading(ui, "Choose a series");
-    egui::ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show(ui, |ui| {
-        open::series_list_ui(ui, scope);
-    });
+    egui::ScrollArea::vertical()
+        .max_height(420.0)
+        .min_scrolled_height(420.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            open::series_list_ui(ui, scope);
+        });
 }
 
 fn history_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -108,22 +112,26 @@ fn history_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         return;
     }
     widgets::note(ui, "Click a step to go back or forward to it.");
-    egui::ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show(ui, |ui| {
-        for (index, name) in redo.iter().enumerate().rev() {
-            let text = RichText::new(name).color(Theme::of(ui.ctx()).weak);
-            if ui.selectable_label(false, text).clicked() {
-                scope.outbox.send(Request::Step(steps(index + 1)));
+    egui::ScrollArea::vertical()
+        .max_height(420.0)
+        .min_scrolled_height(420.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            for (index, name) in redo.iter().enumerate().rev() {
+                let text = RichText::new(name).color(Theme::of(ui.ctx()).weak);
+                if ui.selectable_label(false, text).clicked() {
+                    scope.outbox.send(Request::Step(steps(index + 1)));
+                }
             }
-        }
-        for (index, name) in undo.iter().enumerate() {
-            if ui.selectable_label(index == 0, name).clicked() && index > 0 {
-                scope.outbox.send(Request::Step(-steps(index)));
+            for (index, name) in undo.iter().enumerate() {
+                if ui.selectable_label(index == 0, name).clicked() && index > 0 {
+                    scope.outbox.send(Request::Step(-steps(index)));
+                }
             }
-        }
-        if ui.selectable_label(undo.is_empty(), "As opened").clicked() && !undo.is_empty() {
-            scope.outbox.send(Request::Step(-steps(undo.len())));
-        }
-    });
+            if ui.selectable_label(undo.is_empty(), "As opened").clicked() && !undo.is_empty() {
+                scope.outbox.send(Request::Step(-steps(undo.len())));
+            }
+        });
 }
 
 fn steps(count: usize) -> i32 {

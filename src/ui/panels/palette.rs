@@ -79,20 +79,24 @@ pub fn palette_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     row = if down { row + 1 } else { row.saturating_sub(usize::from(up)) }.min(last);
     ui.add_space(8.0);
     let mut chosen = None;
-    egui::ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
-        for (index, entry) in list.iter().enumerate() {
-            let response = palette_row_ui(ui, entry, index == row);
-            if index == row && (up || down) {
-                response.scroll_to_me(None);
+    egui::ScrollArea::vertical()
+        .max_height(360.0)
+        .min_scrolled_height(360.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            for (index, entry) in list.iter().enumerate() {
+                let response = palette_row_ui(ui, entry, index == row);
+                if index == row && (up || down) {
+                    response.scroll_to_me(None);
+                }
+                if response.clicked() {
+                    chosen = Some(index);
+                }
             }
-            if response.clicked() {
-                chosen = Some(index);
+            if list.is_empty() {
+                super::super::widgets::note(ui, "Nothing by that name. Try fewer letters.");
             }
-        }
-        if list.is_empty() {
-            super::super::widgets::note(ui, "Nothing by that name. Try fewer letters.");
-        }
-    });
+        });
     if take && !list.is_empty() {
         chosen = Some(row);
     }
