@@ -91,6 +91,11 @@ impl Hand {
         sleep(Duration::from_millis(700));
     }
 
+    /// Gives a busy machine with a software driver the time for a few frames.
+    fn settle(&self) {
+        sleep(Duration::from_secs(4));
+    }
+
     fn key(&self, keys: &str) {
         self.xdotool(&["key", keys]);
         sleep(Duration::from_millis(700));
@@ -114,7 +119,7 @@ impl Hand {
         sleep(Duration::from_millis(300));
         (1..=steps).for_each(|step| go(at(step)));
         self.xdotool(&["mouseup", "1"]);
-        sleep(Duration::from_millis(800));
+        self.settle();
     }
 }
 
@@ -165,29 +170,38 @@ fn open_contour_accept_paint_undo_export() {
 
     // Auto-contour: search, type, Enter. The proposal shows in the title.
     hand.key("ctrl+k");
+    hand.settle();
     hand.type_text("contour with body");
+    hand.settle();
     hand.key("Return");
     hand.wait_for("the proposal", &mut window, |title| title.contains("1 proposal"));
 
     // Accept all, asked once.
+    hand.settle();
     hand.key("shift+a");
+    hand.settle();
     hand.key("Return");
     hand.wait_for("the acceptance", &mut window, |title| !title.contains("proposal"));
 
     // The axial view alone: the middle of the slice is the middle of the view.
     hand.key("Home");
     hand.xdotool(&["mousemove", "400", "200"]);
-    sleep(Duration::from_millis(400));
+    hand.settle();
     hand.key("Return");
+    hand.settle();
     hand.key("b");
+    hand.settle();
     // A stroke towards the patient's left that stays, then one to the front that is undone.
     hand.drag((735, 400), (1000, 400));
     hand.drag((735, 400), (735, 110));
     hand.key("ctrl+z");
 
     // Export to a typed path.
+    hand.settle();
     hand.key("ctrl+e");
+    hand.settle();
     hand.type_text(&file.display().to_string());
+    hand.settle();
     hand.key("Return");
     let start = Instant::now();
     while !file.exists() && start.elapsed() < Duration::from_secs(60) {

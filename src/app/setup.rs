@@ -4,6 +4,7 @@ use super::Workstation;
 use crate::ui::{GpuViews, theme};
 use eframe::egui_wgpu::{self, WgpuSetup, WgpuSetupCreateNew};
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -80,9 +81,17 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
             lost: Arc::clone(&lost),
             round,
             hook: Rc::clone(&hook),
+            destroys: false,
         };
-        let opened = eframe::run_native("Delineo", native_options(), Box::new(|cc| Ok(host.start(cc))));
-        opened.map_err(|error| explain(&error))?;
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            eframe::run_native("Delineo", native_options(), Box::new(|cc| Ok(host.start(cc))))
+        }));
+        match opened {
+            Ok(opened) => opened.map_err(|error| explain(&error))?,
+            // A device that goes away in the middle of a frame ends the frame so.
+            Err(_) if lost.load(Ordering::Relaxed) => {}
+            Err(panic) => resume_unwind(panic),
+        }
         if !lost.load(Ordering::Relaxed) {
             return Rc::try_unwrap(workstation)
                 .map(RefCell::into_inner)
@@ -148,6 +157,8 @@ struct Host {
     /// How often the device has been lost before.
     round: usize,
     hook: Rc<RefCell<Option<Hook>>>,
+    /// Whether the next frame begins by destroying the device.
+    destroys: bool,
 }
 
 impl Host {
@@ -180,6 +191,14 @@ fn watch(device: &wgpu::Device, lost: &Arc<AtomicBool>, ctx: &egui::Context) {
 
 impl eframe::App for Host {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if std::mem::take(&mut self.destroys)
+            && let Some(state) = frame.wgpu_render_state()
+        {
+            state.device.destroy();
+            let _ = state.device.poll(wgpu::PollType::Poll);
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        // Nothing is drawn on a lost device: egui's renderer could not write its buffers.
         if self.lost.load(Ordering::Relaxed) {
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
             return;
@@ -191,11 +210,7 @@ impl eframe::App for Host {
             Next::GoOn => ui.ctx().request_repaint_after(Duration::from_millis(20)),
             Next::Close => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
             Next::LoseDevice => {
-                if let Some(state) = frame.wgpu_render_state() {
-                    state.device.destroy();
-                    let _ = state.device.poll(wgpu::PollType::Poll);
-                }
-                self.lost.store(true, Ordering::Relaxed);
+                self.destroys = true;
                 ui.ctx().request_repaint();
             }
         }

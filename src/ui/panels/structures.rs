@@ -134,8 +134,7 @@ fn drop_ui(ui: &Ui, rows: &[(usize, f32)], from: usize, y: f32, done: impl FnOnc
 }
 
 fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, count: usize) {
-    let text =
-        if count == 1 { "1 proposal to look at".to_owned() } else { format!("{count} proposals to look at") };
+    let text = if count == 1 { "1 proposal".to_owned() } else { format!("{count} proposals") };
     ui.horizontal(|ui| {
         widgets::note(ui, text);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {

@@ -5,6 +5,7 @@ use super::super::{Scope, theme, widgets};
 use super::pane::Pane;
 use super::state::ViewsState;
 use super::{overlay, surfaces};
+use crate::patient::RoiType;
 use crate::render::{OrbitCamera, Quality, VolumeScene, VolumeStyle};
 use crate::session::Session;
 use egui::{Align2, Color32, Event, PointerButton, Rect, Response, Sense, Stroke, Ui, vec2};
@@ -153,6 +154,11 @@ fn scene(
         let ctx = ui.ctx().clone();
         let surfaces: &mut surfaces::Surfaces = &mut views.surfaces;
         scene.meshes = surfaces.meshes(session, edited.as_ref(), move || ctx.request_repaint());
+        // The patient's outline would hide everything inside it.
+        if views.display.style != VolumeStyle::None {
+            let is_outline = |id| session.roi(id).is_some_and(|roi| roi.roi_type == RoiType::External);
+            scene.meshes.retain(|mesh| !is_outline(mesh.key.0));
+        }
     }
     scene
 }
