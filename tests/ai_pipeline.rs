@@ -1,6 +1,7 @@
 //! A model's whole way on small made-up images: orientation, contours against labels, refusals.
 
-use delineo::ai::{DeviceChoice, ModelPackage, PredictError, PredictOptions, Prediction, predict};
+use delineo::ai::{ModelPackage, PredictError, PredictOptions, Prediction, predict};
+use delineo::device::DeviceChoice;
 use delineo::geometry::{Grid, Plane, Point3, Vector3};
 use delineo::patient::{Approval, GenerationAlgorithm, Mask, Slice, Unit, Volume, Voxels};
 use delineo::progress::Progress;
