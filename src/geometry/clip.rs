@@ -210,7 +210,8 @@ fn overlay(subject: &[Polygon], clip: &[Polygon], rule: OverlayRule, fill: FillR
         preserve_output_collinear: true,
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "2.8e8")]
         min_output_area: (LEAST_AREA_MM2 * SCALE * SCALE) as u128,
-        ogc: true,
+        // In OGC mode a hole that touches the outline in vertices can land in another piece.
+        ogc: false,
     };
     let mut overlay = Overlay::<i64>::new_custom(count, options, Solver::AUTO);
     for (polygons, kind) in [(subject, ShapeType::Subject), (clip, ShapeType::Clip)] {
