@@ -77,12 +77,10 @@ def main():
     results = {}
     for patient in itertools.islice(read_split(arguments.data, "valid"), arguments.limit):
         plain = patient.hu
-        couch = add_couch(plain, patient.spacing)
         both = add_couch(add_mask(plain, patient.spacing), patient.spacing)
         for name, hu in (
             ("as it is", plain),
             ("as it is, body searched", mask_outside_body(plain)),
-            ("couch", couch),
             ("couch and mask", both),
             ("couch and mask, body searched", mask_outside_body(both)),
         ):
