@@ -70,7 +70,7 @@ impl Hand {
 
     fn wait_for(&self, what: &str, window: &mut Running, done: impl Fn(&str) -> bool) {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(240) {
+        while start.elapsed() < Duration::from_mins(4) {
             let title = self.title();
             if done(&title) {
                 sleep(Duration::from_millis(500));
@@ -204,7 +204,7 @@ fn open_contour_accept_paint_undo_export() {
     hand.settle();
     hand.key("Return");
     let start = Instant::now();
-    while !file.exists() && start.elapsed() < Duration::from_secs(60) {
+    while !file.exists() && start.elapsed() < Duration::from_mins(1) {
         sleep(Duration::from_millis(200));
     }
     hand.key("ctrl+q");

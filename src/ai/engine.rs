@@ -146,7 +146,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 enum Runner {
-    Cpu(CpuNetwork),
+    Cpu(Box<CpuNetwork>),
     Gpu(Box<BurnNetwork>),
 }
 
@@ -186,7 +186,7 @@ impl Engine {
                 Err(reason) => tracing::warn!("the graphics device does not take the model: {reason}"),
             }
         }
-        let runner = Runner::Cpu(CpuNetwork::new(&network));
+        let runner = Runner::Cpu(Box::new(CpuNetwork::new(&network)));
         Ok(Self { network, runner, device: cpu_name(), warnings: Vec::new() })
     }
 
@@ -216,7 +216,7 @@ impl Engine {
             self.device
         ));
         self.device = format!("{} after {} failed", cpu_name(), self.device);
-        let old = std::mem::replace(&mut self.runner, Runner::Cpu(CpuNetwork::new(&self.network)));
+        let old = std::mem::replace(&mut self.runner, Runner::Cpu(Box::new(CpuNetwork::new(&self.network))));
         // Dropping tensors of a lost device may panic as well.
         drop(quietly(move || drop(old)));
         forget_device();

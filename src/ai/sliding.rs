@@ -101,7 +101,7 @@ pub(super) fn run(
     let tiles = starts_z.len() * starts_y.len() * starts_x.len();
     let mut sum = RunningSum::new(padded, patch[0], classes);
     let mut out = Output::new(image, classes, shift);
-    let mut tile = 0;
+    let mut tile = 0_usize;
     let mut input = Vec::new();
     for (index, z) in starts_z.iter().enumerate() {
         for y in &starts_y {

@@ -58,7 +58,9 @@ impl Workstation {
                     self.session.as_ref().map(|session| session.exportable().left_out).unwrap_or_default();
                 let mut text = format!("Exported to {}.", path.display());
                 if !left_out.is_empty() {
-                    text.push_str(&format!(" Left out, because not accepted: {}.", left_out.join(", ")));
+                    text += " Left out, because not accepted: ";
+                    text += &left_out.join(", ");
+                    text.push('.');
                 }
                 self.state.toasts.done(text);
                 for warning in warnings {

@@ -9,7 +9,7 @@ use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -154,8 +154,9 @@ fn check_outputs(args: &Args) -> anyhow::Result<()> {
     if args.out.is_none() && args.labels.is_none() && !args.json {
         eprintln!("nothing is written: neither --out nor --labels is given");
     }
-    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if let Some(out) = args.out.as_deref().filter(|out| !name(out).ends_with(".dcm")) {
+    if let Some(out) =
+        args.out.as_deref().filter(|out| !out.extension().is_some_and(|e| e.eq_ignore_ascii_case("dcm")))
+    {
         bail!("an RTSTRUCT's name ends in .dcm (a label map goes to --labels): {}", out.display());
     }
     if let Some(labels) = args.labels.as_deref().filter(|path| !nifti::is_nifti_name(path)) {

@@ -281,8 +281,8 @@ fn normals(mesh: &Mesh) -> Vec<[f32; 3]> {
         }
     }
     for _ in 0..2 {
-        let own: Vec<Vector> = normals.into_iter().map(unit).collect();
-        normals = own.clone();
+        let own: Vec<Vector> = normals.iter().copied().map(unit).collect();
+        normals.clone_from(&own);
         for triangle in mesh.indices.chunks_exact(3) {
             let sum: Vector = triangle.iter().map(|index| own[*index as usize]).sum();
             for index in triangle {

@@ -319,7 +319,7 @@ pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
             let counts = |wanted: &KeyboardShortcut| {
                 wanted.logical_key == key
                     && modifiers.matches_exact(wanted.modifiers)
-                    && !(typing && types_text(wanted))
+                    && !(typing && types_text(*wanted))
                     && !(on_control && key == Key::Enter)
             };
             let Some(info) = TABLE.iter().find(|info| info.keys.iter().any(counts)) else { continue };
@@ -334,7 +334,7 @@ pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
 }
 
 /// Whether a text field needs the key itself.
-fn types_text(shortcut: &KeyboardShortcut) -> bool {
+fn types_text(shortcut: KeyboardShortcut) -> bool {
     let function_key = matches!(shortcut.logical_key, Key::F1 | Key::F2 | Key::Escape);
     let editing_key = matches!(
         shortcut.logical_key,

@@ -118,13 +118,11 @@ struct VolumePicture {
 }
 
 /// A slice scene as a shape for egui's painter.
-#[must_use]
 pub fn slice_picture(rect: Rect, key: PaintKey, scene: SliceScene) -> Shape {
     Callback::new_paint_callback(rect, SlicePicture { key, scene }).into()
 }
 
 /// A 3D scene as a shape for egui's painter.
-#[must_use]
 pub fn volume_picture(rect: Rect, key: PaintKey, scene: VolumeScene) -> Shape {
     Callback::new_paint_callback(rect, VolumePicture { key, scene }).into()
 }

@@ -122,13 +122,11 @@ impl Theme {
     }
 
     /// The frame of a side panel.
-    #[must_use]
     pub fn panel_frame(&self) -> egui::Frame {
         egui::Frame::new().fill(self.surface).inner_margin(Margin::symmetric(12, 8))
     }
 
     /// The frame of a card that lies over the window (search, about, keys).
-    #[must_use]
     pub fn card_frame(&self) -> egui::Frame {
         egui::Frame::new()
             .fill(self.surface)

@@ -102,6 +102,7 @@ pub fn toasts_ui(ui: &mut Ui, toasts: &mut Toasts, area: egui::Rect) -> Option<A
         return None;
     }
     if let Some(next) = toasts.list.iter().filter_map(|toast| toast.leaves_at).reduce(f64::min) {
+        #[expect(clippy::cast_possible_truncation, reason = "seconds of a toast")]
         ui.ctx().request_repaint_after_secs(((next - now) as f32).max(0.05));
     }
     let mut pressed = None;

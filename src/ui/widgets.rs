@@ -110,6 +110,7 @@ pub fn fact(ui: &mut Ui, label: &str, value: impl Into<String>) {
 }
 
 /// Text drawn over a picture with a dark halo, legible on black and on white.
+#[expect(clippy::needless_pass_by_value, reason = "callers hand over texts and numbers alike")]
 pub fn overlay_text(
     painter: &egui::Painter,
     at: egui::Pos2,

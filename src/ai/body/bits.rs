@@ -18,8 +18,8 @@ impl Bits {
     /// True within `radius` voxels (a box) of a true voxel.
     pub(super) fn dilated(&self, radius: [usize; 3]) -> Self {
         let mut out = self.clone();
-        for axis in 0..3 {
-            out.spread(axis, radius[axis], true);
+        for (axis, radius) in radius.into_iter().enumerate() {
+            out.spread(axis, radius, true);
         }
         out
     }
@@ -27,8 +27,8 @@ impl Bits {
     /// False within `radius` voxels (a box) of a false voxel of the image.
     pub(super) fn eroded(&self, radius: [usize; 3]) -> Self {
         let mut out = self.clone();
-        for axis in 0..3 {
-            out.spread(axis, radius[axis], false);
+        for (axis, radius) in radius.into_iter().enumerate() {
+            out.spread(axis, radius, false);
         }
         out
     }

@@ -6,7 +6,7 @@ use super::super::{Request, Scope, widgets};
 use super::{keys, open, palette};
 use crate::session::Command;
 use egui::{Key, RichText, Ui};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// The card that lies over the window, if any.
 pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -153,14 +153,14 @@ fn accept_all_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-fn replace_ui(ui: &mut Ui, scope: &mut Scope<'_>, path: &PathBuf) {
+fn replace_ui(ui: &mut Ui, scope: &mut Scope<'_>, path: &Path) {
     ui.set_width(420.0);
     widgets::heading(ui, "Replace the file?");
     ui.add(egui::Label::new(format!("There is already a file of this name: {}", path.display())).wrap());
     if let Some(yes) = answer_ui(ui, "Replace", true) {
         scope.state.overlay = None;
         if yes {
-            scope.outbox.send(Request::Export { path: path.clone(), replace: true });
+            scope.outbox.send(Request::Export { path: path.to_owned(), replace: true });
         }
     }
 }

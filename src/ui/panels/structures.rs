@@ -2,6 +2,7 @@
 
 use super::super::actions::Action;
 use super::super::theme::Theme;
+use super::super::views::ViewsState;
 use super::super::{Request, Scope, icons, widgets};
 use super::{jobs, naming, structure_row};
 use crate::patient::{Roi, RoiType};
@@ -99,7 +100,7 @@ fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
                 scope.outbox.send(Request::Select(Some(roi.id)));
                 scope.outbox.act(Action::GoToStructure);
             }
-            if selected && scope.state.views.as_mut().is_some_and(|views| views.take_scroll_to_selected()) {
+            if selected && scope.state.views.as_mut().is_some_and(ViewsState::take_scroll_to_selected) {
                 response.scroll_to_me(None);
             }
             if (response.dragged() || response.drag_stopped())

@@ -128,10 +128,13 @@ pub(super) fn extents_along(roi: &Roi, normal: &crate::geometry::Vector3) -> Vec
     merged
 }
 
+/// Where contours lie along a view's normal, mm.
+type Extents = Arc<Vec<(f64, f64)>>;
+
 /// The extents cached for the strip: they change only with the ROI.
 #[derive(Debug, Default)]
 pub struct ExtentCache {
-    held: HashMap<(RoiId, u64, usize), Arc<Vec<(f64, f64)>>>,
+    held: HashMap<(RoiId, u64, usize), Extents>,
 }
 
 impl ExtentCache {

@@ -97,12 +97,12 @@ fn half_ui(
     let key = PaintKey::slice(pane, is_second);
     ui.painter().add(paint::slice_picture(rect, key, scene));
     let painter = ui.painter_at(rect);
-    if !views.display.peek {
+    if views.display.peek {
+        overlay::badges(&painter, rect, session);
+    } else {
         overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
         overlay::overlays(&painter, &frame, kind, &views.navigation, &views.display, session);
         ruler::rulers(&painter, &frame, &views.tools);
-    } else {
-        overlay::badges(&painter, rect, session);
     }
     gesture_ui(ui, views, &response, session, &frame);
     if views.navigation.focus == pane && views.navigation.maximised.is_none() {
