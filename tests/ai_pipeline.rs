@@ -62,13 +62,10 @@ fn write_package(folder: &Path, spacing_mm: [f64; 3]) {
         text
     });
     std::fs::write(folder.join("weights.safetensors"), bytes).unwrap();
-    let labels: String = (1..CLASSES)
-        .map(|value| {
-            format!(
-                "[[labels]]\nvalue = {value}\nname = \"Organ_{value}\"\ntype = \"ORGAN\"\ncolor = [1, 2, 3]\n"
-            )
-        })
-        .collect();
+    let mut labels = String::new();
+    for value in 1..CLASSES {
+        writeln!(labels, "[[labels]]\nvalue = {value}\nname = \"Organ_{value}\"\ncolor = [1, 2, 3]").unwrap();
+    }
     let manifest = format!(
         "id = \"tiny\"\ntitle = \"Tiny\"\nversion = \"1\"\nmodality = \"CT\"\nlicense = \"MIT\"\n\
          [input]\nspacing_mm = {spacing_mm:?}\norientation = \"LPS\"\noutside_body_hu = -1000\n\
@@ -153,7 +150,9 @@ fn a_scan_stored_in_any_order_gives_the_same_labels_at_the_same_places() {
     let reference = run(&axial, folder.path());
     let labels = reference.labels.unwrap();
     let seen: std::collections::BTreeSet<u16> = labels.labels.iter().copied().collect();
-    assert!(seen.len() >= 3, "the made-up network tells classes apart: {seen:?}");
+    assert!(seen.len() >= 2, "the made-up network tells classes apart: {seen:?}");
+    let organ = labels.labels.iter().filter(|label| **label != 0).count();
+    assert!(organ > 1_000 && organ < labels.labels.len() / 3, "{organ} voxels have a label");
     // Head first prone, feet first, sagittal, coronal: each right-handed.
     for (axes, flipped) in [
         ([0, 1, 2], [true, true, false]),

@@ -9,6 +9,7 @@ use crate::patient::{Color, RoiType};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The greatest weights file that is read, bytes.
@@ -386,7 +387,11 @@ impl ModelPackage {
     }
 
     fn network_from(&self, bytes: &[u8], expected: &str, path: &Path) -> Result<Network, PackageError> {
-        let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
         if !found.eq_ignore_ascii_case(expected) {
             return Err(PackageError::Checksum {
                 found,

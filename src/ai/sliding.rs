@@ -101,13 +101,13 @@ pub(super) fn run(
     let tiles = starts_z.len() * starts_y.len() * starts_x.len();
     let mut sum = RunningSum::new(padded, patch[0], classes);
     let mut out = Output::new(image, classes, shift);
-    let mut tile = 0_usize;
+    let mut tile = 0_u32;
     let mut input = Vec::new();
     for (index, z) in starts_z.iter().enumerate() {
         for y in &starts_y {
             for x in &starts_x {
                 #[expect(clippy::cast_precision_loss, reason = "few tiles")]
-                progress.set_fraction(tile as f64 / tiles as f64).map_err(SlideError::Cancelled)?;
+                progress.set_fraction(f64::from(tile) / tiles as f64).map_err(SlideError::Cancelled)?;
                 tile += 1;
                 let corner = [*z, *y, *x];
                 if cut(image, corner, shift, patch, air, &mut input) {

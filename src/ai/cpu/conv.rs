@@ -36,16 +36,15 @@ fn padded(channels: usize) -> usize {
 }
 
 impl Packed {
-    /// `split`: the input is two features, the first of so many channels.
-    pub(super) fn new(conv: &Convolution, split: Option<usize>) -> Self {
+    /// `split`: the input is two features, the first of so many channels. `is_first`: the input is the
+    /// network's own, whose channels are stored without padding.
+    pub(super) fn new(conv: &Convolution, split: Option<usize>, is_first: bool) -> Self {
         let parts = match split {
             Some(first) => vec![(0, first), (first, conv.input - first)],
             None => vec![(0, conv.input)],
         };
         let [kz, ky, kx] = conv.kernel;
-        // Only the network's own input has fewer than LANES channels and is stored unpadded.
-        let stride_of =
-            |channels: usize| if channels < LANES && split.is_none() { channels } else { padded(channels) };
+        let stride_of = |channels: usize| if is_first { channels } else { padded(channels) };
         let sources: Vec<Source> = parts
             .iter()
             .map(|(_, channels)| Source { stride: stride_of(*channels), run: kx * stride_of(*channels) })
@@ -239,6 +238,7 @@ struct Kernel<'a> {
 impl WithSimd for Kernel<'_> {
     type Output = ();
 
+    #[expect(clippy::inline_always, reason = "vector code must end up in the function compiled for them")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match LANES / S::F32_LANES {
@@ -252,6 +252,7 @@ impl WithSimd for Kernel<'_> {
 
 impl Kernel<'_> {
     /// `V` vectors make [`LANES`] output channels.
+    #[expect(clippy::inline_always, reason = "vector code must end up in the function compiled for them")]
     #[inline(always)]
     fn run<S: Simd, const V: usize>(self, simd: S) {
         let per_block = self.reads.iter().map(|r| r.offsets.len() * r.run * LANES).sum::<usize>();
@@ -288,6 +289,7 @@ impl Kernel<'_> {
 }
 
 /// `sums[voxel][vector] += run[voxel][value] * weights[value][vector]`.
+#[expect(clippy::inline_always, reason = "vector code must end up in the function compiled for them")]
 #[inline(always)]
 fn accumulate<S: Simd, const V: usize>(
     simd: S,

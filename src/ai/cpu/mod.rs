@@ -76,8 +76,8 @@ impl CpuNetwork {
     /// Packs a network's weights for this processor.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        let block = |block: &Block, split: Option<usize>| PackedBlock {
-            conv: Packed::new(&block.conv, split),
+        let block = |block: &Block, split: Option<usize>, is_first: bool| PackedBlock {
+            conv: Packed::new(&block.conv, split, is_first),
             scale: block.scale.clone(),
             shift: block.shift.clone(),
         };
@@ -85,7 +85,11 @@ impl CpuNetwork {
             encoder: network
                 .encoder
                 .iter()
-                .map(|blocks| blocks.iter().map(|b| block(b, None)).collect())
+                .enumerate()
+                .map(|(stage, blocks)| {
+                    let is_first = |i: usize| stage == 0 && i == 0;
+                    blocks.iter().enumerate().map(|(i, b)| block(b, None, is_first(i))).collect()
+                })
                 .collect(),
             upsample: network.upsample.iter().map(Packed::new_transposed).collect(),
             decoder: network
@@ -96,11 +100,11 @@ impl CpuNetwork {
                     blocks
                         .iter()
                         .enumerate()
-                        .map(|(i, b)| block(b, (i == 0).then_some(b.conv.input / 2)))
+                        .map(|(i, b)| block(b, (i == 0).then_some(b.conv.input / 2), false))
                         .collect()
                 })
                 .collect(),
-            head: Packed::new(&network.head, None),
+            head: Packed::new(&network.head, None, false),
             input_channels: network.architecture.input_channels,
             classes: network.architecture.classes,
         }
