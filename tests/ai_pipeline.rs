@@ -289,3 +289,18 @@ fn damaged_packages_and_wrong_images_are_refused() {
     std::fs::write(&manifest, text).unwrap();
     assert!(ModelPackage::load(folder.path()).unwrap_err().to_string().contains("RAS"));
 }
+
+#[test]
+fn the_body_of_the_sample_patient_is_found_under_a_mask_and_on_a_couch() {
+    let mut patient = delineo::phantom::build(1, &Progress::new()).unwrap();
+    delineo::phantom::add_couch_and_mask(&mut patient);
+    let found = delineo::ai::body_mask(&patient.series.volume, &Progress::new()).unwrap();
+    let truth = &patient.labels.labels;
+    let both = found.iter().zip(truth).filter(|(inside, label)| **inside && **label != 0).count();
+    let sizes = found.iter().filter(|inside| **inside).count() + truth.iter().filter(|l| **l != 0).count();
+    let ratio =
+        |a: usize, b: usize| f64::from(u32::try_from(a).unwrap()) / f64::from(u32::try_from(b).unwrap());
+    let dice = ratio(2 * both, sizes);
+    eprintln!("Dice {dice:.4}");
+    assert!(dice >= 0.98, "Dice {dice}");
+}
