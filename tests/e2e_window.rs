@@ -172,8 +172,6 @@ fn open_contour_accept_paint_undo_export() {
     hand.key("ctrl+k");
     hand.settle();
     hand.type_text("contour with body");
-    // "sample-body" matches as well and stands before it.
-    hand.key("Down");
     hand.settle();
     hand.key("Return");
     hand.wait_for("the proposal", &mut window, |title| title.contains("1 proposal"));

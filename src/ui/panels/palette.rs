@@ -51,6 +51,9 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
             });
         }
     }
+    // What is called exactly so comes first ("body" is also a part of "sample-body").
+    let exact = query.trim().to_lowercase();
+    all.sort_by_key(|found| found.name.to_lowercase() != exact);
     all
 }
 
