@@ -123,6 +123,14 @@ impl Hand {
     }
 }
 
+/// The processor time that a process has used, s.
+fn cpu_seconds(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    // After the name in parentheses: user and system time are the 12th and 13th field, in 1/100 s.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
 /// Whether an ROI has the patient point, which lies on one of its slices.
 fn has(roi: &Roi, point: Point3) -> bool {
     roi.planes.iter().any(|plane| {
@@ -196,8 +204,14 @@ fn open_contour_accept_paint_undo_export() {
     hand.drag((735, 400), (735, 110));
     hand.key("ctrl+z");
 
-    // Export to a typed path.
+    // A window that nobody touches costs nothing.
     hand.settle();
+    let (before, watched) = (cpu_seconds(window.0.id()), Duration::from_secs(4));
+    sleep(watched);
+    let share = (cpu_seconds(window.0.id()) - before) / watched.as_secs_f64();
+    assert!(share < 0.05, "the idle window takes {:.0} % of a processor", share * 100.0);
+
+    // Export to a typed path.
     hand.key("ctrl+e");
     hand.settle();
     hand.type_text(&file.display().to_string());

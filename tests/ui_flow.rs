@@ -4,6 +4,7 @@
 use delineo::app::Workstation;
 use delineo::dicom::read_rtstruct;
 use delineo::ui::theme;
+use delineo::ui::views::FusionMode;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -156,6 +157,131 @@ fn a_structure_is_painted_undone_locked_and_exported() {
     assert_eq!(read.set.rois.len(), 1);
     assert_eq!(read.set.rois[0].name, "SpinalCord");
     assert_eq!(read.set.rois[0].planes[0].polygons, painted.planes[0].polygons);
+}
+
+#[test]
+fn a_line_drawn_freehand_makes_a_piece_adds_and_cuts() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    key(&mut harness, Modifiers::NONE, Key::Insert);
+    harness.event(Event::Text("Heart".into()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    key(&mut harness, Modifiers::NONE, Key::F);
+    let center = harness.get_by_label("Axial view").rect().center();
+    let square = |left: f32, top: f32, width: f32, height: f32| {
+        [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height), (0.0, 0.0)]
+            .map(|(x, y)| center + egui::vec2(left + x, top + y))
+    };
+    let area = |harness: &Harness<'_, Window>| {
+        let roi = harness.state().0.session().unwrap().selected().unwrap();
+        roi.planes.iter().map(|plane| plane.area_mm2()).sum::<f64>()
+    };
+    let near = |value: f64, expected: f64| (value - expected).abs() < expected * 0.02;
+
+    // A new piece of 80 x 60 points of the screen.
+    stroke(&mut harness, &square(-40.0, -30.0, 80.0, 60.0));
+    let piece = area(&harness);
+    let roi = harness.state().0.session().unwrap().selected().unwrap();
+    let (low, high) = roi.planes[0].polygons[0].bounds().unwrap();
+    let point_mm = (high.x - low.x) / 80.0;
+    assert_eq!(roi.planes.len(), 1, "one slice");
+    assert!(near(piece, 4800.0 * point_mm * point_mm), "{piece} mm2");
+    // Begun inside, 20 points beyond the right edge: adds 20 x 20.
+    stroke(&mut harness, &square(20.0, -10.0, 40.0, 20.0));
+    let added = area(&harness);
+    assert!(near(added - piece, 400.0 * point_mm * point_mm), "{added} mm2 after adding");
+    // Begun outside, across the left edge: cuts 20 x 20.
+    stroke(&mut harness, &square(-60.0, -10.0, 40.0, 20.0));
+    let cut = area(&harness);
+    assert!(near(added - cut, 400.0 * point_mm * point_mm), "{cut} mm2 after cutting");
+    for _ in 0..2 {
+        key(&mut harness, Modifiers::COMMAND, Key::Z);
+    }
+    assert_eq!(area(&harness), piece, "two steps back");
+}
+
+#[test]
+fn hovering_over_the_sample_patient_names_the_organs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(&[], folder.path());
+    harness.step();
+    harness.get_by_label("Sample patient").click();
+    for _ in 0..10 {
+        // Building takes as long as the machine needs.
+        if harness.state().0.session().is_none() {
+            std::thread::sleep(Duration::from_secs(6));
+            harness.step();
+        }
+    }
+    wait(&mut harness, "the sample patient", |station| station.session().is_some());
+    let view = harness.get_by_label("Axial view").rect();
+    let mut named = std::collections::BTreeMap::new();
+    for row in 0..16_u8 {
+        for column in 0..16_u8 {
+            let share = egui::vec2(f32::from(column) + 0.5, f32::from(row) + 0.5) / 16.0;
+            harness.event(Event::PointerMoved(view.min + view.size() * share));
+            harness.step();
+            let hover = harness.state().0.state().views.as_ref().unwrap().hover.clone();
+            if let Some((name, point)) = hover.and_then(|hover| hover.name.zip(Some(hover.point_mm))) {
+                named.entry(name).or_insert_with(Vec::new).push(point);
+            }
+        }
+    }
+    assert!(named.len() >= 4, "{:?}", named.keys());
+    let liver = named.get("Liver").unwrap_or_else(|| panic!("{:?}", named.keys()));
+    assert!(liver.iter().filter(|point| point.x < 0.0).count() * 2 > liver.len(), "on the right");
+}
+
+#[test]
+fn pet_is_blended_over_ct_and_read_in_suv() {
+    let patient = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/sarcoma-pet-mr/STS_005");
+    if !patient.exists() {
+        println!("skipped: no {}", patient.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(&[patient], &folder.path().join("data"));
+    wait(&mut harness, "the CT", |station| station.session().is_some());
+    let series = harness.state().0.session().unwrap().series().info.clone();
+    assert_eq!(series.modality, delineo::patient::Modality::Ct, "CT before MR and PET");
+    // The chooser offers to blend what shares the frame of reference.
+    key(&mut harness, Modifiers::NONE, Key::U);
+    let offers = harness.get_all_by_label("Blend").count();
+    assert_eq!(offers, 2, "PET and MR");
+    let mode = |station: &Workstation| station.state().views.as_ref().unwrap().display.fusion.mode;
+    let mut units = Vec::new();
+    for number in 0..offers {
+        if number > 0 {
+            key(&mut harness, Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S);
+        }
+        // The one blended already is offered no more.
+        harness.get_all_by_label("Blend").nth(0).unwrap().click();
+        harness.step();
+        let said = |station: &Workstation| {
+            station.state().views.as_ref().unwrap().hover.as_ref().and_then(|hover| hover.second.clone())
+        };
+        let center = harness.get_by_label("Axial view").rect().center();
+        let before = units.last().cloned();
+        for _ in 0..2000 {
+            harness.event(Event::PointerMoved(center + egui::vec2(if number == 0 { 0.0 } else { 1.0 }, 0.0)));
+            harness.step();
+            let now = said(&harness.state().0);
+            if now.is_some() && now.as_ref().map(|text: &String| text.contains("SUV")) != before {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(15));
+        }
+        assert_eq!(mode(&harness.state().0), FusionMode::Blend);
+        units.push(said(&harness.state().0).unwrap().contains("SUV"));
+    }
+    assert_ne!(units[0], units[1], "PET in SUV, MR without a unit");
+    key(&mut harness, Modifiers::NONE, Key::U);
+    assert_eq!(mode(&harness.state().0), FusionMode::Beside);
+    key(&mut harness, Modifiers::NONE, Key::U);
+    assert_eq!(mode(&harness.state().0), FusionMode::Off);
 }
 
 /// `now` with the planes of `before`: what undo must give.

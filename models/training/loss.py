@@ -11,8 +11,9 @@ import torch.nn.functional as F
 IGNORE = 255
 
 
-def marginal_loss(logits, target, known):
-    """Cross-entropy plus soft Dice.
+def marginal_loss(logits, target, known, log_dice=False):
+    """Cross-entropy plus soft Dice; with `log_dice` its logarithm, whose slope stays
+    steep while a small organ is not found at all (Wong et al., MICCAI 2018).
 
     `logits` [N, K, z, y, x]; `target` [N, z, y, x] label values or `IGNORE`;
     `known` [N, K] bool, true where the label was annotated (background always).
@@ -41,5 +42,7 @@ def marginal_loss(logits, target, known):
     size = (p.sum((2, 3, 4)) * known).sum(0) + counted[:classes]
     dice = ((2 * overlap[:classes] + 1) / (size + 1))[1:]
     present = counted[1:classes] > 0
-    dice_loss = 1 - (dice * present).sum() / present.sum() if present.any() else 0.0
-    return cross_entropy + dice_loss
+    if not present.any():
+        return cross_entropy
+    lost = -dice.log() if log_dice else 1 - dice
+    return cross_entropy + (lost * present).sum() / present.sum()

@@ -5,7 +5,17 @@ be renamed. Tensors are [N, C, z, y, x].
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+
+class InstanceNorm(nn.InstanceNorm3d):
+    """Of a single patch, batch normalisation: the same numbers without leaving channels-last."""
+
+    def forward(self, x):
+        if x.shape[0] > 1:
+            return super().forward(x)
+        return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
 
 class ConvBlock(nn.Module):
@@ -15,7 +25,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         padding = [(k - 1) // 2 for k in kernel]
         self.conv = nn.Conv3d(inputs, outputs, kernel, stride, padding)
-        self.norm = nn.InstanceNorm3d(outputs, eps=1e-5, affine=True)
+        self.norm = InstanceNorm(outputs, eps=1e-5, affine=True)
         self.nonlin = nn.LeakyReLU(0.01, inplace=True)
 
     def forward(self, x):

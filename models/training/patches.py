@@ -45,7 +45,9 @@ class Sampler:
 
     def batch(self, rng, size):
         """`size` patches: image [N, 1, z, y, x], labels [N, z, y, x], known [N, K]."""
-        drawn = [self.draw(rng, n < self.sampling["organ_share"] * size) for n in range(size)]
+        # Of `size` patches, on average `organ_share` show a chosen organ.
+        on_organ = self.sampling["organ_share"] * size
+        drawn = [self.draw(rng, n + rng.random() < on_organ) for n in range(size)]
         return [torch.stack(part) for part in zip(*drawn)]
 
     def draw(self, rng, on_organ):

@@ -5,6 +5,8 @@
 Stops and goes on where it was: the same command continues from
 `OUT/checkpoint.pt`. `--steps` may be lowered (or raised) between calls while
 the learning rate is still on its plateau; the decay is then sized anew.
+`--init` begins a new run with a package's weights, class by class where both
+know the name.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from loss import marginal_loss
 from network import PlainConvUNet
@@ -32,7 +35,7 @@ def learning_rate(step, steps, training):
     return training["learning_rate"] * warm * (1 - late**0.5)
 
 
-def total_loss(logits, labels, known):
+def total_loss(logits, labels, known, log_dice=False):
     """Deep supervision: each lower resolution weighs half of the one above."""
     loss, weight, sum_of_weights = 0.0, 1.0, 0.0
     for level in logits:
@@ -40,10 +43,29 @@ def total_loss(logits, labels, known):
         if level.shape[2:] != labels.shape[1:]:
             steps = [a // b for a, b in zip(labels.shape[1:], level.shape[2:])]
             target = labels[:, steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1], steps[2] // 2 :: steps[2]]
-        loss = loss + weight * marginal_loss(level, target, known)
+        loss = loss + weight * marginal_loss(level, target, known, log_dice)
         sum_of_weights += weight
         weight /= 2
     return loss / sum_of_weights
+
+
+def initialise(network, labels, package):
+    """Take over the weights of the package whose manifest is `package`.
+
+    The last layer's rows go by organ name; what the package lacks (organs, lower
+    resolutions' heads) keeps its random start. Other layers must agree in shape.
+    """
+    manifest = tomllib.loads(package.read_text())
+    known = {label["name"]: label["value"] for label in manifest["labels"]}
+    known[None] = 0
+    rows = [(0, 0), *((l["value"], known[l["name"]]) for l in labels if l["name"] in known)]
+    here, there = (list(side) for side in zip(*rows))
+    own = network.state_dict()
+    for name, tensor in load_file(package.parent / manifest["weights"]["file"]).items():
+        if name.startswith("decoder.seg_layers."):
+            own[name][here] = tensor[there].float()
+        else:
+            own[name].copy_(tensor)
 
 
 def save(path, state):
@@ -58,6 +80,7 @@ def main():
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, help="default: the configuration's data.root")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="a package's model.toml to start from")
     parser.add_argument("--steps", type=int, help="default: the configuration's training.steps")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=float, default=180, help="seconds")
@@ -71,6 +94,8 @@ def main():
     checkpoint = arguments.out / "checkpoint.pt"
 
     network = PlainConvUNet(config["network"]).to(memory_format=torch.channels_last_3d)
+    if arguments.init:
+        initialise(network, config["labels"], arguments.init)
     ema = deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(
         network.parameters(), training["learning_rate"], weight_decay=training["weight_decay"]
@@ -105,7 +130,7 @@ def main():
             logits = network(
                 image.contiguous(memory_format=torch.channels_last_3d), training["heads"]
             )
-        loss = total_loss(logits, labels, known)
+        loss = total_loss(logits, labels, known, training.get("log_dice", False))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training["clip_gradient"])

@@ -50,8 +50,9 @@ fn opened_on(gpu: Option<&GpuViews>, read: Result<Opened, OpenStudyFailure>) -> 
 }
 
 impl Workstation {
-    /// Reads files and folders on a thread; `resume` names a journal to go on with.
-    pub(super) fn open(&mut self, paths: Vec<PathBuf>, resume: Option<Resumable>) {
+    /// Reads files and folders on a thread and shows them in place of what is open; `resume` names a
+    /// journal to go on with.
+    pub fn open(&mut self, paths: Vec<PathBuf>, resume: Option<Resumable>) {
         self.state.open_path.hint = None;
         let title = match paths.as_slice() {
             [one] => format!(

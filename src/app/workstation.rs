@@ -111,6 +111,12 @@ impl Workstation {
         self.session.as_ref()
     }
 
+    /// What draws the pictures, in words; empty without a graphics device.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.desk.device
+    }
+
     /// What the window keeps.
     #[must_use]
     pub fn state(&self) -> &WindowState {

@@ -6,9 +6,6 @@
 
 pub mod bar;
 pub mod bench;
-pub mod bench_edit;
-pub mod bench_read;
-pub mod bench_rtstruct;
 pub mod compare;
 pub mod contour;
 pub mod convert;

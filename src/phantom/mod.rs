@@ -289,6 +289,45 @@ mod tests {
         }
     }
 
+    /// Fine enough for the optic nerves; ranges around what is usual in adults.
+    #[test]
+    fn organs_are_as_large_as_a_person_s() {
+        let person = organs(
+            &build_sampled(DEFAULT_SEED, Sampling { pixels: 256, slice_mm: 3.0 }, &Progress::new()).unwrap(),
+        );
+        for (organ, low_cc, high_cc) in [
+            ("OpticNrv", 0.4, 2.5),
+            ("Eye", 5.0, 9.0),
+            ("Lens", 0.1, 0.5),
+            ("Pituitary", 0.2, 1.5),
+            ("Parotid", 8.0, 40.0),
+            ("Glnd_Submand", 4.0, 13.0),
+            ("Brainstem", 20.0, 50.0),
+            ("Brain", 1000.0, 1600.0),
+            ("Larynx", 15.0, 50.0),
+            ("Glnd_Thyroid", 8.0, 35.0),
+            ("SpinalCord", 8.0, 40.0),
+            ("Lung", 900.0, 3000.0),
+            ("Heart", 250.0, 900.0),
+            ("Liver", 1000.0, 2200.0),
+            ("Spleen", 80.0, 350.0),
+            ("Kidney", 90.0, 250.0),
+            ("Pancreas", 30.0, 120.0),
+            ("Gallbladder", 8.0, 60.0),
+            ("Prostate", 15.0, 60.0),
+            ("Bladder", 80.0, 500.0),
+        ] {
+            let of_this = |(name, ..): &&(String, f64, Point3)| {
+                name.strip_prefix(organ).is_some_and(|side| ["", "_L", "_R"].contains(&side))
+            };
+            let found: Vec<_> = person.iter().filter(of_this).collect();
+            assert!(!found.is_empty(), "{organ}");
+            for (name, cc, _) in found {
+                assert!((low_cc..=high_cc).contains(cc), "{name}: {cc:.2} cc");
+            }
+        }
+    }
+
     #[test]
     fn left_and_right_are_no_mirror_images() {
         let person = organs(&coarse(3));

@@ -135,7 +135,7 @@ print(json.dumps({"size": size, "probes": probes, "corners": corners, "sum": flo
 "#;
 
 fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("DELINEO_PYTHON").map_or("/opt/readers/bin/python".into(), PathBuf::from);
+    let python = std::env::var_os("DELINEO_PYTHON").map_or("python3".into(), PathBuf::from);
     let ready = Command::new(&python).args(["-c", "import SimpleITK"]).output();
     if ready.is_ok_and(|output| output.status.success()) {
         return Some(python);

@@ -31,9 +31,9 @@ pub fn program(name: &str) -> Option<&str> {
     }
 }
 
-/// The Python that has the independent readers (`DELINEO_PYTHON`, or the usual place).
+/// The Python that has the independent readers (`DELINEO_PYTHON`, or `python3`).
 pub fn python() -> Option<PathBuf> {
-    let path = std::env::var_os("DELINEO_PYTHON").map_or("/opt/readers/bin/python".into(), PathBuf::from);
+    let path = std::env::var_os("DELINEO_PYTHON").map_or("python3".into(), PathBuf::from);
     let ready = Command::new(&path).args(["-c", "import pydicom, numpy"]).output();
     if ready.is_ok_and(|output| output.status.success()) {
         Some(path)

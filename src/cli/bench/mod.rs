@@ -1,14 +1,20 @@
 //! `delineo bench`: the project's own benchmarks, each beside a peer measured in the same run.
 //!
 //! A benchmark is a function that gives [`BenchRow`]s, entered in [`BENCHMARKS`]. Peers are Python
-//! programs, run by the Python of `DELINEO_PYTHON` (or the test tools', or `python3`); where there
-//! is none with the module needed, the peer's column stays empty.
+//! programs, run by the Python of `DELINEO_PYTHON` (or `python3`); where there is none with the
+//! module needed, the peer's column stays empty.
 
 pub mod ai;
 pub mod contours;
+pub mod edit;
+pub mod read;
 mod rows;
+pub mod rtstruct;
+mod window;
 
+use anyhow::Context;
 use serde_json::json;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -58,6 +64,7 @@ const BENCHMARKS: &[Benchmark] = &[
     ("rtstruct", rows::rtstruct),
     ("edit", rows::edit),
     ("contours", contours::run),
+    ("window", window::run),
     ("ai", ai::run),
 ];
 
@@ -115,26 +122,43 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The median of the seconds that `work` takes, over `rounds` rounds (at least one).
 pub fn median_seconds(rounds: usize, mut work: impl FnMut()) -> f64 {
-    let mut seconds: Vec<f64> = (0..rounds.max(1))
-        .map(|_| {
-            let started = Instant::now();
-            work();
-            started.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
+    let seconds = (0..rounds.max(1)).map(|_| {
+        let started = Instant::now();
+        work();
+        started.elapsed().as_secs_f64()
+    });
+    median(seconds.collect())
 }
 
-/// A Python that can import `module`: that of `DELINEO_PYTHON`, the test tools', or `python3`.
+/// The median; 0 of nothing.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// A Python that can import `module`: that of `DELINEO_PYTHON`, or `python3`.
 #[must_use]
 pub fn python_with(module: &str) -> Option<PathBuf> {
     let chosen = std::env::var_os("DELINEO_PYTHON").map(PathBuf::from);
-    let known = ["/opt/readers/bin/python3", "/opt/torch/bin/python3", "python3"].map(PathBuf::from);
-    chosen.into_iter().chain(known).find(|python| {
+    chosen.into_iter().chain([PathBuf::from("python3")]).find(|python| {
         let import = Command::new(python).args(["-c", &format!("import {module}")]).output();
         import.is_ok_and(|output| output.status.success())
     })
+}
+
+/// Runs a Python script that needs `module` and gives the JSON document that it prints.
+///
+/// # Errors
+/// When no Python has the module, or the script fails.
+pub fn python_json(module: &str, script: &str, arguments: &[&OsStr]) -> anyhow::Result<serde_json::Value> {
+    let python =
+        python_with(module).with_context(|| format!("no Python has {module} (set DELINEO_PYTHON)"))?;
+    let output = Command::new(python).args(["-c", script]).args(arguments).output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::bail!("{}", said.lines().last().unwrap_or("Python failed"));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Runs a Python script and gives the last line that it prints as a number; `None`, with the reason

@@ -1,7 +1,6 @@
 //! The other benchmarks as rows: reading, RTSTRUCT to masks, editing.
 
-use super::BenchRow;
-use crate::cli::{bench_edit, bench_read, bench_rtstruct};
+use super::{BenchRow, edit as editing, read as reading, rtstruct as structures};
 use std::path::{Path, PathBuf};
 
 /// A folder of the shared patient data; `None`, with a word on standard error, where it is not.
@@ -30,7 +29,7 @@ fn beside(name: &str, ours: f64, peer: Option<f64>, peer_name: &str) -> BenchRow
 /// When the shared data is there but cannot be read.
 pub(super) fn read() -> anyhow::Result<Vec<BenchRow>> {
     let Some(chest) = shared_data("chest/CT") else { return Ok(Vec::new()) };
-    let times = bench_read::run(&chest, 5)?;
+    let times = reading::run(&chest, 5)?;
     let name = "chest series, files to voxels";
     let mut rows = vec![
         beside(name, times.total_s, times.pydicom_s, "pydicom + numpy"),
@@ -49,7 +48,7 @@ pub(super) fn read() -> anyhow::Result<Vec<BenchRow>> {
 /// When the shared data is there but cannot be read.
 pub(super) fn rtstruct() -> anyhow::Result<Vec<BenchRow>> {
     let Some(chest) = shared_data("chest") else { return Ok(Vec::new()) };
-    let times = bench_rtstruct::run(&chest.join("CT"), &chest.join("labels.nii.gz"), 4, 5)?;
+    let times = structures::run(&chest.join("CT"), &chest.join("labels.nii.gz"), 4, 5)?;
     let rows = [
         beside("RTSTRUCT to masks", times.masks_s, times.rt_utils_masks_s, "rt-utils (without its reading)"),
         beside(
@@ -68,7 +67,7 @@ pub(super) fn rtstruct() -> anyhow::Result<Vec<BenchRow>> {
 /// # Errors
 /// When the session refuses a gesture.
 pub(super) fn edit() -> anyhow::Result<Vec<BenchRow>> {
-    Ok(bench_edit::measure()?
+    Ok(editing::measure()?
         .into_iter()
         .map(|times| {
             let note =

@@ -1,19 +1,22 @@
 //! `bench rtstruct`: from an RTSTRUCT to a mask of every ROI, beside rt-utils on the same file in the
 //! same run.
 
+use super::{median, python_json};
 use crate::dicom::{WriteRtstructOptions, read_rtstruct, write_rtstruct};
 use crate::formats::nifti;
 use crate::patient::{Mask, Roi, RoiId, StructureSet};
 use crate::progress::Progress;
 use crate::session::study::Study;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// rt-utils' times on the same file.
+const PEER: &str = include_str!("../../../tests/python/rt_utils_seconds.py");
+
 /// Medians of one run; rt-utils' are `None` where no Python has it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
 pub struct RtstructTimes {
     /// The number of ROIs.
     pub rois: usize,
@@ -25,10 +28,6 @@ pub struct RtstructTimes {
     pub rt_utils_load_s: Option<f64>,
     /// rt-utils: all masks, s.
     pub rt_utils_masks_s: Option<f64>,
-    /// rt-utils' time for the masks over ours, where ours includes reading the RTSTRUCT.
-    pub masks_ratio: Option<f64>,
-    /// rt-utils' time from files to masks over ours.
-    pub total_ratio: Option<f64>,
 }
 
 /// Writes an RTSTRUCT of every `step`-th label of the label map at `labels` for the images in
@@ -78,8 +77,8 @@ pub fn run(folder: &Path, labels: &Path, step: usize, runs: usize) -> anyhow::Re
         parsed.push(contours_at - images_at);
         filled.push(done - contours_at);
     }
-    let (open_s, parse_s, masks_s) = (median(&mut opened), median(&mut parsed), median(&mut filled));
-    let times = rt_utils(&file, folder);
+    let (open_s, parse_s, masks_s) = (median(opened), median(parsed), median(filled));
+    let times = python_json("rt_utils", PEER, &[file.as_os_str(), folder.as_os_str()]);
     if let Err(reason) = &times {
         eprintln!("note: rt-utils was not timed: {reason:#}");
     }
@@ -91,28 +90,5 @@ pub fn run(folder: &Path, labels: &Path, step: usize, runs: usize) -> anyhow::Re
         masks_s,
         rt_utils_load_s: load,
         rt_utils_masks_s: all,
-        masks_ratio: all.map(|seconds| seconds / (parse_s + masks_s)),
-        total_ratio: load.zip(all).map(|(load, all)| (load + all) / (open_s + parse_s + masks_s)),
     })
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-/// rt-utils' times, by `tests/python/rt_utils_seconds.py` with the Python of `DELINEO_PYTHON`.
-fn rt_utils(file: &Path, folder: &Path) -> anyhow::Result<serde_json::Value> {
-    const SCRIPT: &str = include_str!("../../tests/python/rt_utils_seconds.py");
-    let python = std::env::var_os("DELINEO_PYTHON").unwrap_or_else(|| "/opt/readers/bin/python".into());
-    let output = Command::new(&python)
-        .args(["-c", SCRIPT])
-        .args([file, folder])
-        .output()
-        .with_context(|| format!("no Python at {} (set DELINEO_PYTHON)", python.to_string_lossy()))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(anyhow!("{}", said.lines().last().unwrap_or("Python failed").to_owned()));
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -18,7 +18,7 @@ use std::time::Instant;
 const SPACING_MM: [f64; 3] = [0.976_562_5, 0.976_562_5, 1.5];
 
 /// Times of one kind of event.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
 pub struct EventTimes {
     /// The gesture and the event.
     pub event: &'static str,
