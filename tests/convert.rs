@@ -100,7 +100,8 @@ fn what_cannot_be_done_is_told_in_the_last_line() {
         assert!(last.contains(part), "wanted \"{part}\": {said}");
     };
     let labels = at("labels.nii.gz");
-    refused(&case.rtstruct, None, &labels, &[], "--image");
+    let (code, said) = convert(&case.rtstruct, None, &labels, &[]);
+    assert!(code == 2 && said.contains("--image"), "wrong usage: {said}");
     refused(&case.rtstruct, Some(&case.rtstruct), &labels, &[], "no image series");
     refused(&at("none.dcm"), images, &labels, &[], "no such file");
     refused(&case.rtstruct, images, &labels, &["--rois", "Liver"], "no structure Liver, only Bladder_Wall");
@@ -119,7 +120,7 @@ fn what_cannot_be_done_is_told_in_the_last_line() {
     )
     .unwrap();
     let map = LabelMap { labels: vec![1; smaller.len()], grid: smaller, names: Vec::new() };
-    nifti::write_labels(&map, &labels, None).unwrap();
+    nifti::write_labels(&map, &labels, None, "test").unwrap();
     refused(&labels, images, &at("x.dcm"), &[], "63 x 48 x 12 voxels");
     refused(&case.rtstruct, images, &labels, &[], "already exists");
     let (code, said) = convert(&case.rtstruct, images, &labels, &["--force"]);

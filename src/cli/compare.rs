@@ -1,7 +1,7 @@
 //! `delineo compare`: how alike the structures of two files are, ROI by ROI of the same name.
 
 use super::bar::with_bar;
-use super::convert::read_names;
+use super::{WrongUsage, label_names};
 use crate::dicom::read_rtstruct;
 use crate::formats::nifti;
 use crate::metrics::{SurfaceDistances, added_path_length_mm, dice};
@@ -28,11 +28,16 @@ pub struct Args {
     #[arg(long, value_name = "UID")]
     series: Option<String>,
     /// How far apart surfaces may be and still agree, mm.
-    #[arg(long, value_name = "MM", default_value_t = 2.0)]
+    #[arg(long, value_name = "MM", default_value_t = 2.0, value_parser = tolerance)]
     tolerance: f64,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    let mm = text.parse().ok().filter(|mm: &f64| mm.is_finite() && *mm >= 0.0);
+    mm.ok_or_else(|| "use a distance in mm, such as 2".to_owned())
 }
 
 /// Runs the command.
@@ -40,9 +45,6 @@ pub struct Args {
 /// # Errors
 /// When a file cannot be read, or the structures and images do not belong together.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
-        bail!("the tolerance must be a distance in mm, such as --tolerance 2; it is {}", args.tolerance);
-    }
     for path in [&args.a, &args.b] {
         if !path.is_file() {
             bail!("there is no such file; give an RTSTRUCT or a label map: {}", path.display());
@@ -51,12 +53,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     // A label map brings its own voxels.
     let voxels =
         args.image.as_ref().or([&args.a, &args.b].into_iter().find(|path| nifti::is_nifti_name(path)));
-    let Some(image) = voxels else {
-        bail!(
+    let image = voxels.ok_or_else(|| {
+        WrongUsage(format!(
             "contours are compared on the voxels of their images; name them with --image PATH: {}",
             args.a.display()
-        );
-    };
+        ))
+    })?;
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(image), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
@@ -72,7 +74,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("warning: no structure of the one has the name of a structure of the other");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_table(&report);
     }
@@ -93,7 +95,7 @@ fn structures(path: &Path, series: &Series) -> anyhow::Result<Vec<Structure>> {
     if nifti::is_nifti_name(path) {
         let mut labels = with_bar(|progress| nifti::read_labels(path, progress))?;
         if labels.names.is_empty() {
-            labels.names = read_names(path)?;
+            labels.names = label_names::read(path);
         }
         let labels = labels
             .on_grid(&volume.grid)
@@ -235,12 +237,19 @@ pub(super) fn print_table(report: &Report) {
     };
     let surface = format!("sDice {} mm", report.tolerance_mm);
     let width = report.rois.iter().map(|roi| roi.name.chars().count()).max().unwrap_or(0).max(4);
-    println!(
+    outln!(
         "{:width$}  {:>6}  {:>11}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}",
-        "ROI", "Dice", surface, "HD95 mm", "mean mm", "APL mm", "A cc", "B cc"
+        "ROI",
+        "Dice",
+        surface,
+        "HD95 mm",
+        "mean mm",
+        "APL mm",
+        "A cc",
+        "B cc"
     );
     for roi in &report.rois {
-        println!(
+        outln!(
             "{:width$}  {:>6}  {:>11}  {:>8}  {:>8}  {:>9}  {:>9.2}  {:>9.2}",
             roi.name,
             number(roi.dice, 4),
@@ -252,7 +261,7 @@ pub(super) fn print_table(report: &Report) {
             roi.volume_b_cc
         );
     }
-    println!(
+    outln!(
         "{:width$}  {:>6}  {:>11}  {:>8}",
         "mean",
         number(report.mean.dice, 4),
@@ -261,7 +270,7 @@ pub(super) fn print_table(report: &Report) {
     );
     for (file, names) in [("A", &report.only_in_a), ("B", &report.only_in_b)] {
         if !names.is_empty() {
-            println!("only in {file}: {}", names.join(", "));
+            outln!("only in {file}: {}", names.join(", "));
         }
     }
 }

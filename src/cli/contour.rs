@@ -1,10 +1,12 @@
 //! `delineo contour`: organs by a network, or the body's outline, without a window.
 
 use super::bar::with_bar;
+use super::{WrongUsage, label_names};
 use crate::ai::{self, ModelPackage, PredictOptions, Timings};
 use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, write_rtstruct};
 use crate::formats::nifti;
+use crate::new_file::NewFile;
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
@@ -135,11 +137,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "rois": rois,
             "warnings": warnings,
         });
-        println!("{document:#}");
+        outln!("{document:#}");
     } else {
-        println!("{:<24} {:>10} {:>9}", "ROI", "volume cc", "contours");
+        outln!("{:<24} {:>10} {:>9}", "ROI", "volume cc", "contours");
         for roi in &found.rois {
-            println!("{:<24} {:>10.1} {:>9}", roi.name, roi.volume_cc(&series.volume), contour_count(roi));
+            outln!("{:<24} {:>10.1} {:>9}", roi.name, roi.volume_cc(&series.volume), contour_count(roi));
         }
         eprintln!("{}, {:.1} s; unreviewed", found.device, started.elapsed().as_secs_f64());
     }
@@ -157,22 +159,16 @@ fn check_outputs(args: &Args) -> anyhow::Result<()> {
     if let Some(out) =
         args.out.as_deref().filter(|out| !out.extension().is_some_and(|e| e.eq_ignore_ascii_case("dcm")))
     {
-        bail!("an RTSTRUCT's name ends in .dcm (a label map goes to --labels): {}", out.display());
+        let text = "an RTSTRUCT's name ends in .dcm (a label map goes to --labels)";
+        bail!(WrongUsage(format!("{text}: {}", out.display())));
     }
     if let Some(labels) = args.labels.as_deref().filter(|path| !nifti::is_nifti_name(path)) {
-        bail!("a label map's name ends in .nii or .nii.gz: {}", labels.display());
+        bail!(WrongUsage(format!("a label map's name ends in .nii or .nii.gz: {}", labels.display())));
     }
-    for path in [&args.out, &args.labels].into_iter().flatten() {
-        if !args.force && path.symlink_metadata().is_ok() {
-            bail!(
-                "the file already exists; choose another name or ask to overwrite it (--force): {}",
-                path.display()
-            );
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            bail!("there is no such folder to write to: {}", folder.display());
-        }
+    // What cannot be written is said now, not after minutes of work.
+    let names = args.labels.as_deref().map(label_names::path_of);
+    for path in [args.out.as_deref(), args.labels.as_deref(), names.as_deref()].into_iter().flatten() {
+        drop(NewFile::create(path, args.force)?);
     }
     Ok(())
 }
@@ -276,7 +272,14 @@ fn write(
     }
     if let (Some(path), Some(labels)) = (&args.labels, &found.labels) {
         let like = nifti::is_nifti_name(&args.path).then_some(args.path.as_path());
-        nifti::write_labels(labels, path, like)?;
+        let model = package.map_or(BODY.to_owned(), |package| format!("{} {}", package.id, package.version));
+        let text = format!("AI unreviewed ({model})");
+        let written = label_names::write_labels_with_names(labels, path, like, &text, args.force);
+        if let (Err(_), Some(out), false) = (&written, &args.out, args.force) {
+            // Both files or none; before this command there was none of them.
+            let _ = std::fs::remove_file(out);
+        }
+        written?;
     }
     Ok(warnings)
 }

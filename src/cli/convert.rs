@@ -1,9 +1,9 @@
 //! `delineo convert`: structures as contours or as a label map on the images' voxels.
 
 use super::bar::with_bar;
+use super::label_names;
 use crate::dicom::{WriteRtstructOptions, read_rtstruct, write_rtstruct};
 use crate::formats::nifti;
-use crate::new_file::write_file;
 use crate::patient::{Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
@@ -19,7 +19,7 @@ pub struct Args {
     input: PathBuf,
     /// The images that the structures belong to: a folder or file of DICOM, or a NIfTI image.
     #[arg(long, value_name = "PATH")]
-    image: Option<PathBuf>,
+    image: PathBuf,
     /// The file to write; its ending says what: .dcm an RTSTRUCT, .nii or .nii.gz a label map.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -75,12 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.input.is_file() {
         bail!("there is no such file; give an RTSTRUCT or a label map: {}", args.input.display());
     }
-    let Some(image) = &args.image else {
-        bail!(
-            "structures are converted on the voxels of their images; name them with --image PATH: {}",
-            args.input.display()
-        );
-    };
+    let image = &args.image;
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(image), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
@@ -112,17 +107,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             for remark in remarks {
                 eprintln!("warning: {remark}");
             }
-            let names = names_text(&labels)?;
-            let beside = names_path(&args.out);
-            if let Some(there) = [&args.out, &beside].into_iter().find(|path| !args.force && path.exists()) {
-                bail!(
-                    "the file already exists; choose another name or ask to overwrite it (--force): {}",
-                    there.display()
-                );
-            }
             let like = nifti::is_nifti_name(image).then_some(image.as_path());
-            nifti::write_labels(&labels, &args.out, like)?;
-            write_file(&beside, args.force, names.as_bytes())?;
+            label_names::write_labels_with_names(&labels, &args.out, like, "Delineo label map", args.force)?;
         }
     }
     eprintln!("{} structures: {}", set.rois.len(), args.out.display());
@@ -142,7 +128,7 @@ pub(super) fn read_structures(path: &Path, series: &Series) -> anyhow::Result<St
     }
     let mut labels = with_bar(|progress| nifti::read_labels(path, progress))?;
     if labels.names.is_empty() {
-        labels.names = read_names(path)?;
+        labels.names = label_names::read(path);
     }
     let labels = labels
         .on_grid(&series.volume.grid)
@@ -234,31 +220,6 @@ fn color_of(label: u16) -> Color {
     })
 }
 
-/// Where the names of a label map's labels are kept: `heart.nii.gz` has `heart.json`.
-fn names_path(labels: &Path) -> PathBuf {
-    let name = labels.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let lower = name.to_lowercase();
-    let stem = [".nii.gz", ".nii"].iter().find_map(|ending| lower.strip_suffix(ending)).map_or(0, str::len);
-    labels.with_file_name(format!("{}.json", name.get(..stem).unwrap_or(&name)))
-}
-
-/// The names in the JSON file beside a label map (`x.nii.gz`: `x.json`); none when there is no file.
-pub(super) fn read_names(labels: &Path) -> anyhow::Result<Vec<(u16, String)>> {
-    let path = names_path(labels);
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    let refused = || format!("the names of the labels are not {{\"1\": \"name\", ...}}: {}", path.display());
-    let text = std::fs::read_to_string(&path).with_context(refused)?;
-    let names: BTreeMap<u16, String> = serde_json::from_str(&text).with_context(refused)?;
-    Ok(names.into_iter().collect())
-}
-
-fn names_text(map: &LabelMap) -> anyhow::Result<String> {
-    let names: BTreeMap<u16, &String> = map.names.iter().map(|(label, name)| (*label, name)).collect();
-    Ok(serde_json::to_string_pretty(&names)? + "\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,7 +231,6 @@ mod tests {
         assert_eq!(kind_of(Path::new("rt.dcm")).unwrap(), Kind::Rtstruct);
         assert!(kind_of(Path::new("rt.seg.dcm")).is_err());
         assert!(kind_of(Path::new("rt.txt")).is_err());
-        assert_eq!(names_path(Path::new("x/heart.nii.gz")), Path::new("x/heart.json"));
     }
 
     #[test]

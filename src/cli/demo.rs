@@ -81,16 +81,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let pictures = draw(&series, &contours, out, args.force)?;
 
     print_table(&report);
-    println!();
-    println!("hand edit:            {edit}");
-    println!("CT series:            {}", written.ct.display());
-    println!("reference structures: {}", written.reference.display());
-    println!("exported contours:    {}", exported.display());
+    outln!();
+    outln!("hand edit:            {edit}");
+    outln!("CT series:            {}", written.ct.display());
+    outln!("reference structures: {}", written.reference.display());
+    outln!("exported contours:    {}", exported.display());
     for picture in &pictures.files {
-        println!("picture:              {}", picture.display());
+        outln!("picture:              {}", picture.display());
     }
-    println!("pictures drawn on:    {}", pictures.device);
-    println!("This is synthetic anatomy for demonstration and teaching. Not a cleared medical device.");
+    outln!("pictures drawn on:    {}", pictures.device);
+    outln!("This is synthetic anatomy for demonstration and teaching. Not a cleared medical device.");
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     {
         let read = with_bar(|progress| nifti::read_image(path, progress))?;
         if args.json {
-            println!("{:#}", nifti_json(&read, path));
+            outln!("{:#}", nifti_json(&read, path));
         } else {
             print_nifti(&read.series, path);
             print_warnings(&read.warnings);
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let library = with_bar(|progress| scan(&args.paths, progress))?;
     if args.json {
-        println!("{:#}", library_json(&library));
+        outln!("{:#}", library_json(&library));
     } else {
         print_library(&library);
         print_warnings(&library.warnings);
@@ -178,12 +178,12 @@ fn print_library(library: &Library) {
             patient = Some(&info.patient.id);
             study = None;
             let synthetic = if info.patient.synthetic { " (synthetic)" } else { "" };
-            println!("Patient {}  {}{synthetic}", or_dash(&info.patient.id), info.patient.name);
+            outln!("Patient {}  {}{synthetic}", or_dash(&info.patient.id), info.patient.name);
         }
         if study != Some(&info.study.uid) {
             study = Some(&info.study.uid);
             let description = or_dash(&info.study.description);
-            println!("  Study {}  {description}  {}", or_dash(&info.study.date), info.study.uid);
+            outln!("  Study {}  {description}  {}", or_dash(&info.study.date), info.study.uid);
         }
         let [columns, rows, _] = entry.grid.dims();
         let [x, y, z] = entry.grid.spacing_mm();
@@ -192,34 +192,31 @@ fn print_library(library: &Library) {
             SliceSpacing::WithMissing => format!(", {} missing", entry.missing_count()),
             SliceSpacing::Uneven => ", unevenly spaced".to_owned(),
         };
-        println!(
+        outln!(
             "    {} {}  {columns} x {rows} x {}{note}  {x:.3} x {y:.3} x {z:.3} mm  {}",
             info.modality.code(),
             or_dash(&info.description),
             entry.slice_count(),
             entry.unit.label()
         );
-        println!("      series {}", info.uid);
-        println!("      frame of reference {}", info.frame_of_reference_uid.as_deref().unwrap_or("-"));
-        println!("      {}", entry.path.display());
+        outln!("      series {}", info.uid);
+        outln!("      frame of reference {}", info.frame_of_reference_uid.as_deref().unwrap_or("-"));
+        outln!("      {}", entry.path.display());
     }
     for entry in &library.structure_sets {
-        println!(
+        outln!(
             "Structure set {}  {} ROIs  {}",
             or_dash(&entry.label),
             entry.rois.len(),
             entry.path.display()
         );
         for roi in &entry.rois {
-            println!(
-                "  {:>3}  {}  {}  {} contours",
-                roi.number, roi.name, roi.interpreted_type, roi.contours
-            );
+            outln!("  {:>3}  {}  {}  {} contours", roi.number, roi.name, roi.interpreted_type, roi.contours);
         }
     }
     for entry in &library.doses {
         let [columns, rows, frames] = entry.size;
-        println!(
+        outln!(
             "Dose {} {}  {columns} x {rows} x {frames}  {}",
             entry.summation_type,
             entry.units,
@@ -236,11 +233,11 @@ fn print_nifti(series: &Series, path: &Path) {
     let grid = &series.volume.grid;
     let [columns, rows, slices] = grid.dims();
     let [x, y, z] = grid.spacing_mm();
-    println!(
+    outln!(
         "NIfTI  {columns} x {rows} x {slices}  {x:.3} x {y:.3} x {z:.3} mm  {}",
         series.volume.unit.label()
     );
-    println!("  {}", path.display());
+    outln!("  {}", path.display());
 }
 
 fn print_warnings(warnings: &[DataWarning]) {

@@ -4,6 +4,9 @@
 //! 0 done, 1 could not be done (the last line on standard error says why and what to do),
 //! 2 wrong usage.
 
+#[macro_use]
+mod out;
+
 pub mod bar;
 pub mod bench;
 pub mod compare;
@@ -11,6 +14,7 @@ pub mod contour;
 pub mod convert;
 pub mod demo;
 pub mod info;
+mod label_names;
 pub mod model;
 pub mod open;
 pub mod render;
@@ -82,8 +86,13 @@ fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }
 
+/// What was asked for makes no sense, whatever the files hold: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
 /// Tells an error once, as the last line on standard error.
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
-    ExitCode::FAILURE
+    if error.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

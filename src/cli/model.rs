@@ -32,11 +32,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     if json {
         let models: Vec<_> = packages.iter().map(model_json).collect();
-        println!("{:#}", json!({ "models": models }));
+        outln!("{:#}", json!({ "models": models }));
         return Ok(());
     }
     for package in &packages {
-        println!(
+        outln!(
             "{} {}: {} ({}, {})",
             package.id,
             package.version,
@@ -45,10 +45,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             package.source.word()
         );
         let organs: Vec<&str> = package.labels.iter().map(|label| label.name.as_str()).collect();
-        println!("    {}", organs.join(", "));
-        println!("    licence {}; trained on {}", package.license, package.provenance.data);
+        outln!("    {}", organs.join(", "));
+        outln!("    licence {}; trained on {}", package.license, package.provenance.data);
     }
-    println!("body: the external contour by classical means (CT); no network");
+    outln!("body: the external contour by classical means (CT); no network");
     Ok(())
 }
 

@@ -38,8 +38,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     refuse_full_folder(&args.dir, args.force)?;
     let patient = with_bar(|progress| phantom::build(args.seed, progress))?;
     let written = with_bar(|progress| write(&patient, &args.dir, progress))?;
-    println!("CT series:            {}", written.ct.display());
-    println!("reference structures: {}", written.reference.display());
+    outln!("CT series:            {}", written.ct.display());
+    outln!("reference structures: {}", written.reference.display());
     Ok(())
 }
 

@@ -65,7 +65,7 @@ fn nifti_opens_by_its_name_and_a_folder_of_it_is_explained() {
     let volume = read_only(dicom.path()).series.volume;
     let labels = LabelMap { grid: volume.grid.clone(), labels: (0..36).collect(), names: Vec::new() };
     let path = folder.path().join("image.nii.gz");
-    write_labels(&labels, &path, None).unwrap();
+    write_labels(&labels, &path, None, "test").unwrap();
     let study = open(&path, None).unwrap();
     assert!(study.series.volume.grid.is_same(&volume.grid, 1e-4));
     assert_eq!(study.series.volume.voxels.value(35), Some(35.0));

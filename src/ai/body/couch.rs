@@ -21,77 +21,176 @@ const BEHIND: f64 = 0.04;
 /// Fewer slices say nothing about what is the same in all of them.
 const LEAST_SLICES: usize = 8;
 
+/// A couch that is not at the back is at least so wide, mm: a chest wall is not.
+const LEAST_WIDTH_ELSEWHERE_MM: f64 = 300.0;
+/// And its surface does not sag by more, mm.
+const MOST_SAG_ELSEWHERE_MM: f64 = 30.0;
+
+/// Where the couch is, seen from the patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Supine.
+    Back,
+    /// Prone.
+    Front,
+    /// Decubitus.
+    Left,
+    /// Decubitus.
+    Right,
+}
+
+impl Side {
+    const ALL: [Self; 4] = [Self::Back, Self::Front, Self::Left, Self::Right];
+
+    /// The pixel (across the couch, towards the couch) of (x, y) in an image of nx by ny pixels.
+    fn seen(self, [x, y]: [usize; 2], [nx, ny]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Back => [x, y],
+            Self::Front => [x, ny - 1 - y],
+            Self::Left => [y, x],
+            Self::Right => [y, nx - 1 - x],
+        }
+    }
+
+    /// A pair of x and y as a pair of across and towards.
+    fn pair<T>(self, [x, y]: [T; 2]) -> [T; 2] {
+        match self {
+            Self::Back | Self::Front => [x, y],
+            Self::Left | Self::Right => [y, x],
+        }
+    }
+
+    /// The projection as seen with the couch at the bottom.
+    fn turned(self, bits: &Bits) -> Bits {
+        let [nx, ny, _] = bits.size;
+        let [across, towards] = self.pair([nx, ny]);
+        let mut turned = Bits::new([across, towards, 1]);
+        for (at, value) in bits.values.iter().enumerate() {
+            let [u, v] = self.seen([at % nx, at / nx], [nx, ny]);
+            turned.values[v * across + u] = *value;
+        }
+        turned
+    }
+}
+
 /// Where the couch begins: everything at and behind its surface is not the patient.
 pub(super) struct Couch {
-    /// For each column x the y of the surface.
+    side: Side,
+    /// The image's pixels along x and y.
+    size: [usize; 2],
+    /// For each column across the couch the pixel of its surface, counted towards it.
     surface: Vec<usize>,
 }
 
 impl Couch {
     /// Whether (x, y) is on or behind the couch's surface.
     pub(super) fn covers(&self, x: usize, y: usize) -> bool {
-        y >= self.surface[x]
+        let [across, towards] = self.side.seen([x, y], self.size);
+        towards >= self.surface[across]
     }
 }
 
-/// Finds the couch; `None` where there is none that is wide, thin and the same in all slices.
+/// Finds the couch; `None` where there is none that is wide, thin and the same in all slices. It is
+/// looked for at the back first: few patients lie otherwise.
 pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
     let [nx, ny, nz] = image.oriented.size;
     if nz < LEAST_SLICES {
         return None;
     }
     let (always, often) = projections(image)?;
-    let pixels = |mm: f64, axis: usize| super::voxels(mm, image.oriented.spacing_mm[axis]);
-    let radius = [pixels(HALF_THICKNESS_MM, 0), pixels(HALF_THICKNESS_MM, 1), 0];
-    let thick = always.eroded(radius).dilated(radius);
-    let thin = Bits {
-        size: always.size,
-        values: always.values.iter().zip(&thick.values).map(|(always, thick)| *always && !thick).collect(),
-    };
-    // A couch lies at the patient's back: the rows from a little above its lowest on.
-    let lowest = thick.values.iter().rposition(|value| *value).map_or(ny / 2, |at| at / nx);
-    let behind_row = lowest.saturating_sub(pixels(NEAR_BACK_MM, 1));
-    // Behind the middle of the patient, wide, or part of something wide: a couch in contact with
-    // the back is in two pieces, left and right of it.
-    let wide = pixels(LEAST_WIDTH_MM, 0);
-    let pieces: Vec<Vec<usize>> = thin
-        .pieces()
-        .into_iter()
-        .filter(|piece| piece.iter().map(|at| at / nx).sum::<usize>() >= behind_row * piece.len())
-        .filter(|piece| extent(piece, nx) >= pixels(LEAST_PIECE_MM, 0))
-        .filter(|piece| piece.len() <= extent(piece, nx) * pixels(2.0 * HALF_THICKNESS_MM, 1))
-        .collect();
-    let all: Vec<usize> = pieces.into_iter().flatten().collect();
-    if all.is_empty() || extent(&all, nx) < wide {
-        return None;
+    let [across_mm, towards_mm, _] = image.oriented.spacing_mm;
+    Side::ALL.into_iter().find_map(|side| {
+        let seen = Seen {
+            always: side.turned(&always),
+            often: side.turned(&often),
+            spacing_mm: side.pair([across_mm, towards_mm]),
+            is_back: side == Side::Back,
+        };
+        seen.surface().map(|surface| Couch { side, size: [nx, ny], surface })
+    })
+}
+
+/// The projections with the couch at the bottom.
+struct Seen {
+    /// Dense in nearly all slices.
+    always: Bits,
+    /// Dense in half of them.
+    often: Bits,
+    /// Across and towards the couch.
+    spacing_mm: [f64; 2],
+    is_back: bool,
+}
+
+impl Seen {
+    fn pixels(&self, mm: f64, axis: usize) -> usize {
+        super::voxels(mm, self.spacing_mm[axis])
     }
-    // The couch's upper side, column by column; a column seldom shows something else below it.
-    let mut top: Vec<Option<usize>> = vec![None; nx];
-    for at in all {
-        let (x, y) = (at % nx, at / nx);
-        top[x] = Some(top[x].map_or(y, |known: usize| known.min(y)));
+
+    /// The couch's surface, column by column.
+    fn surface(&self) -> Option<Vec<usize>> {
+        let [nx, ny, _] = self.always.size;
+        let radius = [self.pixels(HALF_THICKNESS_MM, 0), self.pixels(HALF_THICKNESS_MM, 1), 0];
+        let thick = self.always.eroded(radius).dilated(radius);
+        let thin = Bits {
+            size: self.always.size,
+            values: self
+                .always
+                .values
+                .iter()
+                .zip(&thick.values)
+                .map(|(always, thick)| *always && !thick)
+                .collect(),
+        };
+        // The rows from a little above the patient's lowest on.
+        let lowest = thick.values.iter().rposition(|value| *value).map_or(ny / 2, |at| at / nx);
+        let behind_row = lowest.saturating_sub(self.pixels(NEAR_BACK_MM, 1));
+        // Behind the middle of the patient, wide, or part of something wide: a couch in contact with
+        // the back is in two pieces, left and right of it.
+        let wide = self.pixels(if self.is_back { LEAST_WIDTH_MM } else { LEAST_WIDTH_ELSEWHERE_MM }, 0);
+        let pieces = thin
+            .pieces()
+            .into_iter()
+            .filter(|piece| piece.iter().map(|at| at / nx).sum::<usize>() >= behind_row * piece.len())
+            .filter(|piece| extent(piece, nx) >= self.pixels(LEAST_PIECE_MM, 0))
+            .filter(|piece| piece.len() <= extent(piece, nx) * self.pixels(2.0 * HALF_THICKNESS_MM, 1));
+        let all: Vec<usize> = pieces.flatten().collect();
+        if all.is_empty() || extent(&all, nx) < wide {
+            return None;
+        }
+        // The couch's upper side, column by column; a column seldom shows something else below it.
+        let mut top: Vec<Option<usize>> = vec![None; nx];
+        for at in all {
+            let (x, y) = (at % nx, at / nx);
+            top[x] = Some(top[x].map_or(y, |known: usize| known.min(y)));
+        }
+        let curve = Curve::fit(&top, self.pixels(6.0, 1))?;
+        if !self.is_back {
+            let fitted = (0..nx).filter(|x| top[*x].is_some()).map(|x| curve.at(x));
+            let (low, high) = fitted.fold((usize::MAX, 0), |(low, high), y| (low.min(y), high.max(y)));
+            if high.saturating_sub(low) > self.pixels(MOST_SAG_ELSEWHERE_MM, 1) {
+                return None;
+            }
+        }
+        // One voxel more: a shell's edge is blurred.
+        let margin = 1;
+        let surface: Vec<usize> = (0..nx)
+            .map(|x| {
+                let fitted = curve.at(x);
+                let seen = top[x].filter(|seen| seen.abs_diff(fitted) <= self.pixels(12.0, 1));
+                seen.unwrap_or(fitted).saturating_sub(margin).min(ny)
+            })
+            .collect();
+        let solid = self.often.eroded(radius).dilated(radius);
+        let solid = solid.values.iter().enumerate().filter(|(_, value)| **value);
+        let (mut all, mut behind) = (0_usize, 0_usize);
+        for (at, _) in solid {
+            all += 1;
+            behind += usize::from(at / nx >= surface[at % nx]);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
+        let too_much = behind as f64 > all as f64 * BEHIND;
+        (!too_much).then_some(surface)
     }
-    let curve = Curve::fit(&top, pixels(6.0, 1))?;
-    // One voxel more: a shell's edge is blurred.
-    let margin = 1;
-    let surface = (0..nx)
-        .map(|x| {
-            let fitted = curve.at(x);
-            let seen = top[x].filter(|seen| seen.abs_diff(fitted) <= pixels(12.0, 1));
-            seen.unwrap_or(fitted).saturating_sub(margin).min(ny)
-        })
-        .collect();
-    let couch = Couch { surface };
-    let solid = often.eroded(radius).dilated(radius);
-    let solid = solid.values.iter().enumerate().filter(|(_, value)| **value);
-    let (mut all, mut behind) = (0_usize, 0_usize);
-    for (at, _) in solid {
-        all += 1;
-        behind += usize::from(couch.covers(at % nx, at / nx));
-    }
-    #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
-    let too_much = behind as f64 > all as f64 * BEHIND;
-    (!too_much).then_some(couch)
 }
 
 /// Pixels of the projection that are dense in nearly all slices, and in half of them; `None`

@@ -269,9 +269,14 @@ mod tests {
     /// An elliptic trunk with lungs that are open to no side, on a couch (a thin shell over foam)
     /// and under a fixation mask that stands off by two voxels; where the trunk is.
     fn scan(flip: bool) -> (Volume, Vec<bool>) {
-        const SIZE: [usize; 3] = [170, 120, 20];
         let sign = if flip { -1.0 } else { 1.0 };
-        let steps = [Vector3::x() * 2.5 * sign, Vector3::y() * 2.5 * sign, Vector3::z() * 3.0];
+        scan_along([Vector3::x() * sign, Vector3::y() * sign], flip)
+    }
+
+    /// The same with the image's axes along these directions of the patient.
+    fn scan_along(axes: [Vector3; 2], flip: bool) -> (Volume, Vec<bool>) {
+        const SIZE: [usize; 3] = [170, 120, 20];
+        let steps = [axes[0] * 2.5, axes[1] * 2.5, Vector3::z() * 3.0];
         let grid = Grid::new(SIZE, Point3::origin(), steps).unwrap();
         let (mut values, mut truth) = (Vec::new(), Vec::new());
         for at in 0..grid.len() {
@@ -319,6 +324,21 @@ mod tests {
             #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
             let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
             assert!(dice > 0.985, "flipped {flip}: Dice {dice}");
+        }
+    }
+
+    /// The same picture as taken of someone who lies on the front, the left or the right side.
+    #[test]
+    fn the_couch_is_found_on_whichever_side_it_is() {
+        let (x, y) = (Vector3::x(), Vector3::y());
+        for axes in [[-x, -y], [-y, x], [y, -x]] {
+            let (volume, truth) = scan_along(axes, false);
+            let found = body_mask(&volume, &Progress::new()).unwrap();
+            let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
+            let count = |mask: &[bool]| mask.iter().filter(|inside| **inside).count();
+            #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
+            let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
+            assert!(dice > 0.985, "{axes:?}: Dice {dice}");
         }
     }
 

@@ -248,7 +248,7 @@ mod tests {
     fn every_gesture_of_the_benchmark_edits_something() {
         let lists = measure().unwrap();
         for list in &lists {
-            println!("{list:?}");
+            outln!("{list:?}");
         }
         assert_eq!(lists.len(), 11);
         assert_eq!(lists[10].count, 5 * 40 * 41);

@@ -100,14 +100,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 })
             })
             .collect();
-        println!("{:#}", json!({ "benchmarks": rows }));
+        outln!("{:#}", json!({ "benchmarks": rows }));
         return Ok(());
     }
-    println!("{:<44} {:>10} {:>10} {:>7}  peer, notes", "benchmark", "ours", "peer", "ratio");
+    outln!("{:<44} {:>10} {:>10} {:>7}  peer, notes", "benchmark", "ours", "peer", "ratio");
     for row in &rows {
         let peer = row.peer.map_or("-".to_owned(), |peer| format!("{peer:.3}"));
         let ratio = row.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
-        println!(
+        outln!(
             "{:<44} {:>10} {:>10} {:>7}  {} {}",
             format!("{} ({})", row.name, row.unit),
             format!("{:.3}", row.ours),

@@ -71,7 +71,7 @@ fn slices_against_the_normal_are_turned_round_and_written_back_so() {
     let labels = LabelMap { grid: volume.grid.clone(), labels: vec![30, 20, 10], names: Vec::new() };
     let target = tempfile::tempdir().unwrap();
     let path = target.path().join("labels.nii");
-    write_labels(&labels, &path, Some(source.path())).unwrap();
+    write_labels(&labels, &path, Some(source.path()), "test").unwrap();
     assert_eq!(std::fs::read(&path).unwrap()[352..], [10, 20, 30]);
     let back = read_labels(&path, &Progress::new()).unwrap();
     assert!(back.grid.is_same(&labels.grid, 1e-4));
@@ -86,7 +86,7 @@ fn labels_survive_gzip_on_an_oblique_grid() {
     let labels = LabelMap { grid, labels: (0..12).map(|n| n * 100).collect(), names: Vec::new() };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.nii.gz");
-    write_labels(&labels, &path, None).unwrap();
+    write_labels(&labels, &path, None, "test").unwrap();
     assert_eq!(std::fs::read(&path).unwrap()[..2], [0x1F, 0x8B]);
     let back = read_labels(&path, &Progress::new()).unwrap();
     assert!(back.grid.is_same(&labels.grid, 1e-3));

@@ -14,21 +14,27 @@ use std::path::Path;
 ///
 /// It is written to a temporary file beside `path` that takes its name when it is whole; an existing
 /// file is replaced. `like` names the NIfTI image it belongs to, if there is one: where that image's
-/// slices run the other way round, so do the written ones.
+/// slices run the other way round, so do the written ones. `description` is kept in the file (its
+/// first 79 bytes): what the labels are, and whether anyone has looked at them.
 ///
 /// # Errors
 /// When the file cannot be written (nothing is left behind then).
-pub fn write_labels(labels: &LabelMap, path: &Path, like: Option<&Path>) -> Result<(), NiftiError> {
+pub fn write_labels(
+    labels: &LabelMap,
+    path: &Path,
+    like: Option<&Path>,
+    description: &str,
+) -> Result<(), NiftiError> {
     let failed = |error: io::Error| WriteFileError::from_io(&error, path);
     let reversed = like.is_some_and(|like| runs_reversed(like, &labels.grid));
     let gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
     let mut sink = BufWriter::new(NewFile::create(path, true)?);
     if gzip {
         let mut encoder = GzEncoder::new(sink, Compression::default());
-        write_all(labels, reversed, &mut encoder).map_err(failed)?;
+        write_all(labels, reversed, description, &mut encoder).map_err(failed)?;
         sink = encoder.finish().map_err(failed)?;
     } else {
-        write_all(labels, reversed, &mut sink).map_err(failed)?;
+        write_all(labels, reversed, description, &mut sink).map_err(failed)?;
     }
     sink.into_inner().map_err(|error| failed(error.into_error()))?.commit()?;
     Ok(())
@@ -44,9 +50,9 @@ fn runs_reversed(like: &Path, grid: &Grid) -> bool {
     read().is_ok_and(|(own, reversed)| reversed && own.is_same(grid, 0.1))
 }
 
-fn write_all(labels: &LabelMap, reversed: bool, sink: &mut impl Write) -> io::Result<()> {
+fn write_all(labels: &LabelMap, reversed: bool, description: &str, sink: &mut impl Write) -> io::Result<()> {
     let wide = labels.labels.iter().any(|label| *label > 255);
-    sink.write_all(&header_bytes(&labels.grid, reversed, wide)?)?;
+    sink.write_all(&header_bytes(&labels.grid, reversed, wide, description)?)?;
     let [columns, rows, planes] = labels.grid.dims();
     let len = columns * rows;
     let mut bytes = Vec::with_capacity(len * 2);
@@ -66,7 +72,7 @@ fn write_all(labels: &LabelMap, reversed: bool, sink: &mut impl Write) -> io::Re
 }
 
 /// A NIfTI-1 header of 348 bytes with the four bytes that say "no extension".
-fn header_bytes(grid: &Grid, reversed: bool, wide: bool) -> io::Result<Vec<u8>> {
+fn header_bytes(grid: &Grid, reversed: bool, wide: bool, description: &str) -> io::Result<Vec<u8>> {
     #[expect(clippy::cast_possible_truncation, reason = "the format stores single precision")]
     fn put_real(bytes: &mut [u8], at: usize, value: f64) {
         bytes[at..at + 4].copy_from_slice(&(value as f32).to_le_bytes());
@@ -91,8 +97,10 @@ fn header_bytes(grid: &Grid, reversed: bool, wide: bool) -> io::Result<Vec<u8>> 
     put_real(&mut bytes, 108, 352.0);
     put_real(&mut bytes, 112, 1.0);
     bytes[123] = 2; // millimetres
-    let name = b"Delineo label map";
-    bytes[148..148 + name.len()].copy_from_slice(name);
+    // The field has 80 bytes and ends in a zero; a character is not cut in two.
+    let end = (0..=description.len().min(79)).rev().find(|end| description.is_char_boundary(*end));
+    let text = &description.as_bytes()[..end.unwrap_or(0)];
+    bytes[148..148 + text.len()].copy_from_slice(text);
 
     // LPS to RAS.
     let ras = |v: Vector3| Vector3::new(-v.x, -v.y, v.z);

@@ -1,0 +1,148 @@
+//! The command line's contract as scripts rely on it: exit codes, one JSON document, the last line
+//! on standard error, nothing overwritten.
+#![allow(missing_docs, reason = "tests")]
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+#[path = "shared/ball.rs"]
+mod ball;
+
+fn delineo(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_delineo")).args(arguments).output().unwrap();
+    assert!(!error_of(&output).contains("panicked"), "{arguments:?}: {}", error_of(&output));
+    output
+}
+
+fn error_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+/// Exactly one document on standard output.
+fn document(output: &Output) -> serde_json::Value {
+    assert_eq!(code(output), 0, "{}", error_of(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Not done, and the last line says so with this in it.
+fn refused(arguments: &[&str], part: &str) {
+    let output = delineo(arguments);
+    let said = error_of(&output);
+    assert_eq!(code(&output), 1, "{arguments:?}: {said}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let last = said.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: ") && last.contains(part), "{arguments:?}: {said}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_body_from_images_to_files_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let (rtstruct, labels) = (at("body.dcm"), at("body.nii.gz"));
+    let info = document(&delineo(&["info", text(&images), "--json"]));
+    assert_eq!(info["series"].as_array().unwrap().len(), 1);
+    assert_eq!(info["series"][0]["modality"], "CT");
+
+    let contour = [
+        "contour",
+        text(&images),
+        "--model",
+        "body",
+        "--out",
+        text(&rtstruct),
+        "--labels",
+        text(&labels),
+        "--json",
+        "--device",
+        "cpu",
+    ];
+    let said = document(&delineo(&contour));
+    assert_eq!(said["model"], "body");
+    assert_eq!(said["rois"][0]["name"], "Body");
+    assert!(said["seconds"]["total"].as_f64().unwrap() > 0.0);
+    assert!(said["rois"][0]["contours"].as_u64().unwrap() >= 12);
+    let names: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(at("body.json")).unwrap()).unwrap();
+    assert_eq!(names, serde_json::json!({ "1": "Body" }));
+    let mut header = [0; 348];
+    flate2::read::GzDecoder::new(std::fs::File::open(&labels).unwrap()).read_exact(&mut header).unwrap();
+    assert!(header[148..228].starts_with(b"AI unreviewed (body"), "the label map says so itself");
+    // A second time nothing is overwritten.
+    refused(&contour, "already exists");
+
+    let compare = ["compare", text(&rtstruct), text(&labels), "--image", text(&images), "--json"];
+    let report = document(&delineo(&compare));
+    assert_eq!(report["rois"][0]["name"], "Body");
+    assert_eq!(report["rois"][0]["dice"], 1.0);
+    let table = delineo(&compare[..5]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("Body"));
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let words = folder.path().join("words");
+    std::fs::create_dir(&words).unwrap();
+    std::fs::write(words.join("notes.txt"), "no images").unwrap();
+    let images = ball::write_ball(folder.path());
+    for path in [&empty, &words] {
+        refused(&["info", text(path)], text(path));
+        refused(&["contour", text(path), "--model", "body"], text(path));
+    }
+    refused(&["info", "/no/such/folder"], "/no/such/folder");
+    refused(&["contour", text(&images), "--model", "body", "--series", "1.2.3"], "1.2.3");
+    refused(&["contour", text(&images), "--model", "nothing"], "nothing");
+    let lost = folder.path().join("no/folder/x.dcm");
+    refused(&["contour", text(&images), "--model", "body", "--out", text(&lost)], "x.dcm");
+}
+
+#[test]
+fn wrong_usage_has_a_code_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let contour = ["contour", text(&images), "--model", "body", "--out", "x.nii"];
+    let file = folder.path().join("x.dcm");
+    std::fs::write(&file, "").unwrap();
+    let two = ["compare", text(&file), text(&file)];
+    let tolerance = ["compare", "a", "b", "--tolerance", "-1"];
+    for arguments in [&["nonsense"][..], &["info"], &["contour", "x"], &contour, &two, &tolerance] {
+        assert_eq!(code(&delineo(arguments)), 2, "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_reading_on_is_no_failure_and_a_full_disk_is_one() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_delineo"))
+        .args(["model", "list", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0, "{}", error_of(&output));
+    assert!(error_of(&output).is_empty(), "{}", error_of(&output));
+
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_delineo"))
+        .args(["model", "list"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 1);
+    assert!(error_of(&output).contains("cannot write to standard output"), "{}", error_of(&output));
+}
