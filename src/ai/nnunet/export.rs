@@ -1,0 +1,392 @@
+//! Logits back onto the image's own voxels, slice by slice: the label of each, and probabilities.
+//!
+//! The way of nnU-Net's export: resample the logits to the non-zero region, decide, put the result
+//! into the whole image (its margin is background), turn the axes back. Here it is walked slice by
+//! slice: a slice of the image needs two planes of logits, so there is never an array of all classes
+//! on the image's voxels. Where all logits around a voxel decide for the same label, interpolation
+//! cannot decide otherwise (its weights are positive), and is left out.
+//!
+//! A slice with its labels and probabilities is a [`Slice`]. For contours with sub-voxel vertices,
+//! hand it to the tracer as it is:
+//! `trace::labels_slice(slice.labels(), nx, ny, |label, at| slice.score(label, at))`.
+
+use super::axis::{Pair, nearest, pairs};
+use super::logits::round_to_half;
+use super::preprocess::Geometry;
+use super::resample::{Order, Resampling, pick};
+use std::cell::RefCell;
+
+/// The least logit of a region that belongs: a sigmoid rounds to 1/2 in single precision below it.
+const ABOVE_HALF: f32 = 1.192_092_9e-7;
+
+/// How logits become labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Softmax over so many classes, the first of them background: label n is class n.
+    Classes(usize),
+    /// Sigmoid above 1/2, region by region; a later region overwrites an earlier one. The label of
+    /// each (`regions_class_order`).
+    Regions(Vec<u16>),
+}
+
+impl Decision {
+    /// Logits of a voxel.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Classes(classes) => *classes,
+            Self::Regions(labels) => labels.len(),
+        }
+    }
+
+    /// What is decided: a class, or 1 and more for the last region that belongs, 0 for none.
+    fn decide(&self, logits: &[f32]) -> u16 {
+        let found = match self {
+            Self::Classes(_) => {
+                let mut best = (0, f32::NEG_INFINITY);
+                for (class, logit) in logits.iter().enumerate() {
+                    if *logit > best.1 {
+                        best = (class, *logit);
+                    }
+                }
+                best.0
+            }
+            Self::Regions(_) => {
+                logits.iter().rposition(|logit| *logit > ABOVE_HALF).map_or(0, |last| last + 1)
+            }
+        };
+        // Channels are far below 65536: checked in `Export::new`.
+        u16::try_from(found).unwrap_or(0)
+    }
+
+    /// The label of a decision.
+    fn label(&self, decided: u16) -> u16 {
+        match self {
+            Self::Classes(_) => decided,
+            Self::Regions(labels) => decided.checked_sub(1).map_or(0, |region| labels[usize::from(region)]),
+        }
+    }
+
+    /// Logits to probabilities, in place.
+    fn probabilities(&self, logits: &mut [f32]) {
+        match self {
+            Self::Classes(_) => {
+                let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                logits.iter_mut().for_each(|logit| *logit = (*logit - top).exp());
+                let total: f32 = logits.iter().sum();
+                logits.iter_mut().for_each(|share| *share /= total);
+            }
+            Self::Regions(_) => logits.iter_mut().for_each(|logit| *logit = 1.0 / (1.0 + (-*logit).exp())),
+        }
+    }
+
+    /// The share of a label of a voxel's probabilities: its class's; for regions the probability that
+    /// its region is the last that belongs, for 0 that none does.
+    fn score(&self, label: u16, probabilities: &[f32]) -> f32 {
+        match self {
+            Self::Classes(_) => probabilities.get(usize::from(label)).copied().unwrap_or(0.0),
+            Self::Regions(labels) => {
+                let mut left = 1.0;
+                let mut score = 0.0;
+                for (other, probability) in labels.iter().zip(probabilities).rev() {
+                    score += if *other == label { left * probability } else { 0.0 };
+                    left *= 1.0 - probability;
+                }
+                if label == 0 { score + left } else { score }
+            }
+        }
+    }
+}
+
+/// Why logits cannot be brought back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    /// A plan that means nothing, or that is not supported.
+    #[error("the model's plan cannot be followed: {0}")]
+    Plan(&'static str),
+}
+
+/// The way from the network's voxels to the image's.
+#[derive(Debug, Clone)]
+pub struct Export {
+    pub(super) geometry: Geometry,
+    decision: Decision,
+    /// Image axis n is this axis of the network.
+    backward: [usize; 3],
+    /// For each axis of the network, and each voxel of the non-zero region, the logits around it.
+    around: [Vec<Pair>; 3],
+    /// Whether logits are rounded to half precision before and after resampling, as nnunetv2 does.
+    half: bool,
+}
+
+impl Export {
+    /// `backward` is the plans' `transpose_backward`, `how` their `resampling_fn_probabilities` with
+    /// its arguments.
+    ///
+    /// # Errors
+    /// [`ExportError::Plan`] when the axes do not lead back, or logits would be resampled otherwise
+    /// than linearly or by copying.
+    pub fn new(
+        geometry: Geometry,
+        backward: [usize; 3],
+        how: Resampling,
+        decision: Decision,
+    ) -> Result<Self, ExportError> {
+        if backward.iter().any(|axis| *axis > 2) || pick(geometry.transpose_forward, backward) != [0, 1, 2] {
+            return Err(ExportError::Plan("transpose_backward does not undo transpose_forward"));
+        }
+        if how.order == Order::Cubic || how.order_z == Order::Cubic {
+            return Err(ExportError::Plan("logits are resampled with a spline of order 3"));
+        }
+        if decision.channels() == 0 || u16::try_from(decision.channels() + 1).is_err() {
+            return Err(ExportError::Plan("there are no classes, or more than 65534"));
+        }
+        let separate = how.separate_axis(geometry.spacing_mm, geometry.image_spacing_mm);
+        let around = std::array::from_fn(|axis| {
+            let (from, to) = (geometry.size[axis], geometry.cropped[axis]);
+            let copy = |voxel: usize| Pair { low: voxel, high: voxel, low_weight: 1.0, high_weight: 0.0 };
+            match if separate == Some(axis) { how.order_z } else { how.order } {
+                // As it is where nothing is resampled.
+                _ if from == to => (0..to).map(copy).collect(),
+                Order::Nearest => nearest(from, to).into_iter().map(copy).collect(),
+                Order::Linear | Order::Cubic => pairs(from, to),
+            }
+        });
+        Ok(Self { geometry, decision, backward, around, half: true })
+    }
+
+    /// The same without rounding to half precision: closer to the network, further from nnunetv2.
+    #[must_use]
+    pub fn in_single_precision(self) -> Self {
+        Self { half: false, ..self }
+    }
+
+    /// How logits become labels.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Slices of the image: its size along its first axis.
+    #[must_use]
+    pub fn slices(&self) -> usize {
+        self.geometry.image_size[0]
+    }
+
+    /// Rows and columns of a slice: the image's size along its second and third axis.
+    #[must_use]
+    pub fn slice_size(&self) -> [usize; 2] {
+        [self.geometry.image_size[1], self.geometry.image_size[2]]
+    }
+
+    /// The axis of the network along which the image's slices follow each other.
+    pub(super) fn axis(&self) -> usize {
+        self.backward[0]
+    }
+
+    /// The planes of logits (along [`Self::axis`]) that a slice needs; `None` in the margin.
+    pub(super) fn needs(&self, slice: usize) -> Option<Pair> {
+        let axis = self.axis();
+        let inside = slice.checked_sub(self.geometry.low[axis])?;
+        self.around[axis].get(inside).copied()
+    }
+
+    /// Prepares a plane of logits `[row][column][class]`, perpendicular to [`Self::axis`].
+    pub(super) fn plane(&self, mut logits: Vec<f32>) -> LogitPlane {
+        if self.half {
+            round_to_half(&mut logits);
+        }
+        let decided =
+            logits.chunks_exact(self.decision.channels()).map(|logits| self.decision.decide(logits));
+        LogitPlane { decided: decided.collect(), logits }
+    }
+
+    /// Makes slice `index` of the planes it needs, `None` for a slice in the margin.
+    pub(super) fn slice<'a>(&'a self, index: usize, planes: Option<[&'a LogitPlane; 2]>) -> Slice<'a> {
+        let [ny, nx] = self.slice_size();
+        let across = self.needs(index);
+        let planes = across.and(planes);
+        let mut slice =
+            Slice { export: self, index, across, planes, labels: vec![0; ny * nx], last: RefCell::default() };
+        if planes.is_some() {
+            slice.decide();
+        }
+        slice
+    }
+}
+
+/// Logits on a plane of the network's voxels, and what each voxel decides.
+#[derive(Debug)]
+pub(super) struct LogitPlane {
+    logits: Vec<f32>,
+    decided: Vec<u16>,
+}
+
+impl LogitPlane {
+    /// Logits of the plane, all classes.
+    pub(super) fn len(&self) -> usize {
+        self.logits.len()
+    }
+}
+
+/// A slice of the image.
+#[derive(Debug)]
+pub struct Slice<'a> {
+    export: &'a Export,
+    index: usize,
+    across: Option<Pair>,
+    planes: Option<[&'a LogitPlane; 2]>,
+    labels: Vec<u16>,
+    /// The voxel last asked for and its probabilities: a tracer asks for two labels of each.
+    last: RefCell<Option<(usize, Vec<f32>)>>,
+}
+
+impl Slice<'_> {
+    /// Its index along the image's first axis.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The label of each voxel, `[y][x]` of the image's second and third axis.
+    #[must_use]
+    pub fn labels(&self) -> &[u16] {
+        &self.labels
+    }
+
+    /// The labels, taken out.
+    #[must_use]
+    pub fn into_labels(self) -> Vec<u16> {
+        self.labels
+    }
+
+    /// The share of a label at voxel `at` of [`Self::labels`]: the probability of its class; for
+    /// regions the probability that its region is the last that belongs (0: that none does). Two
+    /// labels meet where their shares are equal.
+    #[must_use]
+    pub fn score(&self, label: u16, at: usize) -> f32 {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((voxel, probabilities)) if *voxel == at => self.export.decision.score(label, probabilities),
+            _ => {
+                let probabilities = self.probabilities(at);
+                let score = self.export.decision.score(label, &probabilities);
+                *last = Some((at, probabilities));
+                score
+            }
+        }
+    }
+
+    /// The probability of each class or region at voxel `at` of [`Self::labels`]. In the margin that
+    /// was cut off, background has 1 (no region belongs).
+    #[must_use]
+    pub fn probabilities(&self, at: usize) -> Vec<f32> {
+        let decision = &self.export.decision;
+        let mut values = vec![0.0; decision.channels()];
+        let nx = self.export.slice_size()[1];
+        if self.interpolate(at / nx, at % nx, &mut values) {
+            decision.probabilities(&mut values);
+        } else if matches!(decision, Decision::Classes(_)) {
+            values[0] = 1.0;
+        }
+        values
+    }
+
+    /// The non-zero region's first row and column, and its rows and columns.
+    fn inside(&self) -> [(usize, &[Pair]); 2] {
+        [1, 2].map(|axis| {
+            let axis = self.export.backward[axis];
+            (self.export.geometry.low[axis], self.export.around[axis].as_slice())
+        })
+    }
+
+    /// Distances, in voxels of a plane of logits, of the next row and column.
+    fn strides(&self) -> [usize; 2] {
+        let [_, row, column] = self.export.backward;
+        let size = self.export.geometry.size;
+        if row < column { [size[column], 1] } else { [1, size[row]] }
+    }
+
+    /// The logits at a voxel, and whether it is in the non-zero region.
+    fn interpolate(&self, y: usize, x: usize, logits: &mut [f32]) -> bool {
+        let [(low_y, rows), (low_x, columns)] = self.inside();
+        let (Some(planes), Some(across)) = (self.planes, self.across) else { return false };
+        let row = y.checked_sub(low_y).and_then(|y| rows.get(y));
+        let column = x.checked_sub(low_x).and_then(|x| columns.get(x));
+        let (Some(row), Some(column)) = (row, column) else { return false };
+        let corners = Corners::new(*row, *column, self.strides());
+        logits.fill(0.0);
+        for (plane, share) in planes.iter().zip([across.low_weight, across.high_weight]) {
+            for (voxel, weight) in corners.each() {
+                #[expect(clippy::cast_possible_truncation, reason = "logits are single precision")]
+                let weight = (share * weight) as f32;
+                if weight > 0.0 {
+                    let from = &plane.logits[voxel * logits.len()..][..logits.len()];
+                    for (logit, value) in logits.iter_mut().zip(from) {
+                        *logit += weight * value;
+                    }
+                }
+            }
+        }
+        if self.export.half {
+            round_to_half(logits);
+        }
+        true
+    }
+
+    fn decide(&mut self) {
+        let (Some([low, high]), Some(across)) = (self.planes, self.across) else { return };
+        let decision = &self.export.decision;
+        let nx = self.export.slice_size()[1];
+        let mut labels = std::mem::take(&mut self.labels);
+        let mut logits = vec![0.0; decision.channels()];
+        let [(low_y, rows), (low_x, columns)] = self.inside();
+        let strides = self.strides();
+        for (y, row) in rows.iter().enumerate().map(|(y, row)| (low_y + y, row)) {
+            for (x, column) in columns.iter().enumerate().map(|(x, column)| (low_x + x, column)) {
+                let corners = Corners::new(*row, *column, strides);
+                let first = low.decided[corners.voxels[0]];
+                let same =
+                    |plane: &LogitPlane| corners.voxels.iter().all(|voxel| plane.decided[*voxel] == first);
+                let agreed = same(low) && (across.high_weight == 0.0 || same(high));
+                let decided = if agreed {
+                    first
+                } else {
+                    self.interpolate(y, x, &mut logits);
+                    decision.decide(&logits)
+                };
+                labels[y * nx + x] = decision.label(decided);
+            }
+        }
+        self.labels = labels;
+    }
+}
+
+/// Four voxels of a plane around a place, the same one twice where there is no other.
+#[derive(Clone, Copy)]
+struct Corners {
+    voxels: [usize; 4],
+    weights: [f64; 4],
+}
+
+impl Corners {
+    fn new(row: Pair, column: Pair, [stride_y, stride_x]: [usize; 2]) -> Self {
+        // A neighbour without weight has no say.
+        let high_y = if row.high_weight > 0.0 { row.high } else { row.low } * stride_y;
+        let high_x = if column.high_weight > 0.0 { column.high } else { column.low } * stride_x;
+        let (low_y, low_x) = (row.low * stride_y, column.low * stride_x);
+        Self {
+            voxels: [low_y + low_x, low_y + high_x, high_y + low_x, high_y + high_x],
+            weights: [
+                row.low_weight * column.low_weight,
+                row.low_weight * column.high_weight,
+                row.high_weight * column.low_weight,
+                row.high_weight * column.high_weight,
+            ],
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.voxels.into_iter().zip(self.weights)
+    }
+}
