@@ -11,92 +11,11 @@
 //! `trace::labels_slice(slice.labels(), nx, ny, |label, at| slice.score(label, at))`.
 
 use super::axis::{Pair, nearest, pairs};
+pub use super::decision::Decision;
 use super::logits::round_to_half;
 use super::preprocess::Geometry;
 use super::resample::{Order, Resampling, pick};
 use std::cell::RefCell;
-
-/// The least logit of a region that belongs: a sigmoid rounds to 1/2 in single precision below it.
-const ABOVE_HALF: f32 = 1.192_092_9e-7;
-
-/// How logits become labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Softmax over so many classes, the first of them background: label n is class n.
-    Classes(usize),
-    /// Sigmoid above 1/2, region by region; a later region overwrites an earlier one. The label of
-    /// each (`regions_class_order`).
-    Regions(Vec<u16>),
-}
-
-impl Decision {
-    /// Logits of a voxel.
-    #[must_use]
-    pub fn channels(&self) -> usize {
-        match self {
-            Self::Classes(classes) => *classes,
-            Self::Regions(labels) => labels.len(),
-        }
-    }
-
-    /// What is decided: a class, or 1 and more for the last region that belongs, 0 for none.
-    fn decide(&self, logits: &[f32]) -> u16 {
-        let found = match self {
-            Self::Classes(_) => {
-                let mut best = (0, f32::NEG_INFINITY);
-                for (class, logit) in logits.iter().enumerate() {
-                    if *logit > best.1 {
-                        best = (class, *logit);
-                    }
-                }
-                best.0
-            }
-            Self::Regions(_) => {
-                logits.iter().rposition(|logit| *logit > ABOVE_HALF).map_or(0, |last| last + 1)
-            }
-        };
-        // Channels are far below 65536: checked in `Export::new`.
-        u16::try_from(found).unwrap_or(0)
-    }
-
-    /// The label of a decision.
-    fn label(&self, decided: u16) -> u16 {
-        match self {
-            Self::Classes(_) => decided,
-            Self::Regions(labels) => decided.checked_sub(1).map_or(0, |region| labels[usize::from(region)]),
-        }
-    }
-
-    /// Logits to probabilities, in place.
-    fn probabilities(&self, logits: &mut [f32]) {
-        match self {
-            Self::Classes(_) => {
-                let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                logits.iter_mut().for_each(|logit| *logit = (*logit - top).exp());
-                let total: f32 = logits.iter().sum();
-                logits.iter_mut().for_each(|share| *share /= total);
-            }
-            Self::Regions(_) => logits.iter_mut().for_each(|logit| *logit = 1.0 / (1.0 + (-*logit).exp())),
-        }
-    }
-
-    /// The share of a label of a voxel's probabilities: its class's; for regions the probability that
-    /// its region is the last that belongs, for 0 that none does.
-    fn score(&self, label: u16, probabilities: &[f32]) -> f32 {
-        match self {
-            Self::Classes(_) => probabilities.get(usize::from(label)).copied().unwrap_or(0.0),
-            Self::Regions(labels) => {
-                let mut left = 1.0;
-                let mut score = 0.0;
-                for (other, probability) in labels.iter().zip(probabilities).rev() {
-                    score += if *other == label { left * probability } else { 0.0 };
-                    left *= 1.0 - probability;
-                }
-                if label == 0 { score + left } else { score }
-            }
-        }
-    }
-}
 
 /// Why logits cannot be brought back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -388,5 +307,88 @@ impl Corners {
 
     fn each(&self) -> impl Iterator<Item = (usize, f64)> {
         self.voxels.into_iter().zip(self.weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ai::nnunet::logits::Logits;
+
+    /// An image of 2 x 1 x 4 voxels, the last two columns of it not zero, and a network of two
+    /// voxels along x for them.
+    fn geometry() -> Geometry {
+        Geometry {
+            image_size: [2, 1, 4],
+            transpose_forward: [0, 1, 2],
+            low: [0, 0, 1],
+            cropped: [2, 1, 3],
+            image_spacing_mm: [1.0; 3],
+            size: [1, 1, 2],
+            spacing_mm: [2.0, 1.0, 1.5],
+        }
+    }
+
+    fn export(geometry: Geometry, backward: [usize; 3]) -> Export {
+        Export::new(geometry, backward, Resampling::LOGITS, Decision::Classes(2)).unwrap()
+    }
+
+    #[test]
+    fn logits_are_interpolated_and_the_margin_is_background() {
+        let export = export(geometry(), [0, 1, 2]);
+        let mut slices = export.slices_to(|slice| {
+            let shares: Vec<f32> = (0..4).map(|at| slice.probabilities(at)[1]).collect();
+            assert_eq!(slice.score(1, 2), shares[2]);
+            assert!((slice.score(0, 2) - (1.0 - shares[2])).abs() < 1e-6);
+            (slice.index(), shares, slice.into_labels())
+        });
+        // Class 1 is 2 behind at the first voxel and 4 ahead at the second: 1 ahead half way.
+        slices.push(0, &[2.0, 0.0, 0.0, 4.0]);
+        let slices = slices.finish();
+        assert_eq!(slices.len(), 2);
+        for (index, (own, shares, labels)) in slices.into_iter().enumerate() {
+            assert_eq!((own, labels), (index, vec![0, 0, 1, 1]));
+            assert_eq!(shares[0], 0.0);
+            for (share, ahead) in shares[1..].iter().zip([-2.0_f32, 1.0, 4.0]) {
+                assert!((share - 1.0 / (1.0 + (-ahead).exp())).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn axes_are_turned_back() {
+        // The network's axes are the image's last, first and second.
+        let geometry = Geometry {
+            image_size: [3, 4, 2],
+            transpose_forward: [2, 0, 1],
+            low: [0; 3],
+            cropped: [2, 3, 4],
+            image_spacing_mm: [1.0; 3],
+            size: [2, 3, 4],
+            spacing_mm: [1.0; 3],
+        };
+        let export = export(geometry, [1, 2, 0]);
+        let mut logits = Logits::new([2, 3, 4], 2);
+        let mut slices = export.slices_to(|slice| slice.into_labels());
+        // One voxel of class 1: (1, 2, 3) of the network, (2, 3, 1) of the image.
+        for z in 0..2 {
+            let plane: Vec<f32> = (0..24).map(|n| if z == 1 && n == 23 { 1.0 } else { 0.0 }).collect();
+            logits.set_plane(z, &plane);
+            slices.push(z, &plane);
+        }
+        let labels = slices.finish().concat();
+        assert_eq!(labels.iter().position(|label| *label == 1), Some(23));
+        assert_eq!(labels.iter().sum::<u16>(), 1);
+        assert_eq!(export.map_logits(&logits, |slice| slice.into_labels()).concat(), labels);
+    }
+
+    #[test]
+    fn plans_that_mean_nothing_are_refused() {
+        let new = |backward, how, decision| Export::new(geometry(), backward, how, decision).map(drop);
+        let classes = || Decision::Classes(2);
+        assert!(new([1, 0, 2], Resampling::LOGITS, classes()).is_err());
+        assert!(new([0, 1, 2], Resampling::IMAGE, classes()).is_err());
+        assert!(new([0, 1, 2], Resampling::LOGITS, Decision::Regions(Vec::new())).is_err());
+        assert!(new([0, 1, 2], Resampling::LOGITS, classes()).is_ok());
     }
 }

@@ -11,12 +11,16 @@
 
 mod axis;
 mod crop;
+mod decision;
 pub mod export;
 pub mod gaussian;
 pub mod labels;
 pub mod logits;
 pub mod normalize;
+mod passes;
 pub mod preprocess;
 pub mod resample;
 pub mod stream;
+mod sum;
+mod tiles;
 pub mod window;

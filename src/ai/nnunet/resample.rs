@@ -7,14 +7,12 @@
 //! array between them smaller; that array is the only one held beside input and output.
 
 use super::axis::Axis;
+use super::passes::{Plane, lines, range};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
 /// Spacings whose greatest is more than this many times the smallest are anisotropic.
 const ANISOTROPIC: f64 = 3.0;
-
-/// Lines across the planes that are resampled side by side.
-const LINES: usize = 128;
 
 /// The degree of the interpolating spline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,31 +83,6 @@ impl Resampling {
 pub fn new_size(size: [usize; 3], from_mm: [f64; 3], to_mm: [f64; 3]) -> [usize; 3] {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive size")]
     std::array::from_fn(|axis| (from_mm[axis] / to_mm[axis] * size[axis] as f64).round_ties_even() as usize)
-}
-
-/// A number of an array that is being resampled.
-trait Sample: Copy + Send + Sync {
-    fn value(self) -> f64;
-    fn of(value: f64) -> Self;
-}
-
-impl Sample for f64 {
-    fn value(self) -> f64 {
-        self
-    }
-    fn of(value: f64) -> Self {
-        value
-    }
-}
-
-impl Sample for f32 {
-    fn value(self) -> f64 {
-        f64::from(self)
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "images are single precision")]
-    fn of(value: f64) -> Self {
-        value as f32
-    }
 }
 
 /// Resamples one channel `[z][y][x]` of `size` voxels of `from_mm` to `to` voxels of `to_mm`. The
@@ -221,143 +194,80 @@ fn separate(
     }
 }
 
-/// Least and greatest value, NaN left out.
-fn range(values: &[f32]) -> (f64, f64) {
-    let start = (f32::INFINITY, f32::NEG_INFINITY);
-    let (low, high) = values.iter().fold(start, |(low, high), value| (low.min(*value), high.max(*value)));
-    (f64::from(low), f64::from(high))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn clipped(value: f64, range: Option<(f64, f64)>) -> f64 {
-    // Not clamp: a range of nothing but NaN has no order.
-    range.map_or(value, |(low, high)| value.max(low).min(high))
-}
+    const EVEN: [[f64; 3]; 2] = [[1.0; 3]; 2];
 
-/// Resamples across planes of `area` voxels.
-fn lines<From: Sample, To: Sample>(
-    values: &[From],
-    area: usize,
-    axis: &Axis,
-    range: Option<(f64, f64)>,
-    progress: &Progress,
-) -> Result<Vec<To>, Cancelled> {
-    let planes_to = axis.to();
-    let mut out = vec![To::of(0.0); planes_to * area];
-    // For each group of lines its piece of every plane.
-    let mut groups: Vec<Vec<&mut [To]>> =
-        (0..area.div_ceil(LINES)).map(|_| Vec::with_capacity(planes_to)).collect();
-    for plane in out.chunks_exact_mut(area) {
-        for (group, piece) in groups.iter_mut().zip(plane.chunks_mut(LINES)) {
-            group.push(piece);
+    fn run(values: &[f32], size: [usize; 3], to: [usize; 3], mm: [[f64; 3]; 2], how: Resampling) -> Vec<f32> {
+        resample(values, size, to, mm, how, &Progress::new()).unwrap()
+    }
+
+    #[test]
+    fn only_a_single_coarsest_axis_is_separate() {
+        let axis = |from, to| Resampling::IMAGE.separate_axis(from, to);
+        let even = [1.0; 3];
+        assert_eq!(axis([3.0, 1.0, 1.0], even), None);
+        assert_eq!(axis([3.001, 1.0, 1.0], even), Some(0));
+        assert_eq!(axis(even, [1.0, 1.0, 5.0]), Some(2));
+        // The image's spacing decides first, and two coarse axes are none.
+        assert_eq!(axis([1.0, 5.0, 5.0], [5.0, 1.0, 1.0]), None);
+        assert_eq!(axis([1.0, 5.0, 1.0], [5.0, 1.0, 1.0]), Some(1));
+        let forced = |force| Resampling { force_separate_z: Some(force), ..Resampling::IMAGE };
+        assert_eq!(forced(false).separate_axis([9.0, 1.0, 1.0], even), None);
+        assert_eq!(forced(true).separate_axis([1.2, 1.0, 1.0], even), Some(0));
+        assert_eq!(forced(true).separate_axis(even, even), None);
+    }
+
+    #[test]
+    fn an_overshoot_is_clipped_to_the_images_own_range() {
+        let step = [0.0, 0.0, 0.0, 8.0, 8.0, 8.0];
+        let out = run(&step, [1, 1, 6], [1, 1, 11], EVEN, Resampling::IMAGE);
+        assert!(out.iter().all(|value| (0.0..=8.0).contains(value)));
+        assert!((out[5] - 4.0).abs() < 1e-6);
+        // Each slice has a range of its own where the axis across is separate.
+        let thick = [[9.0, 1.0, 1.0]; 2];
+        let two: Vec<f32> = step.iter().copied().chain([1.0; 6]).collect();
+        let out = run(&two, [2, 1, 6], [2, 1, 11], thick, Resampling::IMAGE);
+        assert_eq!(out[11..], [1.0; 11]);
+    }
+
+    #[test]
+    fn linear_is_linear_along_every_axis() {
+        // z + 10 y + 100 x on 3 x 3 x 3 voxels; between centres 0.25 apart at twice the voxels.
+        let values: Vec<f32> =
+            (0..27).map(|n: u8| f32::from(n / 9 + 10 * (n / 3 % 3)) + 100.0 * f32::from(n % 3)).collect();
+        let out = run(&values, [3; 3], [6; 3], EVEN, Resampling::LOGITS);
+        let at = |k: u8| (f32::from(k) / 2.0 - 0.25).clamp(0.0, 2.0);
+        for n in 0..216_u8 {
+            let expected = at(n / 36) + 10.0 * at(n / 6 % 6) + 100.0 * at(n % 6);
+            assert!((out[usize::from(n)] - expected).abs() < 1e-4);
         }
     }
-    let work = |buffers: &mut Buffers, (group, mut pieces): (usize, Vec<&mut [To]>)| {
-        progress.check()?;
-        let first = group * LINES;
-        let width = LINES.min(area - first);
-        let Buffers { input, scratch, output } = buffers;
-        input.clear();
-        for plane in values.chunks_exact(area) {
-            input.extend(plane[first..first + width].iter().map(|value| value.value()));
-        }
-        output.resize(planes_to * width, 0.0);
-        axis.apply(input, width, scratch, &mut output[..planes_to * width]);
-        for (piece, row) in pieces.iter_mut().zip(output.chunks_exact(width)) {
-            for (to, value) in piece.iter_mut().zip(row) {
-                *to = To::of(clipped(*value, range));
+
+    #[test]
+    fn a_thick_axis_is_copied_whichever_it_is() {
+        let values: Vec<f32> = (0..8).map(|n: u8| f32::from(n)).collect();
+        for axis in 0..3 {
+            let mut mm = [1.0; 3];
+            mm[axis] = 5.0;
+            let mut to = [2; 3];
+            to[axis] = 4;
+            let out = run(&values, [2; 3], to, [mm; 2], Resampling::IMAGE);
+            let strides = [to[1] * to[2], to[2], 1];
+            for (n, value) in out.iter().enumerate() {
+                let mut place = [n / strides[0], n / strides[1] % to[1], n % to[2]];
+                place[axis] /= 2;
+                assert_eq!(*value, values[place[0] * 4 + place[1] * 2 + place[2]]);
             }
         }
-        Ok(())
-    };
-    groups.into_par_iter().enumerate().map_init(Buffers::default, work).collect::<Result<(), Cancelled>>()?;
-    progress.set_fraction(1.0)?;
-    Ok(out)
-}
-
-#[derive(Default)]
-struct Buffers {
-    input: Vec<f64>,
-    scratch: Vec<f64>,
-    output: Vec<f64>,
-}
-
-/// A resampling of planes (y, x).
-struct Plane {
-    from: [usize; 2],
-    to: [usize; 2],
-    y: Axis,
-    x: Axis,
-}
-
-impl Plane {
-    fn new(from: [usize; 2], to: [usize; 2], order: Order) -> Self {
-        Self { from, to, y: Axis::new(from[0], to[0], order), x: Axis::new(from[1], to[1], order) }
     }
 
-    fn is_same(&self) -> bool {
-        self.y.is_same() && self.x.is_same()
-    }
-
-    /// Resamples each plane; `range` is what a result is clipped to.
-    fn apply<From: Sample, To: Sample>(
-        &self,
-        values: &[From],
-        range: impl Fn(&[From]) -> Option<(f64, f64)> + Sync,
-        progress: &Progress,
-    ) -> Result<Vec<To>, Cancelled> {
-        let area = self.to[0] * self.to[1];
-        let planes = values.len() / (self.from[0] * self.from[1]);
-        let mut out = vec![To::of(0.0); planes * area];
-        let done = std::sync::atomic::AtomicUsize::new(0);
-        out.par_chunks_exact_mut(area)
-            .zip(values.par_chunks_exact(self.from[0] * self.from[1]))
-            .map_init(Buffers::default, |buffers, (out, plane)| {
-                let range = range(plane);
-                for (to, value) in out.iter_mut().zip(self.one(plane, buffers)) {
-                    *to = To::of(clipped(*value, range));
-                }
-                let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-                progress.set_fraction(done as f64 / planes as f64)
-            })
-            .collect::<Result<(), Cancelled>>()?;
-        Ok(out)
-    }
-
-    fn one<'a, From: Sample>(&self, plane: &[From], buffers: &'a mut Buffers) -> &'a [f64] {
-        let [from_y, from_x] = self.from;
-        let [to_y, to_x] = self.to;
-        let Buffers { input, scratch, output } = buffers;
-        input.clear();
-        input.extend(plane.iter().map(|value| value.value()));
-        if !self.y.is_same() {
-            output.resize(to_y * from_x, 0.0);
-            self.y.apply(input, from_x, scratch, &mut output[..to_y * from_x]);
-            std::mem::swap(input, output);
-        }
-        if !self.x.is_same() {
-            turn(&input[..to_y * from_x], from_x, output);
-            input.resize(to_x * to_y, 0.0);
-            self.x.apply(&output[..from_x * to_y], to_y, scratch, &mut input[..to_x * to_y]);
-            turn(&input[..to_x * to_y], to_y, output);
-            std::mem::swap(input, output);
-        }
-        debug_assert_eq!(from_y * from_x, plane.len());
-        &input[..to_y * to_x]
-    }
-}
-
-/// `[row][column]` of `width` columns to `[column][row]`.
-fn turn(from: &[f64], width: usize, to: &mut Vec<f64>) {
-    let height = from.len() / width;
-    to.resize(from.len(), 0.0);
-    const TILE: usize = 32;
-    for y0 in (0..height).step_by(TILE) {
-        for x0 in (0..width).step_by(TILE) {
-            for y in y0..(y0 + TILE).min(height) {
-                for x in x0..(x0 + TILE).min(width) {
-                    to[x * height + y] = from[y * width + x];
-                }
-            }
-        }
+    #[test]
+    fn cancel_is_heard() {
+        let stopped = Progress::new();
+        stopped.cancel();
+        assert!(resample(&[0.0; 8], [2; 3], [3; 3], EVEN, Resampling::IMAGE, &stopped).is_err());
     }
 }

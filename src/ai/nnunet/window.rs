@@ -5,12 +5,11 @@
 //! covers it: memory is bounded by the depth of a patch, whatever the image's.
 
 use super::gaussian::gaussian;
+use super::sum::RunningSum;
+use super::tiles::Layout;
+pub use super::tiles::starts;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
-use std::collections::VecDeque;
-
-/// The logit of what no patch has looked at: nothing is left of it in a softmax or sigmoid.
-const NEVER: f32 = -100.0;
 
 /// Whether a patch is worth looking at, by its part of the input: first voxel and size, (z, y, x).
 pub type Needed<'a> = &'a dyn Fn([usize; 3], [usize; 3]) -> bool;
@@ -52,21 +51,6 @@ pub enum WindowError<E> {
 impl<E> From<Cancelled> for WindowError<E> {
     fn from(Cancelled: Cancelled) -> Self {
         Self::Cancelled
-    }
-}
-
-/// First voxels of the tiles along an axis: evenly spread, `step` of a patch apart at most, halves
-/// rounded to even. One tile where the patch covers `size`.
-#[must_use]
-pub fn starts(size: usize, patch: usize, step: f64) -> Vec<usize> {
-    if size <= patch {
-        return vec![0];
-    }
-    let room = (size - patch) as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, at most the size")]
-    {
-        let steps = (room / (patch as f64 * step)).ceil();
-        (0..=steps as usize).map(|i| (room / steps * i as f64).round_ties_even() as usize).collect()
     }
 }
 
@@ -125,95 +109,6 @@ pub fn run<E>(
     Ok(())
 }
 
-/// Where tiles and input lie in the padded input.
-struct Layout {
-    size: [usize; 3],
-    channels: usize,
-    classes: usize,
-    patch: [usize; 3],
-    padded: [usize; 3],
-    /// Voxels of padding before the input.
-    shift: [usize; 3],
-    starts: [Vec<usize>; 3],
-    /// Which axes to turn, once for each mirror image; the first turns none.
-    flips: Vec<[bool; 3]>,
-}
-
-impl Layout {
-    fn new<E>(input: &[f32], size: [usize; 3], window: &Window<'_>) -> Result<Self, WindowError<E>> {
-        let patch = match *window.patch {
-            [z, y, x] => [z, y, x],
-            [y, x] => [1, y, x],
-            _ => return Err(WindowError::Plan("a patch has two or three sides")),
-        };
-        let voxels: usize = size.iter().product();
-        if voxels == 0 || input.is_empty() || !input.len().is_multiple_of(voxels) {
-            return Err(WindowError::Plan("the input is not of its size"));
-        }
-        if patch.contains(&0) || window.classes == 0 || !(window.step > 0.0 && window.step <= 1.0) {
-            return Err(WindowError::Plan("patch, classes and step are above 0, the step at most 1"));
-        }
-        // A 2D network's axes are the last two.
-        let offset = 3 - window.patch.len();
-        let axes: Vec<usize> = window.mirror_axes.iter().map(|axis| axis + offset).collect();
-        if axes.iter().any(|axis| *axis > 2) || (1..axes.len()).any(|n| axes[..n].contains(&axes[n])) {
-            return Err(WindowError::Plan("the axes to mirror are not the patch's"));
-        }
-        let flips = (0..1_usize << axes.len()).map(|combination| {
-            let turned = |axis| {
-                axes.iter().position(|other| *other == axis).is_some_and(|bit| combination >> bit & 1 == 1)
-            };
-            [turned(0), turned(1), turned(2)]
-        });
-        let padded: [usize; 3] = std::array::from_fn(|axis| size[axis].max(patch[axis]));
-        let starts = std::array::from_fn(|axis| {
-            if axis < offset {
-                (0..size[axis]).collect()
-            } else {
-                starts(padded[axis], patch[axis], window.step)
-            }
-        });
-        Ok(Self {
-            size,
-            channels: input.len() / voxels,
-            classes: window.classes,
-            patch,
-            padded,
-            shift: std::array::from_fn(|axis| (padded[axis] - size[axis]) / 2),
-            starts,
-            flips: flips.collect(),
-        })
-    }
-
-    /// The part of the input that a tile covers: first voxel and size.
-    fn part(&self, corner: [usize; 3]) -> ([usize; 3], [usize; 3]) {
-        let low: [usize; 3] = std::array::from_fn(|axis| corner[axis].saturating_sub(self.shift[axis]));
-        let end: [usize; 3] = std::array::from_fn(|axis| {
-            (corner[axis] + self.patch[axis]).saturating_sub(self.shift[axis]).min(self.size[axis])
-        });
-        (low, std::array::from_fn(|axis| end[axis].saturating_sub(low[axis])))
-    }
-
-    /// Cuts a tile out of the input, zeros around it.
-    fn cut(&self, input: &[f32], corner: [usize; 3], tile: &mut Vec<f32>) {
-        let [_, ny, nx] = self.size;
-        let (low, part) = self.part(corner);
-        let into: [usize; 3] = std::array::from_fn(|axis| low[axis] + self.shift[axis] - corner[axis]);
-        tile.clear();
-        tile.resize(self.channels * self.patch.iter().product::<usize>(), 0.0);
-        for channel in 0..self.channels {
-            for z in 0..part[0] {
-                for y in 0..part[1] {
-                    let from = ((channel * self.size[0] + low[0] + z) * ny + low[1] + y) * nx + low[2];
-                    let to = ((channel * self.patch[0] + into[0] + z) * self.patch[1] + into[1] + y)
-                        * self.patch[2];
-                    tile[to + into[2]..to + into[2] + part[2]].copy_from_slice(&input[from..from + part[2]]);
-                }
-            }
-        }
-    }
-}
-
 /// The logits of a tile, averaged over its mirror images turned back.
 fn mirrored<E>(
     tile: &[f32],
@@ -264,81 +159,106 @@ fn add_flipped(to: &mut [f32], from: &[f32], [nz, ny, nx]: [usize; 3], values: u
     });
 }
 
-/// Weighted sums of as many planes as a tile is deep.
-struct RunningSum {
-    /// The plane of the padded input that comes out next.
-    first: usize,
-    size: [usize; 3],
-    shift: [usize; 3],
-    patch: [usize; 3],
-    classes: usize,
-    planes: VecDeque<Sums>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Sums over the input's own voxels of a plane, padding left out.
-#[derive(Clone)]
-struct Sums {
-    values: Vec<f32>,
-    weights: Vec<f32>,
-}
-
-impl RunningSum {
-    fn new(layout: &Layout) -> Self {
-        let area = layout.size[1] * layout.size[2];
-        let plane = Sums { values: vec![0.0; area * layout.classes], weights: vec![0.0; area] };
-        Self {
-            first: 0,
-            size: layout.size,
-            shift: layout.shift,
-            patch: layout.patch,
-            classes: layout.classes,
-            planes: vec![plane; layout.patch[0]].into(),
-        }
+    fn window<'a>(patch: &'a [usize], mirror_axes: &'a [usize]) -> Window<'a> {
+        Window { patch, step: 0.5, mirror_axes, classes: 1, needed: None, background: true }
     }
 
-    fn add(&mut self, logits: &[f32], corner: [usize; 3], weights: &[f32]) {
-        let (classes, [_, patch_y, patch_x]) = (self.classes, self.patch);
-        let ([_, ny, nx], shift) = (self.size, self.shift);
-        // The tile's rows and columns that lie on the input.
-        let inside = |corner: usize, side: usize, shift: usize, n: usize| {
-            let first = shift.saturating_sub(corner);
-            first..(shift + n).saturating_sub(corner).min(side).max(first)
+    /// The logits `[z][y][x]` and the tiles of a network.
+    fn logits(
+        input: &[f32],
+        size: [usize; 3],
+        window: Window<'_>,
+        mut network: impl FnMut(&[f32]) -> Vec<f32>,
+    ) -> (Vec<f32>, Vec<Vec<f32>>) {
+        let (mut planes, mut tiles) = (Vec::new(), Vec::new());
+        let forward = |tile: &[f32], _: [usize; 3]| {
+            tiles.push(tile.to_vec());
+            Ok::<_, ()>(network(tile))
         };
-        let rows = inside(corner[1], patch_y, shift[1], ny);
-        let columns = inside(corner[2], patch_x, shift[2], nx);
-        // Planes before the tile have left: its first is the first here.
-        debug_assert_eq!(corner[0], self.first);
-        self.planes.make_contiguous().par_iter_mut().enumerate().for_each(|(z, plane)| {
-            for y in rows.clone() {
-                for x in columns.clone() {
-                    let from = (z * patch_y + y) * patch_x + x;
-                    let to = (corner[1] + y - shift[1]) * nx + corner[2] + x - shift[2];
-                    let weight = weights[from];
-                    plane.weights[to] += weight;
-                    let logits = &logits[from * classes..][..classes];
-                    for (sum, logit) in plane.values[to * classes..][..classes].iter_mut().zip(logits) {
-                        *sum += weight * logit;
-                    }
-                }
-            }
-        });
+        let take = |z, plane: &[f32]| {
+            assert_eq!(z * plane.len(), planes.len());
+            planes.extend_from_slice(plane);
+            Ok(())
+        };
+        run(input, size, window, forward, take, &Progress::new()).unwrap();
+        (planes, tiles)
     }
 
-    /// Takes the first plane out as logits `[y][x][class]`; a fresh one follows at the end.
-    fn finish_plane(&mut self, background: bool) -> Vec<f32> {
-        self.first += 1;
-        let area = self.size[1] * self.size[2];
-        let fresh = Sums { values: vec![0.0; area * self.classes], weights: vec![0.0; area] };
-        let mut plane = self.planes.pop_front().unwrap_or_else(|| fresh.clone());
-        self.planes.push_back(fresh);
-        for (voxel, weight) in plane.values.chunks_exact_mut(self.classes).zip(&plane.weights) {
-            if *weight > 0.0 {
-                voxel.iter_mut().for_each(|value| *value /= weight);
-            } else {
-                voxel.fill(NEVER);
-                voxel[0] = if background { 0.0 } else { NEVER };
-            }
-        }
-        plane.values
+    #[test]
+    fn tiles_are_weighed_by_the_gaussian() {
+        let mut tile = -1.0;
+        let network = |values: &[f32]| {
+            tile += 1.0;
+            vec![tile; values.len()]
+        };
+        let (logits, tiles) = logits(&[1.0, 2.0, 3.0, 4.0, 5.0], [1, 1, 5], window(&[1, 1, 4], &[]), network);
+        assert_eq!(tiles, [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0]]);
+        let weights = gaussian([1, 1, 4]);
+        let shared = |at: usize| weights[at - 1] / (weights[at] + weights[at - 1]);
+        assert_eq!(logits, [0.0, shared(1), shared(2), shared(3), 1.0]);
+    }
+
+    #[test]
+    fn zeros_surround_what_is_smaller_the_odd_one_above() {
+        let input = [1.0, 2.0, 3.0];
+        let (logits, tiles) = logits(&input, [1, 1, 3], window(&[1, 2, 6], &[]), <[f32]>::to_vec);
+        assert_eq!(tiles, [[0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]);
+        assert_eq!(logits, input);
+    }
+
+    #[test]
+    fn a_flat_network_runs_slice_by_slice() {
+        let input: Vec<f32> = (0..12).map(|n: u8| f32::from(n)).collect();
+        let (logits, tiles) = logits(&input, [3, 2, 2], window(&[2, 2], &[0]), <[f32]>::to_vec);
+        // Each slice, and its mirror image along y.
+        assert_eq!(tiles.len(), 6);
+        assert_eq!(tiles[..2], [[0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 0.0, 1.0]]);
+        assert_eq!(logits, input);
+    }
+
+    #[test]
+    fn mirror_images_are_averaged_over_all_axes() {
+        // A network that adds a ramp: its mean over the mirror images is flat.
+        let ramp = |tile: &[f32]| tile.iter().enumerate().map(|(at, value)| value + at as f32).collect();
+        let input = [0.0; 8];
+        assert_eq!(logits(&input, [2, 2, 2], window(&[2, 2, 2], &[0, 1, 2]), ramp).0, [3.5; 8]);
+        let (one, tiles) = logits(&input, [2, 2, 2], window(&[2, 2, 2], &[1]), ramp);
+        assert_eq!(one, [1.0, 2.0, 1.0, 2.0, 5.0, 6.0, 5.0, 6.0]);
+        assert_eq!(tiles.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_needed_is_background() {
+        let needed = |low: [usize; 3], size: [usize; 3]| {
+            assert_eq!((low[1], size), (0, [1, 1, 2]));
+            low[2] >= 2
+        };
+        let plan = Window { classes: 2, needed: Some(&needed), ..window(&[1, 1, 2], &[]) };
+        let (logits, tiles) = logits(&[1.0; 4], [1, 1, 4], plan, |tile| tile.repeat(2));
+        assert_eq!(tiles.len(), 1);
+        assert_eq!(logits, [0.0, -100.0, 0.0, -100.0, 1.0, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn channels_stay_together_and_errors_end_it() {
+        let input: Vec<f32> = (0..8).map(|n: u8| f32::from(n)).collect();
+        let (_, tiles) = logits(&input, [1, 2, 2], window(&[1, 1, 2], &[]), |tile| tile[..2].to_vec());
+        assert_eq!(tiles[0], [0.0, 1.0, 4.0, 5.0]);
+        let try_run = |window: Window<'_>, progress: &Progress| {
+            run(&[0.0; 4], [1, 2, 2], window, |_, _| Err("no network"), |_, _| Ok(()), progress)
+        };
+        assert_eq!(
+            try_run(window(&[1, 2, 2], &[]), &Progress::new()),
+            Err(WindowError::Forward("no network"))
+        );
+        assert!(matches!(try_run(window(&[2], &[]), &Progress::new()), Err(WindowError::Plan(_))));
+        assert!(matches!(try_run(window(&[2, 2], &[2]), &Progress::new()), Err(WindowError::Plan(_))));
+        let stopped = Progress::new();
+        stopped.cancel();
+        assert_eq!(try_run(window(&[1, 2, 2], &[]), &stopped), Err(WindowError::Cancelled));
     }
 }
