@@ -337,15 +337,14 @@ impl ModelPackage {
         check(&manifest).map_err(unusable)?;
         let (source, weights) = weights(&manifest.weights).map_err(unusable)?;
         let Manifest { network, .. } = manifest;
-        let architecture = Architecture {
-            input_channels: 1,
-            features: network.features,
-            strides: network.strides,
-            kernels: network.kernel,
-            encoder_convs: network.convs_per_stage,
-            decoder_convs: network.convs_per_stage,
-            classes: network.classes,
-        };
+        let architecture = Architecture::plain(
+            1,
+            network.features,
+            network.strides,
+            network.kernel,
+            network.convs_per_stage,
+            network.classes,
+        );
         architecture.check().map_err(|error| unusable(error.to_string()))?;
         let divisor = architecture.divisor();
         if (0..3).any(|axis| network.patch[axis] % divisor[axis] != 0) {
