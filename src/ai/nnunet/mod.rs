@@ -1,26 +1,40 @@
-//! nnU-Net v2's numerics on plain arrays: what surrounds the network, exact, without the network.
+//! Models of nnU-Net v2, run without Python as nnU-Net would run them.
 //!
-//! The way of a case is [`preprocess`] (transpose, crop, normalise, [`resample`]), [`window`] (tiles,
-//! their weights, mirroring, the sum of logits), [`export`] (logits back onto the image's own voxels,
-//! the label of each). Every function takes and gives plain slices, x fastest; sizes and axes are
-//! (z, y, x) of the array that nnU-Net's own reader would hand over. The networks and the models'
-//! files are elsewhere.
+//! What a model is: [`checkpoint`], [`plans`] and [`dataset`]
+//! read what is in a training folder. Nothing in a checkpoint is executed.
 //!
-//! Source: F. Isensee et al., nnU-Net, Nat Methods 18, 203-211 (2021); the details are those of
-//! nnunetv2 2.8, scipy 1.17 and scikit-image 0.26 as their outputs show them.
+//! What is computed: the way of a case is [`preprocess`] (transpose, crop, normalise, [`resample`]),
+//! [`window`] (tiles, their weights, mirroring, the weighted mean of [`logits`]), [`stream`] and
+//! [`export`] (logits back onto the image's own voxels, the label of each). These take and give plain
+//! slices, x fastest; sizes and axes are (z, y, x) of the array that nnU-Net's own reader would hand
+//! over.
+//!
+//! Source: F. Isensee et al., nnU-Net, Nature Methods 18, 203-211 (2021); the file formats are those
+//! of nnunetv2 2.0 to 2.8, the details of the numerics those of nnunetv2 2.8, scipy 1.17 and
+//! scikit-image 0.26 as their outputs show them.
 
+mod architecture;
+mod archive;
 mod axis;
+pub mod checkpoint;
 mod crop;
+pub mod dataset;
 mod decision;
 pub mod export;
 pub mod gaussian;
+mod json;
 pub mod labels;
 pub mod logits;
 pub mod normalize;
 mod passes;
+mod pickle;
+pub mod plans;
 pub mod preprocess;
 pub mod resample;
 pub mod stream;
 mod sum;
 mod tiles;
 pub mod window;
+
+pub use dataset::{Dataset, Structure};
+pub use plans::Plan;
