@@ -13,6 +13,8 @@ use delineo::ai::nnunet::import::{ImportError, ImportOptions, import};
 use delineo::ai::{ModelPackage, PredictOptions, Prediction, predict};
 use delineo::device::DeviceChoice;
 use delineo::formats::nifti::{read_image, read_stored};
+use delineo::geometry::{Grid, Plane, Point3, Vector3};
+use delineo::patient::{Mask, Slice, Unit, Volume, Voxels};
 use delineo::progress::Progress;
 use std::path::{Path, PathBuf};
 
@@ -159,7 +161,7 @@ fn label_maps_are_nnunetv2_s_but_for_a_handful_of_voxels() {
             let labels = prediction.labels.unwrap();
             assert_eq!(prediction.rois.len(), package.labels.len());
             for (roi, label) in prediction.rois.iter().zip(&package.labels) {
-                let mask = delineo::patient::Mask::of_roi(roi, &series.volume);
+                let mask = Mask::of_roi(roi, &series.volume);
                 let inside = mask.voxels.iter().filter(|inside| **inside).count();
                 assert_eq!(inside, labels.labels.iter().filter(|own| **own == label.value).count());
             }
@@ -248,8 +250,69 @@ fn own_fixture(name: &str, training: &str, channels: usize, share: usize) {
     for no_mirror in [true, false] {
         let file = if no_mirror { "seg_nomirror.nii.gz" } else { "seg_mirror.nii.gz" };
         let (count, prediction) = differing(&images, &folder.join(file), &package, no_mirror);
-        let voxels = prediction.labels.unwrap().labels.len();
+        let voxels = prediction.labels.as_ref().unwrap().labels.len();
         assert!(count * share <= voxels, "{count} of {voxels} voxels differ");
+        let volume = read_image(&images[0], &Progress::new()).unwrap().series.volume;
+        contours_hold_the_labels(&package, &volume, &prediction);
+    }
+}
+
+/// The contours of each structure hold as many voxel centres as have one of its labels.
+fn contours_hold_the_labels(package: &ModelPackage, volume: &Volume, prediction: &Prediction) {
+    let labels = &prediction.labels.as_ref().unwrap().labels;
+    for structure in &package.nnunet.as_ref().unwrap().dataset.structures {
+        let count = labels.iter().filter(|label| structure.labels.contains(label)).count();
+        let roi = prediction.rois.iter().find(|roi| roi.name == structure.name);
+        let inside =
+            roi.map_or(0, |roi| Mask::of_roi(roi, volume).voxels.iter().filter(|inside| **inside).count());
+        assert_eq!(inside, count, "{}", structure.name);
+    }
+}
+
+/// The same scan as a volume whose grid axis a is the patient's axis `axes[a]` (0 x, 1 y, 2 z).
+fn stored_along(axes: [usize; 3]) -> Volume {
+    const SIZE: [usize; 3] = [30, 28, 9];
+    const STEP_MM: [f64; 3] = [1.1, 1.2, 4.0];
+    let units = [Vector3::x(), Vector3::y(), Vector3::z()];
+    let steps = axes.map(|axis| units[axis] * STEP_MM[axis]);
+    let grid = Grid::new(axes.map(|axis| SIZE[axis]), Point3::new(-10.0, 5.0, 20.0), steps).unwrap();
+    let [ni, nj, nk] = grid.dims();
+    let mut values = Vec::new();
+    let mut slices = Vec::new();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small")]
+    for k in 0..nk {
+        for at in 0..ni * nj {
+            let p = grid.patient_of([(at % ni) as f64, (at / ni) as f64, k as f64]);
+            values.push((300.0 * (p.x / 5.0).sin() * (p.y / 6.0).cos() + 20.0 * p.x - 8.0 * p.z) as i16);
+        }
+        let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
+        let plane = Plane::new(origin_mm, grid.step_mm(0), grid.step_mm(1)).unwrap();
+        slices.push(Slice { plane, origin_mm, instance: None, missing: false });
+    }
+    Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices, native: None }
+}
+
+#[test]
+fn a_scan_stored_in_any_order_gives_the_same_labels_at_the_same_places() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet/aniso");
+    let package = ModelPackage::load(&folder).unwrap();
+    let options = PredictOptions {
+        device: DeviceChoice::Cpu,
+        label_map: true,
+        no_mirror: true,
+        ..PredictOptions::default()
+    };
+    let run = |volume: &Volume| predict(volume, &package, &options, &Progress::new()).unwrap();
+    let axial = stored_along([0, 1, 2]);
+    let expected = run(&axial);
+    contours_hold_the_labels(&package, &axial, &expected);
+    let expected = expected.labels.unwrap();
+    assert!(expected.labels.iter().any(|label| *label > 0));
+    for axes in [[1, 2, 0], [2, 0, 1]] {
+        let other = stored_along(axes);
+        let found = run(&other);
+        contours_hold_the_labels(&package, &other, &found);
+        assert_eq!(found.labels.unwrap().on_grid(&axial.grid).unwrap().labels, expected.labels, "{axes:?}");
     }
 }
 

@@ -140,20 +140,16 @@ impl Outliner<'_> {
                 .filter(|(_, structure)| is_any(structure))
                 .map(|(index, structure)| {
                     let is_in = |label: &u16| structure.labels.contains(label);
-                    let outlines = match score {
-                        Some(score) => {
-                            let own: Vec<u16> = cut.iter().map(|label| u16::from(is_in(label))).collect();
-                            let share = |label: u16, at: usize| {
-                                let sum: f32 =
-                                    structure.labels.iter().map(|label| score(*label, full(at))).sum();
-                                if label == 1 { sum } else { 1.0 - sum }
-                            };
-                            trace::labels_slice(&own, size[0], size[1], share).remove(&1).unwrap_or_default()
-                        }
-                        None => {
-                            let own: Vec<bool> = cut.iter().map(is_in).collect();
-                            trace::mask_slice(&own, size[0], size[1])
-                        }
+                    let outlines = if let Some(score) = score {
+                        let own: Vec<u16> = cut.iter().map(|label| u16::from(is_in(label))).collect();
+                        let share = |label: u16, at: usize| {
+                            let sum: f32 = structure.labels.iter().map(|label| score(*label, full(at))).sum();
+                            if label == 1 { sum } else { 1.0 - sum }
+                        };
+                        trace::labels_slice(&own, size[0], size[1], share).remove(&1).unwrap_or_default()
+                    } else {
+                        let own: Vec<bool> = cut.iter().map(is_in).collect();
+                        trace::mask_slice(&own, size[0], size[1])
                     };
                     (index, outlines)
                 })

@@ -118,7 +118,9 @@ impl<'a> Machine<'a> {
                     self.take(if code == 0x80 { 1 } else { 8 })?;
                 }
                 b'(' => self.stack.push(Slot::Mark),
-                b'0' => drop(self.stack.pop().ok_or(STACK)?),
+                b'0' => {
+                    self.stack.pop().ok_or(STACK)?;
+                }
                 b'1' => drop(self.pop_to_mark()?),
                 b'2' => {
                     let id = self.top()?;
