@@ -272,7 +272,7 @@ fn logits_kept_whole_give_the_same_labels() {
         for (z, plane) in planes(&theirs).iter().enumerate() {
             logits.set_plane(z, plane);
         }
-        let ours: Vec<u16> = case.export().map_logits(&logits, |slice| slice.into_labels()).concat();
+        let ours: Vec<u16> = case.export().map_logits(&logits, |slice| slice.labels().to_vec()).concat();
         let (theirs, _) = nifti(&case.expected.join("seg_nomirror.nii.gz"));
         assert!(ours.iter().zip(&theirs.values).all(|(a, b)| f64::from(*a) == *b));
     }

@@ -369,7 +369,7 @@ mod tests {
         };
         let export = export(geometry, [1, 2, 0]);
         let mut logits = Logits::new([2, 3, 4], 2);
-        let mut slices = export.slices_to(|slice| slice.into_labels());
+        let mut slices = export.slices_to(|slice| slice.labels().to_vec());
         // One voxel of class 1: (1, 2, 3) of the network, (2, 3, 1) of the image.
         for z in 0..2 {
             let plane: Vec<f32> = (0..24).map(|n| if z == 1 && n == 23 { 1.0 } else { 0.0 }).collect();
@@ -379,7 +379,7 @@ mod tests {
         let labels = slices.finish().concat();
         assert_eq!(labels.iter().position(|label| *label == 1), Some(23));
         assert_eq!(labels.iter().sum::<u16>(), 1);
-        assert_eq!(export.map_logits(&logits, |slice| slice.into_labels()).concat(), labels);
+        assert_eq!(export.map_logits(&logits, |slice| slice.labels().to_vec()).concat(), labels);
     }
 
     #[test]

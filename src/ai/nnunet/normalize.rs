@@ -1,8 +1,9 @@
 //! Normalisation of intensities, in single precision as numpy does it.
 //!
-//! Means and standard deviations are single-precision sums there: pairwise within what lies together
-//! in memory, one after the other across it. A cropped image gives other last digits than the same
-//! numbers in one piece, so both orders are kept here ([`Pieces`]).
+//! Means and standard deviations are single-precision sums there: pairwise within a buffer, one
+//! buffer after the other. What a buffer takes depends on how a part lies in the array it was cut
+//! out of, so a cropped image gives other last digits than the same numbers in one piece; that
+//! order is kept here ([`Pieces`], as in numpy 2.3 and later).
 
 /// What becomes of a channel's intensities.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,24 +47,49 @@ pub struct NotRgb {
 
 const LEAST_STD: f32 = 1e-8;
 
-/// How many values lie together in the memory of a part of an array, for the order of a sum.
+/// Values that numpy's buffers hold.
+const BUFFER: usize = 8192;
+
+/// The pieces in which the values of a part of an array are summed: of each run of values in turn,
+/// pieces of a length, and what is left of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pieces(pub usize);
+pub(super) struct Pieces {
+    run: usize,
+    piece: usize,
+}
 
 impl Pieces {
-    /// Of the box of `part` voxels of an array of `size`, (z, y, x).
+    /// All in one, however many.
+    pub(super) const ONE: Self = Self { run: usize::MAX, piece: usize::MAX };
+
+    /// Of the box of `part` voxels of an array of `size`, (z, y, x). Axes that join in memory are
+    /// one; as many as fit a buffer are summed together, and as many of those as fit.
     pub(super) fn of(part: [usize; 3], size: [usize; 3]) -> Self {
-        let strides = [size[1] * size[2], size[2], 1];
-        let mut axes = (0..3).rev().filter(|axis| part[*axis] > 1);
-        let Some(inner) = axes.next() else { return Self(1) };
-        let mut length = part[inner];
-        for axis in axes {
-            if strides[axis] != length * strides[inner] {
-                break;
+        // Length and distance of neighbours of each axis, innermost first.
+        let mut axes: Vec<(usize, usize)> = Vec::with_capacity(3);
+        for (length, stride) in [(part[2], 1), (part[1], size[2]), (part[0], size[1] * size[2])] {
+            match axes.last_mut() {
+                Some((joined, step)) if *joined * *step == stride => *joined *= length,
+                _ if length > 1 => axes.push((length, stride)),
+                _ => {}
             }
-            length *= part[axis];
         }
-        Self(length)
+        if axes.len() < 2 {
+            return Self::ONE;
+        }
+        let mut core = 1;
+        for (length, _) in axes {
+            if core * length > BUFFER {
+                return Self { run: core * length, piece: BUFFER / core * core };
+            }
+            core *= length;
+        }
+        Self::ONE
+    }
+
+    /// The pieces, in order.
+    fn split(self, values: &[f32]) -> impl Iterator<Item = &[f32]> {
+        values.chunks(self.run).flat_map(move |run| run.chunks(self.piece))
     }
 }
 
@@ -94,11 +120,11 @@ impl Normalization {
             }
             Self::ZScore { masked: true } => {
                 let Some(mask) = mask else {
-                    return Self::ZScore { masked: false }.apply(values, None, Pieces(values.len()));
+                    return Self::ZScore { masked: false }.apply(values, None, Pieces::ONE);
                 };
                 let inside: Vec<f32> =
                     values.iter().zip(mask).filter(|(_, inside)| **inside).map(|(value, _)| *value).collect();
-                let (mean, std) = mean_and_std(&inside, Pieces(inside.len()));
+                let (mean, std) = mean_and_std(&inside, Pieces::ONE);
                 for (value, _) in values.iter_mut().zip(mask).filter(|(_, inside)| **inside) {
                     *value = (*value - mean) / std;
                 }
@@ -135,7 +161,7 @@ fn mean_and_std(values: &[f32], pieces: Pieces) -> (f32, f32) {
     let count = values.len() as f64;
     #[expect(clippy::cast_possible_truncation, reason = "numpy rounds to single precision here")]
     let mean_of = |sum: f32| (f64::from(sum) / count) as f32;
-    let total = values.chunks(pieces.0.max(1)).fold(0.0, |sum, piece| sum + pairwise(piece, &|value| value));
+    let total = pieces.split(values).fold(0.0, |sum, piece| sum + pairwise(piece, &|value| value));
     let mean = mean_of(total);
     // The squares are a new array, in one piece.
     let squares = pairwise(values, &|value| (value - mean) * (value - mean));
@@ -179,8 +205,7 @@ mod tests {
 
     fn normalized(how: Normalization, values: &[f32], mask: Option<&[bool]>) -> Vec<f32> {
         let mut values = values.to_vec();
-        let pieces = Pieces(values.len());
-        how.apply(&mut values, mask, pieces).unwrap();
+        how.apply(&mut values, mask, Pieces::ONE).unwrap();
         values
     }
 
@@ -194,7 +219,7 @@ mod tests {
         assert_eq!(normalized(Normalization::RescaleTo01, &[-4.0, 0.0, 4.0], None), [0.0, 0.5, 1.0]);
         assert_eq!(normalized(Normalization::RgbTo01, &[0.0, 51.0, 255.0], None), [0.0, 0.2, 1.0]);
         assert_eq!(normalized(Normalization::None, &[7.0], None), [7.0]);
-        let error = Normalization::RgbTo01.apply(&mut [0.0, 256.0], None, Pieces(2));
+        let error = Normalization::RgbTo01.apply(&mut [0.0, 256.0], None, Pieces::ONE);
         assert_eq!(error, Err(NotRgb { low: 0.0, high: 256.0 }));
     }
 
@@ -217,13 +242,19 @@ mod tests {
     }
 
     #[test]
-    fn pieces_join_where_a_part_spans_its_array() {
-        assert_eq!(Pieces::of([4, 5, 6], [4, 5, 6]), Pieces(120));
-        assert_eq!(Pieces::of([2, 5, 6], [4, 5, 6]), Pieces(60));
-        assert_eq!(Pieces::of([2, 3, 6], [4, 5, 6]), Pieces(18));
-        assert_eq!(Pieces::of([2, 5, 4], [4, 5, 6]), Pieces(4));
-        assert_eq!(Pieces::of([4, 5, 1], [4, 5, 6]), Pieces(20));
-        assert_eq!(Pieces::of([1, 1, 1], [4, 5, 6]), Pieces(1));
+    fn sums_are_cut_where_buffers_end() {
+        let lengths = |part: [usize; 3], size| -> Vec<usize> {
+            let values = vec![0.0; part.iter().product()];
+            Pieces::of(part, size).split(&values).map(<[f32]>::len).collect()
+        };
+        // In one piece in memory, and small enough for a buffer.
+        assert_eq!(lengths([90, 140, 120], [90, 140, 120]), [90 * 140 * 120]);
+        assert_eq!(lengths([13, 17, 28], [20, 30, 40]), [13 * 17 * 28]);
+        assert_eq!(lengths([3, 9000, 1], [3, 9000, 4]), [27000]);
+        // Rows of 116 whose slices join: 70 rows a buffer. Else the buffer ends with the slice.
+        assert_eq!(lengths([2, 100, 116], [2, 100, 120]), [8120, 8120, 60 * 116]);
+        assert_eq!(lengths([2, 100, 104], [2, 120, 120]), [8112, 22 * 104, 8112, 22 * 104]);
+        assert_eq!(lengths([5, 60, 60], [5, 70, 70]), [7200, 7200, 3600]);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Lines across the planes that are resampled side by side.
 const LINES: usize = 128;
 
+/// Side of the tiles that a plane is turned in, for the processor's cache.
+const TILE: usize = 32;
+
 /// A number of an array that is being resampled.
 pub(super) trait Sample: Copy + Send + Sync {
     fn value(self) -> f64;
@@ -163,7 +166,6 @@ impl Plane {
 fn turn(from: &[f64], width: usize, to: &mut Vec<f64>) {
     let height = from.len() / width;
     to.resize(from.len(), 0.0);
-    const TILE: usize = 32;
     for y0 in (0..height).step_by(TILE) {
         for x0 in (0..width).step_by(TILE) {
             for y in y0..(y0 + TILE).min(height) {

@@ -3,7 +3,7 @@
 use super::crop::{NonZero, non_zero};
 use super::labels::resample_labels;
 use super::normalize::{Normalization, NotRgb, Pieces};
-use super::resample::{Resampling, new_size, pick, resample, transpose};
+use super::resample::{Resampling, between_bytes, new_size, pick, resample, transpose};
 use crate::progress::{Cancelled, Progress};
 
 /// What a configuration of a plans file asks for.
@@ -104,11 +104,29 @@ pub enum PreprocessError {
     NotRgb(#[from] NotRgb),
 }
 
+impl Preprocessing {
+    /// Bytes that [`preprocess`] makes of an image of `size` voxels of `spacing_mm` (z, y, x), at
+    /// most, the result of `channels` channels included (a cascade's labels among them).
+    #[must_use]
+    pub fn peak_bytes(&self, size: [usize; 3], spacing_mm: [f64; 3], channels: usize) -> usize {
+        let (size, from) = (pick(size, self.transpose_forward), pick(spacing_mm, self.transpose_forward));
+        let to = match (self.resampling, self.spacing_mm.as_slice()) {
+            (Some(_), [z, y, x]) => new_size(size, from, [*z, *y, *x]),
+            (Some(_), [y, x]) => new_size(size, from, [from[0], *y, *x]),
+            _ => size,
+        };
+        let voxels: usize = size.iter().product();
+        let result = channels * to.iter().product::<usize>();
+        // Masks; a channel cut out, and the same with its axes turned.
+        2 * voxels + (2 * voxels + result) * size_of::<f32>() + between_bytes(size, to)
+    }
+}
+
 /// Makes a network's input of the channels `[z][y][x]` of an image of `size` voxels of `spacing_mm`
 /// (z, y, x), and the label map of a cascade's first stage.
 ///
 /// Held at once, beside input and result: a byte a voxel, one channel cut out, and the resampling's
-/// array in double precision.
+/// array in double precision ([`Preprocessing::peak_bytes`]).
 ///
 /// # Errors
 /// [`PreprocessError`] when the inputs are not what the plan is for, or someone asked to stop.
@@ -159,8 +177,7 @@ pub fn preprocess(
         let mut own = cut(channel, size, &found);
         if normalization.is_masked() {
             own = transpose(&own, found.size, order);
-            let pieces = Pieces(own.len());
-            normalization.apply(&mut own, mask.as_deref(), pieces)?;
+            normalization.apply(&mut own, mask.as_deref(), Pieces::ONE)?;
         } else {
             normalization.apply(&mut own, None, Pieces::of(found.size, size))?;
             own = transpose(&own, found.size, order);
@@ -317,6 +334,15 @@ mod tests {
         assert!((done.values[1] - done.values[0] * 4.0).abs() < 1e-5);
         assert_eq!(done.values[2], 0.0);
         assert_eq!(done.values[4..], [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn memory_is_stated() {
+        let plan = plan(&[3.0; 3]);
+        // 512 x 512 x 300 voxels of 1 mm to 3 mm: two copies, masks, and a ninth in double precision.
+        let voxels = 300 * 512 * 512;
+        let bytes = plan.peak_bytes([300, 512, 512], [1.0; 3], 1);
+        assert_eq!(bytes, voxels * 10 + 100 * 171 * 171 * 4 + 300 * 171 * 171 * 8);
     }
 
     #[test]

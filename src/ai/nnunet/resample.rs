@@ -85,6 +85,13 @@ pub fn new_size(size: [usize; 3], from_mm: [f64; 3], to_mm: [f64; 3]) -> [usize;
     std::array::from_fn(|axis| (from_mm[axis] / to_mm[axis] * size[axis] as f64).round_ties_even() as usize)
 }
 
+/// Bytes of the array that [`resample`] holds between its passes, at most.
+#[must_use]
+pub fn between_bytes(size: [usize; 3], to: [usize; 3]) -> usize {
+    (size[0] * to[1] * to[2]).min(to[0] * size[1] * size[2]).max(size[0] * to[1] * to[2] / 2)
+        * size_of::<f64>()
+}
+
 /// Resamples one channel `[z][y][x]` of `size` voxels of `from_mm` to `to` voxels of `to_mm`. The
 /// spacings only decide on a separate axis. An array of unchanged size is given back as it is.
 ///
@@ -131,14 +138,15 @@ pub(super) fn transpose<T: Copy + Send + Sync>(values: &[T], size: [usize; 3], o
         return values.to_vec();
     }
     let strides = pick([size[1] * size[2], size[2], 1], order);
-    let [nz, ny, nx] = pick(size, order);
-    (0..nz * ny)
-        .into_par_iter()
-        .flat_map_iter(|line| {
-            let from = line / ny * strides[0] + line % ny * strides[1];
-            (0..nx).map(move |x| values[from + x * strides[2]])
-        })
-        .collect()
+    let [_, ny, nx] = pick(size, order);
+    let mut out = values.to_vec();
+    out.par_chunks_exact_mut(nx.max(1)).enumerate().for_each(|(line, out)| {
+        let from = line / ny * strides[0] + line % ny * strides[1];
+        for (x, value) in out.iter_mut().enumerate() {
+            *value = values[from + x * strides[2]];
+        }
+    });
+    out
 }
 
 fn whole(
@@ -178,20 +186,18 @@ fn separate(
     let plane = Plane::new([size[1], size[2]], [to[1], to[2]], how.order);
     let across = Axis::new(size[0], to[0], how.order_z);
     let own_range = |plane: &[f32]| Some(range(plane));
-    match across.copies() {
-        Some(copies) => {
-            let planes: Vec<f32> = plane.apply(values, own_range, progress)?;
-            if across.is_same() {
-                return Ok(planes);
-            }
-            let area = to[1] * to[2];
-            Ok(copies.iter().flat_map(|z| &planes[z * area..(z + 1) * area]).copied().collect())
-        }
-        None => {
-            let planes: Vec<f64> = plane.apply(values, own_range, &progress.part(0.0, 0.6))?;
-            lines(&planes, to[1] * to[2], &across, None, &progress.part(0.6, 1.0))
-        }
+    let Some(copies) = across.copies() else {
+        let planes: Vec<f64> = plane.apply(values, own_range, &progress.part(0.0, 0.6))?;
+        return lines(&planes, to[1] * to[2], &across, None, &progress.part(0.6, 1.0));
+    };
+    let planes: Vec<f32> = plane.apply(values, own_range, progress)?;
+    if across.is_same() {
+        return Ok(planes);
     }
+    let area = to[1] * to[2];
+    let mut out = Vec::with_capacity(copies.len() * area);
+    copies.iter().for_each(|z| out.extend_from_slice(&planes[z * area..(z + 1) * area]));
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ const GATHERED: usize = 8;
 /// Logits that are gathered, at most; one plane always is.
 const GATHERED_LOGITS: usize = 1 << 26;
 
+/// Planes to gather, of so many logits each.
+fn gathered(logits: usize) -> usize {
+    (GATHERED_LOGITS / logits.max(1)).clamp(1, GATHERED)
+}
+
 /// Takes the planes that a sliding window hands over, and maps the image's slices to results.
 ///
 /// Where the image's slices follow each other along the network's first axis, as in most plans,
@@ -34,6 +39,18 @@ enum Way {
 }
 
 impl Export {
+    /// Bytes that [`Slices`] holds at most, results left out.
+    #[must_use]
+    pub fn peak_bytes(&self) -> usize {
+        let size = self.geometry.size;
+        let classes = self.decision().channels();
+        let voxels: usize = size.iter().product();
+        let plane = voxels / size[self.axis()];
+        let planes = gathered(plane * classes).min(size[self.axis()]) + 2;
+        let whole = if self.axis() == 0 { 0 } else { voxels * classes * size_of::<half::f16>() };
+        whole + planes * plane * (classes * size_of::<f32>() + size_of::<u16>())
+    }
+
     /// Begins to take planes. `map` is called once for each slice of the image, in parallel and in
     /// any order; what it gives comes back in order from [`Slices::finish`].
     pub fn slices_to<T: Send, F: Fn(Slice<'_>) -> T + Sync>(&self, map: F) -> Slices<'_, T, F> {
@@ -88,8 +105,7 @@ impl<T: Send, F: Fn(Slice<'_>) -> T + Sync> Slices<'_, T, F> {
         let Way::Stream { planes, first } = &mut self.way else { return };
         planes.push_back(plane);
         let ready = *first + planes.len();
-        let gathered = (GATHERED_LOGITS / planes[0].len().max(1)).clamp(1, GATHERED);
-        if planes.len() > gathered || ready == self.export.geometry.size[axis] {
+        if planes.len() > gathered(planes[0].len()) || ready == self.export.geometry.size[axis] {
             self.make(ready);
         }
     }

@@ -34,6 +34,19 @@ pub struct Window<'a> {
     pub background: bool,
 }
 
+impl Window<'_> {
+    /// Bytes that [`run`] holds at most for an input of `size`: the running sum, a tile and its
+    /// logits, twice where it is mirrored. What the network itself needs comes on top.
+    #[must_use]
+    pub fn peak_bytes(&self, size: [usize; 3], channels: usize) -> usize {
+        let depth = if self.patch.len() == 3 { self.patch[0] } else { 1 };
+        let sums = (depth + 1) * size[1] * size[2] * (self.classes + 1);
+        let images = if self.mirror_axes.is_empty() { 1 } else { 2 };
+        let tile = self.patch.iter().product::<usize>() * images * (channels + self.classes);
+        (sums + tile) * size_of::<f32>()
+    }
+}
+
 /// Why the window stopped.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError<E> {
@@ -229,6 +242,14 @@ mod tests {
         let (one, tiles) = logits(&input, [2, 2, 2], window(&[2, 2, 2], &[1]), ramp);
         assert_eq!(one, [1.0, 2.0, 1.0, 2.0, 5.0, 6.0, 5.0, 6.0]);
         assert_eq!(tiles.len(), 2);
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_patchs_depth() {
+        let plan = Window { classes: 117, ..window(&[128, 128, 128], &[]) };
+        let bytes = |depth| plan.peak_bytes([depth, 100, 100], 1);
+        assert_eq!(bytes(200), bytes(2000));
+        assert_eq!(bytes(200), 4 * (129 * 10_000 * 118 + 128 * 128 * 128 * 118));
     }
 
     #[test]
