@@ -10,11 +10,12 @@
 //! | 3 | [`session`] |
 //! | 2 | [`dicom`], [`formats`], [`ai`], [`edit`], [`metrics`], [`render`], [`phantom`] |
 //! | 1 | [`patient`] |
-//! | 0 | [`geometry`], [`progress`], [`device`], [`new_file`] |
+//! | 0 | [`geometry`], [`progress`], [`device`], [`new_file`], [`data_folder`] |
 
 pub mod ai;
 pub mod app;
 pub mod cli;
+pub mod data_folder;
 pub mod device;
 pub mod dicom;
 pub mod edit;

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("progress", 0),
     ("new_file", 0),
     ("device", 0),
+    ("data_folder", 0),
 ];
 
 /// Upward or sideways imports that the design allows, with the reason.

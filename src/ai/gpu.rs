@@ -7,7 +7,7 @@
 //! - a transposed convolution whose kernel equals its stride is a matrix product and a reordering;
 //!   burn's kernel for the general case runs at a tenth of the speed (burn issue 5792).
 
-use super::network::{Block, Convolution, LEAKY_SLOPE, NORM_EPSILON, Network};
+use super::network::{Block, Convolution, EncoderBlock, LEAKY_SLOPE, NORM_EPSILON, Network, ResidualBlock};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
@@ -22,6 +22,18 @@ struct DeviceBlock {
     shift: Tensor<5>,
 }
 
+struct DeviceResidual {
+    first: DeviceBlock,
+    second: DeviceBlock,
+    pool: [usize; 3],
+    skip: Option<DeviceBlock>,
+}
+
+enum DeviceStep {
+    Plain(Box<DeviceBlock>),
+    Residual(Box<DeviceResidual>),
+}
+
 struct DeviceUpsample {
     /// `[input, output * taps]`.
     weight: Tensor<2>,
@@ -33,7 +45,8 @@ struct DeviceUpsample {
 /// A network whose parameters are on a device.
 pub struct BurnNetwork {
     device: Device,
-    encoder: Vec<Vec<DeviceBlock>>,
+    stem: Option<DeviceBlock>,
+    encoder: Vec<Vec<DeviceStep>>,
     upsample: Vec<DeviceUpsample>,
     decoder: Vec<Vec<DeviceBlock>>,
     head_weight: Tensor<2>,
@@ -49,17 +62,19 @@ impl BurnNetwork {
     /// Uploads a network's parameters.
     #[must_use]
     pub fn new(network: &Network, device: &Device) -> Self {
-        let blocks = |stages: &[Vec<Block>]| -> Vec<Vec<DeviceBlock>> {
-            stages
-                .iter()
-                .map(|stage| stage.iter().map(|block| upload_block(block, device)).collect())
-                .collect()
+        let block = |block: &Block| upload_block(block, device);
+        let step = |step: &EncoderBlock| match step {
+            EncoderBlock::Plain(plain) => DeviceStep::Plain(Box::new(block(plain))),
+            EncoderBlock::Residual(residual) => {
+                DeviceStep::Residual(Box::new(upload_residual(residual, device)))
+            }
         };
         let head = &network.head;
         Self {
-            encoder: blocks(&network.encoder),
+            stem: network.stem.as_ref().map(block),
+            encoder: network.encoder.iter().map(|stage| stage.iter().map(step).collect()).collect(),
             upsample: network.upsample.iter().map(|conv| upload_upsample(conv, device)).collect(),
-            decoder: blocks(&network.decoder),
+            decoder: network.decoder.iter().map(|stage| stage.iter().map(block).collect()).collect(),
             head_weight: tensor::<2>(&head.weight, [head.output, head.input], device).transpose(),
             head_bias: tensor(&head.bias, [1, head.output], device),
             input_channels: network.architecture.input_channels,
@@ -95,6 +110,10 @@ impl BurnNetwork {
         };
         let [z, y, x] = size;
         let mut current = tensor(values, [1, self.input_channels, z, y, x], &self.device);
+        if let Some(stem) = &self.stem {
+            current = stem.forward(current);
+            see("encoder.stem".to_owned(), &current)?;
+        }
         let mut skips = Vec::new();
         for (stage, blocks) in self.encoder.iter().enumerate() {
             if stage > 0 {
@@ -127,11 +146,49 @@ impl BurnNetwork {
     }
 }
 
+impl DeviceStep {
+    fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        match self {
+            Self::Plain(block) => block.forward(x),
+            Self::Residual(block) => block.forward(x),
+        }
+    }
+}
+
+impl DeviceResidual {
+    fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        let inner = self.second.linear(self.first.forward(x.clone()));
+        let mut skip = average_pool(x, self.pool);
+        if let Some(block) = &self.skip {
+            skip = block.linear(skip);
+        }
+        leaky_relu(inner + skip, f64::from(LEAKY_SLOPE))
+    }
+}
+
+/// Means over blocks of `by` voxels, one axis after another.
+fn average_pool(x: Tensor<5>, by: [usize; 3]) -> Tensor<5> {
+    let mut x = x;
+    for (axis, by) in by.into_iter().enumerate().filter(|(_, by)| *by > 1) {
+        let [n, c, d, h, w] = x.dims();
+        let mut size = [n, c, d, h, w];
+        size[axis + 2] /= by;
+        let rest: usize = size[axis + 3..].iter().product();
+        let blocks: Tensor<4> = x.reshape([n * c, size[2..axis + 3].iter().product(), by, rest]);
+        x = blocks.mean_dim(2).reshape(size);
+    }
+    x
+}
+
 impl DeviceBlock {
     fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        leaky_relu(self.linear(x), f64::from(LEAKY_SLOPE))
+    }
+
+    /// Convolution and normalisation.
+    fn linear(&self, x: Tensor<5>) -> Tensor<5> {
         let options = ConvOptions::new(self.stride, self.padding, [1, 1, 1], 1);
-        let x = conv3d(x, self.weight.clone(), Some(self.bias.clone()), options);
-        leaky_relu(self.normalise(x), f64::from(LEAKY_SLOPE))
+        self.normalise(conv3d(x, self.weight.clone(), Some(self.bias.clone()), options))
     }
 
     fn normalise(&self, x: Tensor<5>) -> Tensor<5> {
@@ -168,6 +225,15 @@ fn upload_block(block: &Block, device: &Device) -> DeviceBlock {
         padding: conv.kernel.map(|n| n / 2),
         scale: tensor(&block.scale, [1, conv.output, 1, 1, 1], device),
         shift: tensor(&block.shift, [1, conv.output, 1, 1, 1], device),
+    }
+}
+
+fn upload_residual(block: &ResidualBlock, device: &Device) -> DeviceResidual {
+    DeviceResidual {
+        first: upload_block(&block.first, device),
+        second: upload_block(&block.second, device),
+        pool: block.pool,
+        skip: block.skip.as_ref().map(|skip| upload_block(skip, device)),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod engine;
 pub mod gpu;
 pub mod network;
+pub mod nnunet;
 mod orient;
 pub mod package;
 mod postprocess;

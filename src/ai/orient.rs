@@ -68,6 +68,11 @@ impl Oriented {
         }
     }
 
+    /// For each oriented axis the grid's axis and whether it runs the other way.
+    pub(super) fn axes(&self) -> [(usize, bool); 3] {
+        self.axes
+    }
+
     /// The step in memory along x.
     pub(super) fn x_step(&self) -> isize {
         self.steps[0]

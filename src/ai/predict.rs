@@ -3,6 +3,8 @@
 use super::body::{BodyError, body_mask};
 use super::components::{argmax, keep_largest};
 use super::engine::{Engine, EngineError};
+use super::nnunet::predict::{self as case, CaseError};
+use super::nnunet::{ChannelImage, Model};
 use super::package::{ModelPackage, PackageError};
 use super::postprocess::{Field, Wanted, contours};
 use super::preprocess::prepare;
@@ -29,6 +31,9 @@ pub struct PredictOptions {
     pub step: Option<f64>,
     /// Leaves out mirroring where the manifest asks for it.
     pub no_mirror: bool,
+    /// The input channels of a model of nnU-Net, each on the volume's grid; where there are none, the
+    /// volume itself is the only one. Other models take the volume.
+    pub channels: Vec<ChannelImage>,
 }
 
 /// Seconds of each step.
@@ -86,12 +91,26 @@ pub enum PredictError {
         /// The organs there are.
         available: String,
     },
+    /// A model of nnU-Net has no result.
+    #[error(transparent)]
+    NnUnet(CaseError),
     /// There is no body in the image.
     #[error("there is no body in the image, nothing to contour")]
     NoBody,
     /// The model's thread ended before its time.
     #[error("the model stopped unexpectedly ({0}); nothing was changed")]
     Crashed(String),
+}
+
+impl From<CaseError> for PredictError {
+    fn from(error: CaseError) -> Self {
+        match error {
+            CaseError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            CaseError::Package(error) => Self::Package(error),
+            CaseError::Engine(error) => Self::Engine(error),
+            other => Self::NnUnet(other),
+        }
+    }
 }
 
 impl From<SlideError> for PredictError {
@@ -117,16 +136,29 @@ pub fn predict(
 ) -> Result<Prediction, PredictError> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let wanted = wanted_labels(package, &options.rois)?;
-    if volume.unit != Unit::Hu {
+    if package.nnunet.is_none() && volume.unit != Unit::Hu {
         return Err(PredictError::Unit { model: package.id.clone() });
     }
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::scope(|scope| {
-        let work = || predict_here(volume, package, options, &wanted, progress);
+        let work = || match &package.nnunet {
+            None => predict_here(volume, package, options, &wanted, progress),
+            Some(model) => predict_as_nnunet(volume, package, model, options, progress),
+        };
         let thread = std::thread::Builder::new().name(MODEL_THREAD.to_owned()).spawn_scoped(scope, work);
         let thread = thread.map_err(|error| PredictError::Crashed(error.to_string()))?;
         thread.join().unwrap_or_else(|_| Err(PredictError::Crashed("see the log".to_owned())))
     })
+}
+
+fn predict_as_nnunet(
+    volume: &Volume,
+    package: &ModelPackage,
+    model: &Model,
+    options: &PredictOptions,
+    progress: &Progress,
+) -> Result<Prediction, PredictError> {
+    Ok(case::predict(volume, package, model, options, progress)?)
 }
 
 fn wanted_labels(package: &ModelPackage, names: &[String]) -> Result<Vec<bool>, PredictError> {
@@ -140,6 +172,9 @@ fn wanted_labels(package: &ModelPackage, names: &[String]) -> Result<Vec<bool>, 
                 available: available.join(", "),
             });
         }
+    }
+    if package.nnunet.is_some() {
+        return Ok(wanted);
     }
     for label in &package.labels {
         wanted[usize::from(label.value)] = names.is_empty() || names.contains(&label.name);

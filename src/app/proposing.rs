@@ -7,9 +7,10 @@ use crate::ai::engine::{self, WgpuSetup};
 use crate::ai::{self, BodyError, ModelPackage, PredictError, PredictOptions};
 use crate::patient::{Roi, Volume};
 use crate::progress::Progress;
-use crate::session::Command;
+use crate::session::{Command, channels};
 use crate::ui::actions::Action;
 use crate::ui::state::ModelLine;
+use std::path::Path;
 use std::time::Instant;
 
 /// The classical body contour, which needs no package.
@@ -76,10 +77,11 @@ impl Workstation {
         let Some(session) = &self.session else { return };
         let volume = std::sync::Arc::clone(&session.series().volume);
         let id = model.to_owned();
+        let opened_from = self.around.opened_from.first().cloned();
         self.state.overlay = None;
         self.jobs.start("model", format!("Contour with {model}"), move |progress| {
             let started = Instant::now();
-            match run(&id, &volume, progress) {
+            match run(&id, &volume, opened_from.as_deref(), progress) {
                 Ok(mut proposed) => {
                     proposed.seconds = started.elapsed().as_secs_f64();
                     Message::Proposed(Ok(Box::new(proposed)))
@@ -124,14 +126,24 @@ impl Workstation {
     }
 }
 
-fn run(id: &str, volume: &Volume, progress: &Progress) -> Result<Proposed, String> {
+fn run(
+    id: &str,
+    volume: &Volume,
+    opened_from: Option<&Path>,
+    progress: &Progress,
+) -> Result<Proposed, String> {
     if id == BODY {
         let roi = ai::body_contour(volume, progress).map_err(|error: BodyError| error.to_string())?;
         let (model, device) = (format!("body {}", env!("CARGO_PKG_VERSION")), "the processor".to_owned());
         return Ok(Proposed { model, rois: vec![roi], seconds: 0.0, device, warnings: Vec::new() });
     }
     let package = ModelPackage::find(id).map_err(|error| error.to_string())?;
-    let predicted = ai::predict(volume, &package, &PredictOptions::default(), progress);
+    let mut options = PredictOptions::default();
+    if package.nnunet.as_ref().is_some_and(|model| model.dataset.channels.len() == 1) {
+        let channel = channels::of_volume(volume, opened_from, progress);
+        options.channels.push(channel.map_err(|error| error.to_string())?);
+    }
+    let predicted = ai::predict(volume, &package, &options, progress);
     let prediction = predicted.map_err(|error: PredictError| error.to_string())?;
     Ok(Proposed {
         model: format!("{} {}", package.id, package.version),

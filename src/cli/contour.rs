@@ -8,10 +8,11 @@ use crate::dicom::{WriteRtstructOptions, write_rtstruct};
 use crate::formats::nifti;
 use crate::new_file::NewFile;
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
+use crate::session::channels;
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +26,8 @@ pub struct Args {
     /// The images: a folder or file of DICOM, or a NIfTI image.
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// The model: its id (`delineo model list`), a package's folder, or `body`.
+    /// The model: its id (`delineo model list`), a package's folder, a training folder of nnU-Net, or
+    /// `body`.
     #[arg(long, value_name = "ID|DIR")]
     model: String,
     /// The RTSTRUCT to write.
@@ -40,9 +42,10 @@ pub struct Args {
     /// The series to use where the images hold several.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
-    /// An input channel's image; the shipped models have one channel, the images themselves.
-    #[arg(long, value_name = "N=PATH")]
-    channel: Vec<String>,
+    /// An input channel's images, where the model takes several: a path, or the UID of a series
+    /// beside the images. Channel 0 is the images themselves.
+    #[arg(long, value_name = "N=PATH", value_parser = channel)]
+    channel: Vec<(usize, PathBuf)>,
     /// Leaves out mirroring, where the model asks for it.
     #[arg(long)]
     no_mirror: bool,
@@ -67,6 +70,14 @@ fn step(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|step| (0.05..=1.0).contains(step)).ok_or_else(|| "use 0.05 to 1".to_owned())
 }
 
+fn channel(text: &str) -> Result<(usize, PathBuf), String> {
+    let parsed = text.split_once('=').and_then(|(number, path)| Some((number.trim().parse().ok()?, path)));
+    match parsed {
+        Some((number, path)) if !path.is_empty() => Ok((number, PathBuf::from(path))),
+        _ => Err("use a channel's number and a path, such as 1=pet".to_owned()),
+    }
+}
+
 /// What was found, by a network or by the body's outline.
 struct Found {
     rois: Vec<Roi>,
@@ -85,6 +96,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     check_outputs(args)?;
     // An unknown model is told before the images are read.
     let package = if args.model == BODY { None } else { Some(ModelPackage::find(&args.model)?) };
+    if let Some(folder) = package.as_ref().and_then(|package| package.folder.as_ref())
+        && Path::new(&args.model).is_dir()
+        && folder != Path::new(&args.model)
+    {
+        eprintln!("using the model in {}", folder.display());
+    }
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(&args.path), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
@@ -95,7 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     check_image(args, package.as_ref(), series)?;
     let found = match &package {
         None => contour_body(args, series),
-        Some(package) => contour_organs(args, package, series),
+        Some(package) => contour_organs(args, package, &study),
     }
     .with_context(|| format!("cannot contour these images: {}", args.path.display()))?;
     let before_writing = Instant::now();
@@ -175,7 +192,7 @@ fn check_outputs(args: &Args) -> anyhow::Result<()> {
 
 fn check_image(args: &Args, package: Option<&ModelPackage>, series: &Series) -> anyhow::Result<()> {
     let path = args.path.display();
-    if !args.channel.is_empty() {
+    if !args.channel.is_empty() && package.is_none_or(|package| package.nnunet.is_none()) {
         bail!(
             "the model {} has one input channel, the images themselves; leave --channel out: {path}",
             args.model
@@ -183,8 +200,11 @@ fn check_image(args: &Args, package: Option<&ModelPackage>, series: &Series) -> 
     }
     let wanted = package.map_or("CT", |package| &package.modality);
     let have = &series.info.modality;
-    // An image without a modality (NIfTI) is taken by its values.
-    let unknown = matches!(have, Modality::Other(_));
+    // An image without a modality (NIfTI) is taken by its values, but for models of nnU-Net, which
+    // take any values; they do not always tell what they are for.
+    let unknown = matches!(have, Modality::Other(_))
+        || wanted.is_empty()
+        || (package.is_some_and(|package| package.nnunet.is_some()) && nifti::is_nifti_name(&args.path));
     if !unknown && have.code() != wanted {
         bail!(
             "the model {} is for {wanted}, these images are {}; choose another series with --series: {path}",
@@ -201,21 +221,33 @@ fn check_image(args: &Args, package: Option<&ModelPackage>, series: &Series) -> 
     Ok(())
 }
 
-fn contour_organs(args: &Args, package: &ModelPackage, series: &Series) -> anyhow::Result<Found> {
+fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow::Result<Found> {
+    let mut warnings = Vec::new();
+    let images = match &package.nnunet {
+        None => Vec::new(),
+        Some(model) => {
+            let names = &model.dataset.channels;
+            let gathered = with_bar(|progress| channels::gather(study, names, &args.channel, progress))?;
+            warnings = gathered.warnings;
+            gathered.images
+        }
+    };
     let options = PredictOptions {
+        channels: images,
         device: args.device,
         rois: args.rois.clone(),
         label_map: args.labels.is_some(),
         step: args.step,
         no_mirror: args.no_mirror,
     };
-    let found = with_bar(|progress| ai::predict(&series.volume, package, &options, progress))?;
+    let found = with_bar(|progress| ai::predict(&study.series.volume, package, &options, progress))?;
+    warnings.extend(found.warnings);
     Ok(Found {
         rois: found.rois,
         labels: found.labels,
         timings: found.timings,
         device: found.device,
-        warnings: found.warnings,
+        warnings,
     })
 }
 

@@ -37,7 +37,7 @@ enum Command {
     Contour(contour::Args),
     /// Contours the synthetic sample patient with AI, corrects, exports, checks and draws it.
     Demo(demo::Args),
-    /// Lists model packages.
+    /// Lists, imports and removes model packages.
     Model(model::Args),
     /// Runs the project's benchmarks.
     Bench(bench::Args),

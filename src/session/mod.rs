@@ -6,6 +6,7 @@
 
 mod apply;
 mod change;
+pub mod channels;
 mod codec;
 mod colors;
 mod command;

@@ -119,7 +119,7 @@ struct Target {
 
 /// Convolves `sources` (one, or the two halves of a concatenation) into a feature with `border`.
 /// Also gives the mean and spread of every channel, for the normalisation that follows.
-pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: usize) -> (Feature, Moments) {
+pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: [usize; 3]) -> (Feature, Moments) {
     let input = sources[0];
     let size = [0, 1, 2].map(|axis| {
         let padding = packed.kernel[axis] / 2;
@@ -129,7 +129,7 @@ pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: usize) -> (
     let reads = reads_of(packed, sources);
     let (row_values, plane_rows) = (out.row_voxels() * out.stride, out.plane_rows());
     let rows = rows_per_task(&out);
-    let first = [0, 1, 2].map(|axis| input.border - packed.kernel[axis] / 2);
+    let first = [0, 1, 2].map(|axis| input.border[axis] - packed.kernel[axis] / 2);
     let parts: Vec<Moments> = out
         .values
         .par_chunks_mut(rows * row_values)
@@ -139,7 +139,9 @@ pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: usize) -> (
             for row in 0..chunk.len() / row_values {
                 let index = chunk_index * rows + row;
                 let (z, y) = (index / plane_rows, index % plane_rows);
-                let (Some(z), Some(y)) = (z.checked_sub(border), y.checked_sub(border)) else { continue };
+                let (Some(z), Some(y)) = (z.checked_sub(border[0]), y.checked_sub(border[1])) else {
+                    continue;
+                };
                 if z >= size[0] || y >= size[1] {
                     continue;
                 }
@@ -147,7 +149,7 @@ pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: usize) -> (
                 let from = input.voxel([z * step_z + first[0], y * step_y + first[1], first[2]]);
                 targets.extend((0..size[2]).map(|x| Target {
                     input: from + x * step_x,
-                    output: row * row_values + (x + border) * packed.blocks() * LANES,
+                    output: row * row_values + (x + border[2]) * packed.blocks() * LANES,
                 }));
             }
             vectorised(Kernel {
@@ -165,9 +167,9 @@ pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: usize) -> (
 
 /// A transposed convolution whose kernel equals its stride: each input voxel makes a block of
 /// output voxels of its own.
-pub(super) fn transposed(packed: &Packed, input: &Feature) -> Feature {
+pub(super) fn transposed(packed: &Packed, input: &Feature, border: [usize; 3]) -> Feature {
     let size = [0, 1, 2].map(|axis| input.size[axis] * packed.step[axis]);
-    let mut out = Feature::zeros(size, 1, packed.output, packed.blocks() * LANES);
+    let mut out = Feature::zeros(size, border, packed.output, packed.blocks() * LANES);
     let (row_values, plane_rows) = (out.row_voxels() * out.stride, out.plane_rows());
     let rows = rows_per_task(&out);
     let stride = out.stride;
@@ -180,18 +182,21 @@ pub(super) fn transposed(packed: &Packed, input: &Feature) -> Feature {
         for row in 0..chunk.len() / row_values {
             let index = chunk_index * rows + row;
             let (Some(z), Some(y)) =
-                ((index / plane_rows).checked_sub(1), (index % plane_rows).checked_sub(1))
+                ((index / plane_rows).checked_sub(border[0]), (index % plane_rows).checked_sub(border[1]))
             else {
                 continue;
             };
             if z >= size[0] || y >= size[1] {
                 continue;
             }
-            let from = input.voxel([z / step_z + 1, y / step_y + 1, 1]);
+            let from =
+                input.voxel([z / step_z + input.border[0], y / step_y + input.border[1], input.border[2]]);
             for x in 0..size[2] {
                 let tap = ((z % step_z) * step_y + y % step_y) * step_x + x % step_x;
-                by_tap[tap]
-                    .push(Target { input: from + x / step_x, output: row * row_values + (x + 1) * stride });
+                by_tap[tap].push(Target {
+                    input: from + x / step_x,
+                    output: row * row_values + (x + border[2]) * stride,
+                });
             }
         }
         for (tap, targets) in by_tap.iter().enumerate() {
@@ -222,7 +227,7 @@ fn reads_of<'a>(packed: &Packed, sources: &[&'a Feature]) -> Vec<Reads<'a>> {
 
 /// Enough rows that a block of weights is used often, few enough that all threads have work.
 fn rows_per_task(out: &Feature) -> usize {
-    let rows = (out.size[0] + 2 * out.border) * out.plane_rows();
+    let rows = (out.size[0] + 2 * out.border[0]) * out.plane_rows();
     let wanted = 384_usize.div_ceil(out.size[2]);
     wanted.min(rows.div_ceil(4 * rayon::current_num_threads())).max(1)
 }

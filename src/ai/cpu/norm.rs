@@ -1,4 +1,4 @@
-//! Instance normalisation and leaky ReLU over channels-last features.
+//! Instance normalisation, sums and leaky ReLU over channels-last features.
 
 use super::Feature;
 use super::simd::vectorised;
@@ -63,9 +63,26 @@ impl Moments {
     }
 }
 
-/// Normalises every channel by its moments, applies scale and shift, then leaky ReLU. The border
+/// What follows a normalisation.
+#[derive(Clone, Copy)]
+pub(super) enum Then<'a> {
+    /// Leaky ReLU.
+    Activate,
+    /// Nothing.
+    Nothing,
+    /// The sum with a feature of the same size, border and channels, then leaky ReLU.
+    AddAndActivate(&'a Feature),
+}
+
+/// Normalises every channel by its moments, applies scale and shift, then what follows. The border
 /// stays zero.
-pub(super) fn normalise_and_activate(feature: &mut Feature, moments: &Moments, scale: &[f32], shift: &[f32]) {
+pub(super) fn normalise(
+    feature: &mut Feature,
+    moments: &Moments,
+    scale: &[f32],
+    shift: &[f32],
+    then: Then<'_>,
+) {
     let stride = feature.stride;
     let mut factor = vec![0.0_f32; stride];
     let mut offset = vec![0.0_f32; stride];
@@ -78,19 +95,50 @@ pub(super) fn normalise_and_activate(feature: &mut Feature, moments: &Moments, s
             offset[channel] = (f64::from(shift[channel]) - moments.mean[channel] * slope) as f32;
         }
     }
+    if let Then::AddAndActivate(other) = then {
+        assert_eq!(
+            (other.size, other.border, other.stride),
+            (feature.size, feature.border, stride),
+            "a skip is stored as what it is added to"
+        );
+    }
     let (border, size) = (feature.border, feature.size);
     let (row_values, plane_rows) = (feature.row_voxels() * stride, feature.plane_rows());
-    feature.values.par_chunks_mut(plane_rows * row_values).enumerate().for_each(|(z, plane)| {
-        if z < border || z >= size[0] + border {
+    let plane_values = plane_rows * row_values;
+    feature.values.par_chunks_mut(plane_values).enumerate().for_each(|(z, plane)| {
+        if z < border[0] || z >= size[0] + border[0] {
             return;
         }
         vectorised(|| {
-            for y in border..size[1] + border {
-                let row = &mut plane[y * row_values + border * stride..][..size[2] * stride];
-                for voxel in row.chunks_exact_mut(stride) {
-                    for ((value, factor), offset) in voxel.iter_mut().zip(&factor).zip(&offset) {
-                        let normalised = *value * factor + offset;
-                        *value = normalised.max(LEAKY_SLOPE * normalised);
+            for y in border[1]..size[1] + border[1] {
+                let start = y * row_values + border[2] * stride;
+                let row = &mut plane[start..][..size[2] * stride];
+                match then {
+                    Then::Activate => {
+                        for voxel in row.chunks_exact_mut(stride) {
+                            for ((value, factor), offset) in voxel.iter_mut().zip(&factor).zip(&offset) {
+                                let normalised = *value * factor + offset;
+                                *value = normalised.max(LEAKY_SLOPE * normalised);
+                            }
+                        }
+                    }
+                    Then::Nothing => {
+                        for voxel in row.chunks_exact_mut(stride) {
+                            for ((value, factor), offset) in voxel.iter_mut().zip(&factor).zip(&offset) {
+                                *value = *value * factor + offset;
+                            }
+                        }
+                    }
+                    Then::AddAndActivate(other) => {
+                        let skip = &other.values[z * plane_values + start..][..size[2] * stride];
+                        for (voxel, skip) in row.chunks_exact_mut(stride).zip(skip.chunks_exact(stride)) {
+                            for (((value, skip), factor), offset) in
+                                voxel.iter_mut().zip(skip).zip(&factor).zip(&offset)
+                            {
+                                let sum = *value * factor + offset + skip;
+                                *value = sum.max(LEAKY_SLOPE * sum);
+                            }
+                        }
                     }
                 }
             }

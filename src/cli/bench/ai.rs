@@ -4,6 +4,7 @@ use super::{BenchRow, median_seconds, python_number, python_with};
 use crate::ai::ModelPackage;
 use crate::ai::cpu::CpuNetwork;
 use crate::ai::network::{Architecture, Network};
+use crate::ai::package::Source;
 
 /// The same network in PyTorch: random weights, the best of three rounds after one to warm up.
 const PYTORCH: &str = include_str!("pytorch_unet.py");
@@ -16,19 +17,15 @@ pub fn run() -> anyhow::Result<Vec<BenchRow>> {
     let python = python_with("torch");
     let mut rows = Vec::new();
     let (packages, _) = ModelPackage::list();
-    let mut networks: Vec<(String, Architecture, [usize; 3])> =
-        packages.into_iter().map(|package| (package.id, package.architecture, package.patch)).collect();
+    let mut networks: Vec<(String, Architecture, [usize; 3])> = packages
+        .into_iter()
+        .filter(|package| package.source == Source::Shipped)
+        .map(|package| (package.id, package.architecture, package.patch))
+        .collect();
     let mut strides = vec![[2; 3]; 6];
     strides[0] = [1; 3];
-    let large = Architecture {
-        input_channels: 1,
-        features: vec![32, 64, 128, 256, 320, 320],
-        strides,
-        kernels: vec![[3; 3]; 6],
-        encoder_convs: 2,
-        decoder_convs: 2,
-        classes: 25,
-    };
+    let features = vec![32, 64, 128, 256, 320, 320];
+    let large = Architecture::plain(1, features, strides, vec![[3; 3]; 6], 2, 25);
     networks.push(("6 stages, 32..320 features".to_owned(), large, [128; 3]));
     for (name, architecture, patch) in networks {
         #[expect(clippy::cast_precision_loss, reason = "a count of operations for show")]

@@ -63,6 +63,8 @@ pub(super) struct Header {
     pub slope: f64,
     pub intercept: f64,
     pub steps_mm: [Vector3; 3],
+    /// The voxel sizes that the file tells beside its orientation (`pixdim`), mm.
+    pub spacing_mm: [f64; 3],
     pub origin_mm: Point3,
     /// Whether the file stores an orientation.
     pub oriented: bool,
@@ -224,17 +226,21 @@ fn parse(fields: &Fields, path: &Path) -> Result<Header, NiftiError> {
         slope: if scaled { slope } else { 1.0 },
         intercept: if scaled { intercept } else { 0.0 },
         steps_mm: steps.map(lps),
+        spacing_mm: [1, 2, 3].map(|n| pixdim(fields, n) * mm),
         origin_mm: Point3::from(lps(origin)),
         oriented,
     })
 }
 
+/// The size of a voxel along axis `n` (1 to 3) in the file's unit; 1 where it tells none.
+fn pixdim(fields: &Fields, n: usize) -> f64 {
+    let spacing = fields.real(76, 104, n).abs();
+    if spacing > 0.0 && spacing.is_finite() { spacing } else { 1.0 }
+}
+
 /// The voxel steps and the origin in RAS: sform, else qform, else the spacing alone.
 fn affine(fields: &Fields) -> ([Vector3; 3], Vector3, bool) {
-    let spacing = |n: usize| {
-        let spacing = fields.real(76, 104, n).abs();
-        if spacing > 0.0 && spacing.is_finite() { spacing } else { 1.0 }
-    };
+    let spacing = |n: usize| pixdim(fields, n);
     let spans = |steps: &[Vector3; 3]| {
         let volume = steps[0].cross(&steps[1]).dot(&steps[2]);
         volume.is_finite() && volume.abs() > 1e-9

@@ -127,6 +127,35 @@ pub fn read_image(path: &Path, progress: &Progress) -> Result<ReadImage, NiftiEr
     Ok(ReadImage { series: Series { info, volume: Arc::new(volume) }, warnings })
 }
 
+/// An image as its file stores it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredImage {
+    /// Size along k, j, i.
+    pub size: [usize; 3],
+    /// The voxel sizes that the file tells, along k, j, i, mm.
+    pub spacing_mm: [f64; 3],
+    /// `[k][j][i]`, scaled; every value, whatever it means.
+    pub values: Vec<f32>,
+    /// The voxels' places as [`read_image`] gives them.
+    pub grid: Grid,
+    /// Whether [`Self::grid`] has the slices the other way round.
+    pub reversed: bool,
+}
+
+/// Reads an image's numbers in the order in which the file stores them. Of several volumes the
+/// first is read.
+///
+/// # Errors
+/// When the file is not NIfTI, is truncated or of an unsupported type, or when cancelled.
+pub fn read_stored(path: &Path, progress: &Progress) -> Result<StoredImage, NiftiError> {
+    let (header, raw) = read_raw(path, progress)?;
+    let (grid, reversed) = grid_of(&header, path)?;
+    let values = values(&header, &raw, header.dims[0] * header.dims[1], false, f64::NEG_INFINITY);
+    let turned = |[i, j, k]: [f64; 3]| [k, j, i];
+    let [ni, nj, nk] = header.dims;
+    Ok(StoredImage { size: [nk, nj, ni], spacing_mm: turned(header.spacing_mm), values, grid, reversed })
+}
+
 /// Reads a label map: whole values from 0 to 65535.
 ///
 /// # Errors

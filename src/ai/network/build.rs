@@ -1,0 +1,155 @@
+//! Parameters by nnU-Net's names, put in their places.
+
+use super::{
+    Architecture, Block, Convolution, EncoderBlock, EncoderKind, Network, NetworkError, Parameter,
+    ResidualBlock,
+};
+use std::collections::BTreeMap;
+
+/// Gives the values of a parameter of this name and shape.
+type Take<'a> = dyn FnMut(String, &[usize]) -> Result<Vec<f32>, NetworkError> + 'a;
+
+/// The values of a named parameter, which must have the expected shape. Where that is 1 along a
+/// convolution's z, a 2D network's shape without z counts as well.
+pub(super) fn taken(
+    parameters: &BTreeMap<String, Parameter>,
+    name: String,
+    expected: &[usize],
+) -> Result<Vec<f32>, NetworkError> {
+    let Some(found) = parameters.get(&name) else { return Err(NetworkError::Missing(name)) };
+    let flat = match expected {
+        [first, second, 1, y, x] => found.shape == [*first, *second, *y, *x],
+        _ => false,
+    };
+    if found.shape != expected && !flat {
+        return Err(NetworkError::Shape { name, found: found.shape.clone(), expected: expected.to_vec() });
+    }
+    if found.values.iter().any(|value| !value.is_finite()) {
+        return Err(NetworkError::NotFinite(name));
+    }
+    Ok(found.values.clone())
+}
+
+/// Shape of a convolution with normalisation.
+#[derive(Clone, Copy)]
+struct Shape {
+    input: usize,
+    output: usize,
+    kernel: [usize; 3],
+    stride: [usize; 3],
+    bias: bool,
+}
+
+fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, NetworkError> {
+    let Shape { input, output, kernel, stride, bias } = shape;
+    let [z, y, x] = kernel;
+    Ok(Block {
+        conv: Convolution {
+            input,
+            output,
+            kernel,
+            stride,
+            weight: take(format!("{prefix}.conv.weight"), &[output, input, z, y, x])?,
+            bias: optional(take, format!("{prefix}.conv.bias"), output, bias)?,
+        },
+        scale: take(format!("{prefix}.norm.weight"), &[output])?,
+        shift: take(format!("{prefix}.norm.bias"), &[output])?,
+    })
+}
+
+fn optional(
+    take: &mut Take<'_>,
+    name: String,
+    count: usize,
+    is_there: bool,
+) -> Result<Vec<f32>, NetworkError> {
+    if is_there { take(name, &[count]) } else { Ok(vec![0.0; count]) }
+}
+
+fn residual(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<ResidualBlock, NetworkError> {
+    let Shape { input, output, stride, .. } = shape;
+    let first = block(take, &format!("{prefix}.conv1"), shape)?;
+    let second = block(take, &format!("{prefix}.conv2"), Shape { input: output, stride: [1; 3], ..shape })?;
+    let skip = if input == output {
+        None
+    } else {
+        // The projection stands behind the pooling, where there is one.
+        let place = usize::from(stride != [1; 3]);
+        let shape = Shape { input, output, kernel: [1; 3], stride: [1; 3], bias: false };
+        Some(block(take, &format!("{prefix}.skip.{place}"), shape)?)
+    };
+    Ok(ResidualBlock { first, second, pool: stride, skip })
+}
+
+pub(super) fn network(architecture: Architecture, take: &mut Take<'_>) -> Result<Network, NetworkError> {
+    architecture.check()?;
+    let a = &architecture;
+    let stages = a.features.len();
+    let mut channels = a.input_channels;
+    let mut stem = None;
+    if a.kind == EncoderKind::Residual {
+        let shape = Shape {
+            input: channels,
+            output: a.stem,
+            kernel: a.kernels[0],
+            stride: [1; 3],
+            bias: a.conv_bias,
+        };
+        stem = Some(block(take, "encoder.stem.convs.0", shape)?);
+        channels = a.stem;
+    }
+    let mut encoder = Vec::with_capacity(stages);
+    for stage in 0..stages {
+        let mut blocks = Vec::new();
+        for index in 0..a.encoder_depths[stage] {
+            let stride = if index == 0 { a.strides[stage] } else { [1; 3] };
+            let output = a.features[stage];
+            let shape =
+                Shape { input: channels, output, kernel: a.kernels[stage], stride, bias: a.conv_bias };
+            blocks.push(match a.kind {
+                EncoderKind::Plain => EncoderBlock::Plain(block(
+                    take,
+                    &format!("encoder.stages.{stage}.0.convs.{index}"),
+                    shape,
+                )?),
+                EncoderKind::Residual => {
+                    let prefix = format!("encoder.stages.{stage}.blocks.{index}");
+                    EncoderBlock::Residual(Box::new(residual(take, &prefix, shape)?))
+                }
+            });
+            channels = output;
+        }
+        encoder.push(blocks);
+    }
+    let mut upsample = Vec::new();
+    let mut decoder = Vec::new();
+    for (index, stage) in (0..stages - 1).rev().enumerate() {
+        let (input, output) = (a.features[stage + 1], a.features[stage]);
+        let kernel @ [z, y, x] = a.strides[stage + 1];
+        upsample.push(Convolution {
+            input,
+            output,
+            kernel,
+            stride: kernel,
+            weight: take(format!("decoder.transpconvs.{index}.weight"), &[input, output, z, y, x])?,
+            bias: optional(take, format!("decoder.transpconvs.{index}.bias"), output, a.conv_bias)?,
+        });
+        let mut blocks = Vec::new();
+        for conv in 0..a.decoder_convs[index] {
+            let input = if conv == 0 { 2 * output } else { output };
+            let shape = Shape { input, output, kernel: a.kernels[stage], stride: [1; 3], bias: a.conv_bias };
+            blocks.push(block(take, &format!("decoder.stages.{index}.convs.{conv}"), shape)?);
+        }
+        decoder.push(blocks);
+    }
+    let (last, input, classes) = (stages - 2, a.features[0], a.classes);
+    let head = Convolution {
+        input,
+        output: classes,
+        kernel: [1; 3],
+        stride: [1; 3],
+        weight: take(format!("decoder.seg_layers.{last}.weight"), &[classes, input, 1, 1, 1])?,
+        bias: take(format!("decoder.seg_layers.{last}.bias"), &[classes])?,
+    };
+    Ok(Network { architecture, stem, encoder, upsample, decoder, head })
+}

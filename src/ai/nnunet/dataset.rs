@@ -1,0 +1,171 @@
+//! `dataset.json`: the channels and labels of a training set.
+
+use super::json::{self, Ordered};
+use serde::Deserialize;
+
+/// One thing that the model contours: a label, or a region of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Structure {
+    /// Its name in `dataset.json`.
+    pub name: String,
+    /// The labels it consists of; one, but for a region.
+    pub labels: Vec<u16>,
+    /// The value it has in a label map: its label, or a region's place in the order of classes.
+    pub value: u16,
+}
+
+/// What `dataset.json` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The set's name; empty where it has none.
+    pub name: String,
+    /// The channels' names in their order.
+    pub channels: Vec<String>,
+    /// What is contoured, in the network's order of outputs.
+    pub structures: Vec<Structure>,
+    /// Whether the outputs are regions: each on its own (sigmoid), later ones over earlier ones.
+    pub regions: bool,
+    /// Every label but background and the ignored one, in ascending order.
+    pub foreground: Vec<u16>,
+    /// The licence, where it is told.
+    pub license: String,
+}
+
+impl Dataset {
+    /// Outputs of the network.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        if self.regions { self.structures.len() } else { self.foreground.len() + 1 }
+    }
+
+    /// Reads the text of a `dataset.json`.
+    ///
+    /// # Errors
+    /// A sentence naming the entry that is missing or odd.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let raw: Raw = json::parse(text)?;
+        let mut channels = raw.channel_names.or(raw.modality).ok_or("it has no channel_names")?.0;
+        channels.sort_by_key(|(number, _)| number.parse::<usize>().unwrap_or(usize::MAX));
+        if !(1..=16).contains(&channels.len()) {
+            return Err(format!("it has {} channels; 1 to 16 are supported", channels.len()));
+        }
+        let mut ignored = None;
+        let mut named = Vec::new();
+        for (name, value) in raw.labels.0 {
+            let values = match value {
+                RawLabel::One(value) => vec![value],
+                RawLabel::Many(values) => values,
+            };
+            let values: Vec<u16> = values
+                .into_iter()
+                .map(|value| whole(value).ok_or_else(|| format!("the label {name} is no whole number")))
+                .collect::<Result<_, _>>()?;
+            if name == "ignore" {
+                ignored = values.first().copied();
+            } else {
+                named.push((name, values));
+            }
+        }
+        let mut all: Vec<u16> = named.iter().flat_map(|(_, values)| values.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        let foreground: Vec<u16> =
+            all.iter().copied().filter(|label| *label != 0 && Some(*label) != ignored).collect();
+        let regions = named.iter().any(|(_, values)| values.len() > 1);
+        named.retain(|(_, values)| values.iter().any(|value| *value != 0));
+        let structures = if regions {
+            let order = raw.regions_class_order.ok_or("it has regions but no regions_class_order")?;
+            let order: Option<Vec<u16>> = order.into_iter().map(whole).collect();
+            let order = order.filter(|order| order.len() == named.len());
+            let order = order.ok_or("its regions_class_order has not one number for each region")?;
+            let structure = |((name, labels), value)| Structure { name, labels, value };
+            named.into_iter().zip(order).map(structure).collect()
+        } else {
+            let count = u16::try_from(all.len()).map_err(|_| "it has too many labels")?;
+            if !all.iter().copied().eq(0..count) {
+                return Err(
+                    "its labels are not 0, 1, 2 and so on without a gap, as nnU-Net needs them".into()
+                );
+            }
+            named.sort_by_key(|(_, values)| values.first().copied());
+            let structure = |(name, labels): (String, Vec<u16>)| Structure {
+                name,
+                value: labels.first().copied().unwrap_or(0),
+                labels,
+            };
+            named.into_iter().map(structure).collect::<Vec<_>>()
+        };
+        if structures.is_empty() {
+            return Err("it has no labels but background".to_owned());
+        }
+        let names = channels.into_iter().map(|(_, name)| name).collect();
+        let (name, license) = (raw.name.unwrap_or_default(), raw.licence.or(raw.license).unwrap_or_default());
+        Ok(Self { name, channels: names, structures, regions, foreground, license })
+    }
+}
+
+fn whole(value: f64) -> Option<u16> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+    (value.fract() == 0.0 && (0.0..65535.0).contains(&value)).then_some(value as u16)
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    channel_names: Option<Ordered<String>>,
+    modality: Option<Ordered<String>>,
+    labels: Ordered<RawLabel>,
+    regions_class_order: Option<Vec<f64>>,
+    name: Option<String>,
+    licence: Option<String>,
+    license: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawLabel {
+    One(f64),
+    Many(Vec<f64>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_keep_their_numbers_and_the_ignored_one_is_left_out() {
+        let set = Dataset::parse(
+            r#"{"channel_names": {"1": "T2", "0": "T1"}, "labels": {"background": 0, "b": 2, "a": 1, "ignore": 3}}"#,
+        )
+        .unwrap();
+        assert_eq!(set.channels, ["T1", "T2"]);
+        assert_eq!((set.outputs(), set.regions, set.foreground), (3, false, vec![1, 2]));
+        assert_eq!(set.structures[0], Structure { name: "a".into(), labels: vec![1], value: 1 });
+    }
+
+    #[test]
+    fn regions_keep_the_file_s_order_and_their_class_order() {
+        let set = Dataset::parse(
+            r#"{"channel_names": {"0": "FLAIR"}, "regions_class_order": [1, 3, 2],
+                "labels": {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "alone": 3, "ignore": 4}}"#,
+        )
+        .unwrap();
+        assert!(set.regions);
+        assert_eq!(set.outputs(), 3);
+        let values: Vec<_> = set.structures.iter().map(|s| (s.name.as_str(), s.value)).collect();
+        assert_eq!(values, [("whole", 1), ("core", 3), ("alone", 2)]);
+        assert_eq!(set.foreground, [1, 2, 3]);
+    }
+
+    #[test]
+    fn odd_sets_are_refused() {
+        for text in [
+            r#"{"labels": {"background": 0, "a": 1}}"#,
+            r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 2}}"#,
+            r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": [1, 2]}}"#,
+            r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0}}"#,
+            r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1.5}}"#,
+        ] {
+            assert!(Dataset::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Models of nnU-Net v2, run without Python as nnU-Net would run them.
+//!
+//! What a model is: [`training`] finds training folders, [`checkpoint`], [`plans`] and [`dataset`]
+//! read what is in them, [`import`] makes a package of one that [`package`] reads back. Nothing in a
+//! checkpoint is executed.
+//!
+//! What is computed: the way of a case is [`preprocess`] (transpose, crop, normalise, [`resample`]),
+//! [`window`] (tiles, their weights, mirroring, the weighted mean of [`logits`]), [`stream`] and
+//! [`export`] (logits back onto the image's own voxels, the label of each). These take and give plain
+//! slices, x fastest; sizes and axes are (z, y, x) of the array that nnU-Net's own reader would hand
+//! over ([`image`]). [`predict`] walks the whole way with a model's networks.
+//!
+//! Source: F. Isensee et al., nnU-Net, Nature Methods 18, 203-211 (2021); the file formats are those
+//! of nnunetv2 2.0 to 2.8, the details of the numerics those of nnunetv2 2.8, scipy 1.17 and
+//! scikit-image 0.26 as their outputs show them.
+
+mod architecture;
+mod archive;
+mod axis;
+pub mod checkpoint;
+mod crop;
+pub mod dataset;
+mod decision;
+pub mod export;
+pub mod gaussian;
+pub mod image;
+pub mod import;
+mod json;
+pub mod labels;
+pub mod logits;
+mod model;
+pub mod normalize;
+mod outlines;
+pub mod package;
+mod passes;
+mod pickle;
+pub mod plans;
+pub mod predict;
+pub mod preprocess;
+pub mod resample;
+pub mod stream;
+mod sum;
+mod tiles;
+pub mod training;
+pub mod window;
+
+pub use dataset::{Dataset, Structure};
+pub use image::ChannelImage;
+pub use model::Model;
+pub use plans::Plan;

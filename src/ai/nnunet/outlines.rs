@@ -1,0 +1,213 @@
+//! From the slices of a label map to contours on the image's own slices.
+//!
+//! The voxel centres inside are exactly the label map. Where the array's slices are the volume's,
+//! outlines run where the probabilities of two neighbours are equal; where they lie across (a
+//! sagittal series whose array is axial), they are smooth outlines of the label map alone.
+
+use super::dataset::{Dataset, Structure};
+use super::export::Slice as LabelSlice;
+use super::image::ChannelImage;
+use crate::geometry::rasterise::Frame;
+use crate::geometry::{Polygon, Vector2, trace};
+use crate::patient::{RoiPlane, Slice, Volume};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The planes of each structure, by its place among the structures.
+pub(super) type Planes = BTreeMap<usize, Vec<Arc<RoiPlane>>>;
+
+/// What contours are traced on.
+pub(super) struct Outliner<'a> {
+    pub volume: &'a Volume,
+    pub image: &'a ChannelImage,
+    pub dataset: &'a Dataset,
+    /// Which structures are wanted.
+    pub wanted: &'a [bool],
+}
+
+/// One array slice: its labels, and the contours of structures on slices of the volume.
+pub(super) struct Outlined {
+    pub labels: Vec<u16>,
+    /// Slice of the volume, structure, contours.
+    pub planes: Vec<(usize, usize, RoiPlane)>,
+}
+
+impl Outliner<'_> {
+    /// Takes a slice of the label map and traces it, where it is one of the volume's.
+    pub(super) fn slice(&self, slice: LabelSlice<'_>) -> Outlined {
+        let mut planes = Vec::new();
+        if self.is_along() {
+            let at = slice.index();
+            let k = self.image.grid_voxel([at, 0, 0])[2];
+            let score = |label: u16, at: usize| slice.score(label, at);
+            let outlines = self.trace(slice.labels(), self.image.size[2], Some(&score));
+            if !outlines.is_empty() {
+                for (index, own) in self.slices_of(k) {
+                    planes.extend(
+                        self.mapped(own, &outlines).map(|(structure, plane)| (index, structure, plane)),
+                    );
+                }
+            }
+        }
+        Outlined { labels: slice.into_labels(), planes }
+    }
+
+    /// The label map on the volume's grid, and the contours in the order of its slices.
+    pub(super) fn gather(&self, slices: Vec<Outlined>) -> (Vec<u16>, Planes) {
+        let [ni, nj, _] = self.volume.grid.dims();
+        let [_, ny, nx] = self.image.size;
+        let mut map = vec![0; self.volume.grid.len()];
+        let mut traced = Vec::new();
+        for (z, slice) in slices.into_iter().enumerate() {
+            traced.extend(slice.planes);
+            if slice.labels.iter().all(|label| *label == 0) {
+                continue;
+            }
+            for (at, label) in slice.labels.into_iter().enumerate().take(ny * nx) {
+                let [i, j, k] = self.image.grid_voxel([z, at / nx, at % nx]);
+                map[(k * nj + j) * ni + i] = label;
+            }
+        }
+        if !self.is_along() {
+            traced = self.across(&map);
+        }
+        traced.sort_by_key(|(slice, structure, _)| (*structure, *slice));
+        let mut planes = Planes::new();
+        for (_, structure, plane) in traced {
+            planes.entry(structure).or_default().push(Arc::new(plane));
+        }
+        (map, planes)
+    }
+
+    /// Whether the array's slices are the volume's.
+    fn is_along(&self) -> bool {
+        self.image.axes[0].0 == 2
+    }
+
+    /// The volume's slices that go by plane `k` of its grid.
+    fn slices_of(&self, k: usize) -> impl Iterator<Item = (usize, &Slice)> {
+        let last = self.volume.grid.dims()[2].saturating_sub(1);
+        let plane = move |slice: &Slice| {
+            let at = self.volume.grid.voxel_of(slice.origin_mm)[2].round().max(0.0);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
+            let nearest = at as usize;
+            nearest.min(last)
+        };
+        self.volume.slices.iter().enumerate().filter(move |(_, slice)| !slice.missing && plane(slice) == k)
+    }
+
+    /// Traces the label map slice by slice of the volume.
+    fn across(&self, map: &[u16]) -> Vec<(usize, usize, RoiPlane)> {
+        let [ni, nj, nk] = self.volume.grid.dims();
+        let stored = ChannelImage::stored([nk, nj, ni], [1.0; 3], false, Vec::new());
+        let upright = Outliner { image: &stored, ..*self };
+        (0..nk)
+            .into_par_iter()
+            .flat_map_iter(|k| {
+                let outlines = upright.trace(&map[k * ni * nj..][..ni * nj], ni, None);
+                let mut planes = Vec::new();
+                if !outlines.is_empty() {
+                    for (index, own) in self.slices_of(k) {
+                        let mapped = upright.mapped(own, &outlines);
+                        planes.extend(mapped.map(|(structure, plane)| (index, structure, plane)));
+                    }
+                }
+                planes
+            })
+            .collect()
+    }
+
+    /// Outlines of the wanted structures in voxels of an array slice `width` wide.
+    fn trace(
+        &self,
+        labels: &[u16],
+        width: usize,
+        score: Option<&dyn Fn(u16, usize) -> f32>,
+    ) -> Vec<(usize, Vec<Polygon>)> {
+        let Some((low, size)) = bounds(labels, width) else { return Vec::new() };
+        let full = |at: usize| (low[1] + at / size[0]) * width + low[0] + at % size[0];
+        let cut: Vec<u16> = (0..size[0] * size[1]).map(|at| labels[full(at)]).collect();
+        let wanted = self.dataset.structures.iter().enumerate().filter(|(index, _)| self.wanted[*index]);
+        let is_any = |structure: &Structure| cut.iter().any(|label| structure.labels.contains(label));
+        let outlines: Vec<(usize, Vec<Polygon>)> = match score {
+            Some(score) if !self.dataset.regions => {
+                let mut all = trace::labels_slice(&cut, size[0], size[1], |label, at| score(label, full(at)));
+                wanted.filter_map(|(index, structure)| Some((index, all.remove(&structure.value)?))).collect()
+            }
+            // Regions overlap: each is traced by itself.
+            _ => wanted
+                .filter(|(_, structure)| is_any(structure))
+                .map(|(index, structure)| {
+                    let is_in = |label: &u16| structure.labels.contains(label);
+                    let outlines = if let Some(score) = score {
+                        let own: Vec<u16> = cut.iter().map(|label| u16::from(is_in(label))).collect();
+                        let share = |label: u16, at: usize| {
+                            let sum: f32 = structure.labels.iter().map(|label| score(*label, full(at))).sum();
+                            if label == 1 { sum } else { 1.0 - sum }
+                        };
+                        trace::labels_slice(&own, size[0], size[1], share).remove(&1).unwrap_or_default()
+                    } else {
+                        let own: Vec<bool> = cut.iter().map(is_in).collect();
+                        trace::mask_slice(&own, size[0], size[1])
+                    };
+                    (index, outlines)
+                })
+                .collect(),
+        };
+        let shift = Vector2::new(low[0] as f64, low[1] as f64);
+        let moved = |polygons: Vec<Polygon>| {
+            let ring = |ring: Vec<crate::geometry::Point2>| ring.into_iter().map(|at| at + shift).collect();
+            let moved = |polygon: Polygon| Polygon {
+                outer: ring(polygon.outer),
+                holes: polygon.holes.into_iter().map(ring).collect(),
+            };
+            polygons.into_iter().map(moved).collect()
+        };
+        outlines.into_iter().map(|(index, polygons)| (index, moved(polygons))).collect()
+    }
+
+    /// Outlines of an array slice on the plane of one of the volume's slices.
+    fn mapped<'o>(
+        &self,
+        slice: &'o Slice,
+        outlines: &'o [(usize, Vec<Polygon>)],
+    ) -> impl Iterator<Item = (usize, RoiPlane)> + use<'o> {
+        let grid = &self.volume.grid;
+        let [_, (y_axis, y_back), (x_axis, x_back)] = self.image.axes;
+        let [_, ny, nx] = self.image.size;
+        // The first voxel of the array's slice, and its steps along x and y.
+        let mut origin_mm = slice.origin_mm;
+        let mut step = |axis: usize, backwards: bool, count: usize| {
+            let step = grid.step_mm(axis);
+            if backwards {
+                origin_mm += step * (count as f64 - 1.0);
+            }
+            let step = if backwards { -step } else { step };
+            Vector2::new(slice.plane.u().dot(&step), slice.plane.v().dot(&step))
+        };
+        let (step_x, step_y) = (step(x_axis, x_back, nx), step(y_axis, y_back, ny));
+        let frame = Frame::new(slice.plane.project(origin_mm), step_x, step_y, [nx, ny]);
+        outlines.iter().filter_map(move |(structure, polygons)| {
+            let polygons = frame.as_ref()?.map(polygons, [0, 0]);
+            let plane = RoiPlane::new(slice.plane, slice.instance.clone(), polygons);
+            (!plane.polygons.is_empty()).then_some((*structure, plane))
+        })
+    }
+}
+
+/// The first pixel and the size of the box around everything that is not background, one pixel wider
+/// where the slice goes on: outlines end where the probabilities say.
+fn bounds(labels: &[u16], width: usize) -> Option<([usize; 2], [usize; 2])> {
+    let mut low = [usize::MAX; 2];
+    let mut high = [0; 2];
+    for (j, row) in labels.chunks_exact(width.max(1)).enumerate() {
+        let Some(first) = row.iter().position(|label| *label != 0) else { continue };
+        let last = row.iter().rposition(|label| *label != 0).unwrap_or(first);
+        low = [low[0].min(first), low[1].min(j)];
+        high = [high[0].max(last + 1), high[1].max(j + 1)];
+    }
+    let low = (high[0] > 0).then(|| low.map(|n| n.saturating_sub(1)))?;
+    let high = [(high[0] + 1).min(width), (high[1] + 1).min(labels.len() / width.max(1))];
+    Some((low, [high[0] - low[0], high[1] - low[1]]))
+}

@@ -1,0 +1,230 @@
+//! Packages made of training folders: the `nnunet` table of a manifest, and what is shown of a model.
+//!
+//! A package holds the training folder's own `plans.json` and `dataset.json` beside the folds'
+//! weights, so it is read by the same code and runs the same way. Names, colours and types of the
+//! labels stand in the manifest, for a person to change.
+
+use super::dataset::Dataset;
+use super::model::{Fold, Model};
+use super::plans::Orientation;
+use super::training;
+use crate::ai::package::{Label, ModelPackage, PackageError, Provenance};
+use crate::patient::Color;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Distinct on grey; neighbours differ in lightness as well as hue.
+const PALETTE: [Color; 12] = [
+    [86, 180, 233],
+    [230, 159, 0],
+    [0, 158, 115],
+    [240, 228, 66],
+    [204, 121, 167],
+    [0, 114, 178],
+    [213, 94, 0],
+    [153, 221, 255],
+    [170, 170, 0],
+    [255, 170, 187],
+    [68, 187, 153],
+    [136, 119, 221],
+];
+
+/// What is shown of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::ai) struct About {
+    pub id: String,
+    pub title: String,
+    pub version: String,
+    pub modality: String,
+    pub license: String,
+    pub provenance: Provenance,
+    pub labels: Vec<Label>,
+}
+
+impl About {
+    /// What a training folder tells of itself.
+    pub(super) fn of(model: &Model) -> Self {
+        let plan = &model.plan;
+        let set = if plan.dataset.is_empty() { &model.dataset.name } else { &plan.dataset };
+        let set = if set.is_empty() { "nnunet" } else { set };
+        let license = Some(model.dataset.license.clone()).filter(|text| !text.is_empty());
+        let folds = if model.folds() == 1 { "1 fold".to_owned() } else { format!("{} folds", model.folds()) };
+        Self {
+            id: plain_name(&format!("{set}-{}", plan.configuration)),
+            title: format!("{set} {} ({}, {folds})", plan.configuration, model.trainer),
+            version: "1".to_owned(),
+            modality: modality(&model.dataset).to_owned(),
+            license: license.unwrap_or_else(|| "not told".to_owned()),
+            provenance: Provenance { data: format!("{set}, as nnU-Net names it") },
+            labels: labels(&model.dataset),
+        }
+    }
+}
+
+/// Letters, digits, dots, hyphens and underscores of a name.
+pub(super) fn plain_name(name: &str) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(keep).take(100).collect();
+    let name = name.trim_start_matches('.');
+    if name.is_empty() { "nnunet".to_owned() } else { name.to_owned() }
+}
+
+/// The DICOM code of the first channel's images; empty where its name does not tell.
+fn modality(dataset: &Dataset) -> &'static str {
+    let name = dataset.channels.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    if has(&["CT", "CBCT"]) {
+        "CT"
+    } else if has(&["MR", "MRI", "T1", "T2", "T1W", "T2W", "T1C", "T1CE", "FLAIR", "ADC", "DWI"]) {
+        "MR"
+    } else if has(&["PET", "PT", "SUV"]) {
+        "PT"
+    } else {
+        ""
+    }
+}
+
+fn labels(dataset: &Dataset) -> Vec<Label> {
+    let label = |(structure, color): (&super::Structure, &Color)| Label {
+        value: structure.value,
+        name: structure.name.clone(),
+        roi_type: "ORGAN".to_owned(),
+        color: *color,
+        keep_largest: false,
+    };
+    dataset.structures.iter().zip(PALETTE.iter().cycle()).map(label).collect()
+}
+
+/// A whole manifest with an `nnunet` table.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub(super) struct Manifest {
+    pub id: String,
+    pub title: String,
+    pub version: String,
+    pub modality: String,
+    pub license: String,
+    #[serde(default)]
+    pub provenance: Provenance,
+    pub nnunet: Table,
+    pub labels: Vec<Label>,
+}
+
+/// One model: of its files only plain names, in the package's own folder.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub(super) struct Table {
+    pub configuration: String,
+    pub trainer: String,
+    pub plans: String,
+    pub dataset: String,
+    /// Axes of the network's three that are mirrored and averaged.
+    pub mirror_axes: Vec<usize>,
+    /// `stored` or `RAS`: how the image is handed over, in place of what the plans say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orientation: Option<String>,
+    pub folds: Vec<FoldTable>,
+    /// In a cascade: the first stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Table>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub(super) struct FoldTable {
+    pub file: String,
+    pub sha256: String,
+}
+
+/// The package of a manifest with an `nnunet` table; `None` where it has none.
+pub(in crate::ai) fn from_manifest(
+    text: &str,
+    path: &Path,
+    folder: &Path,
+) -> Option<Result<ModelPackage, PackageError>> {
+    let table: toml::Table = text.parse().ok()?;
+    table.contains_key("nnunet").then(|| read(text, path, folder))
+}
+
+fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageError> {
+    let unusable = |reason: String| PackageError::Manifest { reason, path: path.to_owned() };
+    let manifest: Manifest = toml::from_str(text).map_err(|error| unusable(error.message().to_owned()))?;
+    if manifest.id != plain_name(&manifest.id) {
+        return Err(unusable(format!("its id {} is not a plain name", manifest.id)));
+    }
+    let model = model(&manifest.nnunet, folder, true).map_err(|error| match error {
+        TableError::Text(reason) => unusable(reason),
+        TableError::Package(error) => *error,
+    })?;
+    // Names may be changed, values may not.
+    let values = |mut values: Vec<u16>| {
+        values.sort_unstable();
+        values
+    };
+    let own = values(manifest.labels.iter().map(|label| label.value).collect());
+    if own != values(model.dataset.structures.iter().map(|structure| structure.value).collect()) {
+        return Err(unusable("its labels are not those of its dataset.json".to_owned()));
+    }
+    for (index, label) in manifest.labels.iter().enumerate() {
+        if manifest.labels[..index].iter().any(|other| other.name == label.name) {
+            return Err(unusable(format!("the label name {} is there twice", label.name)));
+        }
+    }
+    let about = About {
+        id: manifest.id,
+        title: manifest.title,
+        version: manifest.version,
+        modality: manifest.modality,
+        license: manifest.license,
+        provenance: manifest.provenance,
+        labels: manifest.labels,
+    };
+    Ok(ModelPackage::of_nnunet(model, about, folder))
+}
+
+enum TableError {
+    Text(String),
+    Package(Box<PackageError>),
+}
+
+fn model(table: &Table, folder: &Path, may_have_previous: bool) -> Result<Model, TableError> {
+    let inside = |file: &str| {
+        if Path::new(file).file_name() == Some(file.as_ref()) {
+            Ok(folder.join(file))
+        } else {
+            Err(TableError::Text(format!("{file} is not a plain file name")))
+        }
+    };
+    let (plans_path, dataset_path) = (inside(&table.plans)?, inside(&table.dataset)?);
+    let (mut plan, dataset) = training::read(&plans_path, &dataset_path, &table.configuration)
+        .map_err(|error| TableError::Package(Box::new(error)))?;
+    match table.orientation.as_deref() {
+        None => {}
+        Some("stored") => plan.orientation = Orientation::Stored,
+        Some("RAS") => plan.orientation = Orientation::Ras,
+        Some(other) => return Err(TableError::Text(format!("nnunet.orientation {other} is not known"))),
+    }
+    let first = 3 - plan.dimensions;
+    if table.mirror_axes.iter().any(|axis| !(first..3).contains(axis)) {
+        return Err(TableError::Text("nnunet.mirror_axes are not axes of the network".to_owned()));
+    }
+    if table.folds.is_empty() {
+        return Err(TableError::Text("nnunet.folds is empty".to_owned()));
+    }
+    let fold = |fold: &FoldTable| -> Result<Fold, TableError> {
+        Ok(Fold::Tensors { path: inside(&fold.file)?, sha256: fold.sha256.clone() })
+    };
+    let previous = match (&table.previous, &plan.previous_stage) {
+        (None, None) => None,
+        (Some(table), Some(_)) if may_have_previous => Some(Box::new(model(table, folder, false)?)),
+        _ => return Err(TableError::Text("nnunet.previous does not fit its plans".to_owned())),
+    };
+    Ok(Model {
+        plan,
+        dataset,
+        trainer: table.trainer.clone(),
+        mirror_axes: table.mirror_axes.clone(),
+        previous,
+        folds: table.folds.iter().map(fold).collect::<Result<_, _>>()?,
+        plans_path,
+        dataset_path,
+    })
+}

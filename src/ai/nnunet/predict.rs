@@ -1,0 +1,311 @@
+//! A model's whole way over one case, as nnU-Net goes it.
+//!
+//! The image's array goes in as nnU-Net's reader hands it over ([`ChannelImage`]); no clean-up, no
+//! skipped patches. Folds' logits are averaged; of a cascade the first stage's label map, on the
+//! image's own voxels, is the second's further input.
+
+use super::export::{Decision, Export, ExportError, Slice};
+use super::image::ChannelImage;
+use super::model::Model;
+use super::outlines::{Outliner, Planes};
+use super::preprocess::{PreprocessError, PreviousStage, preprocess};
+use super::window::{self, Window, WindowError};
+use crate::ai::engine::{Engine, EngineError};
+use crate::ai::package::{ModelPackage, PackageError};
+use crate::ai::{PredictOptions, Prediction, Timings};
+use crate::patient::{Approval, GenerationAlgorithm, LabelMap, Roi, RoiId, Volume};
+use crate::progress::{Cancelled, Progress};
+use std::time::Instant;
+
+/// Why a model of nnU-Net has no result for a case.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// Someone asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The weights cannot be used.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Too few or too many images.
+    #[error(
+        "the model {model} takes {wanted} images ({names}) and {given} given; name each with --channel N=PATH"
+    )]
+    Channels {
+        /// The model.
+        model: String,
+        /// How many.
+        wanted: usize,
+        /// The channels' names.
+        names: String,
+        /// How many there are, in words.
+        given: String,
+    },
+    /// The images are not of one size.
+    #[error("the model's images differ in size: {0:?} and {1:?} voxels; they must lie on one grid")]
+    Sizes([usize; 3], [usize; 3]),
+    /// The images cannot be made a network's input.
+    #[error(transparent)]
+    Preprocess(PreprocessError),
+    /// The window cannot run over them.
+    #[error("the model's window cannot run: {0}")]
+    Window(&'static str),
+    /// The logits cannot be brought back.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+impl From<PreprocessError> for CaseError {
+    fn from(error: PreprocessError) -> Self {
+        match error {
+            PreprocessError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Preprocess(other),
+        }
+    }
+}
+
+impl From<WindowError<CaseError>> for CaseError {
+    fn from(error: WindowError<CaseError>) -> Self {
+        match error {
+            WindowError::Cancelled => Self::Cancelled(Cancelled),
+            WindowError::Plan(what) => Self::Window(what),
+            WindowError::Forward(error) => error,
+        }
+    }
+}
+
+/// One run of a model: what it runs on and what it tells on the way.
+struct Case<'a> {
+    channels: Vec<ChannelImage>,
+    options: &'a PredictOptions,
+    device: String,
+    warnings: Vec<String>,
+    timings: Timings,
+}
+
+/// Runs a model over the images of `options`, or over the volume where there are none.
+///
+/// # Errors
+/// [`CaseError`] when the images are not what the model takes, its weights cannot be used, or someone
+/// asked to stop.
+pub(in crate::ai) fn predict(
+    volume: &Volume,
+    package: &ModelPackage,
+    model: &Model,
+    options: &PredictOptions,
+    progress: &Progress,
+) -> Result<Prediction, CaseError> {
+    let mut case = Case {
+        channels: channels(volume, package, model, options)?,
+        options,
+        device: String::new(),
+        warnings: Vec::new(),
+        timings: Timings::default(),
+    };
+    let mut previous_labels: Option<Vec<i16>> = None;
+    let mut from = 0.0;
+    if let Some(previous) = &model.previous {
+        let turned = case.turned(volume, previous);
+        let slices =
+            case.stage(previous, &turned, None, |slice| slice.labels().to_vec(), &progress.part(0.0, 0.4))?;
+        // Both stages have one reader, so one order of axes.
+        let labels = slices.concat().into_iter().map(|label| i16::try_from(label).unwrap_or(0));
+        previous_labels = Some(labels.collect());
+        from = 0.4;
+    }
+    let turned = case.turned(volume, model);
+    let wanted: Vec<bool> = model
+        .dataset
+        .structures
+        .iter()
+        .map(|structure| {
+            let label = package.label(structure.value);
+            options.rois.is_empty() || label.is_some_and(|label| options.rois.contains(&label.name))
+        })
+        .collect();
+    let outliner = Outliner { volume, image: &turned[0], dataset: &model.dataset, wanted: &wanted };
+    let stage_progress = progress.part(from, 0.98);
+    let slices = case.stage(
+        model,
+        &turned,
+        previous_labels.as_deref(),
+        |slice| outliner.slice(slice),
+        &stage_progress,
+    )?;
+    let started = Instant::now();
+    let (mut map, planes) = outliner.gather(slices);
+    let rois = rois(package, model, planes);
+    let labels = options.label_map.then(|| {
+        let structures = model.dataset.structures.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        let kept: Vec<u16> = structures.clone().flat_map(|(structure, _)| structure.labels.clone()).collect();
+        if wanted.contains(&false) {
+            for label in map.iter_mut().filter(|label| !kept.contains(&**label)) {
+                *label = 0;
+            }
+        }
+        let name = |value: u16| package.label(value).map(|label| (value, label.name.clone()));
+        let names = structures.filter_map(|(structure, _)| name(structure.value)).collect();
+        LabelMap { grid: volume.grid.clone(), labels: map, names }
+    });
+    let missing: Vec<&str> = model
+        .dataset
+        .structures
+        .iter()
+        .zip(&wanted)
+        .filter(|(_, wanted)| **wanted)
+        .filter_map(|(structure, _)| package.label(structure.value))
+        .filter(|label| !rois.iter().any(|roi| roi.name == label.name))
+        .map(|label| label.name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        case.warnings.push(format!("not found in the image: {}", missing.join(", ")));
+    }
+    case.timings.postprocess += started.elapsed().as_secs_f64();
+    let Case { device, warnings, timings, .. } = case;
+    Ok(Prediction { rois, labels, timings, device, warnings })
+}
+
+/// The images given, or the volume itself for a model of one channel.
+fn channels(
+    volume: &Volume,
+    package: &ModelPackage,
+    model: &Model,
+    options: &PredictOptions,
+) -> Result<Vec<ChannelImage>, CaseError> {
+    let names = &model.dataset.channels;
+    let mut channels = options.channels.clone();
+    if channels.is_empty() && names.len() == 1 {
+        channels.push(ChannelImage::of_volume(volume));
+    }
+    if channels.len() != names.len() {
+        let given = match channels.len() {
+            0 | 1 => "one is".to_owned(),
+            count => format!("{count} are"),
+        };
+        let names = names.join(", ");
+        let (model, wanted) = (package.id.clone(), model.dataset.channels.len());
+        return Err(CaseError::Channels { model, wanted, names, given });
+    }
+    if let Some(other) = channels.iter().find(|other| other.size != channels[0].size) {
+        return Err(CaseError::Sizes(channels[0].size, other.size));
+    }
+    Ok(channels)
+}
+
+impl Case<'_> {
+    /// The channels as a model's reader hands them over.
+    fn turned(&self, volume: &Volume, model: &Model) -> Vec<ChannelImage> {
+        self.channels.iter().map(|image| image.turned(&volume.grid, model.plan.orientation)).collect()
+    }
+
+    /// Runs one model; gives what `map` makes of each slice of the image.
+    fn stage<T: Send>(
+        &mut self,
+        model: &Model,
+        images: &[ChannelImage],
+        previous: Option<&[i16]>,
+        map: impl Fn(Slice<'_>) -> T + Sync,
+        progress: &Progress,
+    ) -> Result<Vec<T>, CaseError> {
+        let plan = &model.plan;
+        let started = Instant::now();
+        progress.set_step("Preparing the images");
+        let foreground: Vec<i16> =
+            model.dataset.foreground.iter().map(|label| i16::try_from(*label).unwrap_or(i16::MAX)).collect();
+        let previous = previous.map(|labels| PreviousStage {
+            labels,
+            foreground: &foreground,
+            resampling: plan.resample_labels,
+        });
+        let values: Vec<&[f32]> = images.iter().map(|image| image.values.as_slice()).collect();
+        let (size, spacing_mm) = (images[0].size, images[0].spacing_mm);
+        let prepared =
+            preprocess(&values, size, spacing_mm, &plan.preprocessing, previous, &progress.part(0.0, 0.1))?;
+        let decision = if model.dataset.regions {
+            Decision::Regions(model.dataset.structures.iter().map(|structure| structure.value).collect())
+        } else {
+            Decision::Classes(model.dataset.outputs())
+        };
+        let export = Export::new(prepared.geometry, plan.transpose_backward, plan.resample_logits, decision)?;
+        self.timings.preprocess += started.elapsed().as_secs_f64();
+
+        let started = Instant::now();
+        progress.set_step("Loading the model");
+        let mut engines = (0..model.folds())
+            .map(|fold| Ok(Engine::new(model.network(fold)?, self.options.device)?))
+            .collect::<Result<Vec<_>, CaseError>>()?;
+        progress.set_step(format!("Running {}", plan.configuration));
+        let offset = 3 - plan.dimensions;
+        let mirror_axes: Vec<usize> = if self.options.no_mirror {
+            Vec::new()
+        } else {
+            model.mirror_axes.iter().filter_map(|axis| axis.checked_sub(offset)).collect()
+        };
+        let window = Window {
+            patch: &plan.patch[offset..],
+            step: self.options.step.unwrap_or(0.5),
+            mirror_axes: &mirror_axes,
+            classes: model.dataset.outputs(),
+            needed: None,
+            background: !model.dataset.regions,
+        };
+        let mut slices = export.slices_to(map);
+        window::run(
+            &prepared.values,
+            prepared.geometry.size,
+            window,
+            |tile, size| averaged(&mut engines, tile, size),
+            |index, logits| {
+                slices.push(index, logits);
+                Ok(())
+            },
+            &progress.part(0.1, 1.0),
+        )?;
+        for engine in &mut engines {
+            engine.device().clone_into(&mut self.device);
+            self.warnings.extend(engine.take_warnings());
+        }
+        drop(engines);
+        let slices = slices.finish();
+        self.timings.infer += started.elapsed().as_secs_f64();
+        Ok(slices)
+    }
+}
+
+/// The mean of the folds' logits.
+fn averaged(engines: &mut [Engine], tile: &[f32], size: [usize; 3]) -> Result<Vec<f32>, CaseError> {
+    let count = engines.len();
+    let mut total: Vec<f32> = Vec::new();
+    for engine in engines {
+        let logits = engine.forward(tile, size)?;
+        if total.is_empty() {
+            total = logits;
+        } else {
+            total.iter_mut().zip(&logits).for_each(|(sum, logit)| *sum += logit);
+        }
+    }
+    if count > 1 {
+        total.iter_mut().for_each(|sum| *sum /= count as f32);
+    }
+    Ok(total)
+}
+
+fn rois(package: &ModelPackage, model: &Model, mut planes: Planes) -> Vec<Roi> {
+    let mut rois = Vec::new();
+    for (index, structure) in model.dataset.structures.iter().enumerate() {
+        let (Some(planes), Some(label)) = (planes.remove(&index), package.label(structure.value)) else {
+            continue;
+        };
+        let id = RoiId(u64::from(structure.value));
+        let mut roi = Roi::new(id, i32::from(structure.value), label.name.clone(), label.color);
+        roi.roi_type = label.roi_type();
+        roi.generation = GenerationAlgorithm::Automatic;
+        roi.approval = Approval::Proposal;
+        roi.description = format!("{} {}", package.id, package.version);
+        roi.planes = planes;
+        rois.push(roi);
+    }
+    rois
+}

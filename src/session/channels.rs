@@ -1,0 +1,167 @@
+//! The input channels of models of nnU-Net: which images go in, each on the open study's grid.
+//!
+//! A NIfTI study goes in as its file stores it, a DICOM series in order of its orientation and
+//! position ([`ChannelImage`]). A further channel is another file or series; it must be in the same
+//! frame of reference, and is resampled where its voxels are others.
+
+use super::study::{OpenStudyError, Study};
+use crate::ai::nnunet::ChannelImage;
+use crate::formats::nifti::{self, NiftiError};
+use crate::geometry::Grid;
+use crate::patient::Volume;
+use crate::progress::Progress;
+use std::path::{Path, PathBuf};
+
+/// Why channels could not be gathered.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// An image could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenStudyError),
+    /// A file could not be read.
+    #[error(transparent)]
+    Nifti(#[from] NiftiError),
+    /// A channel has no image.
+    #[error(
+        "channel {number} ({name}) has no image; give it with --channel {number}=PATH (or the UID of a series beside the open one)"
+    )]
+    Missing {
+        /// Its number.
+        number: usize,
+        /// Its name.
+        name: String,
+    },
+    /// There is no such channel.
+    #[error("the model has no channel {number}; it has {available}")]
+    Unknown {
+        /// The number.
+        number: usize,
+        /// Numbers and names of the channels there are.
+        available: String,
+    },
+    /// The images do not belong together.
+    #[error("channel {number} is in another frame of reference than the images; register it first: {}", path.display())]
+    OtherFrame {
+        /// The channel.
+        number: usize,
+        /// Its images.
+        path: PathBuf,
+    },
+}
+
+/// The channels of a model.
+#[derive(Debug, Clone)]
+pub struct Channels {
+    /// In order.
+    pub images: Vec<ChannelImage>,
+    /// What the person should know.
+    pub warnings: Vec<String>,
+}
+
+/// An open volume, which was read from `path`, as a channel.
+///
+/// # Errors
+/// [`NiftiError`] when its file cannot be read again.
+pub fn of_volume(
+    volume: &Volume,
+    path: Option<&Path>,
+    progress: &Progress,
+) -> Result<ChannelImage, NiftiError> {
+    let stored = path.map(|path| of_file(path, progress)).transpose()?.flatten();
+    Ok(stored.map_or_else(|| ChannelImage::of_volume(volume), |(image, _)| image))
+}
+
+/// A NIfTI file's own array and grid; `None` for anything else.
+fn of_file(path: &Path, progress: &Progress) -> Result<Option<(ChannelImage, Grid)>, NiftiError> {
+    if !(path.is_file() && nifti::is_nifti_name(path)) {
+        return Ok(None);
+    }
+    let stored = nifti::read_stored(path, progress)?;
+    let image = ChannelImage::stored(stored.size, stored.spacing_mm, stored.reversed, stored.values);
+    Ok(Some((image, stored.grid)))
+}
+
+/// The channels of these names: those `given` by number, the study itself for number 0 otherwise.
+///
+/// # Errors
+/// [`ChannelError`] when a channel has no image, cannot be read, or does not belong to the study.
+pub fn gather(
+    study: &Study,
+    names: &[String],
+    given: &[(usize, PathBuf)],
+    progress: &Progress,
+) -> Result<Channels, ChannelError> {
+    if let Some((number, _)) = given.iter().find(|(number, _)| *number >= names.len()) {
+        let all: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("{n} ({name})")).collect();
+        return Err(ChannelError::Unknown { number: *number, available: all.join(", ") });
+    }
+    let own = of_volume(&study.series.volume, Some(&study.path), progress)?;
+    let mut channels = Channels { images: Vec::new(), warnings: Vec::new() };
+    for (number, name) in names.iter().enumerate() {
+        // The last one given counts.
+        let image = match given.iter().rev().find(|(other, _)| *other == number) {
+            Some((_, path)) => other(study, &own, number, path, &mut channels.warnings, progress)?,
+            None if number == 0 => own.clone(),
+            None => return Err(ChannelError::Missing { number, name: name.clone() }),
+        };
+        channels.images.push(image);
+    }
+    Ok(channels)
+}
+
+fn other(
+    study: &Study,
+    own: &ChannelImage,
+    number: usize,
+    path: &Path,
+    warnings: &mut Vec<String>,
+    progress: &Progress,
+) -> Result<ChannelImage, ChannelError> {
+    let grid = &study.series.volume.grid;
+    if path == study.path {
+        return Ok(own.clone());
+    }
+    if let Some((image, other)) = of_file(path, progress)?
+        && same(grid, &other)
+        && image.axes == own.axes
+        && image.size == own.size
+    {
+        return Ok(image);
+    }
+    let uid = path.to_string_lossy();
+    let beside = study.library.series.iter().position(|entry| *entry.info.uid == *uid);
+    let opened = match beside {
+        Some(index) if !path.exists() => Study::open_entry(study.library.clone(), index, None, progress)?,
+        _ => Study::open(&[path.to_owned()], None, progress)?,
+    };
+    let frames = [&study.series.info, &opened.series.info].map(|info| info.frame_of_reference_uid.clone());
+    if let [Some(ours), Some(theirs)] = &frames
+        && ours != theirs
+    {
+        return Err(ChannelError::OtherFrame { number, path: path.to_owned() });
+    }
+    let volume = &opened.series.volume;
+    if same(grid, &volume.grid) {
+        let image = ChannelImage::of_volume(volume);
+        if image.axes == own.axes {
+            return Ok(image);
+        }
+    } else {
+        warnings.push(format!(
+            "channel {number} lies on other voxels than the images and was resampled onto theirs: {}",
+            path.display()
+        ));
+    }
+    Ok(own.sampled(grid, volume))
+}
+
+/// Whether two grids have the same voxels, to a hundredth of a millimetre.
+fn same(one: &Grid, other: &Grid) -> bool {
+    one.dims() == other.dims()
+        && (0..8_usize).all(|corner| {
+            let at = [0, 1, 2].map(|axis| {
+                if corner >> axis & 1 == 1 { one.dims()[axis].saturating_sub(1) as f64 } else { 0.0 }
+            });
+            (one.patient_of(at) - other.patient_of(at)).norm() < 0.01
+        })
+}

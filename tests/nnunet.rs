@@ -1,0 +1,410 @@
+//! Models of nnU-Net from their training folders to label maps, against what nnunetv2 itself made of
+//! them (shared/fixtures/nnunet). The steps around the network have their own test
+//! (nnunet_numerics.rs).
+
+#[path = "shared/arrays.rs"]
+#[allow(dead_code, missing_docs, reason = "each test binary uses its own part")]
+mod arrays;
+
+use arrays::{fixture, nifti, npz};
+use delineo::ai::cpu::CpuNetwork;
+use delineo::ai::nnunet::ChannelImage;
+use delineo::ai::nnunet::import::{ImportError, ImportOptions, import};
+use delineo::ai::{ModelPackage, PredictOptions, Prediction, predict};
+use delineo::device::DeviceChoice;
+use delineo::formats::nifti::{read_image, read_stored};
+use delineo::geometry::{Grid, Plane, Point3, Vector3};
+use delineo::patient::{Mask, Slice, Unit, Volume, Voxels};
+use delineo::progress::Progress;
+use std::path::{Path, PathBuf};
+
+/// A training folder, its case's name, and the folder of both.
+struct Fixture {
+    folder: PathBuf,
+    training: PathBuf,
+    case: &'static str,
+}
+
+impl Fixture {
+    fn new(folder: &str, training: &str, case: &'static str) -> Option<Self> {
+        let folder = fixture("nnunet")?.join(folder);
+        Some(Self { training: folder.join(training), folder, case })
+    }
+
+    fn plain_iso() -> Option<Self> {
+        let training = "Dataset901_PlainIso/nnUNetTrainer__nnUNetPlans__3d_fullres";
+        Self::new("plain_iso", training, "ct_000")
+    }
+
+    fn lowres() -> Option<Self> {
+        let training = "Dataset903_LowresMR/nnUNetTrainer__nnUNetPlans__3d_lowres";
+        Self::new("lowres_mr_mask", training, "mr_000")
+    }
+
+    fn expected(&self, file: &str) -> PathBuf {
+        self.folder.join("expected").join(self.case).join(file)
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.join(format!("input/{}_0000.nii.gz", self.case))
+    }
+}
+
+/// A tile of the preprocessed image, zeros around it as in nnU-Net.
+struct Tile {
+    values: Vec<f32>,
+    patch: [usize; 3],
+    expected: arrays::Array,
+}
+
+fn tile(fixture: &Fixture, patch: [usize; 3]) -> Tile {
+    let data = npz(&fixture.expected("preprocessed.npz"), "data");
+    let file = fixture.expected("tile_fold0.npz");
+    let start = npz(&file, "start").values;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "voxel numbers")]
+    let start: Vec<usize> = start.into_iter().map(|n| n as usize).collect();
+    let size = data.size();
+    let values = data.singles();
+    let shift: [usize; 3] = std::array::from_fn(|axis| patch[axis].saturating_sub(size[axis]) / 2);
+    let mut cut = Vec::new();
+    for z in 0..patch[0] {
+        for y in 0..patch[1] {
+            for x in 0..patch[2] {
+                let at: [Option<usize>; 3] = std::array::from_fn(|axis| {
+                    let own = [z, y, x][axis] + start[axis];
+                    own.checked_sub(shift[axis]).filter(|n| *n < size[axis])
+                });
+                cut.push(match at {
+                    [Some(z), Some(y), Some(x)] => values[(z * size[1] + y) * size[2] + x],
+                    _ => 0.0,
+                });
+            }
+        }
+    }
+    Tile { values: cut, patch, expected: npz(&file, "logits_every_2nd") }
+}
+
+/// The greatest difference of a tile's logits `[z][y][x][class]` to nnunetv2's.
+fn worst(tile: &Tile, logits: &[f32]) -> f64 {
+    let classes = tile.expected.shape[0];
+    let [nz, ny, nx] = tile.expected.size();
+    let mut worst: f64 = 0.0;
+    for (at, expected) in tile.expected.values.iter().enumerate() {
+        let (class, z, y, x) = (at / (nz * ny * nx), at / (ny * nx) % nz, at / nx % ny, at % nx);
+        let voxel = (2 * z * tile.patch[1] + 2 * y) * tile.patch[2] + 2 * x;
+        worst = worst.max((f64::from(logits[voxel * classes + class]) - expected).abs());
+    }
+    worst
+}
+
+#[test]
+fn a_tile_s_logits_are_pytorch_s() {
+    for fixture in [Fixture::plain_iso(), Fixture::lowres()].into_iter().flatten() {
+        let package = ModelPackage::load(&fixture.training).unwrap();
+        let tile = tile(&fixture, package.patch);
+        let network = CpuNetwork::new(&package.network().unwrap());
+        let worst = worst(&tile, &network.forward(&tile.values, tile.patch));
+        println!("{}: a tile's logits differ by at most {worst:.2e}", fixture.case);
+        assert!(worst < 1e-3, "{worst}");
+    }
+}
+
+/// Runs a package over images and counts the voxels that differ from nnunetv2's label map.
+fn differing(
+    images: &[PathBuf],
+    expected: &Path,
+    package: &ModelPackage,
+    no_mirror: bool,
+) -> (usize, Prediction) {
+    let stored: Vec<_> = images.iter().map(|image| read_stored(image, &Progress::new()).unwrap()).collect();
+    let reversed = stored[0].reversed;
+    let channels = stored
+        .into_iter()
+        .map(|own| ChannelImage::stored(own.size, own.spacing_mm, own.reversed, own.values))
+        .collect();
+    let series = read_image(&images[0], &Progress::new()).unwrap().series;
+    let options = PredictOptions {
+        device: DeviceChoice::Cpu,
+        label_map: true,
+        no_mirror,
+        channels,
+        ..PredictOptions::default()
+    };
+    let prediction = predict(&series.volume, package, &options, &Progress::new()).unwrap();
+    let (expected, _) = nifti(expected);
+    let labels = prediction.labels.as_ref().unwrap();
+    let [nz, ny, nx] = expected.size();
+    let mut count = 0;
+    for z in 0..nz {
+        // The grid may have the file's slices in reverse.
+        let k = if reversed { nz - 1 - z } else { z };
+        for at in 0..ny * nx {
+            let own = f64::from(labels.labels[k * ny * nx + at]);
+            count += usize::from(own != expected.values[z * ny * nx + at]);
+        }
+    }
+    println!("{}, mirrored {}: {count} of {} voxels differ", package.id, !no_mirror, nz * ny * nx);
+    (count, prediction)
+}
+
+#[test]
+fn label_maps_are_nnunetv2_s_but_for_a_handful_of_voxels() {
+    for fixture in [Fixture::plain_iso(), Fixture::lowres()].into_iter().flatten() {
+        let package = ModelPackage::load(&fixture.training).unwrap();
+        for no_mirror in [true, false] {
+            let file = if no_mirror { "seg_nomirror.nii.gz" } else { "seg_mirror.nii.gz" };
+            let (count, prediction) =
+                differing(&[fixture.image()], &fixture.expected(file), &package, no_mirror);
+            assert!(count <= 12, "{count} voxels differ");
+            // The contours hold exactly the voxels of the label map.
+            let series = read_image(&fixture.image(), &Progress::new()).unwrap().series;
+            let labels = prediction.labels.unwrap();
+            assert_eq!(prediction.rois.len(), package.labels.len());
+            for (roi, label) in prediction.rois.iter().zip(&package.labels) {
+                let mask = Mask::of_roi(roi, &series.volume);
+                let inside = mask.voxels.iter().filter(|inside| **inside).count();
+                assert_eq!(inside, labels.labels.iter().filter(|own| **own == label.value).count());
+            }
+        }
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn plans_of_the_old_format_make_the_same_network() {
+    let Some(fixture) = Fixture::plain_iso() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let training = folder.path().join("nnUNetTrainer__nnUNetPlans__3d_fullres");
+    copy_folder(&fixture.training, &training);
+    std::fs::copy(fixture.training.join("plans_old_format.json"), training.join("plans.json")).unwrap();
+    let (old, new) = (ModelPackage::load(&training).unwrap(), ModelPackage::load(&fixture.training).unwrap());
+    assert_eq!(old.architecture, new.architecture);
+    assert_eq!(old.nnunet.as_ref().map(|model| &model.plan), new.nnunet.as_ref().map(|model| &model.plan));
+    assert_eq!(old.network().unwrap(), new.network().unwrap());
+}
+
+/// Imports into a fresh folder.
+fn imported(source: &Path, target: &Path) -> Vec<ModelPackage> {
+    import(source, target, &ImportOptions::default(), &Progress::new()).unwrap()
+}
+
+#[test]
+fn an_imported_package_is_the_training_folder_again() {
+    for fixture in [Fixture::plain_iso(), Fixture::lowres()].into_iter().flatten() {
+        let target = tempfile::tempdir().unwrap();
+        // The data set's folder, above the training folder.
+        let packages = imported(fixture.training.parent().unwrap(), target.path());
+        let own = ModelPackage::load(&fixture.training).unwrap();
+        let [package] = packages.as_slice() else { panic!("{} packages", packages.len()) };
+        assert_eq!(package.id, own.id);
+        assert_eq!(package.labels, own.labels);
+        let (ours, theirs) = (package.nnunet.as_ref().unwrap(), own.nnunet.as_ref().unwrap());
+        assert_eq!(
+            (&ours.plan, &ours.dataset, &ours.mirror_axes),
+            (&theirs.plan, &theirs.dataset, &theirs.mirror_axes)
+        );
+        assert_eq!(ours.folds(), theirs.folds());
+        for fold in 0..ours.folds() {
+            assert_eq!(ours.network(fold).unwrap(), theirs.network(fold).unwrap());
+        }
+        let again = import(&fixture.training, target.path(), &ImportOptions::default(), &Progress::new());
+        assert!(matches!(again, Err(ImportError::Exists { .. })));
+        let force = ImportOptions { force: true, ..ImportOptions::default() };
+        import(&fixture.training, target.path(), &force, &Progress::new()).unwrap();
+        let left: Vec<_> = std::fs::read_dir(target.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing but the package is left");
+    }
+}
+
+#[test]
+fn an_unknown_architecture_is_refused_with_its_name() {
+    let Some(fixture) = Fixture::plain_iso() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixture.training, folder.path());
+    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
+    let other = plans.replace("PlainConvUNet", "SwinUNETR");
+    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let message = ModelPackage::load(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("SwinUNETR") && message.contains("plans.json"), "{message}");
+}
+
+/// The fixtures made by tests/python/nnunet_models.py: random weights, so many voxels lie close to
+/// a tie, and nnunetv2's half precision decides a few of them otherwise; at most one in `share`.
+fn own_fixture(name: &str, training: &str, channels: usize, share: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet").join(name);
+    let package = ModelPackage::load(&folder.join(training)).unwrap();
+    let images: Vec<PathBuf> =
+        (0..channels).map(|n| folder.join(format!("input/case_{n:04}.nii.gz"))).collect();
+    for no_mirror in [true, false] {
+        let file = if no_mirror { "seg_nomirror.nii.gz" } else { "seg_mirror.nii.gz" };
+        let (count, prediction) = differing(&images, &folder.join(file), &package, no_mirror);
+        let voxels = prediction.labels.as_ref().unwrap().labels.len();
+        assert!(count * share <= voxels, "{count} of {voxels} voxels differ");
+        let volume = read_image(&images[0], &Progress::new()).unwrap().series.volume;
+        contours_hold_the_labels(&package, &volume, &prediction);
+    }
+}
+
+/// The contours of each structure hold as many voxel centres as have one of its labels.
+fn contours_hold_the_labels(package: &ModelPackage, volume: &Volume, prediction: &Prediction) {
+    let labels = &prediction.labels.as_ref().unwrap().labels;
+    for structure in &package.nnunet.as_ref().unwrap().dataset.structures {
+        let count = labels.iter().filter(|label| structure.labels.contains(label)).count();
+        let roi = prediction.rois.iter().find(|roi| roi.name == structure.name);
+        let inside =
+            roi.map_or(0, |roi| Mask::of_roi(roi, volume).voxels.iter().filter(|inside| **inside).count());
+        assert_eq!(inside, count, "{}", structure.name);
+    }
+}
+
+/// The same scan as a volume whose grid axis a is the patient's axis `axes[a]` (0 x, 1 y, 2 z).
+fn stored_along(axes: [usize; 3]) -> Volume {
+    const SIZE: [usize; 3] = [30, 28, 9];
+    const STEP_MM: [f64; 3] = [1.1, 1.2, 4.0];
+    let units = [Vector3::x(), Vector3::y(), Vector3::z()];
+    let steps = axes.map(|axis| units[axis] * STEP_MM[axis]);
+    let grid = Grid::new(axes.map(|axis| SIZE[axis]), Point3::new(-10.0, 5.0, 20.0), steps).unwrap();
+    let [ni, nj, nk] = grid.dims();
+    let mut values = Vec::new();
+    let mut slices = Vec::new();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small")]
+    for k in 0..nk {
+        for at in 0..ni * nj {
+            let p = grid.patient_of([(at % ni) as f64, (at / ni) as f64, k as f64]);
+            values.push((300.0 * (p.x / 5.0).sin() * (p.y / 6.0).cos() + 20.0 * p.x - 8.0 * p.z) as i16);
+        }
+        let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
+        let plane = Plane::new(origin_mm, grid.step_mm(0), grid.step_mm(1)).unwrap();
+        slices.push(Slice { plane, origin_mm, instance: None, missing: false });
+    }
+    Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices, native: None }
+}
+
+#[test]
+fn a_scan_stored_in_any_order_gives_the_same_labels_at_the_same_places() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet/aniso");
+    let package = ModelPackage::load(&folder).unwrap();
+    let options = PredictOptions {
+        device: DeviceChoice::Cpu,
+        label_map: true,
+        no_mirror: true,
+        ..PredictOptions::default()
+    };
+    let run = |volume: &Volume| predict(volume, &package, &options, &Progress::new()).unwrap();
+    let axial = stored_along([0, 1, 2]);
+    let expected = run(&axial);
+    contours_hold_the_labels(&package, &axial, &expected);
+    let expected = expected.labels.unwrap();
+    assert!(expected.labels.iter().any(|label| *label > 0));
+    for axes in [[1, 2, 0], [2, 0, 1]] {
+        let other = stored_along(axes);
+        let found = run(&other);
+        contours_hold_the_labels(&package, &other, &found);
+        assert_eq!(found.labels.unwrap().on_grid(&axial.grid).unwrap().labels, expected.labels, "{axes:?}");
+    }
+}
+
+#[test]
+fn a_2d_residual_network_of_two_channels_in_bfloat16() {
+    own_fixture("res2d", "nnUNetTrainer__nnUNetPlans__2d", 2, 300);
+}
+
+#[test]
+fn a_residual_network_with_flat_kernels_thick_slices_turned_axes_and_regions() {
+    own_fixture("aniso", "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres", 1, 300);
+}
+
+#[test]
+fn a_cascade_of_two_folds_in_half_precision_with_an_ignored_label() {
+    // A voxel that the first stage decides otherwise changes its whole neighbourhood in the second.
+    own_fixture("cascade", "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres", 1, 40);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet/cascade");
+    let first = ModelPackage::load(&folder.join("nnUNetTrainer__nnUNetPlans__3d_lowres")).unwrap();
+    let images = [folder.join("input/case_0000.nii.gz")];
+    let (count, prediction) = differing(&images, &folder.join("previous.nii.gz"), &first, false);
+    assert!(count * 300 <= prediction.labels.unwrap().labels.len(), "{count} voxels differ");
+    // Of a data set's folder the later stage is taken, where there is no full resolution alone.
+    let package = ModelPackage::load(&folder).unwrap();
+    assert_eq!(package.nnunet.unwrap().plan.configuration, "3d_cascade_fullres");
+    // Imported, both are there, and the later stage has the first one with it.
+    let target = tempfile::tempdir().unwrap();
+    let packages = imported(&folder, target.path());
+    assert_eq!(packages.len(), 2);
+    let later = packages.iter().find(|package| package.id.ends_with("3d_cascade_fullres")).unwrap();
+    let previous = later.nnunet.as_ref().unwrap().previous.as_ref().unwrap();
+    assert_eq!((previous.folds(), previous.mirror_axes.len()), (2, 0));
+}
+
+/// A package with an image too few says which ones it takes.
+#[test]
+fn missing_channels_are_named() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet/res2d");
+    let package = ModelPackage::load(&folder).unwrap();
+    let series = read_image(&folder.join("input/case_0000.nii.gz"), &Progress::new()).unwrap().series;
+    let error = predict(&series.volume, &package, &PredictOptions::default(), &Progress::new()).unwrap_err();
+    assert!(error.to_string().contains("2 images (T1, PET)"), "{error}");
+}
+
+#[test]
+fn a_tile_on_the_gpu_is_pytorch_s() {
+    use delineo::ai::engine::{gpu_name, with_gpu_device};
+    use delineo::ai::gpu::BurnNetwork;
+    if gpu_name().is_none() {
+        println!("skipped: no adapter");
+        return;
+    }
+    let Some(fixture) = Fixture::lowres() else { return };
+    let package = ModelPackage::load(&fixture.training).unwrap();
+    let tile = tile(&fixture, package.patch);
+    let network = package.network().unwrap();
+    let forward = |device: &_| BurnNetwork::new(&network, device).forward(&tile.values, tile.patch);
+    let logits = with_gpu_device(forward).unwrap().unwrap();
+    let worst = worst(&tile, &logits);
+    println!("{}: a tile's logits on the GPU differ by at most {worst:.2e}", fixture.case);
+    assert!(worst < 1e-3, "{worst}");
+}
+
+/// Both engines agree on what the trained fixtures lack: residual blocks, 2D, wide and flat kernels.
+#[test]
+fn residual_and_flat_networks_are_the_same_on_both_engines() {
+    use delineo::ai::gpu::BurnNetwork;
+    use delineo::ai::network::{Architecture, EncoderKind, Network};
+    let residual = Architecture {
+        kind: EncoderKind::Residual,
+        input_channels: 3,
+        stem: 5,
+        features: vec![6, 10, 10],
+        strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
+        kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
+        encoder_depths: vec![1, 2, 1],
+        decoder_convs: vec![1, 2],
+        classes: 3,
+        conv_bias: false,
+    };
+    let kernels = vec![[1, 3, 3], [1, 5, 5]];
+    let flat = Architecture::plain(2, vec![4, 8], vec![[1; 3], [1, 2, 2]], kernels, 2, 1);
+    for (architecture, size) in [(residual, [4, 12, 8]), (flat, [1, 16, 10])] {
+        let count = size.iter().product::<usize>() * architecture.input_channels;
+        let network = Network::random(architecture, 5).unwrap();
+        #[allow(clippy::cast_precision_loss, reason = "small")]
+        let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();
+        let ours = CpuNetwork::new(&network).forward(&input, size);
+        let device = burn::tensor::Device::flex();
+        let other = BurnNetwork::new(&network, &device).forward(&input, size).unwrap();
+        let worst = ours.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("engines differ by at most {worst:.2e}");
+        assert!(worst < 1e-4 && ours.iter().any(|logit| logit.abs() > 0.01), "{worst}");
+    }
+}
