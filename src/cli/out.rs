@@ -6,6 +6,9 @@ use std::io::{self, Write};
 
 /// Prints a line on standard output, as `println!` does.
 macro_rules! outln {
+    () => {
+        $crate::cli::out::line(format_args!(""))
+    };
     ($($argument:tt)*) => {
         $crate::cli::out::line(format_args!($($argument)*))
     };

@@ -276,7 +276,7 @@ pub(super) mod tests {
         let good = zip(&[("a", &[7; 64])], false);
         let directory = good.windows(4).position(|four| four == [0x50, 0x4b, 1, 2]).unwrap();
         // A stored entry that unpacks to more than it is, and one that is longer than the file.
-        for (packed, size) in [(64_u32, 1 << 30), (1 << 30, 1 << 30)] {
+        for (packed, size) in [(64_u32, 1_u32 << 30), (1 << 30, 1 << 30)] {
             let mut bytes = good.clone();
             bytes[directory + 20..directory + 24].copy_from_slice(&packed.to_le_bytes());
             bytes[directory + 24..directory + 28].copy_from_slice(&size.to_le_bytes());
