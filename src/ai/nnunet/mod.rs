@@ -24,3 +24,4 @@ pub mod stream;
 mod sum;
 mod tiles;
 pub mod window;
+pub mod zoom;
