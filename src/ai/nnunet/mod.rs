@@ -2,7 +2,8 @@
 //!
 //! The way of a case is [`preprocess`] (transpose, crop, normalise, [`resample`]), [`window`] (tiles,
 //! their weights, mirroring, the sum of logits), [`export`] (logits back onto the image's own voxels,
-//! the label of each). Every function takes and gives plain slices, x fastest; sizes and axes are
+//! the label of each; [`stream`] makes it of the planes as the window hands them over). [`labels`] is
+//! a cascade's label map, [`zoom`] TotalSegmentator's own resampling. Every function takes and gives plain slices, x fastest; sizes and axes are
 //! (z, y, x) of the array that nnU-Net's own reader would hand over. The networks and the models'
 //! files are elsewhere.
 //!
