@@ -3,9 +3,10 @@
 //! The way of a case is [`preprocess`] (transpose, crop, normalise, [`resample`]), [`window`] (tiles,
 //! their weights, mirroring, the sum of logits), [`export`] (logits back onto the image's own voxels,
 //! the label of each; [`stream`] makes it of the planes as the window hands them over). [`labels`] is
-//! a cascade's label map, [`zoom`] TotalSegmentator's own resampling. Every function takes and gives plain slices, x fastest; sizes and axes are
-//! (z, y, x) of the array that nnU-Net's own reader would hand over. The networks and the models'
-//! files are elsewhere.
+//! for a cascade's label map, [`zoom`] is TotalSegmentator's own resampling.
+//!
+//! Every function takes and gives plain slices, x fastest; sizes and axes are (z, y, x) of the array
+//! that nnU-Net's own reader would hand over. The networks and the models' files are elsewhere.
 //!
 //! Source: F. Isensee et al., nnU-Net, Nat Methods 18, 203-211 (2021); the details are those of
 //! nnunetv2 2.8, scipy 1.17 and scikit-image 0.26 as their outputs show them.
