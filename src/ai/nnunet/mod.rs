@@ -8,7 +8,7 @@
 //! [`window`] (tiles, their weights, mirroring, the weighted mean of [`logits`]), [`stream`] and
 //! [`export`] (logits back onto the image's own voxels, the label of each). These take and give plain
 //! slices, x fastest; sizes and axes are (z, y, x) of the array that nnU-Net's own reader would hand
-//! over ([`image`]). [`predict`] walks the whole way with a model's networks.
+//! over ([`image`]); [`zoom`] is TotalSegmentator's own resampling. [`predict`] walks the whole way with a model's networks.
 //!
 //! Source: F. Isensee et al., nnU-Net, Nature Methods 18, 203-211 (2021); the file formats are those
 //! of nnunetv2 2.0 to 2.8, the details of the numerics those of nnunetv2 2.8, scipy 1.17 and
@@ -43,6 +43,7 @@ mod sum;
 mod tiles;
 pub mod training;
 pub mod window;
+pub mod zoom;
 
 pub use dataset::{Dataset, Structure};
 pub use image::ChannelImage;
