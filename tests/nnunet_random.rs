@@ -14,6 +14,7 @@ use delineo::ai::nnunet::normalize::Normalization;
 use delineo::ai::nnunet::preprocess::{Geometry, Preprocessing, PreviousStage, preprocess};
 use delineo::ai::nnunet::resample::{Order, Resampling, resample};
 use delineo::ai::nnunet::window::{Window, run, starts};
+use delineo::ai::nnunet::zoom::zoom;
 use delineo::progress::Progress;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -86,6 +87,20 @@ fn images_are_resampled_alike() {
         greatest = greatest.max(difference);
     }
     println!("images differ by at most {greatest:e} of their range");
+}
+
+#[test]
+fn images_are_zoomed_alike() {
+    let mut greatest = 0.0_f32;
+    for case in cases("zoom") {
+        let (data, done) = (array(&case, "data"), array(&case, "done"));
+        let order = Order::of_number(case["order"].as_u64().unwrap()).unwrap();
+        let ours = zoom(&data.singles(), data.size(), three(&case["to"]), order, &Progress::new()).unwrap();
+        let difference = difference(&ours, &done);
+        assert!(difference < 1e-6, "{difference}: {case}");
+        greatest = greatest.max(difference);
+    }
+    println!("zoomed images differ by at most {greatest:e} of their range");
 }
 
 #[test]

@@ -18,6 +18,7 @@ from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compu
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
 from nnunetv2.utilities.label_handling.label_handling import LabelManager, convert_labelmap_to_one_hot
+from scipy import ndimage
 
 out, seed, rounds, largest = sys.argv[1], *map(int, sys.argv[2:5])
 rng = np.random.default_rng(seed)
@@ -159,6 +160,17 @@ def window(two_d):
     return dict(kind="window", data=keep(data), patch=patch, step=step, mirror=mirror, done=keep(done, np.float32))
 
 
+def zoom():
+    """As TotalSegmentator resamples."""
+    size, factors = sides(), rng.uniform(0.5, 2.5, 3)
+    order = int(rng.choice([0, 1, 3, 3]))
+    data = (rng.standard_normal(size) * 100).astype(np.float32)
+    done = ndimage.zoom(data.astype(float), factors, order=order)
+    if done.size == 0:
+        return None
+    return dict(kind="zoom", data=keep(data), order=order, to=list(done.shape), done=keep(done))
+
+
 def weights():
     patch = [int(n) for n in rng.integers(1, 20, 3)]
     gaussian = compute_gaussian(tuple(patch), value_scaling_factor=10, device=torch.device("cpu")).numpy()
@@ -174,7 +186,8 @@ nnUNetPredictor.manual_initialization = lambda self, network, plans, configurati
 torch.half = torch.float32
 for _ in range(rounds):
     for case in (resample(False), resample(False), resample(False), resample(True), resample(True), preprocess(False),
-                 preprocess(False), preprocess(True), export(False), export(True), window(False), window(True), weights()):
+                 preprocess(False), preprocess(True), export(False), export(True), window(False), window(True), zoom(), zoom(),
+                 weights()):
         if case is not None:
             cases.append(case)
 arrays["cases"] = np.frombuffer(json.dumps(cases).encode(), np.uint8)

@@ -1,7 +1,8 @@
 //! Interpolation along one axis, for many lines at once.
 //!
-//! Half-pixel centres: output voxel k of `to` lies at (k + 1/2) from/to - 1/2 of the input. Beyond
-//! the first and last centre the edge value goes on. All arithmetic is in double precision.
+//! Half-pixel centres ([`Axis::new`]): output voxel k of `to` lies at (k + 1/2) from/to - 1/2 of the
+//! input; beyond the first and last centre the edge value goes on. Corner to corner
+//! ([`Axis::corners`]): it lies at k (from - 1)/(to - 1). All arithmetic is in double precision.
 
 use super::resample::Order;
 
@@ -30,9 +31,27 @@ enum Taps {
     Nearest(Vec<usize>),
     /// Two input voxels of each output voxel with their weights.
     Linear(Vec<Pair>),
-    /// The first of four coefficients of the padded line, and their weights.
-    Cubic(Vec<(usize, [f64; 4])>),
+    /// Four coefficients of each output voxel with their weights.
+    Cubic(Ends, Vec<Four>),
 }
+
+/// How a line goes on beyond its ends, for the spline's coefficients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// The edge value for [`PAD`] voxels, then as its mirror image, the end repeated (b a | a b).
+    Edge,
+    /// As its mirror image, the end not repeated (b | a b).
+    Mirror,
+}
+
+impl Ends {
+    fn pad(self) -> usize {
+        if self == Self::Edge { PAD } else { 0 }
+    }
+}
+
+/// Four coefficients, and their weights.
+type Four = ([usize; 4], [f64; 4]);
 
 /// The two input voxels around an output voxel, and their weights; at the ends they are the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,30 +78,45 @@ pub(super) fn nearest(from: usize, to: usize) -> Vec<usize> {
     (0..to).map(|k| index((coordinate(k, from, to).clamp(0.0, last) + 0.5).floor())).collect()
 }
 
-/// The input voxels on both sides of each output voxel.
+/// The input voxels on both sides of each output voxel. Beyond the ends both are the edge voxel,
+/// their weights as if there were another: scipy adds them up, and so must equal shares of labels.
 pub(super) fn pairs(from: usize, to: usize) -> Vec<Pair> {
     let last = from.saturating_sub(1);
     let pair = |k| {
-        let at = coordinate(k, from, to).clamp(0.0, last as f64);
-        let low = index(at.floor());
+        let at = coordinate(k, from, to);
+        let below = at.floor();
         // As scipy has it: the last weight is what is left of one.
-        let low_weight = 1.0 - (at - at.floor());
-        Pair { low, high: (low + 1).min(last), low_weight, high_weight: 1.0 - low_weight }
+        let low_weight = 1.0 - (at - below);
+        let voxel = |at: f64| index(at.max(0.0)).min(last);
+        Pair { low: voxel(below), high: voxel(below + 1.0), low_weight, high_weight: 1.0 - low_weight }
     };
     (0..to).map(pair).collect()
 }
 
-fn cubic(from: usize, to: usize) -> Vec<(usize, [f64; 4])> {
+fn cubic(from: usize, to: usize) -> Vec<Four> {
     let tap = |k| {
         let at = coordinate(k, from, to) + PAD as f64;
-        let below = at.floor();
-        let (t, s) = (at - below, 1.0 - (at - below));
-        let first = s * s * s / 6.0;
-        let second = (t * t * (t - 2.0) * 3.0 + 4.0) / 6.0;
-        let third = (s * s * (s - 2.0) * 3.0 + 4.0) / 6.0;
-        (index(below) - 1, [first, second, third, 1.0 - first - second - third])
+        let first = index(at.floor()) - 1;
+        ([0, 1, 2, 3].map(|n| first + n), weights(at - at.floor()))
     };
     (0..to).map(tap).collect()
+}
+
+/// The weights of the four coefficients around a place `t` behind the second.
+fn weights(t: f64) -> [f64; 4] {
+    let s = 1.0 - t;
+    let first = s * s * s / 6.0;
+    let second = (t * t * (t - 2.0) * 3.0 + 4.0) / 6.0;
+    let third = (s * s * (s - 2.0) * 3.0 + 4.0) / 6.0;
+    [first, second, third, 1.0 - first - second - third]
+}
+
+/// Where output voxels lie when first and last centres coincide; `None` beyond the last, where
+/// rounding may put the last of them.
+fn corner_to_corner(from: usize, to: usize) -> impl Iterator<Item = Option<f64>> {
+    let last = from.saturating_sub(1) as f64;
+    let step = if to > 1 { last / (to - 1) as f64 } else { 1.0 };
+    (0..to).map(move |k| Some(k as f64 * step).filter(|at| *at <= last))
 }
 
 impl Axis {
@@ -91,7 +125,40 @@ impl Axis {
             _ if from == to => Taps::Same,
             Order::Nearest => Taps::Nearest(nearest(from, to)),
             Order::Linear => Taps::Linear(pairs(from, to)),
-            Order::Cubic => Taps::Cubic(cubic(from, to)),
+            Order::Cubic => Taps::Cubic(Ends::Edge, cubic(from, to)),
+        };
+        Self { from, to, taps }
+    }
+
+    /// First and last centres coincide; what rounding puts beyond the last is zero, as in
+    /// scipy.ndimage.zoom.
+    pub(super) fn corners(from: usize, to: usize, order: Order) -> Self {
+        let places = corner_to_corner(from, to);
+        let last = from.saturating_sub(1);
+        let pair = |at: Option<f64>| match at {
+            None => Pair { low: last, high: last, low_weight: 0.0, high_weight: 0.0 },
+            Some(at) if order == Order::Nearest => {
+                let voxel = index((at + 0.5).floor()).min(last);
+                Pair { low: voxel, high: voxel, low_weight: 1.0, high_weight: 0.0 }
+            }
+            Some(at) => {
+                let low_weight = 1.0 - (at - at.floor());
+                let low = index(at.floor());
+                Pair { low, high: (low + 1).min(last), low_weight, high_weight: 1.0 - low_weight }
+            }
+        };
+        let four = |at: Option<f64>| {
+            let at = at.map(|at| (index(at.floor()), weights(at - at.floor())));
+            let (second, weights) = at.unwrap_or((last, [0.0; 4]));
+            // Mirrored at both ends.
+            let inside = |n: usize| if n > last { (2 * last).saturating_sub(n) } else { n };
+            let before = if second == 0 { 1.min(last) } else { second - 1 };
+            ([before, second, inside(second + 1), inside(second + 2)], weights)
+        };
+        let taps = match order {
+            _ if from == to => Taps::Same,
+            Order::Nearest | Order::Linear => Taps::Linear(places.map(pair).collect()),
+            Order::Cubic => Taps::Cubic(Ends::Mirror, places.map(four).collect()),
         };
         Self { from, to, taps }
     }
@@ -109,7 +176,7 @@ impl Axis {
         match &self.taps {
             Taps::Same => Some((0..self.to).collect()),
             Taps::Nearest(voxels) => Some(voxels.clone()),
-            Taps::Linear(_) | Taps::Cubic(_) => None,
+            Taps::Linear(_) | Taps::Cubic(..) => None,
         }
     }
 
@@ -133,16 +200,15 @@ impl Axis {
                     }
                 }
             }
-            Taps::Cubic(taps) => {
+            Taps::Cubic(ends, taps) => {
+                let pad = ends.pad();
                 scratch.clear();
-                for k in 0..self.from + 2 * PAD {
-                    scratch.extend_from_slice(row(k.saturating_sub(PAD).min(self.from - 1)));
+                for k in 0..self.from + 2 * pad {
+                    scratch.extend_from_slice(row(k.saturating_sub(pad).min(self.from - 1)));
                 }
-                coefficients(scratch, width);
-                for (out, (first, weights)) in output.chunks_exact_mut(width).zip(taps) {
-                    let four = &scratch[first * width..(first + 4) * width];
-                    let (a, b) = four.split_at(2 * width);
-                    let ((a, b), (c, d)) = (a.split_at(width), b.split_at(width));
+                coefficients(scratch, width, *ends);
+                for (out, (rows, weights)) in output.chunks_exact_mut(width).zip(taps) {
+                    let [a, b, c, d] = rows.map(|row| &scratch[row * width..(row + 1) * width]);
                     for (i, out) in out.iter_mut().enumerate() {
                         *out = a[i] * weights[0] + b[i] * weights[1] + c[i] * weights[2] + d[i] * weights[3];
                     }
@@ -152,17 +218,21 @@ impl Axis {
     }
 }
 
-/// Turns samples `[line][width]` into cubic B-spline coefficients, in place; beyond its ends a line
-/// goes on as its mirror image, the end repeated (d c b a | a b c d | d c b a).
-fn coefficients(lines: &mut [f64], width: usize) {
+/// Turns samples `[line][width]` into cubic B-spline coefficients, in place.
+fn coefficients(lines: &mut [f64], width: usize, ends: Ends) {
     let length = lines.len() / width;
+    if length == 1 {
+        return;
+    }
     // (1 - z) (1 - 1/z) is 6 for this pole.
     let gain = (1.0 - POLE) * (1.0 - 1.0 / POLE);
     lines.iter_mut().for_each(|value| *value *= gain);
-    let whole = POLE.powi(i32::try_from(length).unwrap_or(i32::MAX));
+    // The sum over the line and its mirror images, which repeat after `period` voxels.
+    let period = if ends == Ends::Edge { length } else { length - 1 };
+    let whole = POLE.powi(i32::try_from(period).unwrap_or(i32::MAX));
     let mut sum: Vec<f64> = (0..width).map(|i| lines[i] + whole * lines[(length - 1) * width + i]).collect();
     let mut power = POLE;
-    for k in 1..length.min(HORIZON) {
+    for k in 1..period.min(HORIZON) {
         let (near, far) = (k * width, (length - 1 - k) * width);
         for (i, sum) in sum.iter_mut().enumerate() {
             *sum += power * (lines[near + i] + whole * lines[far + i]);
@@ -170,7 +240,10 @@ fn coefficients(lines: &mut [f64], width: usize) {
         power *= POLE;
     }
     for (value, sum) in lines.iter_mut().zip(&sum) {
-        *value += sum * POLE / (1.0 - whole * whole);
+        *value = match ends {
+            Ends::Edge => *value + sum * POLE / (1.0 - whole * whole),
+            Ends::Mirror => sum / (1.0 - whole * whole),
+        };
     }
     for k in 1..length {
         let (before, here) = lines[(k - 1) * width..(k + 1) * width].split_at_mut(width);
@@ -178,8 +251,12 @@ fn coefficients(lines: &mut [f64], width: usize) {
             *value += POLE * before;
         }
     }
-    for value in &mut lines[(length - 1) * width..] {
-        *value *= POLE / (POLE - 1.0);
+    let (before, last) = lines[(length - 2) * width..].split_at_mut(width);
+    for (value, before) in last.iter_mut().zip(before.iter()) {
+        *value = match ends {
+            Ends::Edge => *value * POLE / (POLE - 1.0),
+            Ends::Mirror => (POLE * before + *value) * POLE / (POLE * POLE - 1.0),
+        };
     }
     for k in (0..length - 1).rev() {
         let (here, after) = lines[k * width..(k + 2) * width].split_at_mut(width);
@@ -224,6 +301,26 @@ mod tests {
         for (k, value) in line(&ramp, 90, Order::Cubic).into_iter().enumerate().skip(25).take(40) {
             assert!((value - coordinate(k, 60, 90)).abs() < 1e-9, "{k}: {value}");
         }
+    }
+
+    #[test]
+    fn corners_coincide() {
+        let line = |values: &[f64], to, order| {
+            let mut out = vec![0.0; to];
+            Axis::corners(values.len(), to, order).apply(values, 1, &mut Vec::new(), &mut out);
+            out
+        };
+        assert_eq!(line(&[0.0, 8.0], 5, Order::Linear), [0.0, 2.0, 4.0, 6.0, 8.0]);
+        assert_eq!(line(&[0.0, 8.0], 5, Order::Nearest), [0.0, 0.0, 8.0, 8.0, 8.0]);
+        let fine = line(&[1.0, -2.0, 5.0, 0.5], 7, Order::Cubic);
+        for (k, value) in [1.0, -2.0, 5.0, 0.5].into_iter().enumerate() {
+            assert!((fine[2 * k] - value).abs() < 1e-12);
+        }
+        for value in line(&[3.0], 4, Order::Cubic).into_iter().chain(line(&[3.0, 3.0], 4, Order::Cubic)) {
+            assert!((value - 3.0).abs() < 1e-12);
+        }
+        // Seven steps of 7/25 and one more: rounding puts the last centre beyond, where nothing is.
+        assert_eq!(line(&[1.0; 8], 26, Order::Linear)[24..], [1.0, 0.0]);
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod sum;
 mod tiles;
 pub mod training;
 pub mod window;
+pub mod zoom;
 
 pub use dataset::{Dataset, Structure};
 pub use image::ChannelImage;

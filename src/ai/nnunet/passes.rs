@@ -110,6 +110,11 @@ impl Plane {
         Self { from, to, y: Axis::new(from[0], to[0], order), x: Axis::new(from[1], to[1], order) }
     }
 
+    /// With the centres of the corners in the same place.
+    pub(super) fn corners(from: [usize; 2], to: [usize; 2], order: Order) -> Self {
+        Self { from, to, y: Axis::corners(from[0], to[0], order), x: Axis::corners(from[1], to[1], order) }
+    }
+
     pub(super) fn is_same(&self) -> bool {
         self.y.is_same() && self.x.is_same()
     }
