@@ -123,6 +123,8 @@ fn directory_place<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(u64, 
     let at = tail.windows(4).rposition(|four| four == mark).ok_or("it is no ZIP archive")?;
     let field =
         |from: usize, bytes: usize| number(&tail, at + from, bytes).ok_or("the ZIP archive is truncated");
+    // The comment's length ends the record.
+    field(20, 2)?;
     let (count, size, start) = (field(10, 2)?, field(12, 4)?, field(16, 4)?);
     if count != 0xFFFF && size != 0xFFFF_FFFF && start != 0xFFFF_FFFF {
         return Ok((count, size, start));
@@ -276,7 +278,7 @@ pub(super) mod tests {
         let good = zip(&[("a", &[7; 64])], false);
         let directory = good.windows(4).position(|four| four == [0x50, 0x4b, 1, 2]).unwrap();
         // A stored entry that unpacks to more than it is, and one that is longer than the file.
-        for (packed, size) in [(64_u32, 1 << 30), (1 << 30, 1 << 30)] {
+        for (packed, size) in [(64_u32, 1_u32 << 30), (1 << 30, 1 << 30)] {
             let mut bytes = good.clone();
             bytes[directory + 20..directory + 24].copy_from_slice(&packed.to_le_bytes());
             bytes[directory + 24..directory + 28].copy_from_slice(&size.to_le_bytes());
