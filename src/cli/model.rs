@@ -56,7 +56,10 @@ enum Action {
 /// When a model cannot be imported or removed. A package that cannot be used is a warning of `list`.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     match &args.action {
-        Action::List { json } => list(*json),
+        Action::List { json } => {
+            list(*json);
+            Ok(())
+        }
         Action::Import { path, id, force, json } => {
             if !path.exists() {
                 bail!("there is no such folder or archive: {}", path.display());
@@ -87,21 +90,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-fn list(json: bool) -> anyhow::Result<()> {
+fn list(json: bool) {
     let (packages, errors) = ModelPackage::list();
     for error in errors {
         eprintln!("warning: {error}");
     }
     if json {
         let models: Vec<_> = packages.iter().map(model_json).collect();
-        outln!("{:#}", json!({ "models": models }));
-        return Ok(());
+        println!("{:#}", json!({ "models": models }));
+        return;
     }
-    for package in &packages {
-        show(package);
-    }
-    outln!("body: the external contour by classical means (CT); no network");
-    Ok(())
+    packages.iter().for_each(show);
+    println!("body: the external contour by classical means (CT); no network");
 }
 
 fn show(package: &ModelPackage) {

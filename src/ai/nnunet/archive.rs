@@ -123,6 +123,8 @@ fn directory_place<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(u64, 
     let at = tail.windows(4).rposition(|four| four == mark).ok_or("it is no ZIP archive")?;
     let field =
         |from: usize, bytes: usize| number(&tail, at + from, bytes).ok_or("the ZIP archive is truncated");
+    // The comment's length ends the record.
+    field(20, 2)?;
     let (count, size, start) = (field(10, 2)?, field(12, 4)?, field(16, 4)?);
     if count != 0xFFFF && size != 0xFFFF_FFFF && start != 0xFFFF_FFFF {
         return Ok((count, size, start));
