@@ -97,11 +97,11 @@ fn list(json: bool) {
     }
     if json {
         let models: Vec<_> = packages.iter().map(model_json).collect();
-        println!("{:#}", json!({ "models": models }));
+        outln!("{:#}", json!({ "models": models }));
         return;
     }
     packages.iter().for_each(show);
-    println!("body: the external contour by classical means (CT); no network");
+    outln!("body: the external contour by classical means (CT); no network");
 }
 
 fn show(package: &ModelPackage) {
