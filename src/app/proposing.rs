@@ -79,7 +79,7 @@ impl Workstation {
         let id = model.to_owned();
         let opened_from = self.around.opened_from.first().cloned();
         self.state.overlay = None;
-        self.jobs.start("model", format!("Contour with {model}"), move |progress| {
+        self.start_for_session("model", format!("Contour with {model}"), move |progress| {
             let started = Instant::now();
             match run(&id, &volume, opened_from.as_deref(), progress) {
                 Ok(mut proposed) => {

@@ -161,19 +161,10 @@ fn a_foreign_structure_set_is_taken_whole_or_refused() {
     let other = session_with(axial_series(), &["Heart", "Liver"]);
     let mut set = other.structures().clone();
     set.label = "Planning".to_owned();
-    for (edit, refusal) in [
-        (true, Refusal::OtherPatient { theirs: "P2".to_owned(), ours: "P1".to_owned() }),
-        (false, Refusal::OtherFrameOfReference),
-    ] {
-        let mut foreign = set.clone();
-        if edit {
-            foreign.patient.id = "P2".to_owned();
-        } else {
-            foreign.frame_of_reference_uid = Some("2.25.9".into());
-        }
-        let refused = session.apply(Command::ImportStructureSet(Box::new(foreign))).unwrap_err();
-        assert_eq!(refused, refusal);
-    }
+    let mut foreign = set.clone();
+    foreign.frame_of_reference_uid = Some("2.25.9".into());
+    let refused = session.apply(Command::ImportStructureSet(Box::new(foreign))).unwrap_err();
+    assert_eq!(refused, Refusal::OtherFrameOfReference);
     session.apply(Command::ImportStructureSet(Box::new(set.clone()))).unwrap();
     assert_eq!((session.structures().label.as_str(), session.structures().rois.len()), ("Planning", 2));
     assert_eq!(session.undo_name(), Some("Open structure set Planning"));
@@ -186,6 +177,75 @@ fn a_foreign_structure_set_is_taken_whole_or_refused() {
     session.undo().unwrap();
     session.undo().unwrap();
     assert_eq!((session.structures().label.as_str(), session.structures().rois.len()), ("Delineo", 0));
+}
+
+#[test]
+fn a_structure_set_of_another_person_is_refused_as_its_export_would_be() {
+    let mut series = axial_series();
+    series.info.patient.birth_date = "19600229".to_owned();
+    let own = session_with(series.clone(), &["Heart"]).structures().clone();
+    let import = |series: &Series, id: &str, name: &str, birth_date: &str| {
+        let mut set = own.clone();
+        set.patient.id = id.to_owned();
+        set.patient.name = name.to_owned();
+        set.patient.birth_date = birth_date.to_owned();
+        session_with(series.clone(), &[]).apply(Command::ImportStructureSet(Box::new(set)))
+    };
+    let mut nameless = series.clone();
+    nameless.info.patient.id.clear();
+    import(&series, "P1", "Test^Anna", "19600229").unwrap();
+    import(&series, "P1", "Wed^Anna", "19600229").unwrap();
+    import(&nameless, "P1", "Test^Anna", "").unwrap();
+    for (series, id, name, birth_date) in [
+        (&series, "P2", "Test^Anna", "19600229"),
+        (&series, "P1", "Else^Someone", "19990101"),
+        (&series, "", "Else^Someone", ""),
+        (&nameless, "P1", "Else^Someone", ""),
+    ] {
+        let refused = import(series, id, name, birth_date).unwrap_err();
+        assert!(matches!(refused, Refusal::OtherPatient { .. }), "{refused}");
+        assert!(refused.to_string().contains("correct the patient in the file"), "{refused}");
+    }
+}
+
+#[test]
+fn a_structure_set_without_a_frame_of_reference_is_taken_with_a_note() {
+    let mut set = session_with(axial_series(), &["Heart"]).structures().clone();
+    let mut session = session_with(axial_series(), &[]);
+    let frame = session.structures().frame_of_reference_uid.clone();
+    let stated = session.apply(Command::ImportStructureSet(Box::new(set.clone()))).unwrap();
+    assert!(stated.notes.is_empty(), "{stated:?}");
+    session.undo().unwrap();
+    set.frame_of_reference_uid = None;
+    let applied = session.apply(Command::ImportStructureSet(Box::new(set))).unwrap();
+    assert!(applied.notes[0].contains("no frame of reference"), "{applied:?}");
+    assert_eq!(session.structures().frame_of_reference_uid, frame);
+}
+
+#[test]
+fn proposals_made_for_other_images_are_left_out_and_named() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut shifted = axial_series();
+    for slice in &mut Arc::make_mut(&mut shifted.volume).slices {
+        slice.plane = slice.plane.at_offset(slice.plane.offset_mm() + 1.0);
+    }
+    let (own, steps) = (Series::clone(session.series()), session.history().done());
+    let refused = session.apply(proposals(&shifted, &["Heart", "Liver"])).unwrap_err();
+    assert_eq!(refused, Refusal::OtherImages("head-neck 0.1.0".to_owned()));
+    assert_eq!((session.history().done(), session.proposals().count()), (steps, 0));
+
+    // Some lie on the images' own slices, some do not, some on no slice that is there.
+    let Command::AddProposals { mut rois, model } = proposals(&own, &["Heart", "Lung_L"]) else { return };
+    rois[0].planes.push(Arc::new(plane_on(&shifted, 7, vec![square(0.0, 0.0, 10.0)])));
+    rois[1].planes = vec![Arc::new(plane_on(&shifted, 7, vec![square(0.0, 0.0, 10.0)]))];
+    let applied = session.apply(Command::AddProposals { rois, model }).unwrap();
+    let names: Vec<_> = session.proposals().map(|roi| (roi.name.as_str(), roi.planes.len())).collect();
+    assert_eq!(names, [("Heart", 3)]);
+    assert_eq!(
+        applied.notes,
+        ["Heart", "Lung_L"]
+            .map(|name| format!("{name}: left out on 1 plane, where these images have no slice."))
+    );
 }
 
 #[test]
@@ -392,6 +452,37 @@ fn the_catalog_knows_whose_work_can_be_resumed() {
 }
 
 #[test]
+fn work_that_was_all_taken_back_can_be_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = begin(folder.path());
+    session.undo().unwrap();
+    session.close().unwrap();
+    let found = catalog(folder.path());
+    let [resumable] = found.resumable.as_slice() else { panic!("{found:?}") };
+    assert_eq!((resumable.edits, resumable.undone), (0, 1));
+    let mut again = Session::resume(Arc::new(axial_series()), &resumable.path).unwrap();
+    assert!(again.structures().rois.is_empty());
+    again.redo().unwrap();
+    assert_eq!(again.structures().rois[0].name, "Liver");
+}
+
+#[test]
+fn a_journal_from_before_it_named_the_series_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = begin(folder.path());
+    let path = session.journal().unwrap().path().to_owned();
+    session.close().unwrap();
+    let subject = |folder: &Path| catalog(folder).resumable[0].subject.clone();
+    assert_eq!(subject(folder.path()).series_uid, "2.25.1000");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute("UPDATE session SET subject = json_remove(subject, '$.series_uid')", []).unwrap();
+    drop(database);
+    let old = subject(folder.path());
+    assert_eq!((old.series_uid.as_str(), old.patient_name.as_str()), ("", "Test^Anna"));
+    Session::resume(Arc::new(axial_series()), &path).unwrap();
+}
+
+#[test]
 fn a_damaged_journal_is_an_error_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let session = begin(folder.path());
@@ -415,6 +506,7 @@ fn without_a_writable_folder_the_session_works_and_says_so() {
     let session = begin(&file);
     assert_eq!(session.structures().rois.len(), 1);
     assert!(matches!(session.journal_status(), JournalStatus::Off(_)), "{:?}", session.journal_status());
+    assert_eq!(session.unsaved().map(|unsaved| unsaved.changes), Some(1));
     session.close().unwrap();
 }
 
@@ -437,10 +529,12 @@ fn on_a_full_disk_the_session_goes_on_and_saves_when_there_is_room() {
     let status = session.journal_status();
     assert!(matches!(&status, JournalStatus::Failing(why) if why.contains("disk is full")), "{status:?}");
     assert!(session.flush_to_disk().is_err());
+    let unsaved = session.unsaved().unwrap();
+    assert!(unsaved.changes > 0 && unsaved.why.contains("disk is full"), "{unsaved:?}");
     session.undo().unwrap();
     assert_eq!(session.undo_name(), Some("Brush on Liver"));
     session.journal().unwrap().limit_pages(1_000_000);
-    session.flush_to_disk().unwrap();
+    assert_eq!(session.unsaved(), None);
     assert_eq!(session.journal_status(), JournalStatus::Saved);
     let (set, path) = (session.structures().clone(), session.journal().unwrap().path().to_owned());
     drop(session);
@@ -513,7 +607,7 @@ fn the_audit_trail_lists_everything_and_cannot_be_changed() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = begin(folder.path());
     session.undo().unwrap();
-    session.record_export(Path::new("/out/rs.dcm")).unwrap();
+    session.record_export(Path::new("/out/rs.dcm"), session.exportable().revision).unwrap();
     assert!(!session.has_unexported_changes());
     let path = session.journal().unwrap().path().to_owned();
     drop(session);
