@@ -6,6 +6,7 @@
 
 mod assemble;
 mod attributes;
+mod charset;
 mod codec;
 mod ct_write;
 mod element;
@@ -14,6 +15,7 @@ mod image;
 mod jpeg_ls;
 mod layout;
 mod library;
+mod nuclide;
 mod pixels;
 mod read_series;
 mod resample;
@@ -22,7 +24,9 @@ mod rtstruct_planes;
 mod rtstruct_read;
 mod rtstruct_write;
 mod scan;
+mod stacks;
 mod suv;
+mod walker;
 
 pub use ct_write::{WriteCtError, write_ct_series};
 pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, StructureSetEntry};

@@ -3,11 +3,12 @@
 use crate::builder::{Image, decimals, field, item, sequence, text};
 use crate::{assert_warned, read_only, scanned, whole};
 use delineo::dicom::SliceSpacing;
-use delineo::geometry::{Point3, Vector3};
-use delineo::patient::{OUTSIDE_I16, Volume};
+use delineo::geometry::{Plane, Point2, Point3, Polygon, Vector3, section};
+use delineo::patient::{OUTSIDE_I16, Roi, RoiId, RoiPlane, Volume};
 use dicom::core::VR;
 use dicom::dictionary_std::{tags, uids};
 use nalgebra::{Rotation3, Unit};
+use std::sync::Arc;
 use tempfile::tempdir;
 
 /// Every voxel of every slice has the value of its patient position, through the grid.
@@ -149,6 +150,110 @@ fn a_gap_of_an_uneven_series_is_not_bridged() {
 }
 
 #[test]
+fn slabs_beside_a_gap_of_an_uneven_series_do_not_cross_it() {
+    let folder = tempdir().unwrap();
+    for (n, z) in [0.0, 2.0, 4.0, 7.0, 30.0, 35.0, 40.0].into_iter().enumerate() {
+        Image::at_z(z).filled(field).write(folder.path(), &format!("s{n}.dcm"));
+    }
+    let library = scanned(folder.path());
+    let entry = &library.series[0];
+    assert_eq!((entry.spacing, entry.slice_count(), entry.missing_count()), (SliceSpacing::Uneven, 7, 2));
+    let volume = read_only(folder.path()).series.volume;
+    assert!(volume.is_resampled());
+    let slice = |z: f64| volume.slice_at(z, 0.01).unwrap();
+    assert!(volume.slices[slice(10.0)].missing && volume.slices[slice(25.0)].missing);
+    assert_eq!(volume.slab_of(slice(7.0)), (1.5, 1.5));
+    assert_eq!(volume.slab_of(slice(30.0)), (2.5, 2.5));
+    assert_eq!((volume.slice_thickness_mm(slice(7.0)), volume.slice_thickness_mm(slice(30.0))), (3.0, 5.0));
+    // A box on every slice: two pieces in the coronal view, and its volume without the gap.
+    let square = [(-9.0, -19.0), (-5.0, -19.0), (-5.0, -18.0), (-9.0, -18.0)];
+    let ring: Vec<Point2> = square.map(|(x, y)| Point2::new(x, y)).to_vec();
+    let mut roi = Roi::new(RoiId(1), 1, "Box", [0; 3]);
+    roi.planes = volume
+        .slices
+        .iter()
+        .filter(|slice| !slice.missing)
+        .map(|slice| {
+            let polygon = Polygon { outer: ring.clone(), holes: Vec::new() };
+            Arc::new(RoiPlane::new(slice.plane, slice.instance.clone(), vec![polygon]))
+        })
+        .collect();
+    let coronal = Plane::new(Point3::new(0.0, -18.5, 0.0), Vector3::x(), Vector3::z()).unwrap();
+    let slabs = roi.slabs(Some(&volume));
+    let rounded = |mm: f64| (mm * 1e6).round() / 1e6;
+    let mut pieces: Vec<(f64, f64)> = section::cut(&slabs, &coronal)
+        .iter()
+        .map(|piece| piece.bounds().map(|(low, high)| (rounded(low.y), rounded(high.y))).unwrap())
+        .collect();
+    pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(pieces, [(-1.0, 8.5), (27.5, 42.5)]);
+    assert!((roi.volume_cc(&volume) - 4.0 * (9.5 + 15.0) / 1000.0).abs() < 1e-9);
+    // Nor does the picture.
+    assert_eq!(volume.value_at(Point3::new(-10.0, -20.0, 20.0)), None);
+}
+
+#[test]
+fn parts_far_apart_on_one_grid_are_one_volume() {
+    let folder = tempdir().unwrap();
+    for n in (0..10).chain(28..40) {
+        Image::at_z(3.0 * f64::from(n)).filled(field).write(folder.path(), &format!("s{n:02}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 1);
+    assert_eq!((library.series[0].slice_count(), library.series[0].missing_count()), (22, 18));
+    assert_warned(&library.warnings, "s09.dcm", "18 slices are missing");
+}
+
+#[test]
+fn parts_far_apart_off_one_grid_are_two_series_with_the_gap_named() {
+    let folder = tempdir().unwrap();
+    for n in 0..12 {
+        let z = f64::from(n) * 3.0 + if n < 7 { 0.0 } else { 61.3 };
+        Image::at_z(z).filled(field).write(folder.path(), &format!("s{n:02}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 2);
+    assert_warned(&library.warnings, "s07.dcm", "a gap of 64.30 mm lies between s06.dcm and s07.dcm");
+}
+
+#[test]
+fn two_tilted_slices_are_one_volume() {
+    let folder = tempdir().unwrap();
+    let (sin, cos) = 0.25_f64.sin_cos();
+    for n in 0..2 {
+        let origin = Point3::new(-10.0, -20.0, 4.0 * f64::from(n));
+        Image::default()
+            .placed(Vector3::x(), Vector3::new(0.0, cos, -sin), origin)
+            .filled(field)
+            .write(folder.path(), &format!("s{n}"));
+    }
+    let volume = read_only(folder.path()).series.volume;
+    assert_eq!(volume.grid.dims(), [4, 3, 2]);
+    assert_field(&volume);
+}
+
+#[test]
+fn other_modalities_with_a_position_are_left_out_by_name() {
+    let folder = tempdir().unwrap();
+    for n in 0..3 {
+        Image::at_z(f64::from(n)).filled(field).write(folder.path(), &format!("s{n}.dcm"));
+    }
+    for modality in ["OT", "US", "CR", "NM"] {
+        let image = Image { modality, series_uid: format!("1.9.{}", modality.len()), ..Image::at_z(1.0) };
+        image.write(folder.path(), &format!("{modality}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 1);
+    for modality in ["OT", "US", "CR", "NM"] {
+        assert_warned(
+            &library.warnings,
+            &format!("{modality}.dcm"),
+            &format!("an image of modality {modality}"),
+        );
+    }
+}
+
+#[test]
 fn a_tilted_gantry_shears_the_grid() {
     let folder = tempdir().unwrap();
     // Slices tilted by about 15 degrees, the table moving along z.
@@ -279,6 +384,37 @@ fn an_enhanced_multi_frame_image_is_a_series() {
     assert_eq!(frames, [Some(2), Some(3), Some(1), Some(4)]);
     assert_eq!(scanned(folder.path()).series[0].path, path);
     assert_eq!(read.warnings, []);
+
+    // Deflated as a whole, every frame is found in it.
+    let deflated = tempdir().unwrap();
+    let transfer_syntax = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+    Image { transfer_syntax, ..whole_image.clone() }.write(deflated.path(), "deflated.dcm");
+    assert_field(&read_only(deflated.path()).series.volume);
+
+    // A frame that says so is a localizer, not a slice.
+    let scout = tempdir().unwrap();
+    let mut with_scout = whole_image.clone();
+    let kind = |name: &str| {
+        let kind = format!("ORIGINAL\\PRIMARY\\{name}\\NONE");
+        let kind = item(vec![text(tags::FRAME_TYPE, VR::CS, &kind)]);
+        sequence(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE, vec![kind])
+    };
+    let named: Vec<_> = whole_image.extra[2]
+        .items()
+        .unwrap()
+        .iter()
+        .zip(["LOCALIZER", "VOLUME", "VOLUME", "VOLUME"])
+        .map(|(frame, name)| {
+            let mut frame = frame.clone();
+            frame.put(kind(name));
+            frame
+        })
+        .collect();
+    with_scout.extra[2] = sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, named);
+    with_scout.write(scout.path(), "scout.dcm");
+    let library = scanned(scout.path());
+    assert_eq!(library.series[0].slice_count(), 3);
+    assert_warned(&library.warnings, "scout.dcm", "1 of its 4 frames are localizers");
 
     // Without positions it is refused by name.
     let other = tempdir().unwrap();

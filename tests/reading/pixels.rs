@@ -5,7 +5,7 @@ use crate::{assert_warned, fractional, read_only, scanned, whole};
 use delineo::dicom::{ReadSeriesError, read_series};
 use delineo::patient::{OUTSIDE_I16, Unit, Voxels};
 use delineo::progress::Progress;
-use dicom::core::VR;
+use dicom::core::{DataElement, PrimitiveValue, VR};
 use dicom::dictionary_std::{tags, uids};
 use std::path::Path;
 use std::process::Command;
@@ -105,6 +105,25 @@ fn uncompressed_transfer_syntaxes() {
         let image = Image { transfer_syntax, ..reference.clone() };
         assert_eq!(values_of(&image), wanted, "{transfer_syntax}");
     }
+}
+
+#[test]
+fn eight_bit_samples_in_big_endian_words_keep_their_order() {
+    let wanted: Vec<u16> = (0..15).map(|n| n * 7).collect();
+    let image = Image {
+        transfer_syntax: "1.2.840.10008.1.2.2",
+        size: [5, 3],
+        bits: (8, 8, 7),
+        signed: false,
+        cells: wanted.clone(),
+        ..Image::default()
+    };
+    let mut bytes: Vec<u8> = wanted.iter().map(|value| value.to_le_bytes()[0]).collect();
+    bytes.push(0);
+    let words: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let pixels = DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into()));
+    let voxels = values_of(&image.with(pixels));
+    assert_eq!(whole(&voxels).iter().map(|value| value.cast_unsigned()).collect::<Vec<_>>(), wanted);
 }
 
 #[test]
@@ -358,6 +377,41 @@ fn pet_without_a_weight_stays_in_becquerels() {
     let (unit, value, warnings) = pet_value(&image);
     assert_eq!((unit, value), (Unit::BqPerMl, 5000.0));
     assert!(warnings[0].contains("weight"), "{warnings:?}");
+}
+
+/// `image` with the injection moment as a DT text beside its time of day, and the images' offset.
+fn injected_at(moment: &str, of_day: &str, offset: Option<&str>) -> Image {
+    let mut image = pet("START");
+    image.extra.retain(|element| element.header().tag != tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE);
+    let dose = item(vec![
+        text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, moment),
+        text(tags::RADIOPHARMACEUTICAL_START_TIME, VR::TM, of_day),
+        decimals(tags::RADIONUCLIDE_TOTAL_DOSE, &[350e6]),
+        decimals(tags::RADIONUCLIDE_HALF_LIFE, &[6588.0]),
+    ]);
+    let image = image.with(sequence(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![dose]));
+    match offset {
+        Some(offset) => image.with(text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, offset)),
+        None => image,
+    }
+}
+
+#[test]
+fn an_injection_in_another_time_zone_is_converted_or_refused() {
+    let wanted = 5000.0 * 70_000.0 / (350e6 * 0.5_f64.powf(3600.0 / 6588.0));
+    for image in [
+        injected_at("20240305110000+0000", "120000", Some("+0100")),
+        // The time of day beside it shows that the offset is of the images' own clock.
+        injected_at("20240305120000+0100", "120000", None),
+        injected_at("20240305120000", "120000", None),
+    ] {
+        let (unit, value, warnings) = pet_value(&image);
+        assert_eq!(unit, Unit::SuvBw, "{warnings:?}");
+        assert!((f64::from(value) / wanted - 1.0).abs() < 1e-6, "{value} for {wanted}");
+    }
+    let (unit, _, warnings) = pet_value(&injected_at("20240305110000+0000", "120000", None));
+    assert_eq!(unit, Unit::BqPerMl);
+    assert!(warnings[0].contains("TimezoneOffsetFromUTC"), "{warnings:?}");
 }
 
 #[test]
