@@ -261,13 +261,13 @@ fn pet_is_blended_over_ct_and_read_in_suv() {
             key(&mut harness, Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S);
         }
         // The one blended already is offered no more.
-        harness.get_all_by_label("Blend").nth(0).unwrap().click();
+        harness.get_all_by_label("Blend").next().unwrap().click();
         harness.step();
         let said = |station: &Workstation| {
             station.state().views.as_ref().unwrap().hover.as_ref().and_then(|hover| hover.second.clone())
         };
         let center = harness.get_by_label("Axial view").rect().center();
-        let before = units.last().cloned();
+        let before = units.last().copied();
         for _ in 0..2000 {
             harness.event(Event::PointerMoved(center + egui::vec2(if number == 0 { 0.0 } else { 1.0 }, 0.0)));
             harness.step();
@@ -332,7 +332,7 @@ fn a_path_that_cannot_be_read_is_said_and_stays() {
 /// Writes the ball as a series of its own, with instances of its own, below `folder`.
 fn write_variant(folder: &Path, name: &str, change: impl FnOnce(&mut Series)) -> PathBuf {
     let mut series = ball::series();
-    series.info.description = name.to_owned();
+    name.clone_into(&mut series.info.description);
     change(&mut series);
     for (k, slice) in Arc::make_mut(&mut series.volume).slices.iter_mut().enumerate() {
         let instance = slice.instance.as_mut().unwrap();
