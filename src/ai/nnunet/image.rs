@@ -207,11 +207,12 @@ mod tests {
         let image = ChannelImage::of_volume(&volume);
         assert_eq!(image.sampled(&volume.grid, &volume), image);
         let moved =
-            Grid::new([2, 3, 4], Point3::new(1.0, 3.0, 3.0), [0, 1, 2].map(|a| volume.grid.step_mm(a)));
+            Grid::new([2, 3, 4], Point3::new(1.0, 2.5, 3.0), [0, 1, 2].map(|a| volume.grid.step_mm(a)));
         let other = Volume { grid: moved.unwrap(), ..volume.clone() };
         let sampled = image.sampled(&volume.grid, &other);
-        // Half a voxel further along i: the first voxel of a pair is on the edge, the second between.
+        // A quarter of a voxel further along i: the first voxel of a pair is beyond the other volume's
+        // first, the second between.
         assert_eq!(sampled.values[0], image.values[0]);
-        assert_eq!(sampled.values[4], image.values[4] - 0.5);
+        assert_eq!(sampled.values[4], image.values[4] - 0.25);
     }
 }
