@@ -1,20 +1,16 @@
 //! Assembles loose images into series by Series Instance UID, orientation and position. Never by
 //! file name, instance number, slice location or patient position.
 
-use super::image::{Image, STACK_KEYS};
-use super::layout::{Layout, SAME_POSITION_MM, layout};
+use super::image::Image;
+use super::layout::{Layout, gap_planes, layout};
 use super::library::{SeriesEntry, SliceSpacing};
+use super::stacks::{Stack, are_strays, group_by_orientation, split_stacks};
 use super::{codec, suv};
 use crate::geometry::{Grid, Plane, Vector3};
 use crate::patient::{DataWarning, Modality, SeriesInfo, Slice, Unit};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Direction cosines that differ by less are the same orientation (0.06 degrees).
-const SAME_DIRECTION: f64 = 1e-3;
-/// A step of more than this many usual steps ends a stack: what follows is another scan.
-const LONGEST_GAP_STEPS: f64 = 15.0;
 
 /// An image with its series.
 #[derive(Debug, Clone)]
@@ -24,8 +20,33 @@ pub(super) struct Loose {
 }
 
 impl Loose {
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.image.file.path
+    }
+
+    pub fn file_name(&self) -> String {
+        self.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Whose images, and of which study: a Series Instance UID alone does not tell, because phantoms,
+/// anonymisers and copies repeat it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Owner {
+    /// Patient ID; where that is empty, name and birth date.
+    patient: [String; 3],
+    study_uid: String,
+}
+
+impl Owner {
+    fn of(info: &SeriesInfo) -> Self {
+        let patient = &info.patient;
+        let patient = if patient.id.is_empty() {
+            [String::new(), patient.name.clone(), patient.birth_date.clone()]
+        } else {
+            [patient.id.clone(), String::new(), String::new()]
+        };
+        Self { patient, study_uid: info.study.uid.clone() }
     }
 }
 
@@ -33,10 +54,12 @@ impl Loose {
 pub(super) fn assemble(mut loose: Vec<Loose>) -> (Vec<SeriesEntry>, Vec<DataWarning>) {
     let mut warnings = Vec::new();
     loose.sort_by(|a, b| (a.path(), a.image.frame).cmp(&(b.path(), b.image.frame)));
-    let mut by_series: BTreeMap<String, Vec<Loose>> = BTreeMap::new();
+    let mut by_series: BTreeMap<(String, Owner), Vec<Loose>> = BTreeMap::new();
     for image in drop_repeated_instances(loose, &mut warnings) {
-        by_series.entry(image.info.uid.to_string()).or_default().push(image);
+        let owner = Owner::of(&image.info);
+        by_series.entry((image.info.uid.to_string(), owner)).or_default().push(image);
     }
+    warnings.extend(shared_uids(&by_series));
     let mut entries = Vec::new();
     for images in by_series.into_values() {
         let mut groups = group_by_orientation(images);
@@ -48,9 +71,31 @@ pub(super) fn assemble(mut loose: Vec<Loose>) -> (Vec<SeriesEntry>, Vec<DataWarn
     (entries, warnings)
 }
 
-/// Keeps the first of images with the same SOP Instance UID and frame.
+/// Warnings of images that share their Series Instance UID with another patient or study. The map's
+/// order has equal UIDs side by side.
+fn shared_uids(by_series: &BTreeMap<(String, Owner), Vec<Loose>>) -> Vec<DataWarning> {
+    let mut warnings = Vec::new();
+    let neighbours = by_series.iter().zip(by_series.iter().skip(1));
+    for (((uid, owner), images), ((next_uid, next_owner), next)) in neighbours {
+        if uid != next_uid {
+            continue;
+        }
+        let other = if owner.patient == next_owner.patient { "study" } else { "patient" };
+        if let (Some(first), Some(image)) = (images.first(), next.first()) {
+            let message = format!(
+                "its SeriesInstanceUID is also that of images of another {other}, such as {}; they are kept apart as \
+                 series of their own",
+                first.file_name()
+            );
+            warnings.push(DataWarning::new(image.path(), message));
+        }
+    }
+    warnings
+}
+
+/// Keeps the first of images of one owner with the same SOP Instance UID and frame.
 fn drop_repeated_instances(loose: Vec<Loose>, warnings: &mut Vec<DataWarning>) -> Vec<Loose> {
-    let mut seen: HashMap<(crate::patient::Uid, Option<u32>), PathBuf> = HashMap::new();
+    let mut seen: HashMap<(crate::patient::Uid, Option<u32>, Owner), PathBuf> = HashMap::new();
     let mut kept = Vec::with_capacity(loose.len());
     for image in loose {
         let instance = &image.image.instance;
@@ -58,7 +103,7 @@ fn drop_repeated_instances(loose: Vec<Loose>, warnings: &mut Vec<DataWarning>) -
             kept.push(image);
             continue;
         }
-        let key = (Arc::clone(&instance.sop_instance_uid), instance.frame);
+        let key = (Arc::clone(&instance.sop_instance_uid), instance.frame, Owner::of(&image.info));
         if let Some(first) = seen.get(&key) {
             let first = first.file_name().unwrap_or_default().to_string_lossy();
             let message = format!("it is the same image as {first} (same SOPInstanceUID); left out");
@@ -72,194 +117,6 @@ fn drop_repeated_instances(loose: Vec<Loose>, warnings: &mut Vec<DataWarning>) -
     kept
 }
 
-/// Images of one series that can be slices of one volume: same modality, size, sample spacing,
-/// frame of reference and directions.
-fn group_by_orientation(images: Vec<Loose>) -> Vec<Vec<Loose>> {
-    let mut groups: Vec<Vec<Loose>> = Vec::new();
-    for image in images {
-        let fits = |group: &&mut Vec<Loose>| {
-            let (a, b) = (&group[0], &image);
-            a.info.modality == b.info.modality
-                && a.info.frame_of_reference_uid == b.info.frame_of_reference_uid
-                && (a.image.file.rows, a.image.file.columns) == (b.image.file.rows, b.image.file.columns)
-                && (a.image.row - b.image.row).norm() < SAME_DIRECTION
-                && (a.image.column - b.image.column).norm() < SAME_DIRECTION
-                && (0..2).all(|axis| {
-                    let (a, b) = (a.image.spacing_mm[axis], b.image.spacing_mm[axis]);
-                    (a - b).abs() < 1e-4 * a.max(b)
-                })
-        };
-        match groups.iter_mut().find(fits) {
-            Some(group) => group.push(image),
-            None => groups.push(vec![image]),
-        }
-    }
-    groups
-}
-
-/// Slices at distinct positions, sorted, whose origins lie on a line.
-struct Stack {
-    slices: Vec<Loose>,
-    /// What tells it from the series' other stacks ("echo 2"); empty for the only one.
-    name: String,
-    /// The offset of the origins in the plane per mm along the normal (gantry tilt).
-    drift: Vector3,
-}
-
-fn offset_mm(image: &Image) -> f64 {
-    image.row.cross(&image.column).dot(&image.origin_mm.coords)
-}
-
-fn split_stacks(group: Vec<Loose>, warnings: &mut Vec<DataWarning>) -> Vec<Stack> {
-    let mut stacks = Vec::new();
-    for (mut slices, name) in split_by_attribute(group) {
-        let Some(first) = slices.first() else { continue };
-        let normal = first.image.row.cross(&first.image.column);
-        let offset = |loose: &Loose| normal.dot(&loose.image.origin_mm.coords);
-        slices.sort_by(|a, b| offset(a).total_cmp(&offset(b)));
-        while !slices.is_empty() {
-            let (line, drift, rest) = on_one_line(slices);
-            let distinct = drop_same_position(line, warnings);
-            for slices in split_at_long_gaps(distinct) {
-                stacks.push(Stack { slices, name: name.clone(), drift });
-            }
-            slices = rest;
-        }
-    }
-    stacks
-}
-
-/// Where every position is held by several images, parts them by the first attribute that leaves
-/// no position twice (echo, phase, b-value, ...). Otherwise one part.
-fn split_by_attribute(group: Vec<Loose>) -> Vec<(Vec<Loose>, String)> {
-    let mut positions: Vec<f64> = group.iter().map(|loose| offset_mm(&loose.image)).collect();
-    positions.sort_by(f64::total_cmp);
-    let distinct = 1 + positions.windows(2).filter(|pair| pair[1] - pair[0] > SAME_POSITION_MM).count();
-    // A few duplicates are a fault of the data, not stacks of their own.
-    if group.len() < distinct + distinct.div_ceil(2).max(2) {
-        return vec![(group, String::new())];
-    }
-    for (key, word) in STACK_KEYS.iter().enumerate() {
-        let mut parts: BTreeMap<Option<&str>, Vec<f64>> = BTreeMap::new();
-        for loose in &group {
-            parts.entry(loose.image.stack[key].as_deref()).or_default().push(offset_mm(&loose.image));
-        }
-        let clean = parts.values_mut().all(|offsets| {
-            offsets.sort_by(f64::total_cmp);
-            offsets.windows(2).all(|pair| pair[1] - pair[0] > SAME_POSITION_MM)
-        });
-        // An attribute that differs from slice to slice (a time) tells nothing apart.
-        let few = parts.len() <= 2 * group.len().div_ceil(distinct);
-        if parts.len() > 1 && few && clean {
-            let mut split: BTreeMap<Option<String>, Vec<Loose>> = BTreeMap::new();
-            for loose in group {
-                split.entry(loose.image.stack[key].clone()).or_default().push(loose);
-            }
-            return split
-                .into_iter()
-                .map(|(value, part)| (part, format!("{word} {}", value.as_deref().unwrap_or("not stated"))))
-                .collect();
-        }
-    }
-    vec![(group, String::new())]
-}
-
-/// The slices whose origins lie on one line (the most of them), its drift per mm in the plane, and
-/// the others. `slices` is sorted and not empty.
-fn on_one_line(slices: Vec<Loose>) -> (Vec<Loose>, Vector3, Vec<Loose>) {
-    let reference = slices[0].image.clone();
-    let normal = reference.row.cross(&reference.column);
-    let foot = |loose: &Loose| {
-        let at = loose.image.origin_mm.coords;
-        at - normal * normal.dot(&at)
-    };
-    let tolerance_mm = 0.25 * reference.spacing_mm[0].min(reference.spacing_mm[1]);
-    let near = tolerance_mm.min(0.1);
-    let on_axis =
-        |origin: &Vector3| slices.iter().filter(|loose| (foot(loose) - origin).norm() <= near).count();
-    let middle = foot(&slices[slices.len() / 2]);
-    let candidates = [foot(&slices[0]), middle, foot(&slices[slices.len() - 1])];
-    let straight = candidates.into_iter().max_by_key(|origin| on_axis(origin)).unwrap_or(middle);
-    if 2 * on_axis(&straight) > slices.len() || slices.len() < 3 {
-        let (line, rest) =
-            slices.into_iter().partition::<Vec<_>, _>(|loose| (foot(loose) - straight).norm() <= near);
-        if !line.is_empty() {
-            return (line, Vector3::zeros(), rest);
-        }
-        return (rest, Vector3::zeros(), Vec::new());
-    }
-    // Tilted: the drift is the median over neighbours, so that single strays do not bend it.
-    let along = |loose: &Loose| normal.dot(&loose.image.origin_mm.coords);
-    let steps: Vec<Vector3> = slices
-        .windows(2)
-        .filter(|pair| along(&pair[1]) - along(&pair[0]) > SAME_POSITION_MM)
-        .map(|pair| (foot(&pair[1]) - foot(&pair[0])) / (along(&pair[1]) - along(&pair[0])))
-        .collect();
-    let drift = Vector3::from_fn(|axis, _| median(steps.iter().map(|step| step[axis]).collect()));
-    let starts: Vec<Vector3> = slices.iter().map(|loose| foot(loose) - drift * along(loose)).collect();
-    let start = Vector3::from_fn(|axis, _| median(starts.iter().map(|start| start[axis]).collect()));
-    let (line, rest) = slices
-        .into_iter()
-        .partition::<Vec<_>, _>(|loose| (foot(loose) - drift * along(loose) - start).norm() <= tolerance_mm);
-    if line.len() < 2 {
-        // No line at all: every image stands alone.
-        let mut all: Vec<Loose> = line.into_iter().chain(rest).collect();
-        let rest = all.split_off(1);
-        return (all, Vector3::zeros(), rest);
-    }
-    (line, drift, rest)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// Of slices at the same position keeps the one with the lowest instance number (then file name).
-fn drop_same_position(slices: Vec<Loose>, warnings: &mut Vec<DataWarning>) -> Vec<Loose> {
-    let mut kept: Vec<Loose> = Vec::with_capacity(slices.len());
-    for slice in slices {
-        let Some(last) = kept.last_mut() else {
-            kept.push(slice);
-            continue;
-        };
-        if offset_mm(&slice.image) - offset_mm(&last.image) > SAME_POSITION_MM {
-            kept.push(slice);
-            continue;
-        }
-        let order = |loose: &Loose| (loose.image.number.unwrap_or(i64::MAX), loose.path().to_owned());
-        let (keep, drop) =
-            if order(&slice) < order(last) { (slice, last.clone()) } else { (last.clone(), slice) };
-        let name = keep.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let message = format!("it lies at the same position as {name} in the same series; left out");
-        warnings.push(DataWarning::new(drop.path(), message));
-        *last = keep;
-    }
-    kept
-}
-
-fn split_at_long_gaps(slices: Vec<Loose>) -> Vec<Vec<Loose>> {
-    if slices.len() < 4 {
-        return vec![slices];
-    }
-    let gaps = slices.windows(2).map(|pair| offset_mm(&pair[1].image) - offset_mm(&pair[0].image)).collect();
-    let longest = LONGEST_GAP_STEPS * median(gaps);
-    let mut parts: Vec<Vec<Loose>> = Vec::new();
-    for slice in slices {
-        match parts.last_mut() {
-            Some(part)
-                if part
-                    .last()
-                    .is_some_and(|last| offset_mm(&slice.image) - offset_mm(&last.image) <= longest) =>
-            {
-                part.push(slice);
-            }
-            _ => parts.push(vec![slice]),
-        }
-    }
-    parts
-}
-
 /// The stacks of one Series Instance UID as series. A few strays beside a large stack are left out;
 /// larger others are series of their own.
 fn series_of(mut stacks: Vec<Stack>, warnings: &mut Vec<DataWarning>) -> Vec<SeriesEntry> {
@@ -270,27 +127,32 @@ fn series_of(mut stacks: Vec<Stack>, warnings: &mut Vec<DataWarning>) -> Vec<Ser
     for (n, stack) in stacks.into_iter().enumerate() {
         let count = stack.slices.len();
         let stray = n > 0 && stack.name.is_empty();
-        if stray && count <= 3 && most > 4 * count {
+        let gap = stack.gap.as_ref().map(|gap| {
+            format!("a gap of {:.2} mm lies between {} and {}", gap.mm, gap.between[0], gap.between[1])
+        });
+        if stray && are_strays(count, most) {
             for slice in &stack.slices {
-                let what = if slice.info.modality == modality {
-                    "it does not fit the other images of its series in orientation, size or position; left out".into()
-                } else {
+                let what = if slice.info.modality != modality {
                     format!(
                         "it is of modality {} in a series of {}; left out",
                         slice.info.modality.code(),
                         modality.code()
                     )
+                } else if let Some(gap) = &gap {
+                    format!("it does not fit the other images of its series: {gap}; left out")
+                } else {
+                    "it does not fit the other images of its series in orientation, size or position; left out".into()
                 };
                 warnings.push(DataWarning::new(slice.path(), what));
             }
             continue;
         }
         if stray {
-            let message = format!(
-                "this and {} more images do not fit the others of their series in orientation, size or position; \
-                 offered as a series of their own",
-                count - 1
-            );
+            let why = gap.unwrap_or_else(|| {
+                "they do not fit the others of their series in orientation, size or position".into()
+            });
+            let message =
+                format!("this and {} more images are offered as a series of their own: {why}", count - 1);
             warnings.push(DataWarning::new(stack.slices[0].path(), message));
         }
         match entry_of(stack) {
@@ -306,7 +168,7 @@ fn series_of(mut stacks: Vec<Stack>, warnings: &mut Vec<DataWarning>) -> Vec<Ser
 
 /// The series of a stack (not empty).
 fn entry_of(stack: Stack) -> Result<SeriesEntry, DataWarning> {
-    let Stack { slices, name, drift } = stack;
+    let Stack { slices, name, drift, .. } = stack;
     let path = common_path(&slices);
     let mut info = (*slices[0].info).clone();
     if !name.is_empty() {
@@ -340,20 +202,29 @@ fn entry_of(stack: Stack) -> Result<SeriesEntry, DataWarning> {
         missing: false,
     };
     let mut warnings = remarks_on(&images, &offsets, &plan, drift, &path);
-    let (slices, spacing, gaps) = match plan {
+    let (slices, spacing) = match plan {
         Layout::Even { planes, .. } => {
             let slices = planes_with_missing(&images, &offsets, &planes, &grid, plane, real);
             let spacing =
                 if slices.len() > images.len() { SliceSpacing::WithMissing } else { SliceSpacing::Even };
-            (slices, spacing, Vec::new())
+            (slices, spacing)
         }
         Layout::Uneven { gaps, .. } => {
-            let slices = images.iter().zip(&offsets).map(|(image, offset)| real(image, *offset)).collect();
-            (slices, SliceSpacing::Uneven, gaps)
+            let mut slices: Vec<Slice> =
+                images.iter().zip(&offsets).map(|(image, offset)| real(image, *offset)).collect();
+            for n in gaps.into_iter().rev() {
+                let ends = gap_planes(&offsets, n).into_iter().map(|at| {
+                    let origin_mm = images[n].origin_mm + (normal + drift) * (at - offsets[n]);
+                    Slice { plane: plane.at_offset(at), origin_mm, instance: None, missing: true }
+                });
+                let above = slices.split_off(n + 1);
+                slices.extend(ends.chain(above));
+            }
+            (slices, SliceSpacing::Uneven)
         }
     };
     let (unit, factor) = unit_of(&info, &images, &path, &mut warnings);
-    Ok(SeriesEntry { info, grid, slices, spacing, unit, path, warnings, images, gaps, factor })
+    Ok(SeriesEntry { info, grid, slices, spacing, unit, path, warnings, images, factor })
 }
 
 fn planes_with_missing(

@@ -83,6 +83,26 @@ fn uneven(offsets_mm: &[f64], gaps: &[f64], least: f64, median: f64) -> Layout {
     Layout::Uneven { step_mm: extent / (count - 1) as f64, count, gaps: holes }
 }
 
+/// Where a gap between slices n and n + 1 begins and ends: as far from each of the two as that is
+/// from its other neighbour, so that its slab reaches as far into the gap as to the other side. One
+/// offset where the two would meet.
+pub(super) fn gap_planes(offsets_mm: &[f64], n: usize) -> Vec<f64> {
+    let (low, high) = (offsets_mm[n], offsets_mm[n + 1]);
+    let gap = high - low;
+    let below = n.checked_sub(1).map(|before| low - offsets_mm[before]);
+    let above = offsets_mm.get(n + 2).map(|after| after - high);
+    let (below, above) = match (below, above) {
+        (Some(below), Some(above)) => (below, above),
+        (Some(one), None) | (None, Some(one)) => (one, one),
+        (None, None) => (gap / 2.0, gap / 2.0),
+    };
+    if below + above + 10.0 * SAME_POSITION_MM < gap {
+        vec![low + below, high - above]
+    } else {
+        vec![low + gap * below / (below + above)]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +151,12 @@ mod tests {
         assert_eq!((count, gaps.len()), (6, 0));
         let Layout::Uneven { gaps, .. } = layout(&[0.0, 3.0, 6.0, 13.0, 16.0]) else { panic!("even") };
         assert_eq!(gaps, vec![2]);
+    }
+
+    #[test]
+    fn a_gap_ends_a_usual_step_from_its_slices() {
+        assert_eq!(gap_planes(&[0.0, 3.0, 6.0, 20.0, 22.0], 2), [9.0, 18.0]);
+        assert_eq!(gap_planes(&[0.0, 10.0, 12.0], 0), [2.0, 8.0]);
+        assert_eq!(gap_planes(&[0.0, 5.0, 15.0, 20.0], 1), [10.0]);
     }
 }

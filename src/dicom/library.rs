@@ -18,6 +18,40 @@ pub struct Library {
     pub warnings: Vec<DataWarning>,
 }
 
+impl Library {
+    /// What names series `index` alone: its Series Instance UID, with `#1`, `#2`, ... behind it
+    /// where several series have that UID (stacks of one series, patients mixed up). `None` without
+    /// such a series.
+    #[must_use]
+    pub fn series_key(&self, index: usize) -> Option<String> {
+        let uid = &self.series.get(index)?.info.uid;
+        let same: Vec<usize> = self.with_uid(uid).collect();
+        let place = same.iter().position(|n| *n == index)?;
+        Some(if same.len() > 1 { format!("{uid}#{}", place + 1) } else { uid.to_string() })
+    }
+
+    /// The series that `key` names: as [`Self::series_key`] gives it, or the largest of those with a
+    /// plain UID.
+    #[must_use]
+    pub fn series_of_key(&self, key: &str) -> Option<usize> {
+        let largest = |uid: &str| {
+            self.with_uid(uid).max_by_key(|n| (self.series[*n].slice_count(), std::cmp::Reverse(*n)))
+        };
+        match key.split_once('#') {
+            None => largest(key),
+            Some((uid, place)) => {
+                let place = place.parse::<usize>().ok()?.checked_sub(1)?;
+                self.with_uid(uid).nth(place)
+            }
+        }
+    }
+
+    fn with_uid<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let series = self.series.iter().enumerate();
+        series.filter(move |(_, entry)| *entry.info.uid == *uid).map(|(n, _)| n)
+    }
+}
+
 /// How a series' slices lie along their normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SliceSpacing {
@@ -36,7 +70,8 @@ pub struct SeriesEntry {
     pub info: SeriesInfo,
     /// The grid of the volume that reading gives.
     pub grid: Grid,
-    /// The slices of the volume that reading gives, missing ones included.
+    /// The slices of the volume that reading gives, missing ones included; with uneven slices also
+    /// those that mark where a gap begins and ends.
     pub slices: Vec<Slice>,
     /// How the slices lie.
     pub spacing: SliceSpacing,
@@ -48,8 +83,6 @@ pub struct SeriesEntry {
     pub warnings: Vec<DataWarning>,
     /// The stored images, one for each slice that is not missing, in slice order.
     pub(super) images: Vec<Image>,
-    /// With uneven slices: the `n` for which nothing is interpolated between slices n and n + 1.
-    pub(super) gaps: Vec<usize>,
     /// What rescaled values are multiplied with to be in `unit`.
     pub(super) factor: f64,
 }
@@ -61,7 +94,8 @@ impl SeriesEntry {
         self.images.len()
     }
 
-    /// The number of slices that the series lacks.
+    /// The number of planes without a slice: slices that the series lacks, and, with uneven slices,
+    /// the two ends of each gap.
     #[must_use]
     pub fn missing_count(&self) -> usize {
         self.slices.iter().filter(|slice| slice.missing).count()

@@ -22,6 +22,7 @@ mod rtstruct_planes;
 mod rtstruct_read;
 mod rtstruct_write;
 mod scan;
+mod stacks;
 mod suv;
 
 pub use ct_write::{WriteCtError, write_ct_series};

@@ -61,7 +61,7 @@ pub enum ReadSeriesError {
 pub fn read_series(entry: &SeriesEntry, progress: &Progress) -> Result<ReadSeries, ReadSeriesError> {
     progress.set_step("Reading slices");
     let [columns, rows, planes] = entry.grid.dims();
-    let voxels = columns as u128 * rows as u128 * (planes + entry.images.len()) as u128;
+    let voxels = columns as u128 * rows as u128 * (planes + entry.slices.len()) as u128;
     if voxels * 4 > LARGEST_BYTES as u128 {
         return Err(ReadSeriesError::TooLarge { voxels, path: entry.path.clone() });
     }
@@ -201,7 +201,7 @@ fn finish<T: Target>(
         let [columns, rows, planes] = entry.grid.dims();
         let offsets: Vec<f64> = slices.iter().map(|slice| slice.plane.offset_mm()).collect();
         let step_mm = entry.grid.slice_normal().dot(&entry.grid.step_mm(2));
-        let even = resample(&reading.values, columns * rows, &offsets, &entry.gaps, step_mm, planes);
+        let even = resample(&reading.values, columns * rows, &offsets, step_mm, planes);
         (wrap(even), Some(Arc::new(wrap(reading.values))))
     } else {
         (wrap(reading.values), None)

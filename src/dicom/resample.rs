@@ -40,14 +40,12 @@ impl Sample for f32 {
 /// Values on `planes` planes, `step_mm` apart from the first of `offsets_mm` on, each of `len`
 /// voxels, interpolated linearly between the slices of `values`.
 ///
-/// Between slices n and n + 1 of `gaps` there is nothing: planes there are outside, but for those
-/// within half a step of a slice, which take that slice's values. Where one of two slices is outside
-/// the scan the nearer one decides.
+/// Where one of two slices is outside the scan the nearer one decides, so that nothing is bridged
+/// over slices that are missing.
 pub(super) fn resample<T: Sample>(
     values: &[T],
     len: usize,
     offsets_mm: &[f64],
-    gaps: &[usize],
     step_mm: f64,
     planes: usize,
 ) -> Vec<T> {
@@ -61,13 +59,6 @@ pub(super) fn resample<T: Sample>(
         let distance = offsets_mm[above] - offsets_mm[below];
         let slice = |n: usize| &values[n * len..(n + 1) * len];
         let t = if distance > 0.0 { ((at - offsets_mm[below]) / distance).clamp(0.0, 1.0) } else { 0.0 };
-        if gaps.contains(&below) {
-            let near = if t < 0.5 { below } else { above };
-            if (offsets_mm[near] - at).abs() <= step_mm / 2.0 {
-                target.copy_from_slice(slice(near));
-            }
-            return;
-        }
         #[expect(clippy::cast_possible_truncation, reason = "a weight")]
         let t = t as f32;
         for ((value, a), b) in target.iter_mut().zip(slice(below)).zip(slice(above)) {
@@ -91,21 +82,23 @@ mod tests {
 
     #[test]
     fn planes_between_slices_are_mixed_linearly() {
-        let even = resample(&[0_i16, 100, 300], 1, &[0.0, 2.0, 6.0], &[], 1.0, 7);
+        let even = resample(&[0_i16, 100, 300], 1, &[0.0, 2.0, 6.0], 1.0, 7);
         assert_eq!(even, [0, 50, 100, 150, 200, 250, 300]);
     }
 
     #[test]
     fn a_gap_is_not_bridged() {
-        let even = resample(&[1.0_f32, 2.0, 3.0], 1, &[0.0, 1.0, 5.0], &[1], 1.0, 6);
+        // Slices at 0, 1 and 6, missing ones a step into the gap from both sides.
+        let slices = [1.0_f32, 2.0, f32::NAN, f32::NAN, 3.0];
+        let even = resample(&slices, 1, &[0.0, 1.0, 2.0, 5.0, 6.0], 1.0, 7);
         assert_eq!(even[..2], [1.0, 2.0]);
-        assert!(even[2].is_nan() && even[3].is_nan() && even[4].is_nan());
-        assert!((even[5] - 3.0).abs() < 1e-6);
+        assert!(even[2..6].iter().all(|value| value.is_nan()));
+        assert!((even[6] - 3.0).abs() < 1e-6);
     }
 
     #[test]
     fn outside_is_not_mixed_into_values() {
-        let even = resample(&[OUTSIDE_I16, 100], 1, &[0.0, 4.0], &[], 1.0, 5);
+        let even = resample(&[OUTSIDE_I16, 100], 1, &[0.0, 4.0], 1.0, 5);
         assert_eq!(even, [OUTSIDE_I16, OUTSIDE_I16, 100, 100, 100]);
     }
 }

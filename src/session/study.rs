@@ -94,7 +94,7 @@ impl From<NiftiError> for OpenStudyError {
 impl Study {
     /// Opens images: DICOM files or folders (searched recursively), or one NIfTI file.
     ///
-    /// Of several series, `wanted` names one by its Series Instance UID; without it the choice is
+    /// Of several series, `wanted` names one by its [`Library::series_key`]; without it the choice is
     /// [`default_series`], and [`Study::choice`] says so.
     ///
     /// # Errors
@@ -195,19 +195,21 @@ fn choose(
         return Err(OpenStudyError::NoSeries { path });
     };
     if let Some(wanted) = wanted {
-        // Stacks of one series share its UID: the largest is meant.
-        let found = library
-            .series
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| *entry.info.uid == *wanted)
-            .max_by_key(|(n, entry)| (entry.slice_count(), std::cmp::Reverse(*n)));
-        return if let Some((n, _)) = found {
-            Ok((n, None))
-        } else {
-            let uids: Vec<&str> = library.series.iter().map(|entry| &*entry.info.uid).collect();
-            Err(OpenStudyError::UnknownSeries { wanted: wanted.to_owned(), available: uids.join(", "), path })
+        // Stacks of one series share its UID: a plain UID means the largest.
+        let Some(found) = library.series_of_key(wanted) else {
+            let keys: Vec<String> = (0..library.series.len()).filter_map(|n| library.series_key(n)).collect();
+            return Err(OpenStudyError::UnknownSeries {
+                wanted: wanted.to_owned(),
+                available: keys.join(", "),
+                path,
+            });
         };
+        let key = library.series_key(found).filter(|key| key != wanted);
+        let choice = key.map(|key| {
+            let slices = library.series[found].slice_count();
+            format!("several series have the UID {wanted}; opening {key}, with {slices} slices, the most")
+        });
+        return Ok((found, choice));
     }
     let entry = &library.series[default];
     let choice = (library.series.len() > 1).then(|| {
@@ -217,7 +219,7 @@ fn choose(
             entry.info.modality.code(),
             entry.info.description,
             entry.slice_count(),
-            entry.info.uid
+            library.series_key(default).unwrap_or_default()
         )
     });
     Ok((default, choice))

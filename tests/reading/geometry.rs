@@ -3,11 +3,12 @@
 use crate::builder::{Image, decimals, field, item, sequence, text};
 use crate::{assert_warned, read_only, scanned, whole};
 use delineo::dicom::SliceSpacing;
-use delineo::geometry::{Point3, Vector3};
-use delineo::patient::{OUTSIDE_I16, Volume};
+use delineo::geometry::{Plane, Point2, Point3, Polygon, Vector3, section};
+use delineo::patient::{OUTSIDE_I16, Roi, RoiId, RoiPlane, Volume};
 use dicom::core::VR;
 use dicom::dictionary_std::{tags, uids};
 use nalgebra::{Rotation3, Unit};
+use std::sync::Arc;
 use tempfile::tempdir;
 
 /// Every voxel of every slice has the value of its patient position, through the grid.
@@ -146,6 +147,89 @@ fn a_gap_of_an_uneven_series_is_not_bridged() {
     assert_warned(&read.warnings, "s2.dcm", "gap of 7.00 mm");
     assert_eq!(read.series.volume.value_at(Point3::new(-10.0, -20.0, 9.5)), None);
     assert!(read.series.volume.value_at(Point3::new(-10.0, -20.0, 3.0)).is_some());
+}
+
+#[test]
+fn slabs_beside_a_gap_of_an_uneven_series_do_not_cross_it() {
+    let folder = tempdir().unwrap();
+    for (n, z) in [0.0, 2.0, 4.0, 7.0, 30.0, 35.0, 40.0].into_iter().enumerate() {
+        Image::at_z(z).filled(field).write(folder.path(), &format!("s{n}.dcm"));
+    }
+    let library = scanned(folder.path());
+    let entry = &library.series[0];
+    assert_eq!((entry.spacing, entry.slice_count(), entry.missing_count()), (SliceSpacing::Uneven, 7, 2));
+    let volume = read_only(folder.path()).series.volume;
+    assert!(volume.is_resampled());
+    let slice = |z: f64| volume.slice_at(z, 0.01).unwrap();
+    assert!(volume.slices[slice(10.0)].missing && volume.slices[slice(25.0)].missing);
+    assert_eq!(volume.slab_of(slice(7.0)), (1.5, 1.5));
+    assert_eq!(volume.slab_of(slice(30.0)), (2.5, 2.5));
+    assert_eq!((volume.slice_thickness_mm(slice(7.0)), volume.slice_thickness_mm(slice(30.0))), (3.0, 5.0));
+    // A box on every slice: two pieces in the coronal view, and its volume without the gap.
+    let square = [(-9.0, -19.0), (-5.0, -19.0), (-5.0, -18.0), (-9.0, -18.0)];
+    let ring: Vec<Point2> = square.map(|(x, y)| Point2::new(x, y)).to_vec();
+    let mut roi = Roi::new(RoiId(1), 1, "Box", [0; 3]);
+    roi.planes = volume
+        .slices
+        .iter()
+        .filter(|slice| !slice.missing)
+        .map(|slice| {
+            let polygon = Polygon { outer: ring.clone(), holes: Vec::new() };
+            Arc::new(RoiPlane::new(slice.plane, slice.instance.clone(), vec![polygon]))
+        })
+        .collect();
+    let coronal = Plane::new(Point3::new(0.0, -18.5, 0.0), Vector3::x(), Vector3::z()).unwrap();
+    let slabs = roi.slabs(Some(&volume));
+    let rounded = |mm: f64| (mm * 1e6).round() / 1e6;
+    let mut pieces: Vec<(f64, f64)> = section::cut(&slabs, &coronal)
+        .iter()
+        .map(|piece| piece.bounds().map(|(low, high)| (rounded(low.y), rounded(high.y))).unwrap())
+        .collect();
+    pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(pieces, [(-1.0, 8.5), (27.5, 42.5)]);
+    assert!((roi.volume_cc(&volume) - 4.0 * (9.5 + 15.0) / 1000.0).abs() < 1e-9);
+    // Nor does the picture.
+    assert_eq!(volume.value_at(Point3::new(-10.0, -20.0, 20.0)), None);
+}
+
+#[test]
+fn parts_far_apart_on_one_grid_are_one_volume() {
+    let folder = tempdir().unwrap();
+    for n in (0..10).chain(28..40) {
+        Image::at_z(3.0 * f64::from(n)).filled(field).write(folder.path(), &format!("s{n:02}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 1);
+    assert_eq!((library.series[0].slice_count(), library.series[0].missing_count()), (22, 18));
+    assert_warned(&library.warnings, "s09.dcm", "18 slices are missing");
+}
+
+#[test]
+fn parts_far_apart_off_one_grid_are_two_series_with_the_gap_named() {
+    let folder = tempdir().unwrap();
+    for n in 0..12 {
+        let z = f64::from(n) * 3.0 + if n < 7 { 0.0 } else { 61.3 };
+        Image::at_z(z).filled(field).write(folder.path(), &format!("s{n:02}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 2);
+    assert_warned(&library.warnings, "s07.dcm", "a gap of 64.30 mm lies between s06.dcm and s07.dcm");
+}
+
+#[test]
+fn two_tilted_slices_are_one_volume() {
+    let folder = tempdir().unwrap();
+    let (sin, cos) = 0.25_f64.sin_cos();
+    for n in 0..2 {
+        let origin = Point3::new(-10.0, -20.0, 4.0 * f64::from(n));
+        Image::default()
+            .placed(Vector3::x(), Vector3::new(0.0, cos, -sin), origin)
+            .filled(field)
+            .write(folder.path(), &format!("s{n}"));
+    }
+    let volume = read_only(folder.path()).series.volume;
+    assert_eq!(volume.grid.dims(), [4, 3, 2]);
+    assert_field(&volume);
 }
 
 #[test]

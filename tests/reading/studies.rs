@@ -1,7 +1,8 @@
 //! Opening paths: which series, whose patient, the same images again.
 
 use crate::builder::{Image, field, text};
-use crate::{read_only, scanned};
+use crate::{assert_warned, read_only, scanned};
+use delineo::dicom::SeriesEntry;
 use delineo::formats::nifti::write_labels;
 use delineo::patient::{LabelMap, series_fingerprint};
 use delineo::progress::Progress;
@@ -136,4 +137,49 @@ fn names_are_read_in_their_character_set() {
             .write(folder.path(), "one.dcm");
         assert_eq!(read_only(folder.path()).series.info.patient.name, "Sørensen^Åse", "{set}");
     }
+}
+
+/// Slices 3 mm apart of one patient, under the series UID 1.2.3.4.
+fn write_patient(folder: &Path, id: &str, name: &str, study: &str, heights: std::ops::Range<u32>) {
+    for n in heights {
+        Image::at_z(f64::from(n) * 3.0)
+            .filled(field)
+            .with(text(tags::PATIENT_ID, VR::LO, id))
+            .with(text(tags::PATIENT_NAME, VR::PN, name))
+            .with(text(tags::STUDY_INSTANCE_UID, VR::UI, study))
+            .write(folder, &format!("{id}{name}{study}-{n:02}"));
+    }
+}
+
+#[test]
+fn two_patients_with_one_series_uid_are_two_series() {
+    for (a, b) in [(("P1", "A", "1.1"), ("P2", "A", "1.1")), (("", "A", "1.1"), ("", "B", "1.1"))] {
+        let folder = tempdir().unwrap();
+        write_patient(folder.path(), a.0, a.1, a.2, 0..5);
+        write_patient(folder.path(), b.0, b.1, b.2, 5..9);
+        let library = scanned(folder.path());
+        let counts: Vec<usize> = library.series.iter().map(SeriesEntry::slice_count).collect();
+        assert_eq!(counts, [5, 4]);
+        let first = format!("{}{}{}-05", b.0, b.1, b.2);
+        assert_warned(&library.warnings, &first, "another patient");
+        // Each can be opened by its key; the plain UID is the largest, and says so.
+        let wanted = open(folder.path(), Some("1.2.3.4#1")).unwrap();
+        assert_eq!((wanted.chosen, wanted.choice), (Some(0), None));
+        assert_eq!(open(folder.path(), Some("1.2.3.4#2")).unwrap().chosen, Some(1));
+        let plain = open(folder.path(), Some("1.2.3.4")).unwrap();
+        assert_eq!(plain.chosen, Some(0));
+        assert!(plain.choice.unwrap().contains("1.2.3.4#1"));
+        let unknown = open(folder.path(), Some("1.2.3.4#3")).unwrap_err().to_string();
+        assert!(unknown.contains("1.2.3.4#1, 1.2.3.4#2"), "{unknown}");
+    }
+}
+
+#[test]
+fn two_studies_with_one_series_uid_are_two_series() {
+    let folder = tempdir().unwrap();
+    write_patient(folder.path(), "P1", "A", "1.1", 0..3);
+    write_patient(folder.path(), "P1", "A", "1.2", 3..6);
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 2);
+    assert_warned(&library.warnings, "P1A1.2-03", "another study");
 }
