@@ -14,6 +14,7 @@ mod image;
 mod jpeg_ls;
 mod layout;
 mod library;
+mod nuclide;
 mod pixels;
 mod read_series;
 mod resample;

@@ -7,6 +7,7 @@
 //! reason; nothing is guessed.
 
 use super::attributes::Attributes;
+use super::nuclide::implausible_half_life;
 use crate::patient::Unit;
 use dicom::core::Tag;
 use dicom::dictionary_std::tags;
@@ -24,10 +25,14 @@ pub(super) struct PetFacts {
     pub weight_kg: Option<f64>,
     pub dose_bq: Option<f64>,
     pub half_life_s: Option<f64>,
+    /// What the file calls nuclide and pharmaceutical.
+    pub nuclide: String,
     /// When the injection began (`RadiopharmaceuticalStartDateTime`), seconds.
     pub injection: Option<f64>,
     /// The same by the time of day alone (`RadiopharmaceuticalStartTime`), seconds.
     pub injection_of_day: Option<f64>,
+    /// An injection moment on another clock than the images' times, which cannot be converted.
+    pub injection_on_other_clock: Option<String>,
     /// Series date and time, seconds.
     pub series: Option<f64>,
     /// Acquisition date and time, seconds.
@@ -59,6 +64,25 @@ impl PetFacts {
         let series_date = object.text(tags::SERIES_DATE);
         let acquisition_date = object.text(tags::ACQUISITION_DATE).or_else(|| series_date.clone());
         let moment = |date: Option<&str>, time: Option<String>| Some(days(date?)? + seconds_of_day(&time?)?);
+        let local_offset_s = object.text(tags::TIMEZONE_OFFSET_FROM_UTC).and_then(|text| offset_s(&text));
+        let local = |text: String| date_time(&text)?.local(local_offset_s);
+        let of_day = pharmaceutical
+            .and_then(|item| item.text(tags::RADIOPHARMACEUTICAL_START_TIME))
+            .and_then(|text| seconds_of_day(&text));
+        let stated = pharmaceutical.and_then(|item| item.text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME));
+        let start = stated.as_deref().and_then(date_time);
+        // The time of day beside it says whether the offset is that of the images' own clock.
+        let same_clock = |start: &DateTime| {
+            of_day.is_some_and(|of_day| (start.clock_s.rem_euclid(DAY_S) - of_day).abs() < 1.0)
+        };
+        let injection = start.and_then(|start| {
+            start.local(local_offset_s).or_else(|| same_clock(&start).then_some(start.clock_s))
+        });
+        let nuclide = pharmaceutical.map(|item| {
+            let code = item.first_item(tags::RADIONUCLIDE_CODE_SEQUENCE);
+            let meaning = code.map(|code| code.text_or_empty(tags::CODE_MEANING)).unwrap_or_default();
+            if meaning.is_empty() { item.text_or_empty(tags::RADIOPHARMACEUTICAL) } else { meaning }
+        });
         Self {
             units: object.text_or_empty(tags::UNITS),
             suv_type: object.text_or_empty(tags::SUV_TYPE),
@@ -67,16 +91,14 @@ impl PetFacts {
             weight_kg: positive(object.float(tags::PATIENT_WEIGHT)),
             dose_bq: positive(of(tags::RADIONUCLIDE_TOTAL_DOSE)),
             half_life_s: positive(of(tags::RADIONUCLIDE_HALF_LIFE)),
-            injection: pharmaceutical
-                .and_then(|item| item.text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME))
-                .and_then(|text| date_time(&text)),
-            injection_of_day: pharmaceutical
-                .and_then(|item| item.text(tags::RADIOPHARMACEUTICAL_START_TIME))
-                .and_then(|text| seconds_of_day(&text)),
+            nuclide: nuclide.unwrap_or_default(),
+            injection,
+            injection_of_day: of_day,
+            injection_on_other_clock: stated.filter(|_| start.is_some() && injection.is_none()),
             series: moment(series_date.as_deref(), object.text(tags::SERIES_TIME)),
             acquisition: moment(acquisition_date.as_deref(), object.text(tags::ACQUISITION_TIME))
-                .or_else(|| object.text(tags::ACQUISITION_DATE_TIME).and_then(|text| date_time(&text))),
-            ge_scan: private_text(object, 0x0009, "GEMS_PETD_01", 0x0D).and_then(|text| date_time(&text)),
+                .or_else(|| object.text(tags::ACQUISITION_DATE_TIME).and_then(local)),
+            ge_scan: private_text(object, 0x0009, "GEMS_PETD_01", 0x0D).and_then(local),
             frame_reference_ms: object.float(tags::FRAME_REFERENCE_TIME).filter(|v| v.is_finite()),
             frame_duration_ms: positive(object.float(tags::ACTUAL_FRAME_DURATION)),
             philips_suv: positive(private_number(object, 0x7053, "Philips PET Private Group", 0x00)),
@@ -105,25 +127,14 @@ pub(super) fn pet_scale(images: &[&PetFacts]) -> PetScale {
     let Some(first) = images.first() else {
         return stays(1.0, Unit::Arbitrary, "it holds no PET attributes");
     };
-    let differ = |a: &PetFacts| {
-        (&a.units, &a.decay_correction, a.weight_kg, a.dose_bq, a.half_life_s, a.injection)
-            != (
-                &first.units,
-                &first.decay_correction,
-                first.weight_kg,
-                first.dose_bq,
-                first.half_life_s,
-                first.injection,
-            )
-    };
     let stored = match first.units.as_str() {
         "BQML" => Unit::BqPerMl,
         "GML" => Unit::SuvBw,
         _ => Unit::Arbitrary,
     };
-    if images.iter().any(|image| differ(image)) {
-        let unit = if stored == Unit::SuvBw { Unit::Arbitrary } else { stored };
-        return stays(1.0, unit, "its images contradict each other in units, weight, dose or injection");
+    if let Some(what) = images.iter().find_map(|image| contradiction(first, image)) {
+        let unit = if stored == Unit::BqPerMl && what != "units" { stored } else { Unit::Arbitrary };
+        return stays(1.0, unit, &format!("its images contradict each other in {what}"));
     }
     match first.units.as_str() {
         "GML" => match first.suv_type.as_str() {
@@ -147,6 +158,32 @@ pub(super) fn pet_scale(images: &[&PetFacts]) -> PetScale {
         "" => stays(1.0, Unit::Arbitrary, "the file does not say their unit (Units is missing)"),
         other => stays(1.0, Unit::Arbitrary, &format!("their unit is {other}")),
     }
+}
+
+/// In what two images of a series contradict each other. What lies between images by nature
+/// (acquisition, frame times) is not compared.
+fn contradiction(a: &PetFacts, b: &PetFacts) -> Option<&'static str> {
+    let same = [
+        (a.units == b.units, "units"),
+        (a.suv_type == b.suv_type, "SUVType"),
+        (a.decay_correction == b.decay_correction, "DecayCorrection"),
+        (a.weight_kg == b.weight_kg, "the patient's weight"),
+        (a.dose_bq == b.dose_bq, "the injected dose"),
+        (a.half_life_s == b.half_life_s && a.nuclide == b.nuclide, "nuclide or half-life"),
+        (
+            a.injection == b.injection
+                && a.injection_of_day == b.injection_of_day
+                && a.injection_on_other_clock == b.injection_on_other_clock,
+            "the injection time",
+        ),
+        (a.series == b.series, "the series' time"),
+        (a.ge_scan == b.ge_scan, "GE's scan time (0009,100D)"),
+        (
+            a.philips_suv == b.philips_suv && a.philips_activity == b.philips_activity,
+            "Philips' private factors (7053,1000 and 7053,1009)",
+        ),
+    ];
+    same.into_iter().find_map(|(same, what)| (!same).then_some(what))
 }
 
 fn stays(factor: f64, unit: Unit, reason: &str) -> PetScale {
@@ -188,6 +225,9 @@ fn decayed_dose(images: &[&PetFacts]) -> Result<(f64, f64), String> {
         }
     }
     let weight_kg = first.weight_kg.ok_or("the patient's weight is missing (PatientWeight)")?;
+    if !(0.2..=400.0).contains(&weight_kg) {
+        return Err(format!("the patient's weight of {weight_kg} kg is implausible (PatientWeight; grams?)"));
+    }
     let dose_bq = first.dose_bq.ok_or("the injected dose is missing (RadionuclideTotalDose)")?;
     if dose_bq < 1e5 {
         return Err(format!("the injected dose of {dose_bq} Bq is implausible (MBq written as Bq?)"));
@@ -199,29 +239,54 @@ fn decayed_dose(images: &[&PetFacts]) -> Result<(f64, f64), String> {
         other => return Err(format!("they are not decay-corrected to scan start (DecayCorrection {other})")),
     }
     let half_life_s = first.half_life_s.ok_or("the half-life is missing (RadionuclideHalfLife)")?;
+    if let Some(reason) = implausible_half_life(half_life_s, &first.nuclide) {
+        return Err(reason);
+    }
     let scan = scan_start(images, half_life_s)?;
-    let injection = match (first.injection, first.injection_of_day) {
-        (Some(moment), _) => moment,
-        (None, Some(of_day)) => {
-            let day = (scan / DAY_S).floor() * DAY_S;
-            // Injected before midnight and scanned after it.
-            if day + of_day > scan { day + of_day - DAY_S } else { day + of_day }
-        }
-        (None, None) => {
-            return Err("the injection time is missing (RadiopharmaceuticalStartDateTime or -Time)".into());
-        }
-    };
+    let injection = injection_before(first, scan, half_life_s)?;
     let decay_s = scan - injection;
     if decay_s < 0.0 {
         return Err(format!("the injection lies {:.0} s after the scan's start", -decay_s));
     }
-    if decay_s > DAY_S.max(10.0 * half_life_s) {
+    if decay_s > MOST_HALF_LIVES * half_life_s {
         return Err(format!(
-            "injection and scan lie {:.1} hours apart, more than ten half-lives",
+            "injection and scan lie {:.1} hours apart, more than {MOST_HALF_LIVES} half-lives",
             decay_s / 3600.0
         ));
     }
     Ok((dose_bq * (-decay_s / half_life_s).exp2(), weight_kg))
+}
+
+/// When the injection began, for a scan that started at `scan`.
+///
+/// A time of day later than the scan's is the evening before only where that is likely: hours later
+/// on the clock, and few half-lives ago. A few minutes later are a contradiction instead.
+fn injection_before(facts: &PetFacts, scan: f64, half_life_s: f64) -> Result<f64, String> {
+    if let Some(text) = &facts.injection_on_other_clock {
+        return Err(format!(
+            "the injection time {text} has an offset from UTC, and the images do not tell theirs \
+             (TimezoneOffsetFromUTC)"
+        ));
+    }
+    if let Some(moment) = facts.injection {
+        return Ok(moment);
+    }
+    let of_day = facts
+        .injection_of_day
+        .ok_or("the injection time is missing (RadiopharmaceuticalStartDateTime or -Time)")?;
+    let injection = (scan / DAY_S).floor() * DAY_S + of_day;
+    let later_s = injection - scan;
+    if later_s <= 0.0 {
+        return Ok(injection);
+    }
+    let decay_s = DAY_S - later_s;
+    if later_s >= MIDNIGHT_LATER_S && decay_s < MIDNIGHT_HALF_LIVES * half_life_s {
+        return Ok(injection - DAY_S);
+    }
+    Err(format!(
+        "the injection's time of day lies {:.0} minutes after the scan's start, and its date is not stated",
+        later_s / 60.0
+    ))
 }
 
 /// The time that START refers to.
@@ -258,6 +323,12 @@ fn scan_start(images: &[&PetFacts], half_life_s: f64) -> Result<f64, String> {
 }
 
 const DAY_S: f64 = 86_400.0;
+/// After so many half-lives a thousandth of the dose is left: nobody scans that.
+const MOST_HALF_LIVES: f64 = 10.0;
+/// An injection before midnight is at least so much later on the clock than the scan after it,
+const MIDNIGHT_LATER_S: f64 = 12.0 * 3600.0;
+/// and lies fewer half-lives back than this.
+const MIDNIGHT_HALF_LIVES: f64 = 4.0;
 
 /// Seconds since an epoch of a DA text (`YYYYMMDD`, also `YYYY.MM.DD`).
 fn days(text: &str) -> Option<f64> {
@@ -286,12 +357,47 @@ fn seconds_of_day(text: &str) -> Option<f64> {
     Some(hours * 3600.0 + minutes * 60.0 + seconds + fraction)
 }
 
-/// Seconds since an epoch of a DT text with at least its hours; an offset from UTC is ignored, all
-/// of a file's times being local.
-fn date_time(text: &str) -> Option<f64> {
-    let local = text.split(['+', '-', '&']).next()?;
-    let (date, time) = local.split_at_checked(8)?;
-    Some(days(date)? + seconds_of_day(time)?)
+/// A DT text: what the clock showed, and how far that clock is ahead of UTC, where it says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct DateTime {
+    /// Seconds since an epoch.
+    clock_s: f64,
+    offset_s: Option<f64>,
+}
+
+impl DateTime {
+    /// The same moment by the clock of a data set that is `local_offset_s` ahead of UTC. Without an
+    /// offset of its own a time is of that clock; `None` when it cannot be told.
+    fn local(self, local_offset_s: Option<f64>) -> Option<f64> {
+        match (self.offset_s, local_offset_s) {
+            (None, _) => Some(self.clock_s),
+            (Some(own), Some(local)) => Some(self.clock_s - own + local),
+            (Some(_), None) => None,
+        }
+    }
+}
+
+/// A DT text with at least its hours (`YYYYMMDDHH[MM[SS[.F]]][&ZZXX]`).
+fn date_time(text: &str) -> Option<DateTime> {
+    let text = text.trim();
+    let end = text.find(['+', '-']).unwrap_or(text.len());
+    let (clock, offset) = text.split_at(end);
+    let (date, time) = clock.trim_end_matches('&').split_at_checked(8)?;
+    let offset_s = if offset.is_empty() { None } else { Some(offset_s(offset)?) };
+    Some(DateTime { clock_s: days(date)? + seconds_of_day(time)?, offset_s })
+}
+
+/// Seconds ahead of UTC of an offset (`+0100`, `-0530`).
+fn offset_s(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    let digits = text.strip_prefix(['+', '-'])?;
+    if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = digits.split_at(2);
+    let seconds = hours.parse::<f64>().ok()? * 3600.0 + minutes.parse::<f64>().ok()? * 60.0;
+    (seconds <= 14.0 * 3600.0).then_some(sign * seconds)
 }
 
 #[cfg(test)]
@@ -354,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_start_date_time_is_preferred_and_midnight_is_crossed() {
-        let exact = PetFacts { injection: date_time("20240305113000.00"), ..facts() };
+        let exact = PetFacts { injection: Some(date_time("20240305113000.00").unwrap().clock_s), ..facts() };
         assert_suv(&exact, factor_after(5400.0));
         let day = days("20240305").unwrap();
         let night = PetFacts {
@@ -371,7 +477,7 @@ mod tests {
         let day = days("20240305").unwrap();
         let late = PetFacts { series: Some(day + 15.0 * 3600.0), ..facts() };
         assert_stays(&late, Unit::BqPerMl, "SeriesTime");
-        let ge = PetFacts { ge_scan: date_time("20240305125000"), ..late };
+        let ge = PetFacts { ge_scan: Some(date_time("20240305125000").unwrap().clock_s), ..late };
         assert_suv(&ge, factor_after(3000.0));
     }
 
@@ -414,7 +520,7 @@ mod tests {
         assert_stays(&PetFacts { acquisition: None, ..facts() }, Unit::BqPerMl, "AcquisitionTime");
         let after = PetFacts { injection: Some(day + 14.0 * 3600.0), ..facts() };
         assert_stays(&after, Unit::BqPerMl, "after the scan");
-        let shifted = PetFacts { injection: date_time("20230305120000"), ..facts() };
+        let shifted = PetFacts { injection: Some(date_time("20230305120000").unwrap().clock_s), ..facts() };
         assert_stays(&shifted, Unit::BqPerMl, "half-lives");
     }
 
@@ -443,8 +549,77 @@ mod tests {
     }
 
     #[test]
+    fn an_injection_minutes_after_the_scan_is_no_injection_of_yesterday() {
+        let late = PetFacts { injection_of_day: seconds_of_day("130500"), ..facts() };
+        assert_stays(&late, Unit::BqPerMl, "5 minutes after the scan's start");
+        // Hours later on the clock, but seven half-lives before the scan.
+        let evening = PetFacts { injection_of_day: seconds_of_day("235900"), ..facts() };
+        assert_stays(&evening, Unit::BqPerMl, "after the scan's start");
+        // A nuclide of three days: a few minutes later is a contradiction, not a day before.
+        let zirconium = PetFacts { half_life_s: Some(282_300.0), nuclide: "89Zr".into(), ..late };
+        assert_stays(&zirconium, Unit::BqPerMl, "after the scan's start");
+    }
+
+    #[test]
+    fn more_than_ten_half_lives_are_refused() {
+        let day = days("20240305").unwrap();
+        let long_ago = PetFacts { injection: Some(day - 8.0 * 3600.0), ..facts() };
+        assert_stays(&long_ago, Unit::BqPerMl, "more than 10 half-lives");
+    }
+
+    #[test]
+    fn a_half_life_in_minutes_is_refused() {
+        assert_stays(&PetFacts { half_life_s: Some(109.8), ..facts() }, Unit::BqPerMl, "109.8 s");
+        let gallium = PetFacts { nuclide: "^68^Gallium".into(), ..facts() };
+        assert_stays(&gallium, Unit::BqPerMl, "gallium-68");
+    }
+
+    #[test]
+    fn a_weight_in_grams_is_refused() {
+        for weight_kg in [70_000.0, 0.07] {
+            let facts = PetFacts { weight_kg: Some(weight_kg), ..facts() };
+            assert_stays(&facts, Unit::BqPerMl, "implausible");
+        }
+    }
+
+    #[test]
+    fn offsets_from_utc_are_converted_or_refused() {
+        let start = date_time("20240305110000.00+0000").unwrap();
+        let clock = days("20240305").unwrap() + 11.0 * 3600.0;
+        assert_eq!(start, DateTime { clock_s: clock, offset_s: Some(0.0) });
+        assert_eq!(start.local(Some(3600.0)), Some(clock + 3600.0));
+        assert_eq!(start.local(None), None);
+        assert_eq!(date_time("20240305110000-0530").unwrap().offset_s, Some(-19_800.0));
+        assert_eq!(date_time("20240305110000+01"), None);
+        let other = PetFacts {
+            injection_on_other_clock: Some("20240305110000+0000".into()),
+            injection: None,
+            ..facts()
+        };
+        assert_stays(&other, Unit::BqPerMl, "offset from UTC");
+    }
+
+    #[test]
     fn images_that_contradict_each_other_are_not_scaled() {
-        let other = PetFacts { weight_kg: Some(80.0), ..facts() };
-        assert_eq!(pet_scale(&[&facts(), &other]).unit, Unit::BqPerMl);
+        type Change = fn(&mut PetFacts);
+        let changes: [(Change, &str); 8] = [
+            (|facts| facts.weight_kg = Some(80.0), "weight"),
+            (|facts| facts.injection_of_day = seconds_of_day("110000"), "injection time"),
+            (|facts| facts.series = facts.series.map(|series| series - 60.0), "series' time"),
+            (|facts| facts.ge_scan = facts.series, "GE's scan time"),
+            (|facts| facts.half_life_s = Some(4062.0), "half-life"),
+            (|facts| facts.suv_type = "LBM".into(), "SUVType"),
+            (|facts| facts.philips_activity = Some(2.0), "Philips"),
+            (|facts| facts.dose_bq = Some(340e6), "dose"),
+        ];
+        for (change, word) in changes {
+            let mut other = facts();
+            change(&mut other);
+            let scale = pet_scale(&[&facts(), &other]);
+            assert_eq!(scale.unit, Unit::BqPerMl, "{word}");
+            assert!(scale.remarks[0].contains(word), "{:?}", scale.remarks);
+        }
+        let counts = PetFacts { units: "CNTS".into(), ..facts() };
+        assert_eq!(pet_scale(&[&facts(), &counts]).unit, Unit::Arbitrary);
     }
 }

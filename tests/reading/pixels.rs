@@ -360,6 +360,41 @@ fn pet_without_a_weight_stays_in_becquerels() {
     assert!(warnings[0].contains("weight"), "{warnings:?}");
 }
 
+/// `image` with the injection moment as a DT text beside its time of day, and the images' offset.
+fn injected_at(moment: &str, of_day: &str, offset: Option<&str>) -> Image {
+    let mut image = pet("START");
+    image.extra.retain(|element| element.header().tag != tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE);
+    let dose = item(vec![
+        text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, moment),
+        text(tags::RADIOPHARMACEUTICAL_START_TIME, VR::TM, of_day),
+        decimals(tags::RADIONUCLIDE_TOTAL_DOSE, &[350e6]),
+        decimals(tags::RADIONUCLIDE_HALF_LIFE, &[6588.0]),
+    ]);
+    let image = image.with(sequence(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![dose]));
+    match offset {
+        Some(offset) => image.with(text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, offset)),
+        None => image,
+    }
+}
+
+#[test]
+fn an_injection_in_another_time_zone_is_converted_or_refused() {
+    let wanted = 5000.0 * 70_000.0 / (350e6 * 0.5_f64.powf(3600.0 / 6588.0));
+    for image in [
+        injected_at("20240305110000+0000", "120000", Some("+0100")),
+        // The time of day beside it shows that the offset is of the images' own clock.
+        injected_at("20240305120000+0100", "120000", None),
+        injected_at("20240305120000", "120000", None),
+    ] {
+        let (unit, value, warnings) = pet_value(&image);
+        assert_eq!(unit, Unit::SuvBw, "{warnings:?}");
+        assert!((f64::from(value) / wanted - 1.0).abs() < 1e-6, "{value} for {wanted}");
+    }
+    let (unit, _, warnings) = pet_value(&injected_at("20240305110000+0000", "120000", None));
+    assert_eq!(unit, Unit::BqPerMl);
+    assert!(warnings[0].contains("TimezoneOffsetFromUTC"), "{warnings:?}");
+}
+
 #[test]
 fn private_pet_attributes_are_found() {
     use dicom::core::Tag;
