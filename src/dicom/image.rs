@@ -94,7 +94,7 @@ pub(super) struct ParsedImages {
 /// The images of the file at `path`; an error is the sentence why it is left out.
 pub(super) fn parse_images(path: &Path, header: Header) -> Result<ParsedImages, String> {
     let object = &header.object;
-    let mut remarks = Vec::new();
+    let mut remarks = header.remarks;
     let info = series_info(object);
     if info.uid.is_empty() {
         return Err("it has no SeriesInstanceUID; left out".into());

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod attributes;
+mod charset;
 mod codec;
 mod ct_write;
 mod element;
@@ -25,6 +26,7 @@ mod rtstruct_write;
 mod scan;
 mod stacks;
 mod suv;
+mod walker;
 
 pub use ct_write::{WriteCtError, write_ct_series};
 pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, StructureSetEntry};

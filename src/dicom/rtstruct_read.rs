@@ -4,6 +4,7 @@
 //! goes out again with the same text. Positions and the frame of reference decide what belongs to
 //! the images; references to instances that are not here are no obstacle.
 
+use super::header::{HeaderError, read_header};
 use super::rtstruct::{StoredRoi, StoredSet};
 use super::rtstruct_planes::{Frame, planes_of};
 use super::rtstruct_write::{UNREVIEWED, described, is_same_patient};
@@ -11,7 +12,6 @@ use crate::patient::{
     Approval, Color, DataWarning, GenerationAlgorithm, Roi, RoiId, RoiType, Series, StructureSet, Uid,
 };
 use dicom::dictionary_std::{tags, uids};
-use dicom::object::OpenFileOptions;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -84,9 +84,16 @@ const COLORS: [Color; 8] = [
 /// When the file is no whole RT Structure Set, or none of its structures is in the series' frame
 /// of reference. ROIs in another frame than the rest are left out with a warning.
 pub fn read_rtstruct(path: &Path, series: Option<&Series>) -> Result<ReadRtstruct, ReadRtstructError> {
-    let object = OpenFileOptions::new()
-        .open_file(path)
-        .map_err(|error| ReadRtstructError::Unreadable { reason: chain(&error), path: path.to_owned() })?;
+    let header = read_header(path).map_err(|error| {
+        let reason = match error {
+            HeaderError::Truncated { tag: (group, element) } => {
+                format!("it is truncated: it ends in the middle of element ({group:04X},{element:04X})")
+            }
+            other => other.to_string(),
+        };
+        ReadRtstructError::Unreadable { reason, path: path.to_owned() }
+    })?;
+    let object = header.object;
     let modality = super::element::text(&object, tags::MODALITY);
     if super::element::text(&object, tags::SOP_CLASS_UID) != uids::RT_STRUCTURE_SET_STORAGE
         && modality != "RTSTRUCT"
@@ -98,7 +105,7 @@ pub fn read_rtstruct(path: &Path, series: Option<&Series>) -> Result<ReadRtstruc
     let cut_off = object.get(tags::RTROI_OBSERVATIONS_SEQUENCE).is_none();
     let mut stored = StoredSet::of_object(&object);
     drop(object);
-    let mut remarks = Vec::new();
+    let mut remarks = header.remarks;
     if cut_off && !stored.rois.is_empty() {
         remarks.push("the RT ROI Observations are missing: the file may have been cut off".to_owned());
     }
@@ -107,20 +114,6 @@ pub fn read_rtstruct(path: &Path, series: Option<&Series>) -> Result<ReadRtstruc
     let set = structure_set(stored, series, frame_of_reference_uid, &mut remarks);
     let warnings = remarks.into_iter().map(|message| DataWarning::new(path, message)).collect();
     Ok(ReadRtstruct { set, warnings })
-}
-
-/// An error and all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// The frame of reference of the set; leaves out ROIs that are in another than the images.

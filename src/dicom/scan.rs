@@ -76,7 +76,7 @@ pub fn scan(paths: &[PathBuf], progress: &Progress) -> Result<Library, ScanError
     progress.set_step("Reading headers");
     let done = AtomicUsize::new(0);
     let total = files.len();
-    let found: Vec<Found> = files
+    let found: Vec<(Found, Vec<DataWarning>)> = files
         .into_par_iter()
         .map(|path| {
             let found = look_at(path);
@@ -89,7 +89,8 @@ pub fn scan(paths: &[PathBuf], progress: &Progress) -> Result<Library, ScanError
     let mut library = Library::default();
     let mut loose = Vec::new();
     let mut foreign = 0;
-    for item in found {
+    for (item, remarks) in found {
+        warnings.extend(remarks);
         match item {
             Found::Foreign => foreign += 1,
             Found::Misnamed(warning) => {
@@ -97,10 +98,7 @@ pub fn scan(paths: &[PathBuf], progress: &Progress) -> Result<Library, ScanError
                 warnings.push(warning);
             }
             Found::Refused(warning) => warnings.push(warning),
-            Found::Images(images, remarks) => {
-                loose.extend(images);
-                warnings.extend(remarks);
-            }
+            Found::Images(images) => loose.extend(images),
             Found::StructureSet(entry) => library.structure_sets.push(*entry),
             Found::Dose(entry) => library.doses.push(*entry),
         }
@@ -191,42 +189,49 @@ enum Found {
     Misnamed(DataWarning),
     /// DICOM, but not usable.
     Refused(DataWarning),
-    Images(Vec<Loose>, Vec<DataWarning>),
+    Images(Vec<Loose>),
     StructureSet(Box<StructureSetEntry>),
     Dose(Box<DoseEntry>),
 }
 
-fn look_at(path: PathBuf) -> Found {
-    let header = match read_header(&path) {
+/// What the file is, and what is odd about it.
+fn look_at(path: PathBuf) -> (Found, Vec<DataWarning>) {
+    let mut header = match read_header(&path) {
         Ok(header) => header,
-        Err(HeaderError::NotDicom) if !is_named_as_dicom(&path) => return Found::Foreign,
+        Err(HeaderError::NotDicom) if !is_named_as_dicom(&path) => return (Found::Foreign, Vec::new()),
         Err(error @ HeaderError::NotDicom) => {
-            return Found::Misnamed(DataWarning::new(path, format!("it is {error}; left out")));
+            return (Found::Misnamed(DataWarning::new(path, format!("it is {error}; left out"))), Vec::new());
         }
-        Err(error) => return Found::Refused(DataWarning::new(path, format!("{error}; left out"))),
+        Err(error) => {
+            return (Found::Refused(DataWarning::new(path, format!("{error}; left out"))), Vec::new());
+        }
+    };
+    let about = |remarks: Vec<String>| -> Vec<DataWarning> {
+        remarks.into_iter().map(|remark| DataWarning::new(path.clone(), remark)).collect()
     };
     let object = &header.object;
     let class = object.text_or_empty(tags::SOP_CLASS_UID);
     let modality = object.text_or_empty(tags::MODALITY);
     if class == uids::RT_STRUCTURE_SET_STORAGE || modality == "RTSTRUCT" {
-        return Found::StructureSet(Box::new(structure_set(path, object)));
+        let entry = structure_set(path.clone(), object);
+        return (Found::StructureSet(Box::new(entry)), about(std::mem::take(&mut header.remarks)));
     }
     if class == uids::RT_DOSE_STORAGE || modality == "RTDOSE" {
-        return Found::Dose(Box::new(dose(path, object)));
+        let entry = dose(path.clone(), object);
+        return (Found::Dose(Box::new(entry)), about(std::mem::take(&mut header.remarks)));
     }
     if let Some(kind) = refused_kind(&header, &modality) {
-        return Found::Refused(DataWarning::new(path, format!("it is {kind}, not a scan; left out")));
+        let warning = DataWarning::new(path, format!("it is {kind}, not a scan; left out"));
+        return (Found::Refused(warning), Vec::new());
     }
     match parse_images(&path, header) {
         Ok(parsed) => {
             let info = Arc::new(parsed.info);
             let images =
                 parsed.images.into_iter().map(|image| Loose { info: Arc::clone(&info), image }).collect();
-            let remarks =
-                parsed.remarks.into_iter().map(|remark| DataWarning::new(path.clone(), remark)).collect();
-            Found::Images(images, remarks)
+            (Found::Images(images), about(parsed.remarks))
         }
-        Err(reason) => Found::Refused(DataWarning::new(path, reason)),
+        Err(reason) => (Found::Refused(DataWarning::new(path, reason)), Vec::new()),
     }
 }
 

@@ -17,6 +17,7 @@
 mod bad_input;
 mod builder;
 mod geometry;
+mod headers;
 mod pixels;
 mod real;
 mod studies;
