@@ -7,7 +7,7 @@ use super::suv::PetFacts;
 use crate::geometry::{Point3, Vector3};
 use crate::patient::{ImageInstance, Modality, PatientInfo, SeriesInfo, StudyInfo, Uid};
 use dicom::core::Tag;
-use dicom::dictionary_std::tags;
+use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,7 +166,15 @@ pub(super) fn parse_images(path: &Path, header: Header) -> Result<ParsedImages, 
         for (frame, item) in per_frame.iter().enumerate() {
             let groups = Groups { frame: Some(item), shared, object };
             let number = u32::try_from(frame + 1).map_err(|_| "it has too many frames; left out")?;
+            if is_localizer_frame(&groups) {
+                continue;
+            }
             images.push(one_image(&file, frame, instance(Some(number)), &groups, &mut remarks)?);
+        }
+        match frames - images.len() {
+            0 => {}
+            all if all == frames => return Err("it is a localizer image; left out".into()),
+            count => remarks.push(format!("{count} of its {frames} frames are localizers; left out")),
         }
     }
     remarks.dedup();
@@ -289,17 +297,30 @@ fn stack_keys(groups: &Groups) -> [Option<String>; STACK_KEYS.len()] {
         of(tags::MR_ECHO_SEQUENCE, tags::EFFECTIVE_ECHO_TIME),
         of(tags::MR_DIFFUSION_SEQUENCE, tags::DIFFUSION_B_VALUE),
         None,
-        of(tags::MR_IMAGE_FRAME_TYPE_SEQUENCE, tags::FRAME_TYPE)
-            .or_else(|| of(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE, tags::FRAME_TYPE)),
+        frame_type(groups),
         of(tags::FRAME_CONTENT_SEQUENCE, tags::STACK_ID),
         of(tags::CT_RECONSTRUCTION_SEQUENCE, tags::CONVOLUTION_KERNEL),
     ]
 }
 
+/// Frame Type of a frame of an enhanced image.
+fn frame_type(groups: &Groups) -> Option<String> {
+    groups.frame?;
+    [tags::MR_IMAGE_FRAME_TYPE_SEQUENCE, tags::CT_IMAGE_FRAME_TYPE_SEQUENCE, tags::PET_FRAME_TYPE_SEQUENCE]
+        .into_iter()
+        .find_map(|sequence| groups.group(sequence)?.text(tags::FRAME_TYPE))
+}
+
+fn is_localizer_frame(groups: &Groups) -> bool {
+    frame_type(groups).is_some_and(|text| names_localizer(&text))
+}
+
 fn is_localizer(object: &InMemDicomObject) -> bool {
-    object
-        .text(tags::IMAGE_TYPE)
-        .is_some_and(|text| text.split('\\').any(|term| matches!(term.trim(), "LOCALIZER" | "SCOUT")))
+    object.text(tags::IMAGE_TYPE).is_some_and(|text| names_localizer(&text))
+}
+
+fn names_localizer(image_type: &str) -> bool {
+    image_type.split('\\').any(|term| matches!(term.trim(), "LOCALIZER" | "SCOUT"))
 }
 
 fn sample_format(object: &InMemDicomObject) -> Result<SampleFormat, String> {
@@ -382,6 +403,19 @@ pub(super) fn patient_info(object: &InMemDicomObject) -> PatientInfo {
     }
 }
 
+/// Modality, or what the SOP class says where that is missing.
+pub(super) fn modality_code(object: &InMemDicomObject) -> String {
+    object.text(tags::MODALITY).unwrap_or_else(|| {
+        let code = match object.text_or_empty(tags::SOP_CLASS_UID).as_str() {
+            uids::CT_IMAGE_STORAGE | uids::ENHANCED_CT_IMAGE_STORAGE => "CT",
+            uids::MR_IMAGE_STORAGE | uids::ENHANCED_MR_IMAGE_STORAGE => "MR",
+            uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE | uids::ENHANCED_PET_IMAGE_STORAGE => "PT",
+            _ => "",
+        };
+        code.to_owned()
+    })
+}
+
 fn series_info(object: &InMemDicomObject) -> SeriesInfo {
     let equipment: Vec<String> = [tags::MANUFACTURER, tags::MANUFACTURER_MODEL_NAME]
         .into_iter()
@@ -399,7 +433,7 @@ fn series_info(object: &InMemDicomObject) -> SeriesInfo {
             referring_physician: object.text_or_empty(tags::REFERRING_PHYSICIAN_NAME),
         },
         uid: uid(object, tags::SERIES_INSTANCE_UID),
-        modality: Modality::from_code(&object.text_or_empty(tags::MODALITY)),
+        modality: Modality::from_code(&modality_code(object)),
         description: object.text_or_empty(tags::SERIES_DESCRIPTION),
         number: object.integer(tags::SERIES_NUMBER).and_then(|n| i32::try_from(n).ok()),
         frame_of_reference_uid: object.text(tags::FRAME_OF_REFERENCE_UID).map(Into::into),

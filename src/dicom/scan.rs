@@ -3,7 +3,7 @@
 use super::assemble::{Loose, assemble};
 use super::attributes::Attributes;
 use super::header::{Header, HeaderError, read_header};
-use super::image::{parse_images, patient_info, uid};
+use super::image::{modality_code, parse_images, patient_info, uid};
 use super::library::{DoseEntry, Library, RoiEntry, StructureSetEntry};
 use crate::patient::{DataWarning, Modality};
 use crate::progress::{Cancelled, Progress};
@@ -211,7 +211,7 @@ fn look_at(path: PathBuf) -> (Found, Vec<DataWarning>) {
     };
     let object = &header.object;
     let class = object.text_or_empty(tags::SOP_CLASS_UID);
-    let modality = object.text_or_empty(tags::MODALITY);
+    let modality = modality_code(object);
     if class == uids::RT_STRUCTURE_SET_STORAGE || modality == "RTSTRUCT" {
         let entry = structure_set(path.clone(), object);
         return (Found::StructureSet(Box::new(entry)), about(std::mem::take(&mut header.remarks)));
@@ -249,7 +249,9 @@ fn refused_kind(header: &Header, modality: &str) -> Option<String> {
             let name = if modality.is_empty() { "unknown modality" } else { modality };
             Some(format!("an object of {name} without pixels"))
         }
-        _ => None,
+        "CT" | "MR" | "PT" => None,
+        "" => Some("an image without Modality".into()),
+        other => Some(format!("an image of modality {other}")),
     }
 }
 

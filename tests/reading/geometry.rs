@@ -233,6 +233,27 @@ fn two_tilted_slices_are_one_volume() {
 }
 
 #[test]
+fn other_modalities_with_a_position_are_left_out_by_name() {
+    let folder = tempdir().unwrap();
+    for n in 0..3 {
+        Image::at_z(f64::from(n)).filled(field).write(folder.path(), &format!("s{n}.dcm"));
+    }
+    for modality in ["OT", "US", "CR", "NM"] {
+        let image = Image { modality, series_uid: format!("1.9.{}", modality.len()), ..Image::at_z(1.0) };
+        image.write(folder.path(), &format!("{modality}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series.len(), 1);
+    for modality in ["OT", "US", "CR", "NM"] {
+        assert_warned(
+            &library.warnings,
+            &format!("{modality}.dcm"),
+            &format!("an image of modality {modality}"),
+        );
+    }
+}
+
+#[test]
 fn a_tilted_gantry_shears_the_grid() {
     let folder = tempdir().unwrap();
     // Slices tilted by about 15 degrees, the table moving along z.
@@ -363,6 +384,37 @@ fn an_enhanced_multi_frame_image_is_a_series() {
     assert_eq!(frames, [Some(2), Some(3), Some(1), Some(4)]);
     assert_eq!(scanned(folder.path()).series[0].path, path);
     assert_eq!(read.warnings, []);
+
+    // Deflated as a whole, every frame is found in it.
+    let deflated = tempdir().unwrap();
+    let transfer_syntax = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+    Image { transfer_syntax, ..whole_image.clone() }.write(deflated.path(), "deflated.dcm");
+    assert_field(&read_only(deflated.path()).series.volume);
+
+    // A frame that says so is a localizer, not a slice.
+    let scout = tempdir().unwrap();
+    let mut with_scout = whole_image.clone();
+    let kind = |name: &str| {
+        let kind = format!("ORIGINAL\\PRIMARY\\{name}\\NONE");
+        let kind = item(vec![text(tags::FRAME_TYPE, VR::CS, &kind)]);
+        sequence(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE, vec![kind])
+    };
+    let named: Vec<_> = whole_image.extra[2]
+        .items()
+        .unwrap()
+        .iter()
+        .zip(["LOCALIZER", "VOLUME", "VOLUME", "VOLUME"])
+        .map(|(frame, name)| {
+            let mut frame = frame.clone();
+            frame.put(kind(name));
+            frame
+        })
+        .collect();
+    with_scout.extra[2] = sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, named);
+    with_scout.write(scout.path(), "scout.dcm");
+    let library = scanned(scout.path());
+    assert_eq!(library.series[0].slice_count(), 3);
+    assert_warned(&library.warnings, "scout.dcm", "1 of its 4 frames are localizers");
 
     // Without positions it is refused by name.
     let other = tempdir().unwrap();
