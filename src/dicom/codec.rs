@@ -4,7 +4,7 @@
 //! decoded here.
 //! What the stream says of its size is compared with the header before a decoder sees it.
 
-use super::header::{EXPLICIT_VR_BIG_ENDIAN, PixelLocation};
+use super::header::{EXPLICIT_VR_BIG_ENDIAN, PixelLocation, inflate_data_set};
 use super::image::ImageFile;
 use super::jpeg_ls;
 use dicom::dictionary_std::uids;
@@ -12,8 +12,11 @@ use dicom::encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom::encoding::transfer_syntax::TransferSyntaxIndex as _;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a transfer syntax stores samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,21 +73,56 @@ pub(super) fn unsupported(transfer_syntax: &str) -> String {
     )
 }
 
+/// Data sets that were inflated already: a deflated file of many frames is inflated once.
+#[derive(Debug, Default)]
+pub(super) struct Inflated(Mutex<HashMap<PathBuf, Arc<Vec<u8>>>>);
+
+impl Inflated {
+    fn of(&self, file: &ImageFile) -> Result<Arc<Vec<u8>>, String> {
+        let inflate = || inflate_data_set(&file.path).map(Arc::new).map_err(|error| error.to_string());
+        if file.frames == 1 {
+            return inflate();
+        }
+        // Others that want the same file wait here rather than inflate it too.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inflated) = known.get(&file.path) {
+            return Ok(Arc::clone(inflated));
+        }
+        let inflated = inflate()?;
+        known.insert(file.path.clone(), Arc::clone(&inflated));
+        Ok(inflated)
+    }
+}
+
 /// The samples of frame `frame`, little endian, `file.frame_bytes()` bytes.
 ///
 /// # Errors
 /// A sentence why not.
-pub(super) fn decode_frame(file: &ImageFile, frame: usize) -> Result<Vec<u8>, String> {
+pub(super) fn decode_frame(file: &ImageFile, frame: usize, inflated: &Inflated) -> Result<Vec<u8>, String> {
     let storage = storage(&file.transfer_syntax).ok_or_else(|| unsupported(&file.transfer_syntax))?;
     let needed = file.frame_bytes();
     match (&file.pixels, storage) {
         (PixelLocation::Native { offset, .. }, Storage::Deflated) => {
-            let inflated = super::header::inflate_data_set(&file.path).map_err(|error| error.to_string())?;
+            let inflated = inflated.of(file)?;
             let start = usize::try_from(*offset).ok().and_then(|start| start.checked_add(frame * needed));
             start
                 .and_then(|start| inflated.get(start..start.checked_add(needed)?))
                 .map(<[u8]>::to_vec)
                 .ok_or_else(|| "its pixel data is truncated".into())
+        }
+        (PixelLocation::Native { offset, length, big_endian_words: true }, _)
+            if file.format.bits_allocated == 8 =>
+        {
+            // Whole words, of which the frame may begin and end with a half.
+            let start = frame * needed;
+            let low = start - start % 2;
+            let mut words = vec![0; (start + needed).next_multiple_of(2) - low];
+            if *length < (low + words.len()) as u64 {
+                return Err("its pixel data is truncated".into());
+            }
+            read_at(file, offset + low as u64, &mut words)?;
+            words.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.reverse());
+            Ok(words[start - low..start - low + needed].to_vec())
         }
         (PixelLocation::Native { offset, .. }, _) => {
             let mut samples = vec![0; needed];
@@ -425,5 +463,36 @@ mod tests {
         let sentence = unsupported("1.2.840.10008.1.2.4.110");
         assert!(sentence.contains("1.2.840.10008.1.2.4.110") && sentence.contains("convert"), "{sentence}");
         assert!(is_supported("1.2.840.10008.1.2.1"));
+    }
+
+    #[test]
+    fn a_deflated_file_of_many_frames_is_inflated_once() {
+        use crate::dicom::image::SampleFormat;
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deflated");
+        let syntax = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+        let mut bytes = [&[0_u8; 128][..], &b"DICM\x02\0\x10\0UI\x16\0"[..], syntax.as_bytes()].concat();
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&[1, 2, 3, 4]).unwrap();
+        bytes.extend(encoder.finish().unwrap());
+        std::fs::write(&path, bytes).unwrap();
+        let file = |frames| ImageFile {
+            path: path.clone(),
+            transfer_syntax: syntax.to_owned(),
+            pixels: PixelLocation::Native { offset: 0, length: 4, big_endian_words: false },
+            frames,
+            rows: 1,
+            columns: 1,
+            format: SampleFormat { bits_allocated: 16, bits_stored: 16, shift: 0, signed: false },
+            padding: None,
+            pet: None,
+        };
+        let inflated = Inflated::default();
+        let (first, second) = (inflated.of(&file(2)).unwrap(), inflated.of(&file(2)).unwrap());
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(decode_frame(&file(2), 1, &inflated), Ok(vec![3, 4]));
+        // A file of one frame is not kept.
+        assert!(!Arc::ptr_eq(&inflated.of(&file(1)).unwrap(), &first));
     }
 }

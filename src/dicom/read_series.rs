@@ -1,6 +1,6 @@
 //! Reads the pixels of a series, in parallel, straight into its volume.
 
-use super::codec::{self, Storage};
+use super::codec::{self, Inflated, Storage};
 use super::header::PixelLocation;
 use super::image::Image;
 use super::library::{SeriesEntry, SliceSpacing};
@@ -91,11 +91,21 @@ struct Reading<T> {
 /// A value type that raw samples can be converted to.
 trait Target: Sample {
     /// Converts frame `image` into `values`; false when a value does not fit.
-    fn fill(image: &Image, conversion: &Conversion, values: &mut [Self]) -> Result<bool, String>;
+    fn fill(
+        image: &Image,
+        conversion: &Conversion,
+        inflated: &Inflated,
+        values: &mut [Self],
+    ) -> Result<bool, String>;
 }
 
 impl Target for i16 {
-    fn fill(image: &Image, conversion: &Conversion, values: &mut [Self]) -> Result<bool, String> {
+    fn fill(
+        image: &Image,
+        conversion: &Conversion,
+        inflated: &Inflated,
+        values: &mut [Self],
+    ) -> Result<bool, String> {
         let file = &image.file;
         if let PixelLocation::Native { offset, .. } = file.pixels
             && codec::storage(&file.transfer_syntax) == Some(Storage::Native { big_endian: false })
@@ -106,15 +116,20 @@ impl Target for i16 {
             codec::read_at(file, start, bytemuck::cast_slice_mut(values))?;
             return Ok(conversion.convert_in_place(values));
         }
-        let raw = codec::decode_frame(file, image.frame)?;
+        let raw = codec::decode_frame(file, image.frame, inflated)?;
         check_size(&raw, image)?;
         Ok(conversion.whole_values(&raw, values))
     }
 }
 
 impl Target for f32 {
-    fn fill(image: &Image, conversion: &Conversion, values: &mut [Self]) -> Result<bool, String> {
-        let raw = codec::decode_frame(&image.file, image.frame)?;
+    fn fill(
+        image: &Image,
+        conversion: &Conversion,
+        inflated: &Inflated,
+        values: &mut [Self],
+    ) -> Result<bool, String> {
+        let raw = codec::decode_frame(&image.file, image.frame, inflated)?;
         check_size(&raw, image)?;
         conversion.values(&raw, values);
         Ok(true)
@@ -138,6 +153,7 @@ impl<T: Target> Reading<T> {
         let mut images = entry.images.iter().zip(conversions);
         let sources: Vec<_> =
             entry.slices.iter().map(|slice| if slice.missing { None } else { images.next() }).collect();
+        let inflated = Inflated::default();
         let done = AtomicUsize::new(0);
         let fits = AtomicBool::new(true);
         #[expect(clippy::cast_precision_loss, reason = "a fraction for display")]
@@ -154,7 +170,7 @@ impl<T: Target> Reading<T> {
                     }
                     // A value that did not fit ends the reading: it starts again as fractions.
                     Some(_) if !fits.load(Ordering::Relaxed) => None,
-                    Some((image, conversion)) => match T::fill(image, conversion, target) {
+                    Some((image, conversion)) => match T::fill(image, conversion, &inflated, target) {
                         Ok(fitting) => {
                             if !fitting {
                                 fits.store(false, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use crate::{assert_warned, fractional, read_only, scanned, whole};
 use delineo::dicom::{ReadSeriesError, read_series};
 use delineo::patient::{OUTSIDE_I16, Unit, Voxels};
 use delineo::progress::Progress;
-use dicom::core::VR;
+use dicom::core::{DataElement, PrimitiveValue, VR};
 use dicom::dictionary_std::{tags, uids};
 use std::path::Path;
 use std::process::Command;
@@ -105,6 +105,25 @@ fn uncompressed_transfer_syntaxes() {
         let image = Image { transfer_syntax, ..reference.clone() };
         assert_eq!(values_of(&image), wanted, "{transfer_syntax}");
     }
+}
+
+#[test]
+fn eight_bit_samples_in_big_endian_words_keep_their_order() {
+    let wanted: Vec<u16> = (0..15).map(|n| n * 7).collect();
+    let image = Image {
+        transfer_syntax: "1.2.840.10008.1.2.2",
+        size: [5, 3],
+        bits: (8, 8, 7),
+        signed: false,
+        cells: wanted.clone(),
+        ..Image::default()
+    };
+    let mut bytes: Vec<u8> = wanted.iter().map(|value| value.to_le_bytes()[0]).collect();
+    bytes.push(0);
+    let words: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let pixels = DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into()));
+    let voxels = values_of(&image.with(pixels));
+    assert_eq!(whole(&voxels).iter().map(|value| value.cast_unsigned()).collect::<Vec<_>>(), wanted);
 }
 
 #[test]
