@@ -1,7 +1,7 @@
 //! `delineo info`: what lies in files and folders, and what is odd about it.
 
 use super::bar::with_bar;
-use crate::dicom::{DoseEntry, Library, SeriesEntry, SliceSpacing, StructureSetEntry, scan};
+use crate::dicom::{DoseEntry, Library, SliceSpacing, StructureSetEntry, scan};
 use crate::formats::nifti::{self, ReadImage};
 use crate::patient::{DataWarning, Series};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 fn library_json(library: &Library) -> Value {
     json!({
-        "series": library.series.iter().map(series_json).collect::<Vec<_>>(),
+        "series": (0..library.series.len()).map(|index| series_json(library, index)).collect::<Vec<_>>(),
         "structure_sets": library.structure_sets.iter().map(structure_set_json).collect::<Vec<_>>(),
         "doses": library.doses.iter().map(dose_json).collect::<Vec<_>>(),
         "warnings": warnings_json(&library.warnings),
@@ -59,13 +59,15 @@ fn warnings_json(warnings: &[DataWarning]) -> Value {
     warnings.iter().map(|warning| json!({"path": warning.path, "message": warning.message})).collect()
 }
 
-fn series_json(entry: &SeriesEntry) -> Value {
+fn series_json(library: &Library, index: usize) -> Value {
+    let entry = &library.series[index];
     let info = &entry.info;
     let [columns, rows, _] = entry.grid.dims();
     let [row, column] = entry.orientation();
     let orientation: Vec<f64> = row.iter().chain(column.iter()).map(|cosine| tidy(*cosine)).collect();
     let mut value = json!({
         "series_uid": &*info.uid,
+        "series_key": library.series_key(index),
         "study_uid": info.study.uid,
         "patient_id": info.patient.id,
         "modality": info.modality.code(),
@@ -172,7 +174,7 @@ fn nifti_json(read: &ReadImage, path: &Path) -> Value {
 fn print_library(library: &Library) {
     let mut patient = None;
     let mut study = None;
-    for entry in &library.series {
+    for (index, entry) in library.series.iter().enumerate() {
         let info = &entry.info;
         if patient != Some(&info.patient.id) {
             patient = Some(&info.patient.id);
@@ -199,7 +201,7 @@ fn print_library(library: &Library) {
             entry.slice_count(),
             entry.unit.label()
         );
-        outln!("      series {}", info.uid);
+        outln!("      series {}", library.series_key(index).unwrap_or_default());
         outln!("      frame of reference {}", info.frame_of_reference_uid.as_deref().unwrap_or("-"));
         outln!("      {}", entry.path.display());
     }

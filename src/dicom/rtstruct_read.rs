@@ -7,7 +7,7 @@
 use super::header::{HeaderError, read_header};
 use super::rtstruct::{StoredRoi, StoredSet};
 use super::rtstruct_planes::{Frame, planes_of};
-use super::rtstruct_write::{UNREVIEWED, described, is_same_patient};
+use super::rtstruct_write::{UNREVIEWED, is_same_patient};
 use crate::patient::{
     Approval, Color, DataWarning, GenerationAlgorithm, Roi, RoiId, RoiType, Series, StructureSet, Uid,
 };
@@ -188,11 +188,9 @@ fn refers_to(stored: &StoredSet, series: &Series) -> bool {
 fn check_references(stored: &StoredSet, series: Option<&Series>, remarks: &mut Vec<String>) {
     if let Some(series) = series {
         if !is_same_patient(&stored.patient, &series.info.patient) {
-            remarks.push(format!(
-                "the structures belong to patient {} and the images to patient {}: they cannot be exported on these images",
-                described(&stored.patient),
-                described(&series.info.patient)
-            ));
+            let text = "the structures and the images belong to different patients (by ID, name or birth date): \
+                        they cannot be exported on these images";
+            remarks.push(text.to_owned());
         }
         let has_instances = series.volume.slices.iter().any(|slice| slice.instance.is_some());
         if has_instances && !stored.rois.is_empty() && !refers_to(stored, series) {

@@ -52,14 +52,10 @@ pub struct WrittenRtstruct {
 pub enum WriteRtstructError {
     /// The set belongs to someone else than the images.
     #[error(
-        "the structures belong to patient {set} and the images to patient {series}: not exported; \
-         open the images that the structures were drawn on: {}", path.display()
+        "the structures and the images belong to different patients (by ID, name or birth date): \
+         not exported; open the images that the structures were drawn on: {}", path.display()
     )]
     PatientMismatch {
-        /// The set's patient.
-        set: String,
-        /// The series' patient.
-        series: String,
         /// The target.
         path: PathBuf,
     },
@@ -143,11 +139,7 @@ pub fn write_rtstruct(
 /// The frame of reference that set and series share.
 fn agreed_frame(set: &StructureSet, series: &Series, path: &Path) -> Result<Uid, WriteRtstructError> {
     if !is_same_patient(&set.patient, &series.info.patient) {
-        return Err(WriteRtstructError::PatientMismatch {
-            set: described(&set.patient),
-            series: described(&series.info.patient),
-            path: path.to_owned(),
-        });
+        return Err(WriteRtstructError::PatientMismatch { path: path.to_owned() });
     }
     let own = set.frame_of_reference_uid.as_ref();
     let of_images = series.info.frame_of_reference_uid.as_ref();
@@ -186,7 +178,7 @@ pub(crate) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
     same && !(names_differ && birth_dates_differ)
 }
 
-/// A patient in an error message.
+/// A patient for the window; never for the command line, whose messages end in logs.
 pub(crate) fn described(info: &PatientInfo) -> String {
     let id = if info.id.trim().is_empty() { "(no ID)" } else { info.id.trim() };
     let note = if info.synthetic { ", synthetic" } else { "" };
