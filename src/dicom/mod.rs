@@ -29,6 +29,7 @@ pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, Struc
 pub use read_series::{ReadSeries, ReadSeriesError, read_series};
 pub use rtstruct_read::{ReadRtstruct, ReadRtstructError, read_rtstruct};
 pub use rtstruct_write::{WriteRtstructError, WriteRtstructOptions, WrittenRtstruct, write_rtstruct};
+pub(crate) use rtstruct_write::{described, is_same_patient};
 pub use scan::{ScanError, modality_rank, scan};
 
 /// The Implementation Class UID of files written here.

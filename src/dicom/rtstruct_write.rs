@@ -172,7 +172,7 @@ fn agreed_frame(set: &StructureSet, series: &Series, path: &Path) -> Result<Uid,
 
 /// Whether both are one person: the same ID, or where there is no ID the same name (and not a
 /// phantom with a person), and not another name and another birth date at once.
-pub(super) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
+pub(crate) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
     let name = |info: &PatientInfo| {
         let words: Vec<_> = info.name.split(['^', ' ', '=']).filter(|word| !word.is_empty()).collect();
         words.join(" ").to_lowercase()
@@ -187,7 +187,7 @@ pub(super) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
 }
 
 /// A patient in an error message.
-pub(super) fn described(info: &PatientInfo) -> String {
+pub(crate) fn described(info: &PatientInfo) -> String {
     let id = if info.id.trim().is_empty() { "(no ID)" } else { info.id.trim() };
     let note = if info.synthetic { ", synthetic" } else { "" };
     if info.name.trim().is_empty() {

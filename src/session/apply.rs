@@ -14,18 +14,18 @@ use std::sync::Arc;
 const SLICE_TOLERANCE_MM: f64 = 0.1;
 
 /// A copy of the structure set that collects what is done to it.
-struct Draft {
-    set: StructureSet,
+pub(super) struct Draft {
+    pub(super) set: StructureSet,
     stamp: u64,
     next_roi: u64,
     changes: Vec<Change>,
-    notes: Vec<String>,
-    select: Option<RoiId>,
+    pub(super) notes: Vec<String>,
+    pub(super) select: Option<RoiId>,
 }
 
 impl Draft {
     /// Does a change that is made from the draft's own state, so it always fits.
-    fn make(&mut self, change: Change) {
+    pub(super) fn make(&mut self, change: Change) {
         let step = Edit { name: String::new(), changes: vec![change] };
         if step.apply(&mut self.set, self.stamp).is_ok() {
             self.changes.extend(step.changes);
@@ -41,7 +41,7 @@ impl Draft {
         }
     }
 
-    fn insert(&mut self, index: usize, mut roi: Roi) -> RoiId {
+    pub(super) fn insert(&mut self, index: usize, mut roi: Roi) -> RoiId {
         roi.id = RoiId(self.next_roi);
         self.next_roi += 1;
         let id = roi.id;
@@ -49,7 +49,7 @@ impl Draft {
         id
     }
 
-    fn remove(&mut self, roi: RoiId) {
+    pub(super) fn remove(&mut self, roi: RoiId) {
         if let Some(index) = self.set.rois.iter().position(|own| own.id == roi) {
             self.make(Change::Remove { index, roi: Arc::clone(&self.set.rois[index]) });
         }
@@ -101,7 +101,7 @@ impl Draft {
         }
     }
 
-    fn name_for(&self, wanted: &str) -> String {
+    pub(super) fn name_for(&self, wanted: &str) -> String {
         if self.set.roi_named(wanted).is_none() {
             return wanted.to_owned();
         }
@@ -226,7 +226,7 @@ impl Session {
             }
             Command::CopyFromSlice { roi, slice, from } => self.work_out_copy(roi, slice, from, draft),
             Command::ImportStructureSet(set) => self.work_out_import(*set, draft),
-            Command::AddProposals { rois, model } => Ok(self.work_out_proposals(rois, &model, draft)),
+            Command::AddProposals { rois, model } => self.work_out_proposals(rois, &model, draft),
             Command::AcceptProposals { rois } => self.work_out_accept(&rois, draft),
             Command::AcceptAllProposals => {
                 let all: Vec<RoiId> = self.proposals().map(|roi| roi.id).collect();
@@ -312,73 +312,6 @@ impl Session {
         Ok(format!("Copy from slice {} on {}", from.word(), roi.name))
     }
 
-    fn work_out_import(&self, set: StructureSet, draft: &mut Draft) -> Result<String, Refusal> {
-        let ours = &self.series().info;
-        if !set.patient.id.is_empty() && !ours.patient.id.is_empty() && set.patient.id != ours.patient.id {
-            return Err(Refusal::OtherPatient { theirs: set.patient.id, ours: ours.patient.id.clone() });
-        }
-        if let (Some(theirs), Some(ours)) = (&set.frame_of_reference_uid, &ours.frame_of_reference_uid)
-            && theirs != ours
-        {
-            return Err(Refusal::OtherFrameOfReference);
-        }
-        let title = format!("Open structure set {}", set.label).trim_end().to_owned();
-        let into_empty = self.set.rois.is_empty();
-        if into_empty {
-            let before = Box::new(super::Heading::of(&self.set));
-            let mut after = Box::new(super::Heading::of(&set));
-            // What the file leaves open, the images say.
-            after.patient = before.patient.clone();
-            after.series_uid.clone_from(&before.series_uid);
-            after.frame_of_reference_uid.clone_from(&before.frame_of_reference_uid);
-            draft.make(Change::Heading { before, after });
-        }
-        for roi in set.rois {
-            let mut roi = Arc::unwrap_or_clone(roi);
-            if !into_empty {
-                roi.name = draft.name_for(&roi.name);
-                if draft.set.rois.iter().any(|own| own.number == roi.number) {
-                    roi.number = draft.set.free_number();
-                }
-            }
-            let id = draft.insert(draft.set.rois.len(), roi);
-            draft.select.get_or_insert(id);
-        }
-        Ok(title)
-    }
-
-    fn work_out_proposals(&self, rois: Vec<Roi>, model: &str, draft: &mut Draft) -> String {
-        for mut roi in rois {
-            roi.approval = Approval::Proposal;
-            roi.generation = crate::patient::GenerationAlgorithm::Automatic;
-            roi.locked = false;
-            roi.number = draft.set.free_number();
-            if roi.description.is_empty() {
-                model.clone_into(&mut roi.description);
-            }
-            let planes = roi.planes.len();
-            roi.planes.retain(|plane| !self.is_missing(plane));
-            if roi.planes.len() < planes {
-                draft.notes.push(format!("{}: nothing was proposed on missing slices.", roi.name));
-            }
-            let untouched = draft.set.rois.iter().position(|own| {
-                own.name == roi.name && own.is_proposal() && !own.locked && own.generation == roi.generation
-            });
-            let beside = draft.set.rois.iter().rposition(|own| own.name == roi.name).map(|at| at + 1);
-            let index = if let Some(index) = untouched {
-                draft.remove(draft.set.rois[index].id);
-                index
-            } else {
-                if draft.set.rois.iter().any(|own| own.name == roi.name && own.is_proposal()) {
-                    roi.name = draft.name_for(&roi.name);
-                }
-                beside.unwrap_or(draft.set.rois.len())
-            };
-            draft.insert(index, roi);
-        }
-        format!("Contours from {model}")
-    }
-
     fn work_out_accept(&self, rois: &[RoiId], draft: &mut Draft) -> Result<String, Refusal> {
         let mut names = Vec::new();
         let mut refused = None;
@@ -433,7 +366,7 @@ impl Session {
     }
 
     /// Whether contours may be put on a plane: there must be an image slice, and it must be there.
-    fn drawable(&self, plane: &RoiPlane) -> Result<(), Refusal> {
+    pub(super) fn drawable(&self, plane: &RoiPlane) -> Result<(), Refusal> {
         let slices = &self.series().volume.slices;
         let slice = slices.iter().find(|slice| slice.plane.coincides(&plane.plane, SLICE_TOLERANCE_MM));
         match slice {
@@ -441,10 +374,6 @@ impl Session {
             Some(slice) if slice.missing => Err(Refusal::MissingSlice),
             Some(_) => Ok(()),
         }
-    }
-
-    fn is_missing(&self, plane: &RoiPlane) -> bool {
-        self.drawable(plane) == Err(Refusal::MissingSlice)
     }
 }
 

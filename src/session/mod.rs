@@ -12,6 +12,7 @@ mod command;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod history;
+mod intake;
 pub mod jobs;
 pub mod journal;
 mod keep;

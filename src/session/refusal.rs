@@ -44,13 +44,18 @@ pub enum Refusal {
     #[error("There is no proposal.")]
     NoProposal,
     /// The structure set is of another patient.
-    #[error("The structure set belongs to patient {theirs}, the images to {ours}. It was not opened.")]
+    #[error(
+        "The structure set belongs to patient {theirs}, the images to {ours}. It was not opened. Open the images it was drawn on, or, if both are one person, correct the patient in the file."
+    )]
     OtherPatient {
-        /// Patient ID of the structure set.
+        /// ID and name of the structure set's patient.
         theirs: String,
-        /// Patient ID of the images.
+        /// ID and name of the images' patient.
         ours: String,
     },
+    /// No contour that a model proposed lies on the open images.
+    #[error("What {0} proposed lies on no slice of these images. Nothing was added; run it again on them.")]
+    OtherImages(String),
     /// The structure set is in another frame of reference.
     #[error("The structure set is in another frame of reference than the images. It was not opened.")]
     OtherFrameOfReference,

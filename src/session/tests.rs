@@ -161,19 +161,10 @@ fn a_foreign_structure_set_is_taken_whole_or_refused() {
     let other = session_with(axial_series(), &["Heart", "Liver"]);
     let mut set = other.structures().clone();
     set.label = "Planning".to_owned();
-    for (edit, refusal) in [
-        (true, Refusal::OtherPatient { theirs: "P2".to_owned(), ours: "P1".to_owned() }),
-        (false, Refusal::OtherFrameOfReference),
-    ] {
-        let mut foreign = set.clone();
-        if edit {
-            foreign.patient.id = "P2".to_owned();
-        } else {
-            foreign.frame_of_reference_uid = Some("2.25.9".into());
-        }
-        let refused = session.apply(Command::ImportStructureSet(Box::new(foreign))).unwrap_err();
-        assert_eq!(refused, refusal);
-    }
+    let mut foreign = set.clone();
+    foreign.frame_of_reference_uid = Some("2.25.9".into());
+    let refused = session.apply(Command::ImportStructureSet(Box::new(foreign))).unwrap_err();
+    assert_eq!(refused, Refusal::OtherFrameOfReference);
     session.apply(Command::ImportStructureSet(Box::new(set.clone()))).unwrap();
     assert_eq!((session.structures().label.as_str(), session.structures().rois.len()), ("Planning", 2));
     assert_eq!(session.undo_name(), Some("Open structure set Planning"));
@@ -186,6 +177,75 @@ fn a_foreign_structure_set_is_taken_whole_or_refused() {
     session.undo().unwrap();
     session.undo().unwrap();
     assert_eq!((session.structures().label.as_str(), session.structures().rois.len()), ("Delineo", 0));
+}
+
+#[test]
+fn a_structure_set_of_another_person_is_refused_as_its_export_would_be() {
+    let mut series = axial_series();
+    series.info.patient.birth_date = "19600229".to_owned();
+    let own = session_with(series.clone(), &["Heart"]).structures().clone();
+    let import = |series: &Series, id: &str, name: &str, birth_date: &str| {
+        let mut set = own.clone();
+        set.patient.id = id.to_owned();
+        set.patient.name = name.to_owned();
+        set.patient.birth_date = birth_date.to_owned();
+        session_with(series.clone(), &[]).apply(Command::ImportStructureSet(Box::new(set)))
+    };
+    let mut nameless = series.clone();
+    nameless.info.patient.id.clear();
+    import(&series, "P1", "Test^Anna", "19600229").unwrap();
+    import(&series, "P1", "Wed^Anna", "19600229").unwrap();
+    import(&nameless, "P1", "Test^Anna", "").unwrap();
+    for (series, id, name, birth_date) in [
+        (&series, "P2", "Test^Anna", "19600229"),
+        (&series, "P1", "Else^Someone", "19990101"),
+        (&series, "", "Else^Someone", ""),
+        (&nameless, "P1", "Else^Someone", ""),
+    ] {
+        let refused = import(series, id, name, birth_date).unwrap_err();
+        assert!(matches!(refused, Refusal::OtherPatient { .. }), "{refused}");
+        assert!(refused.to_string().contains("correct the patient in the file"), "{refused}");
+    }
+}
+
+#[test]
+fn a_structure_set_without_a_frame_of_reference_is_taken_with_a_note() {
+    let mut set = session_with(axial_series(), &["Heart"]).structures().clone();
+    let mut session = session_with(axial_series(), &[]);
+    let frame = session.structures().frame_of_reference_uid.clone();
+    let stated = session.apply(Command::ImportStructureSet(Box::new(set.clone()))).unwrap();
+    assert!(stated.notes.is_empty(), "{stated:?}");
+    session.undo().unwrap();
+    set.frame_of_reference_uid = None;
+    let applied = session.apply(Command::ImportStructureSet(Box::new(set))).unwrap();
+    assert!(applied.notes[0].contains("no frame of reference"), "{applied:?}");
+    assert_eq!(session.structures().frame_of_reference_uid, frame);
+}
+
+#[test]
+fn proposals_made_for_other_images_are_left_out_and_named() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut shifted = axial_series();
+    for slice in &mut Arc::make_mut(&mut shifted.volume).slices {
+        slice.plane = slice.plane.at_offset(slice.plane.offset_mm() + 1.0);
+    }
+    let (own, steps) = (Series::clone(session.series()), session.history().done());
+    let refused = session.apply(proposals(&shifted, &["Heart", "Liver"])).unwrap_err();
+    assert_eq!(refused, Refusal::OtherImages("head-neck 0.1.0".to_owned()));
+    assert_eq!((session.history().done(), session.proposals().count()), (steps, 0));
+
+    // Some lie on the images' own slices, some do not, some on no slice that is there.
+    let Command::AddProposals { mut rois, model } = proposals(&own, &["Heart", "Lung_L"]) else { return };
+    rois[0].planes.push(Arc::new(plane_on(&shifted, 7, vec![square(0.0, 0.0, 10.0)])));
+    rois[1].planes = vec![Arc::new(plane_on(&shifted, 7, vec![square(0.0, 0.0, 10.0)]))];
+    let applied = session.apply(Command::AddProposals { rois, model }).unwrap();
+    let names: Vec<_> = session.proposals().map(|roi| (roi.name.as_str(), roi.planes.len())).collect();
+    assert_eq!(names, [("Heart", 3)]);
+    assert_eq!(
+        applied.notes,
+        ["Heart", "Lung_L"]
+            .map(|name| format!("{name}: left out on 1 plane, where these images have no slice."))
+    );
 }
 
 #[test]
