@@ -6,9 +6,13 @@
 mod act;
 mod dialogs;
 mod exporting;
+mod leaving;
 mod opening;
 mod proposing;
+mod reading;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod workstation;
 
 pub use setup::{Hook, Next, NoWindow, RunOptions, run};

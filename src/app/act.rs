@@ -2,6 +2,7 @@
 
 use super::Workstation;
 use super::dialogs::{Answer, Wanted};
+use super::leaving::Leaving;
 use crate::patient::Approval;
 use crate::render::{Interpolation, WindowPreset};
 use crate::session::preferences::{Preferences, Theme};
@@ -9,7 +10,7 @@ use crate::session::{Command, Neighbour, Refusal};
 use crate::tools::{ToolEvent, ToolKind, ViewPlane};
 use crate::ui::Request;
 use crate::ui::actions::Action;
-use crate::ui::state::{Fold, Naming, Overlay, Place};
+use crate::ui::state::{Fold, Leave, Naming, Overlay, Place};
 use crate::ui::views::ViewsState;
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ impl Workstation {
             Request::ShowSecond(uid) => self.show_second(&uid),
             Request::Resume(index) => self.resume(index),
             Request::ResumeFound(yes) => self.answer_resume(yes),
+            Request::Leave(answer) => self.answer_leave(answer),
             Request::ReadStructures(path) => self.read_structures(path),
             Request::Propose(model) => self.propose(&model),
             Request::Export { path, replace } => self.export(path, replace),
@@ -41,6 +43,9 @@ impl Workstation {
 
     fn ask(&mut self, wanted: Wanted) {
         let Some(ctx) = self.ctx.clone() else { return };
+        if wanted == Wanted::Export && !self.dialogs.is_open() {
+            self.export_asked_for = self.session_number;
+        }
         let suggested = (wanted == Wanted::Export).then(|| PathBuf::from(self.state.export_path.text.trim()));
         self.dialogs.ask(wanted, suggested, move || ctx.request_repaint());
     }
@@ -50,6 +55,9 @@ impl Workstation {
         let Some((wanted, answer)) = self.dialogs.poll() else { return };
         match (wanted, answer) {
             (Wanted::Folder | Wanted::Files, Answer::Chosen(paths)) => self.open(paths, None),
+            (Wanted::Export, Answer::Chosen(_)) if self.export_asked_for != self.session_number => {
+                self.state.toasts.attention("Nothing was exported: the study was closed meanwhile.");
+            }
             (Wanted::Export, Answer::Chosen(paths)) => {
                 if let Some(path) = paths.into_iter().next() {
                     self.state.export_path.text = path.display().to_string();
@@ -156,10 +164,7 @@ impl Workstation {
             Action::OpenFiles => self.ask(Wanted::Files),
             Action::OpenSample => self.open_sample(None),
             _ if self.session.is_none() => {}
-            Action::CloseStudy => {
-                self.close_session();
-                self.look_around();
-            }
+            Action::CloseStudy => self.leave(Leaving::Study),
             Action::ChooseSeries => self.state.overlay = Some(Overlay::Series),
             Action::Export | Action::GoExport => {
                 self.go(Place::Export);
@@ -205,8 +210,10 @@ impl Workstation {
     /// Esc: drops the stroke, closes what is open, or goes back to the crosshair.
     fn never_mind(&mut self) {
         if let Some(overlay) = self.state.overlay.take() {
-            if matches!(overlay, Overlay::Resume(_)) {
-                self.answer_resume(true);
+            match overlay {
+                Overlay::Resume(_) => self.answer_resume(true),
+                Overlay::Unsaved { .. } => self.answer_leave(Leave::Stay),
+                _ => {}
             }
             return;
         }
@@ -448,7 +455,7 @@ impl Workstation {
         }
     }
 
-    fn quit(&mut self) {
+    pub(super) fn quit(&self) {
         if let Some(ctx) = &self.ctx {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
         }

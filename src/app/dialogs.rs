@@ -54,6 +54,11 @@ impl Dialogs {
         }
     }
 
+    /// Whether a dialog is open.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// The answer, once.
     pub fn poll(&mut self) -> Option<(Wanted, Answer)> {
         let (wanted, receiver) = self.open.as_ref()?;

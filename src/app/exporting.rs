@@ -1,17 +1,37 @@
-//! Writing the RTSTRUCT: once every edit is on disk, on a thread of its own.
+//! Writing the RTSTRUCT on a thread of its own, once every edit is on disk.
+//!
+//! What goes into the file is settled when the person asks: edits made while it is written are no
+//! part of the export and count as changes since.
 
 use super::Workstation;
+use super::leaving::EXPORT;
 use super::opening::capitalised;
-use super::workstation::{Message, PendingExport};
+use super::workstation::Message;
 use crate::dicom::{WriteRtstructError, WriteRtstructOptions, write_rtstruct};
-use crate::session::JournalStatus;
+use crate::patient::{Series, StructureSet};
+use crate::progress::Progress;
+use crate::session::{Exportable, Flushing};
 use crate::ui::state::Overlay;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What became of an export.
+pub(super) struct Exported {
+    pub path: PathBuf,
+    /// The number of the session that it is of.
+    pub session: u64,
+    /// The session's revision in the file.
+    pub revision: u64,
+    /// The proposals that are not in the file.
+    pub left_out: Vec<String>,
+    /// Warnings, or why nothing was written.
+    pub result: Result<Vec<String>, String>,
+}
+
 impl Workstation {
-    /// Asks for an export; an existing file is asked about first.
+    /// Exports the structures as they are now; an existing file is asked about first.
     pub(super) fn export(&mut self, path: PathBuf, replace: bool) {
+        let Some(session) = &self.session else { return };
         let path = with_ending(path);
         if path.is_dir() {
             self.state
@@ -23,39 +43,24 @@ impl Workstation {
             self.state.overlay = Some(Overlay::Replace(path));
             return;
         }
-        self.pending_export = Some(PendingExport { path, replace });
-    }
-
-    /// Starts the pending export when the journal has everything.
-    pub(super) fn export_when_saved(&mut self) {
-        let Some(session) = &self.session else {
-            self.pending_export = None;
-            return;
-        };
-        // A journal that fails says so by itself; the contours must get out all the same.
-        if self.pending_export.is_none() || session.journal_status() == JournalStatus::Saving {
+        if self.jobs.running_for(EXPORT).is_some() {
+            self.state.toasts.attention("The last export is still being written. Export again after it.");
             return;
         }
-        let Some(PendingExport { path, replace }) = self.pending_export.take() else { return };
-        let set = session.exportable().set;
-        let series = Arc::clone(session.series());
-        self.jobs.start("export", "Exporting RTSTRUCT", move |_| {
-            let options = WriteRtstructOptions { force: replace, ..WriteRtstructOptions::default() };
-            let written = write_rtstruct(&set, &series, &path, &options);
-            Message::Exported(
-                path,
-                written
-                    .map(|written| written.warnings)
-                    .map_err(|error: WriteRtstructError| error.to_string()),
-            )
+        let Exportable { set, left_out, revision } = session.exportable();
+        let (series, flushing) = (Arc::clone(session.series()), session.start_flush());
+        let session = self.session_number;
+        self.jobs.start(EXPORT, "Exporting RTSTRUCT", move |progress| {
+            let result = write(&set, &series, &path, replace, flushing, progress);
+            Message::Exported(Box::new(Exported { path, session, revision, left_out, result }))
         });
     }
 
-    pub(super) fn exported(&mut self, path: PathBuf, result: Result<Vec<String>, String>) {
+    pub(super) fn exported(&mut self, exported: Exported) {
+        let Exported { path, session, revision, left_out, result } = exported;
+        let is_written = result.is_ok();
         match result {
             Ok(warnings) => {
-                let left_out =
-                    self.session.as_ref().map(|session| session.exportable().left_out).unwrap_or_default();
                 let mut text = format!("Exported to {}.", path.display());
                 if !left_out.is_empty() {
                     text += " Left out, because not accepted: ";
@@ -66,18 +71,41 @@ impl Workstation {
                 for warning in warnings {
                     self.state.toasts.attention(capitalised(&warning));
                 }
-                if let Some(session) = self.session.as_mut()
-                    && let Err(error) = session.record_export(&path)
-                {
-                    self.state
-                        .toasts
-                        .error("The export could not be noted in the journal.", Some(error.to_string()));
+                if let Some(own) = self.session.as_mut().filter(|_| session == self.session_number) {
+                    if let Err(error) = own.record_export(&path, revision) {
+                        let text = "The export could not be noted in the journal.";
+                        self.state.toasts.error(text, Some(error.to_string()));
+                    }
+                    self.desk.exported_to = Some(path);
                 }
-                self.desk.exported_to = Some(path);
             }
             Err(why) => self.state.toasts.error(format!("Nothing was exported. {}", capitalised(&why)), None),
         }
+        self.leave_after_export(is_written);
     }
+}
+
+/// Waits for the edits to be on disk and writes the file. A journal that fails holds nothing up: the
+/// contours must get out all the same.
+fn write(
+    set: &StructureSet,
+    series: &Series,
+    path: &Path,
+    replace: bool,
+    flushing: Option<Flushing>,
+    progress: &Progress,
+) -> Result<Vec<String>, String> {
+    progress.set_step("Waiting for the disk");
+    let unsaved = flushing.and_then(|flushing| flushing.wait().err());
+    progress.check().map_err(|_| "It was stopped".to_owned())?;
+    progress.set_step("Writing");
+    let options = WriteRtstructOptions { force: replace, ..WriteRtstructOptions::default() };
+    let written = write_rtstruct(set, series, path, &options);
+    let mut warnings = written.map_err(|error: WriteRtstructError| error.to_string())?.warnings;
+    if let Some(error) = unsaved {
+        warnings.push(format!("the file holds edits that the journal does not have yet: {error}"));
+    }
+    Ok(warnings)
 }
 
 fn with_ending(path: PathBuf) -> PathBuf {

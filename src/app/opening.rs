@@ -1,53 +1,17 @@
 //! Reading scans and structure sets into the window.
 
 use super::Workstation;
+use super::leaving::Leaving;
+use super::reading::{OpenStudyFailure, Opened, build_sample, found, opened_on, read};
 use super::workstation::{Around, Message};
-use crate::dicom::{Library, ReadRtstruct, SeriesEntry, read_rtstruct, scan};
-use crate::patient::{DataWarning, LabelMap, Series, series_fingerprint};
-use crate::phantom;
-use crate::progress::Progress;
-use crate::session::study::{OpenStudyError, Study};
-use crate::session::{self, Command, Resumable, Session};
-use crate::ui::GpuViews;
+use crate::dicom::{Library, ReadRtstruct, SeriesEntry, read_rtstruct};
+use crate::patient::Series;
+use crate::session::study::Study;
+use crate::session::{Command, Resumable, Session};
 use crate::ui::state::{Overlay, Place, SeriesLine};
 use crate::ui::views::ViewsState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The seed of the sample patient in the window.
-const SAMPLE_SEED: u64 = phantom::DEFAULT_SEED;
-
-/// A scan that was read, with what lay beside it.
-pub(super) struct Opened {
-    pub series: Arc<Series>,
-    pub library: Library,
-    pub warnings: Vec<DataWarning>,
-    /// What was chosen where there was a choice.
-    pub choice: Option<String>,
-    pub opened_from: Vec<PathBuf>,
-    /// The journal to go on with: asked for, or found for these images.
-    pub earlier: Option<Resumable>,
-    /// Whether the person already asked to go on with it.
-    pub resume: bool,
-    /// What is where in the sample patient.
-    pub reference: Option<Arc<LabelMap>>,
-}
-
-/// Why nothing was opened.
-pub(super) enum OpenStudyFailure {
-    /// Only structure sets were found: they may belong to the open scan.
-    OnlyStructures(Vec<PathBuf>),
-    /// Anything else, as a sentence.
-    Other(String),
-}
-
-/// The message of a scan that was read, its volume already on the graphics device.
-fn opened_on(gpu: Option<&GpuViews>, read: Result<Opened, OpenStudyFailure>) -> Message {
-    if let (Some(gpu), Ok(opened)) = (gpu, &read) {
-        gpu.preload(&opened.series.volume);
-    }
-    Message::Opened(read.map(Box::new))
-}
 
 impl Workstation {
     /// Reads files and folders on a thread and shows them in place of what is open; `resume` names a
@@ -64,7 +28,7 @@ impl Workstation {
         };
         let (data_folder, gpu) = (self.data_folder.clone(), self.gpu.clone());
         self.jobs.start("open", title, move |progress| {
-            opened_on(gpu.as_ref(), read(paths, None, resume, &data_folder, progress))
+            opened_on(gpu.as_ref(), read(paths, resume, &data_folder, progress))
         });
     }
 
@@ -110,7 +74,7 @@ impl Workstation {
         };
         self.state.overlay = None;
         let gpu = self.gpu.clone();
-        self.jobs.start("second", format!("Reading {}", series_title(&entry)), move |progress| {
+        self.start_for_session("second", format!("Reading {}", series_title(&entry)), move |progress| {
             let read = crate::dicom::read_series(&entry, progress);
             if let (Some(gpu), Ok(read)) = (&gpu, &read) {
                 gpu.preload(&read.series.volume);
@@ -123,7 +87,7 @@ impl Workstation {
     pub(super) fn read_structures(&mut self, path: PathBuf) {
         let Some(session) = &self.session else { return };
         let series = Arc::clone(session.series());
-        self.jobs.start("structures", "Reading structures", move |_| {
+        self.start_for_session("structures", "Reading structures".to_owned(), move |_| {
             let read = read_rtstruct(&path, Some(&series)).map(Box::new).map_err(|error| error.to_string());
             Message::Structures(path, read)
         });
@@ -131,16 +95,15 @@ impl Workstation {
 
     pub(super) fn opened(&mut self, result: Result<Box<Opened>, OpenStudyFailure>) {
         match result {
-            Ok(opened) if opened.resume || opened.earlier.is_none() => self.show(*opened),
-            Ok(opened) => {
-                let summary = opened.earlier.as_ref().map_or_else(String::new, |found| {
-                    let edits =
-                        if found.edits == 1 { "1 edit".to_owned() } else { format!("{} edits", found.edits) };
-                    format!("{edits}, last on {}", found.updated.get(..10).unwrap_or(&found.updated))
-                });
-                self.state.overlay = Some(Overlay::Resume(summary));
-                self.pending_open = Some(opened);
-            }
+            Ok(opened) => match &opened.earlier {
+                Some(found) if !opened.resume => {
+                    let last = found.updated.get(..10).unwrap_or(&found.updated);
+                    let summary = format!("{}, last on {last}", edits_text(found));
+                    self.state.overlay = Some(Overlay::Resume(summary));
+                    self.pending_open = Some(opened);
+                }
+                _ => self.leave(Leaving::For(opened)),
+            },
             Err(OpenStudyFailure::OnlyStructures(paths)) if self.session.is_some() => {
                 paths.into_iter().take(1).for_each(|path| self.read_structures(path));
             }
@@ -159,12 +122,12 @@ impl Workstation {
             if !yes {
                 opened.earlier = None;
             }
-            self.show(*opened);
+            self.leave(Leaving::For(opened));
         }
     }
 
     /// Makes the scan the open one.
-    fn show(&mut self, opened: Opened) {
+    pub(super) fn show(&mut self, opened: Opened) {
         self.close_session();
         let Opened { series, library, warnings, choice, opened_from, earlier, resume, reference } = opened;
         let session = match earlier.filter(|_| resume) {
@@ -185,13 +148,10 @@ impl Workstation {
         }
         self.state.views = Some(views);
         self.state.place = Place::Correct;
-        self.state.overlay = None;
-        self.state.naming = None;
         self.state.export_path.text = suggested_export(&series, &opened_from).display().to_string();
         let fresh = session.structures().rois.is_empty() && session.history().is_empty();
         self.session = Some(session);
         self.desk.reference = reference;
-        self.desk.second = None;
         self.desk.exported_to = None;
         self.desk.warnings = warnings.iter().map(ToString::to_string).collect();
         self.desk.series = lines(&library, &series);
@@ -209,13 +169,12 @@ impl Workstation {
             };
             self.state.toasts.attention_with(text, "Look", crate::ui::actions::Action::GoOpen);
         }
-        if fresh {
-            self.read_fitting_structures(&series);
-        }
+        self.find_structures(&series, fresh);
     }
 
-    /// Reads the structure set found beside the scan, if there is exactly one for it.
-    fn read_fitting_structures(&mut self, series: &Series) {
+    /// Offers the structure sets found beside the scan that fit it; reads the only one where work
+    /// begins.
+    fn find_structures(&mut self, series: &Series, fresh: bool) {
         let fitting: Vec<PathBuf> = self
             .around
             .library
@@ -227,7 +186,7 @@ impl Workstation {
             })
             .map(|entry| entry.path.clone())
             .collect();
-        if let [only] = fitting.as_slice() {
+        if let ([only], true) = (fitting.as_slice(), fresh) {
             self.read_structures(only.clone());
         }
         self.desk.structure_sets = fitting;
@@ -266,90 +225,10 @@ impl Workstation {
             }
         }
     }
-
-    /// Ends the open session; its work can be resumed.
-    pub(super) fn close_session(&mut self) {
-        self.remember_preferences();
-        if let Some(gpu) = &self.gpu {
-            gpu.forget_patient();
-        }
-        self.state.views = None;
-        self.desk.second = None;
-        self.desk.reference = None;
-        if let Some(session) = self.session.take()
-            && let Err(error) = session.close()
-        {
-            self.state.toasts.error("The last edits could not be written to disk.", Some(error.to_string()));
-        }
-    }
 }
 
 fn series_title(entry: &SeriesEntry) -> String {
     format!("{} {}", entry.info.modality.code(), entry.info.description).trim().to_owned()
-}
-
-fn read(
-    paths: Vec<PathBuf>,
-    wanted: Option<&str>,
-    resume: Option<Resumable>,
-    data_folder: &Path,
-    progress: &Progress,
-) -> Result<Opened, OpenStudyFailure> {
-    match Study::open(&paths, wanted, progress) {
-        Ok(study) => Ok(found(study, absolute(paths), resume, data_folder)),
-        Err(OpenStudyError::NoSeries { .. }) => {
-            let library =
-                scan(&paths, progress).map_err(|error| OpenStudyFailure::Other(error.to_string()))?;
-            let sets = library.structure_sets.into_iter().map(|entry| entry.path).collect();
-            Err(OpenStudyFailure::OnlyStructures(sets))
-        }
-        Err(error) => Err(OpenStudyFailure::Other(error.to_string())),
-    }
-}
-
-/// Paths that still lead there when the program is started elsewhere.
-fn absolute(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect()
-}
-
-fn found(study: Study, opened_from: Vec<PathBuf>, resume: Option<Resumable>, data_folder: &Path) -> Opened {
-    let series = Arc::new(study.series);
-    let fingerprint = series_fingerprint(&series);
-    // A journal of other images is not offered, even where the person asked for it: the files may
-    // have changed since.
-    let asked = resume.filter(|found| found.subject.fingerprint == fingerprint);
-    let resume = asked.is_some();
-    let earlier = asked.or_else(|| session::catalog(data_folder).of_images(&fingerprint).cloned());
-    Opened {
-        series,
-        library: study.library,
-        warnings: study.warnings,
-        choice: study.choice,
-        opened_from,
-        earlier,
-        resume,
-        reference: None,
-    }
-}
-
-fn build_sample(
-    resume: Option<Resumable>,
-    data_folder: &Path,
-    progress: &Progress,
-) -> Result<Opened, OpenStudyFailure> {
-    let sample =
-        phantom::build(SAMPLE_SEED, progress).map_err(|error| OpenStudyFailure::Other(error.to_string()))?;
-    let study = Study {
-        series: sample.series,
-        path: PathBuf::new(),
-        library: Library::default(),
-        chosen: None,
-        warnings: Vec::new(),
-        choice: None,
-    };
-    let mut opened = found(study, Vec::new(), resume, data_folder);
-    opened.reference = Some(Arc::new(sample.labels));
-    Ok(opened)
 }
 
 fn lines(library: &Library, open: &Series) -> Vec<SeriesLine> {
@@ -392,6 +271,11 @@ fn suggested_export(series: &Series, opened_from: &[PathBuf]) -> PathBuf {
         .or_else(|| home.as_ref().map(|dirs| dirs.home_dir().to_owned()));
     let beside = opened_from.first().and_then(|path| path.parent()).map(Path::to_owned);
     folder.or(beside).unwrap_or_default().join(name)
+}
+
+/// How much was done in earlier work.
+pub(super) fn edits_text(found: &Resumable) -> String {
+    if found.edits == 1 { "1 edit".to_owned() } else { format!("{} edits", found.edits) }
 }
 
 /// A sentence from an error's text.

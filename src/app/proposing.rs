@@ -77,7 +77,7 @@ impl Workstation {
         let volume = std::sync::Arc::clone(&session.series().volume);
         let id = model.to_owned();
         self.state.overlay = None;
-        self.jobs.start("model", format!("Contour with {model}"), move |progress| {
+        self.start_for_session("model", format!("Contour with {model}"), move |progress| {
             let started = Instant::now();
             match run(&id, &volume, progress) {
                 Ok(mut proposed) => {

@@ -190,6 +190,13 @@ fn watch(device: &wgpu::Device, lost: &Arc<AtomicBool>, ctx: &egui::Context) {
 }
 
 impl eframe::App for Host {
+    /// A hidden window draws no frame, but may be asked to close.
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        if !self.lost.load(Ordering::Relaxed) {
+            self.workstation.borrow_mut().mind_the_close(ctx);
+        }
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         if std::mem::take(&mut self.destroys)
             && let Some(state) = frame.wgpu_render_state()

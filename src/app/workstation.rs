@@ -1,8 +1,11 @@
 //! What the window holds: the session, what was read around it, jobs, preferences.
 
 use super::dialogs::Dialogs;
-use super::opening::{OpenStudyFailure, Opened};
+use super::exporting::Exported;
+use super::leaving::{EXPORT, Leaving};
+use super::opening::edits_text;
 use super::proposing::Proposed;
+use super::reading::{OpenStudyFailure, Opened};
 use crate::dicom::{Library, ReadRtstruct};
 use crate::patient::Series;
 use crate::session::jobs::{JobEnded, Jobs, Outcome};
@@ -25,11 +28,13 @@ pub(super) enum Message {
     /// A model is done.
     Proposed(Result<Box<Proposed>, String>),
     /// A file was written.
-    Exported(PathBuf, Result<Vec<String>, String>),
+    Exported(Box<Exported>),
     /// The models that there are.
     Models(Vec<ModelLine>),
     /// The journals that there are.
     Journals(Catalog),
+    /// What belongs to the session of this number, and to no other.
+    Of(u64, Box<Message>),
 }
 
 /// What was read around the open series.
@@ -41,16 +46,11 @@ pub(super) struct Around {
     pub opened_from: Vec<PathBuf>,
 }
 
-/// An export that waits until every edit is on disk.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct PendingExport {
-    pub path: PathBuf,
-    pub replace: bool,
-}
-
 /// The window's content, apart from its device.
 pub struct Workstation {
     pub(super) session: Option<Session>,
+    /// Grows whenever a session ends: what a job made for an earlier one is told by it.
+    pub(super) session_number: u64,
     pub(super) around: Around,
     pub(super) state: WindowState,
     pub(super) desk: Desk,
@@ -59,7 +59,14 @@ pub struct Workstation {
     pub(super) data_folder: PathBuf,
     pub(super) catalog: Catalog,
     pub(super) dialogs: Dialogs,
-    pub(super) pending_export: Option<PendingExport>,
+    /// The session that the system's dialog was asked for a file for.
+    pub(super) export_asked_for: u64,
+    /// What waits until a running export has ended.
+    pub(super) after_export: Option<Leaving>,
+    /// What waits for the answer whether to leave although edits would be lost.
+    pub(super) leaving: Option<Leaving>,
+    /// Whether the window may close without a question.
+    pub(super) may_close: bool,
     /// What was read and waits for the answer whether to resume earlier work on it.
     pub(super) pending_open: Option<Box<Opened>>,
     pub(super) gpu: Option<GpuViews>,
@@ -87,6 +94,7 @@ impl Workstation {
         }
         Self {
             session: None,
+            session_number: 0,
             around: Around::default(),
             state,
             desk: Desk::default(),
@@ -95,7 +103,10 @@ impl Workstation {
             data_folder,
             catalog: Catalog::default(),
             dialogs: Dialogs::default(),
-            pending_export: None,
+            export_asked_for: 0,
+            after_export: None,
+            leaving: None,
+            may_close: false,
             pending_open: None,
             gpu: None,
             ctx: None,
@@ -166,7 +177,7 @@ impl Workstation {
             self.ended(ended);
         }
         self.poll_dialogs();
-        self.export_when_saved();
+        self.mind_the_close(ui.ctx());
         self.fill_desk();
         let dropped: Vec<PathBuf> =
             ui.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
@@ -194,7 +205,7 @@ impl Workstation {
         }
         self.say_journal_status();
         self.title(ui.ctx());
-        if self.jobs.running().iter().any(|job| !job.title.is_empty()) || self.pending_export.is_some() {
+        if self.jobs.running().iter().any(|job| !job.title.is_empty()) {
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
         }
     }
@@ -263,10 +274,11 @@ impl Workstation {
         self.desk.unsynced = status == Some(JournalStatus::Saving);
     }
 
-    fn ended(&mut self, ended: JobEnded<Message>) {
+    pub(super) fn ended(&mut self, ended: JobEnded<Message>) {
         let message = match ended.outcome {
-            Outcome::Finished(message) => message,
-            Outcome::Cancelled => {
+            // Whether a file was written is said in any case.
+            Outcome::Finished(message) | Outcome::Cancelled(message @ Message::Exported(_)) => message,
+            Outcome::Cancelled(_) => {
                 self.state.toasts.done(format!("{}: stopped.", ended.job.title));
                 return;
             }
@@ -274,15 +286,26 @@ impl Workstation {
                 self.state
                     .toasts
                     .error("Something went wrong inside Delineo. Your edits are safe.", Some(why));
+                if ended.job.key == EXPORT {
+                    self.leave_after_export(false);
+                }
                 return;
             }
         };
+        self.take_in(message);
+    }
+
+    fn take_in(&mut self, message: Message) {
         match message {
+            Message::Of(session, message) if session == self.session_number => self.take_in(*message),
+            Message::Of(..) => {
+                tracing::info!("a job ended after its study was closed; its result was dropped");
+            }
             Message::Opened(result) => self.opened(result),
             Message::Second(result) => self.second_read(result),
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
-            Message::Exported(path, result) => self.exported(path, result),
+            Message::Exported(exported) => self.exported(*exported),
             Message::Models(models) => self.desk.models = models,
             Message::Journals(catalog) => {
                 self.desk.resume = catalog.resumable.iter().map(resume_line).collect();
@@ -290,22 +313,11 @@ impl Workstation {
             }
         }
     }
-
-    /// Waits for the journal and ends the session; the work can be resumed.
-    pub fn close_all(&mut self) {
-        self.jobs.cancel_all();
-        self.remember_preferences();
-        if let Some(session) = self.session.take()
-            && let Err(error) = session.close()
-        {
-            tracing::error!("{error}");
-        }
-    }
 }
 
 fn resume_line(found: &session::Resumable) -> ResumeLine {
     let subject = &found.subject;
-    let edits = if found.edits == 1 { "1 edit".to_owned() } else { format!("{} edits", found.edits) };
+    let edits = edits_text(found);
     let when = found.updated.get(..16).unwrap_or(&found.updated).replace('T', " ");
     ResumeLine {
         patient: if subject.patient_name.is_empty() {

@@ -34,8 +34,8 @@ pub enum Outcome<M> {
     Finished(M),
     /// By a panic, or because its thread could not be started: a sentence.
     Crashed(String),
-    /// After being cancelled by the person; a result that came all the same is dropped.
-    Cancelled,
+    /// After being asked to stop; with what it ended with all the same.
+    Cancelled(M),
 }
 
 /// A job has ended.
@@ -125,25 +125,48 @@ impl<M: Send + 'static> Jobs<M> {
         }
     }
 
-    /// Asks every job to stop (the window closes).
-    pub fn cancel_all(&self) {
-        self.running.iter().for_each(|job| job.progress.cancel());
+    /// Asks the job of this key to stop, if one is running.
+    pub fn cancel_for(&self, key: &str) {
+        self.running.iter().filter(|job| job.key == key).for_each(|job| job.progress.cancel());
+    }
+
+    /// Asks every job to stop but the one of this key (the window closes).
+    pub fn cancel_all_but(&self, key: &str) {
+        self.running.iter().filter(|job| job.key != key).for_each(|job| job.progress.cancel());
     }
 
     /// The jobs that have ended since the last call, in order. Superseded ones are not among them.
     pub fn poll(&mut self) -> Vec<JobEnded<M>> {
         let mut ended = Vec::new();
         while let Ok((id, result)) = self.receiver.try_recv() {
-            let Some(index) = self.running.iter().position(|job| job.id == id) else { continue };
-            let job = self.running.remove(index);
-            let outcome = match result {
-                Err(why) => Outcome::Crashed(format!("{} stopped unexpectedly: {why}", job.title)),
-                Ok(_) if job.progress.is_cancelled() => Outcome::Cancelled,
-                Ok(message) => Outcome::Finished(message),
-            };
-            ended.push(JobEnded { job, outcome });
+            ended.extend(self.end(id, result));
         }
         ended
+    }
+
+    /// Waits for the running job of this key, if there is one. What other jobs end with meanwhile is
+    /// dropped: for when the window closes.
+    pub fn wait_for(&mut self, key: &str) -> Option<JobEnded<M>> {
+        let wanted = self.running_for(key)?.id;
+        while let Ok((id, result)) = self.receiver.recv() {
+            let ended = self.end(id, result);
+            if id == wanted {
+                return ended;
+            }
+        }
+        None
+    }
+
+    /// Takes a job from the running; `None` when it was superseded.
+    fn end(&mut self, id: JobId, result: Result<M, String>) -> Option<JobEnded<M>> {
+        let index = self.running.iter().position(|job| job.id == id)?;
+        let job = self.running.remove(index);
+        let outcome = match result {
+            Err(why) => Outcome::Crashed(format!("{} stopped unexpectedly: {why}", job.title)),
+            Ok(message) if job.progress.is_cancelled() => Outcome::Cancelled(message),
+            Ok(message) => Outcome::Finished(message),
+        };
+        Some(JobEnded { job, outcome })
     }
 
     fn supersede(&mut self, key: &str) {
@@ -230,6 +253,27 @@ mod tests {
         assert_eq!(jobs.running().len(), 1, "until it has ended");
         release.send(()).unwrap();
         woken.recv().unwrap();
-        assert!(matches!(jobs.poll()[0].outcome, Outcome::Cancelled));
+        assert!(matches!(jobs.poll()[0].outcome, Outcome::Cancelled(7)));
+    }
+
+    #[test]
+    fn one_can_be_waited_for_while_the_others_stop() {
+        let (mut jobs, _woken) = jobs();
+        jobs.start("model", "Model", |progress| {
+            while !progress.is_cancelled() {
+                thread::yield_now();
+            }
+            1
+        });
+        let (release, hold) = mpsc::channel::<()>();
+        jobs.start("export", "Export", move |progress| {
+            hold.recv().unwrap();
+            if progress.is_cancelled() { 0 } else { 2 }
+        });
+        jobs.cancel_all_but("export");
+        release.send(()).unwrap();
+        let ended = jobs.wait_for("export").unwrap();
+        assert!(matches!(ended.outcome, Outcome::Finished(2)), "{ended:?}");
+        assert!(jobs.wait_for("export").is_none());
     }
 }

@@ -1,8 +1,8 @@
 //! Committing, undoing, redoing, resuming: the session and its journal.
 
 use super::history::Step;
-use super::journal::{Catalog, Journal, JournalError, JournalStatus, JournalSubject};
-use super::{Applied, Edit, History, Refusal, Session};
+use super::journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject};
+use super::{Applied, Edit, History, Refusal, Session, Unsaved};
 use crate::patient::{RoiId, Series, StructureSet, series_fingerprint};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,12 +106,33 @@ impl Session {
         self.journal.as_ref().map_or(Ok(()), Journal::flush_to_disk)
     }
 
-    /// Says that the structures, as they are, were exported to `file`; written to the audit trail.
+    /// Asks for every edit made so far to be brought to disk, for another thread to wait for. `None`
+    /// without a journal.
+    #[must_use]
+    pub fn start_flush(&self) -> Option<Flushing> {
+        self.journal.as_ref().map(Journal::start_flush)
+    }
+
+    /// What would be lost if the session ended now. Waits for the disk; `None` when every edit is
+    /// safe. Without a journal everything is lost that no export has.
+    #[must_use]
+    pub fn unsaved(&self) -> Option<Unsaved> {
+        let Some(journal) = &self.journal else {
+            let changes = self.history.done();
+            let lost = changes > 0 && self.has_unexported_changes();
+            return lost.then(|| Unsaved { changes, why: self.journal_off.clone() });
+        };
+        let why = journal.flush_to_disk().err()?.to_string();
+        Some(Unsaved { changes: journal.pending(), why })
+    }
+
+    /// Says that the structures, as they were at `revision` ([`super::Exportable::revision`]), were
+    /// exported to `file`; written to the audit trail.
     ///
     /// # Errors
     /// [`JournalError`] when the disk refuses; the export stands.
-    pub fn record_export(&mut self, file: &Path) -> Result<(), JournalError> {
-        self.exported_at = Some(self.revision);
+    pub fn record_export(&mut self, file: &Path, revision: u64) -> Result<(), JournalError> {
+        self.exported_at = Some(revision);
         self.record("export", &file.display().to_string());
         self.flush_to_disk()
     }
@@ -265,6 +286,14 @@ impl Session {
     #[cfg(test)]
     pub(super) fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref()
+    }
+
+    /// Lets the journal grow no further, as a full disk would, or again.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&self, is_full: bool) {
+        if let Some(journal) = &self.journal {
+            journal.limit_pages(if is_full { 1 } else { 1_000_000 });
+        }
     }
 
     #[cfg(test)]

@@ -26,7 +26,7 @@ pub use change::{Attribute, Change, Edit, Heading, Mismatch, PlaneEdit};
 pub use colors::{PALETTE, color_for};
 pub use command::{Command, Neighbour};
 pub use history::{HISTORY_MEMORY, History};
-pub use journal::{Catalog, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
+pub use journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
 pub use keep::catalog;
 pub use refusal::Refusal;
 
@@ -51,6 +51,17 @@ pub struct Exportable {
     pub set: StructureSet,
     /// The names of the proposals left out.
     pub left_out: Vec<String>,
+    /// The session's revision that the set was taken at.
+    pub revision: u64,
+}
+
+/// What would be lost if a session ended now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsaved {
+    /// How many changes are not committed; 0 when only the last sync was refused.
+    pub changes: usize,
+    /// What happened and what to do.
+    pub why: String,
 }
 
 /// One open series with its structures.
@@ -166,7 +177,8 @@ impl Session {
     pub fn exportable(&self) -> Exportable {
         let mut set = self.set.clone();
         set.rois.retain(|roi| !roi.is_proposal());
-        Exportable { set, left_out: self.proposals().map(|roi| roi.name.clone()).collect() }
+        let left_out = self.proposals().map(|roi| roi.name.clone()).collect();
+        Exportable { set, left_out, revision: self.revision }
     }
 
     /// Whether there are changes that no export has.

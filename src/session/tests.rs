@@ -475,6 +475,7 @@ fn without_a_writable_folder_the_session_works_and_says_so() {
     let session = begin(&file);
     assert_eq!(session.structures().rois.len(), 1);
     assert!(matches!(session.journal_status(), JournalStatus::Off(_)), "{:?}", session.journal_status());
+    assert_eq!(session.unsaved().map(|unsaved| unsaved.changes), Some(1));
     session.close().unwrap();
 }
 
@@ -497,10 +498,12 @@ fn on_a_full_disk_the_session_goes_on_and_saves_when_there_is_room() {
     let status = session.journal_status();
     assert!(matches!(&status, JournalStatus::Failing(why) if why.contains("disk is full")), "{status:?}");
     assert!(session.flush_to_disk().is_err());
+    let unsaved = session.unsaved().unwrap();
+    assert!(unsaved.changes > 0 && unsaved.why.contains("disk is full"), "{unsaved:?}");
     session.undo().unwrap();
     assert_eq!(session.undo_name(), Some("Brush on Liver"));
     session.journal().unwrap().limit_pages(1_000_000);
-    session.flush_to_disk().unwrap();
+    assert_eq!(session.unsaved(), None);
     assert_eq!(session.journal_status(), JournalStatus::Saved);
     let (set, path) = (session.structures().clone(), session.journal().unwrap().path().to_owned());
     drop(session);
@@ -573,7 +576,7 @@ fn the_audit_trail_lists_everything_and_cannot_be_changed() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = begin(folder.path());
     session.undo().unwrap();
-    session.record_export(Path::new("/out/rs.dcm")).unwrap();
+    session.record_export(Path::new("/out/rs.dcm"), session.exportable().revision).unwrap();
     assert!(!session.has_unexported_changes());
     let path = session.journal().unwrap().path().to_owned();
     drop(session);

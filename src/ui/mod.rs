@@ -24,7 +24,7 @@ use crate::patient::{RoiId, Uid};
 use crate::session::jobs::JobId;
 use crate::session::{Command, Session};
 use actions::Action;
-use state::{Desk, WindowState};
+use state::{Desk, Leave, WindowState};
 use std::path::PathBuf;
 
 /// What every view and panel may read.
@@ -63,6 +63,8 @@ pub enum Request {
     Resume(usize),
     /// The answer to whether earlier work on the images just read should be gone on with.
     ResumeFound(bool),
+    /// The answer to whether to leave the open study although edits would be lost.
+    Leave(Leave),
     /// Read a structure set that was found beside the scan.
     ReadStructures(PathBuf),
     /// Let a model contour.

@@ -68,6 +68,24 @@ pub enum Overlay {
     Delete(RoiId),
     /// Go on with earlier work on the images just read: what it is.
     Resume(String),
+    /// Edits would be lost if the study were left now.
+    Unsaved {
+        /// How many; 0 when that is not known.
+        changes: usize,
+        /// Why they are not on disk, and what to do: a sentence.
+        why: String,
+    },
+}
+
+/// What to do when edits would be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Bring them to disk again and leave when that succeeds.
+    TryAgain,
+    /// Leave without them.
+    Anyway,
+    /// Go on working.
+    Stay,
 }
 
 /// A name being typed.

@@ -291,8 +291,7 @@ impl Journal {
     pub(super) fn load(&self, seq: u64) -> Result<Edit, JournalError> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Op::Load { seq, reply });
-        let data =
-            self.answer(&answer)?.map_err(|why| JournalError::Storage { why, path: self.path.clone() })?;
+        let data = answered(&answer, &self.path)?;
         codec::decode_edit(&data).map_err(|_| JournalError::Damaged { step: seq, path: self.path.clone() })
     }
 
@@ -301,16 +300,20 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Storage`] when the disk refuses; the edits are kept and tried again.
     pub fn flush_to_disk(&self) -> Result<(), JournalError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.send(Op::Flush { reply });
-        self.answer(&answer)?.map_err(|why| JournalError::Storage { why, path: self.path.clone() })
+        self.start_flush().wait()
     }
 
-    fn answer<T>(&self, answer: &Receiver<T>) -> Result<T, JournalError> {
-        answer.recv().map_err(|_| JournalError::Storage {
-            why: "the journal's thread has ended; save a structure set and restart".to_owned(),
-            path: self.path.clone(),
-        })
+    /// Asks for every edit handed over so far to be brought to disk; another thread may wait for it.
+    #[must_use]
+    pub fn start_flush(&self) -> Flushing {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Op::Flush { reply });
+        Flushing { answer, path: self.path.clone() }
+    }
+
+    /// The number of writes handed over and not committed yet.
+    pub(super) fn pending(&self) -> usize {
+        self.shared.pending.load(Ordering::Acquire)
     }
 
     /// Lets the database grow no further, as a full disk would.
@@ -318,6 +321,30 @@ impl Journal {
     pub(super) fn limit_pages(&self, pages: u32) {
         self.send(Op::LimitPages(pages));
     }
+}
+
+/// Edits on their way to disk: what [`Journal::start_flush`] asked for.
+#[derive(Debug)]
+pub struct Flushing {
+    answer: Receiver<Result<(), String>>,
+    path: PathBuf,
+}
+
+impl Flushing {
+    /// Waits until the edits are there.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`] when the disk refuses; the edits are kept and tried again.
+    pub fn wait(self) -> Result<(), JournalError> {
+        answered(&self.answer, &self.path)
+    }
+}
+
+/// Waits for what the journal's thread answers.
+fn answered<T>(answer: &Receiver<Result<T, String>>, path: &Path) -> Result<T, JournalError> {
+    let gone = || Err("the journal's thread has ended; save a structure set and restart".to_owned());
+    let answer = answer.recv().unwrap_or_else(|_| gone());
+    answer.map_err(|why| JournalError::Storage { why, path: path.to_owned() })
 }
 
 /// Removes a journal that never had a step.
@@ -333,4 +360,12 @@ impl Drop for Journal {
             let _ = writer.join();
         }
     }
+}
+
+/// How many lines of the audit trail of the journal at `path` say `action`.
+#[cfg(test)]
+pub(crate) fn audit_count(path: &Path, action: &str) -> u32 {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let query = "SELECT count(*) FROM audit WHERE action = ?1";
+    connection.query_row(query, [action], |row| row.get(0)).unwrap()
 }

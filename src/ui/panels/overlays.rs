@@ -1,6 +1,6 @@
 //! What lies over the window: search, keys, about, questions. Esc closes each.
 
-use super::super::state::Overlay;
+use super::super::state::{Leave, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
 use super::{keys, open, palette};
@@ -35,12 +35,15 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::Replace(path) => replace_ui(ui, scope, path),
             Overlay::Delete(roi) => delete_ui(ui, scope, *roi),
             Overlay::Resume(summary) => resume_ui(ui, scope, summary),
+            Overlay::Unsaved { changes, why } => unsaved_ui(ui, scope, *changes, why),
         }
     });
     if shown.should_close() && scope.state.overlay.as_ref() == Some(&overlay) {
         scope.state.overlay = None;
-        if matches!(overlay, Overlay::Resume(_)) {
-            scope.outbox.send(Request::ResumeFound(true));
+        match overlay {
+            Overlay::Resume(_) => scope.outbox.send(Request::ResumeFound(true)),
+            Overlay::Unsaved { .. } => scope.outbox.send(Request::Leave(Leave::Stay)),
+            _ => {}
         }
     }
 }
@@ -182,6 +185,36 @@ fn resume_ui(ui: &mut Ui, scope: &mut Scope<'_>, summary: &str) {
             scope.state.overlay = None;
             scope.outbox.send(Request::ResumeFound(!anew));
         }
+    });
+}
+
+fn unsaved_ui(ui: &mut Ui, scope: &mut Scope<'_>, changes: usize, why: &str) {
+    ui.set_width(440.0);
+    let title = match changes {
+        0 => "The last edits could not be saved".to_owned(),
+        1 => "1 edit could not be saved".to_owned(),
+        count => format!("{count} edits could not be saved"),
+    };
+    widgets::heading(ui, &title);
+    ui.add(egui::Label::new(why).wrap());
+    widgets::note(ui, "Closing now loses what is not saved. An export writes the contours all the same.");
+    ui.add_space(16.0);
+    ui.horizontal(|ui| {
+        let again = widgets::primary_button(ui, "Try again", true);
+        if ui.memory(|memory| memory.focused().is_none()) {
+            again.request_focus();
+        }
+        let entered = again.has_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        let anyway = widgets::danger_button(ui, "Close anyway").clicked();
+        let stay = widgets::button(ui, "Cancel").clicked();
+        let answer = match (again.clicked() || entered, anyway, stay) {
+            (true, _, _) => Leave::TryAgain,
+            (_, true, _) => Leave::Anyway,
+            (_, _, true) => Leave::Stay,
+            _ => return,
+        };
+        scope.state.overlay = None;
+        scope.outbox.send(Request::Leave(answer));
     });
 }
 

@@ -1,0 +1,148 @@
+//! Leaving a study: closing it or the window, or opening another in its place.
+//!
+//! Nothing is left before every edit is on disk, unless the person says so; an export that is being
+//! written is finished first. What jobs bring afterwards for the study that was left is dropped.
+
+use super::Workstation;
+use super::opening::capitalised;
+use super::reading::Opened;
+use super::workstation::Message;
+use crate::progress::Progress;
+use crate::session::{Session, Unsaved};
+use crate::ui::state::{Leave, Overlay};
+
+/// The key of the job that writes an RTSTRUCT.
+pub(super) const EXPORT: &str = "export";
+
+/// The keys of the jobs whose results belong to the open study.
+const OF_THE_STUDY: [&str; 3] = ["model", "second", "structures"];
+
+/// Where to, from the open study.
+pub(super) enum Leaving {
+    /// The window closes.
+    Window,
+    /// To the start screen.
+    Study,
+    /// To another scan.
+    For(Box<Opened>),
+}
+
+impl Workstation {
+    /// Starts a job for the open session: what it ends with is dropped once that is closed.
+    pub(super) fn start_for_session(
+        &mut self,
+        key: &str,
+        title: String,
+        work: impl FnOnce(&Progress) -> Message + Send + 'static,
+    ) {
+        let number = self.session_number;
+        self.jobs.start(key, title, move |progress| Message::Of(number, Box::new(work(progress))));
+    }
+
+    /// Leaves the open study once that loses nothing; asks where it would.
+    pub(super) fn leave(&mut self, to: Leaving) {
+        if self.jobs.running_for(EXPORT).is_some() {
+            self.state.toasts.attention("The export is finished first.");
+            self.after_export = Some(to);
+            return;
+        }
+        match self.session.as_ref().and_then(Session::unsaved) {
+            Some(unsaved) => self.ask_before_leaving(to, unsaved),
+            None => self.leave_now(to),
+        }
+    }
+
+    fn ask_before_leaving(&mut self, to: Leaving, unsaved: Unsaved) {
+        let Unsaved { changes, why } = unsaved;
+        self.state.overlay = Some(Overlay::Unsaved { changes, why: capitalised(&why) });
+        self.leaving = Some(to);
+    }
+
+    /// The answer to whether to leave although edits would be lost.
+    pub(super) fn answer_leave(&mut self, answer: Leave) {
+        if matches!(self.state.overlay, Some(Overlay::Unsaved { .. })) {
+            self.state.overlay = None;
+        }
+        match (self.leaving.take(), answer) {
+            (Some(to), Leave::TryAgain) => self.leave(to),
+            (Some(to), Leave::Anyway) => self.leave_now(to),
+            (_, Leave::Stay) | (None, _) => {}
+        }
+    }
+
+    fn leave_now(&mut self, to: Leaving) {
+        match to {
+            Leaving::Window => {
+                self.may_close = true;
+                self.quit();
+            }
+            Leaving::Study => {
+                self.close_session();
+                self.look_around();
+            }
+            Leaving::For(opened) => self.show(*opened),
+        }
+    }
+
+    /// Goes on with what waited for an export. The window stays where the file was not written.
+    pub(super) fn leave_after_export(&mut self, is_written: bool) {
+        match self.after_export.take() {
+            Some(Leaving::Window) if !is_written => {}
+            Some(to) => self.leave(to),
+            None => {}
+        }
+    }
+
+    /// Keeps a window that was asked to close open where that would lose something.
+    pub(super) fn mind_the_close(&mut self, ctx: &egui::Context) {
+        if self.may_close || !ctx.input(|input| input.viewport().close_requested()) {
+            return;
+        }
+        let is_exporting = self.jobs.running_for(EXPORT).is_some();
+        if is_exporting || self.session.as_ref().is_some_and(|session| session.unsaved().is_some()) {
+            for command in [
+                egui::ViewportCommand::CancelClose,
+                egui::ViewportCommand::Minimized(false),
+                egui::ViewportCommand::Focus,
+            ] {
+                ctx.send_viewport_cmd(command);
+            }
+            self.leave(Leaving::Window);
+        }
+    }
+
+    /// Ends the open session; its work can be resumed.
+    pub(super) fn close_session(&mut self) {
+        self.remember_preferences();
+        self.session_number += 1;
+        OF_THE_STUDY.iter().for_each(|key| self.jobs.cancel_for(key));
+        if let Some(gpu) = &self.gpu {
+            gpu.forget_patient();
+        }
+        self.state.overlay = None;
+        self.state.naming = None;
+        self.state.views = None;
+        self.desk.second = None;
+        self.desk.reference = None;
+        if let Some(session) = self.session.take()
+            && let Err(error) = session.close()
+        {
+            self.state.toasts.error("The last edits could not be written to disk.", Some(error.to_string()));
+        }
+    }
+
+    /// Waits for an export and for the journal and ends the session; the work can be resumed.
+    pub fn close_all(&mut self) {
+        self.jobs.cancel_all_but(EXPORT);
+        if let Some(ended) = self.jobs.wait_for(EXPORT) {
+            self.after_export = None;
+            self.ended(ended);
+        }
+        self.remember_preferences();
+        if let Some(session) = self.session.take()
+            && let Err(error) = session.close()
+        {
+            tracing::error!("{error}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! One study after another, exports and closing: what must not end up in the wrong place, or nowhere.
+
+use super::Workstation;
+use super::leaving::Leaving;
+use super::proposing::Proposed;
+use super::reading::Opened;
+use super::workstation::Message;
+use crate::dicom::{Library, read_rtstruct};
+use crate::geometry::{Point2, Polygon};
+use crate::patient::{Roi, Series};
+use crate::session::fixture::{axial_series, draw, proposals, square};
+use crate::session::jobs::{JobEnded, Outcome};
+use crate::session::{self, Command, Session};
+use crate::ui::actions::Action;
+use crate::ui::state::{Leave, Overlay};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+/// Two patients' images that share nothing but their geometry.
+fn patients() -> [Series; 2] {
+    ["P1", "P2"].map(|id| {
+        let mut series = axial_series();
+        series.info.patient.id = id.to_owned();
+        series.info.uid = format!("2.25.5{id}").replace('P', "").into();
+        series
+    })
+}
+
+fn opened(series: Series) -> Box<Opened> {
+    Box::new(Opened {
+        series: Arc::new(series),
+        library: Library::default(),
+        warnings: Vec::new(),
+        choice: None,
+        opened_from: Vec::new(),
+        earlier: None,
+        resume: false,
+        reference: None,
+    })
+}
+
+/// A workstation with a study and a structure in it.
+fn at_work(series: Series, data_folder: &Path) -> Workstation {
+    let mut station = Workstation::in_folder(&[], data_folder);
+    station.show(*opened(series));
+    add(&mut station, "Liver");
+    paint(&mut station, 10.0);
+    station
+}
+
+fn add(station: &mut Workstation, name: &str) {
+    let roi_type = crate::patient::RoiType::Organ;
+    assert!(station.apply(Command::AddRoi { name: name.to_owned(), color: None, roi_type }));
+}
+
+/// A square of `side` mm on a slice of the liver.
+fn paint(station: &mut Workstation, side: f64) {
+    let stroke = draw(session(station), "Liver", 3, vec![square(0.0, 0.0, side)]);
+    assert!(station.apply(stroke));
+}
+
+/// Edits larger than what a full journal has room for.
+fn paint_on_full_disk(station: &mut Workstation) {
+    session(station).fill_disk(true);
+    for k in 0..4 {
+        let points = (0..2000).map(|i| {
+            let angle = f64::from(i) * std::f64::consts::TAU / 2000.0;
+            Point2::new(angle.cos() * f64::from(20 + k), angle.sin() * 20.0)
+        });
+        let shape = vec![Polygon::from_outer(points.collect())];
+        let stroke = draw(session(station), "Liver", 3, shape);
+        assert!(station.apply(stroke));
+    }
+}
+
+fn session(station: &Workstation) -> &Session {
+    station.session().unwrap()
+}
+
+fn patient(station: &Workstation) -> &str {
+    &session(station).series().info.patient.id
+}
+
+/// Takes in what jobs end with, until none runs.
+fn finish_jobs(station: &mut Workstation) {
+    while !station.jobs.running().is_empty() {
+        for ended in station.jobs.poll() {
+            station.ended(ended);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a frame asks of the system.
+fn asked_of_the_system(
+    station: &mut Workstation,
+    ctx: &egui::Context,
+    mut input: egui::RawInput,
+) -> Vec<egui::ViewportCommand> {
+    input.screen_rect = Some(egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1280.0, 800.0)));
+    let mut output = ctx.run_ui(input, |ui| station.frame(ui));
+    let root = output.viewport_output.remove(&egui::ViewportId::ROOT).unwrap();
+    output.drop_without_applying_deltas();
+    root.commands
+}
+
+/// A frame of a window that is asked to close; whether it stays open.
+fn asked_to_close(station: &mut Workstation, ctx: &egui::Context) -> bool {
+    let mut input = egui::RawInput::default();
+    input.viewports.entry(egui::ViewportId::ROOT).or_default().events.push(egui::ViewportEvent::Close);
+    asked_of_the_system(station, ctx, input).contains(&egui::ViewportCommand::CancelClose)
+}
+
+/// Whether a frame asks the system to close the window.
+fn asks_to_close(station: &mut Workstation, ctx: &egui::Context) -> bool {
+    let input = egui::RawInput::default();
+    asked_of_the_system(station, ctx, input).contains(&egui::ViewportCommand::Close)
+}
+
+fn heart(series: &Series) -> Vec<Roi> {
+    match proposals(series, &["Heart"]) {
+        Command::AddProposals { rois, .. } => rois,
+        _ => Vec::new(),
+    }
+}
+
+/// What jobs may end with that belongs to a study: a model's organs, a second series, structures.
+fn results(series: &Series) -> [(&'static str, Message); 3] {
+    let proposed = Proposed {
+        model: "model".to_owned(),
+        rois: heart(series),
+        seconds: 1.0,
+        device: String::new(),
+        warnings: Vec::new(),
+    };
+    let mut set = Session::new(Arc::new(series.clone())).structures().clone();
+    set.rois = heart(series).into_iter().map(Arc::new).collect();
+    let read = crate::dicom::ReadRtstruct { set, warnings: Vec::new() };
+    [
+        ("model", Message::Proposed(Ok(Box::new(proposed)))),
+        ("second", Message::Second(Ok(Arc::new(series.clone())))),
+        ("structures", Message::Structures("rs.dcm".into(), Ok(Box::new(read)))),
+    ]
+}
+
+#[test]
+fn what_a_job_made_for_one_study_does_not_land_in_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let series = axial_series();
+    let mut next = axial_series();
+    next.info.uid = "2.25.1002".into();
+    for (key, message) in results(&series) {
+        // Still running when the study is closed: asked to stop, and dropped.
+        let mut station = at_work(series.clone(), folder.path());
+        let (release, hold) = mpsc::channel::<()>();
+        station.start_for_session(key, key.to_owned(), move |_| {
+            let _ = hold.recv();
+            message
+        });
+        station.leave(Leaving::For(opened(next.clone())));
+        assert!(station.jobs.running_for(key).unwrap().progress.is_cancelled(), "{key}");
+        release.send(()).unwrap();
+        finish_jobs(&mut station);
+        assert!(session(&station).structures().rois.is_empty() && station.desk.second.is_none(), "{key}");
+    }
+    for (key, message) in results(&series) {
+        // Already over, but taken in only after the next study.
+        let mut station = at_work(series.clone(), folder.path());
+        let (over, wait) = mpsc::channel();
+        station.start_for_session(key, key.to_owned(), move |_| message);
+        station.jobs.start("over", "", move |_| {
+            let _ = over.send(());
+            Message::Models(Vec::new())
+        });
+        wait.recv().unwrap();
+        let mut ended: Vec<JobEnded<Message>> = Vec::new();
+        while ended.len() < 2 {
+            ended.extend(station.jobs.poll());
+        }
+        assert!(ended.iter().all(|ended| matches!(ended.outcome, Outcome::Finished(_))));
+        station.leave(Leaving::For(opened(next.clone())));
+        ended.into_iter().for_each(|ended| station.ended(ended));
+        assert!(session(&station).structures().rois.is_empty() && station.desk.second.is_none(), "{key}");
+    }
+}
+
+#[test]
+fn an_export_holds_what_there_was_when_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    station.apply(proposals(&axial_series(), &["Heart"]));
+    let file = folder.path().join("out.dcm");
+    station.export(file.clone(), false);
+    // Edited and decided while the file is written.
+    paint(&mut station, 20.0);
+    station.apply(Command::AcceptAllProposals);
+    finish_jobs(&mut station);
+    let set = read_rtstruct(&file, None).unwrap().set;
+    assert_eq!(set.rois.len(), 1);
+    assert!((set.rois[0].planes[0].area_mm2() - 100.0).abs() < 1e-6, "the square of 10 mm");
+    assert!(session(&station).has_unexported_changes(), "the one of 20 mm is not in the file");
+    let said = &station.state().toasts.list().last().unwrap().text;
+    assert!(said.contains("Left out, because not accepted: Heart"), "{said}");
+    station.export(folder.path().join("again.dcm"), false);
+    finish_jobs(&mut station);
+    assert!(!session(&station).has_unexported_changes());
+}
+
+/// The audit trail's exports of the journal with work on images of this patient.
+fn exports_of(id: &str, data_folder: &Path) -> u32 {
+    let catalog = session::catalog(data_folder);
+    let found = catalog.resumable.iter().find(|found| found.subject.patient_id == id).unwrap();
+    session::journal::audit_count(&found.path, "export")
+}
+
+#[test]
+fn an_export_is_of_the_study_it_was_asked_for_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = patients();
+    let mut station = at_work(first, folder.path());
+    let file = folder.path().join("out.dcm");
+    station.export(file.clone(), false);
+    station.leave(Leaving::For(opened(second)));
+    assert_eq!(patient(&station), "P1", "until the file is written");
+    finish_jobs(&mut station);
+    assert_eq!(patient(&station), "P2");
+    assert_eq!(read_rtstruct(&file, None).unwrap().set.patient.id, "P1");
+    assert_eq!(station.desk.exported_to, None);
+    add(&mut station, "Liver");
+    assert!(session(&station).has_unexported_changes());
+    station.close_all();
+    assert_eq!((exports_of("P1", folder.path()), exports_of("P2", folder.path())), (1, 0));
+}
+
+#[test]
+fn closing_waits_for_the_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctx = egui::Context::default();
+    crate::ui::theme::install(&ctx);
+    let mut station = at_work(axial_series(), folder.path());
+    station.start(&ctx, None);
+    let file = folder.path().join("out.dcm");
+    station.export(file.clone(), false);
+    station.leave(Leaving::Window);
+    assert!(!station.may_close);
+    station.close_all();
+    assert!(file.exists() && station.session().is_none());
+    assert_eq!(exports_of("P1", folder.path()), 1);
+}
+
+#[test]
+fn edits_that_the_disk_refuses_keep_the_window_and_the_study_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctx = egui::Context::default();
+    crate::ui::theme::install(&ctx);
+    let [first, second] = patients();
+    let mut station = at_work(first, folder.path());
+    station.start(&ctx, None);
+    assert!(!asked_to_close(&mut station, &ctx), "all is on disk");
+    paint_on_full_disk(&mut station);
+
+    assert!(asked_to_close(&mut station, &ctx));
+    let Some(Overlay::Unsaved { changes, why }) = station.state().overlay.clone() else {
+        panic!("no question")
+    };
+    assert!(changes > 0 && why.contains("disk is full"), "{changes}: {why}");
+    station.answer_leave(Leave::Stay);
+    assert!(station.state().overlay.is_none() && !asks_to_close(&mut station, &ctx));
+
+    // The same before another study takes its place, and before it is closed.
+    station.leave(Leaving::For(opened(second.clone())));
+    assert!(matches!(station.state().overlay, Some(Overlay::Unsaved { .. })));
+    assert_eq!(patient(&station), "P1");
+    station.answer_leave(Leave::Stay);
+    station.act(Action::CloseStudy);
+    assert!(matches!(station.state().overlay, Some(Overlay::Unsaved { .. })));
+    station.answer_leave(Leave::TryAgain);
+    assert!(matches!(station.state().overlay, Some(Overlay::Unsaved { .. })), "still full");
+    assert!(station.session().is_some());
+    station.answer_leave(Leave::Stay);
+
+    // With room again nothing is lost.
+    assert!(asked_to_close(&mut station, &ctx));
+    session(&station).fill_disk(false);
+    station.answer_leave(Leave::TryAgain);
+    assert!(asks_to_close(&mut station, &ctx));
+    assert!(!asked_to_close(&mut station, &ctx));
+    station.close_all();
+    let found = session::catalog(folder.path());
+    assert_eq!(found.resumable[0].edits, 6);
+
+    // And the person may decide to lose them.
+    let mut station = at_work(second, folder.path());
+    paint_on_full_disk(&mut station);
+    station.act(Action::CloseStudy);
+    assert!(station.session().is_some());
+    station.answer_leave(Leave::Anyway);
+    assert!(station.session().is_none());
+}
