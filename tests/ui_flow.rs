@@ -2,12 +2,15 @@
 //! undo, lock, export; driven by pointer and keyboard events.
 
 use delineo::app::Workstation;
-use delineo::dicom::read_rtstruct;
+use delineo::dicom::{read_rtstruct, write_ct_series};
+use delineo::geometry::{Grid, Plane, Point3, Vector3};
+use delineo::patient::{Series, Voxels, uid_from_seed};
+use delineo::progress::Progress;
 use delineo::ui::theme;
 use delineo::ui::views::FusionMode;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -324,4 +327,179 @@ fn a_path_that_cannot_be_read_is_said_and_stays() {
     wait(&mut harness, "the error", |station| !station.state().toasts.list().is_empty());
     harness.get_by_label("Close error");
     assert!(harness.state().0.session().is_none());
+}
+
+/// Writes the ball as a series of its own, with instances of its own, below `folder`.
+fn write_variant(folder: &Path, name: &str, change: impl FnOnce(&mut Series)) -> PathBuf {
+    let mut series = ball::series();
+    series.info.description = name.to_owned();
+    change(&mut series);
+    for (k, slice) in Arc::make_mut(&mut series.volume).slices.iter_mut().enumerate() {
+        let instance = slice.instance.as_mut().unwrap();
+        instance.sop_instance_uid = uid_from_seed(&format!("{name} {k}"));
+    }
+    let path = folder.join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    write_ct_series(&series, &path, &Progress::new()).unwrap();
+    path
+}
+
+/// Keeps the lower `count` slices.
+fn shorten(series: &mut Series, count: usize) {
+    let volume = Arc::make_mut(&mut series.volume);
+    let [columns, rows, _] = volume.grid.dims();
+    let steps = [0, 1, 2].map(|axis| volume.grid.step_mm(axis));
+    volume.grid = Grid::new([columns, rows, count], volume.grid.origin_mm(), steps).unwrap();
+    volume.slices.truncate(count);
+    if let Voxels::I16(values) = &mut volume.voxels {
+        values.truncate(columns * rows * count);
+    }
+}
+
+/// The ball cut sagittally: rows along y, columns downwards, slices along -x.
+fn turn(series: &mut Series) {
+    let directions = [Vector3::y(), -Vector3::z()];
+    let normal = directions[0].cross(&directions[1]);
+    let origin = Point3::new(16.5, -63.0, 63.0);
+    let steps = [directions[0] * 2.0, directions[1] * 2.0, normal * 3.0];
+    let volume = Arc::make_mut(&mut series.volume);
+    volume.grid = Grid::new(volume.grid.dims(), origin, steps).unwrap();
+    for (k, slice) in (0..12_u32).zip(&mut volume.slices) {
+        slice.origin_mm = volume.grid.patient_of([0.0, 0.0, f64::from(k)]);
+        slice.plane = Plane::new(slice.origin_mm, directions[0], directions[1]).unwrap();
+    }
+}
+
+fn name_structure(harness: &mut Harness<'_, Window>, name: &str) {
+    key(harness, Modifiers::NONE, Key::Insert);
+    harness.event(Event::Text(name.into()));
+    harness.step();
+    key(harness, Modifiers::NONE, Key::Enter);
+    harness.step();
+    assert_eq!(harness.state().0.session().unwrap().structures().rois[0].name, name);
+}
+
+fn described(station: &Workstation) -> &str {
+    station.session().map_or("", |session| session.series().info.description.as_str())
+}
+
+#[test]
+fn work_on_another_series_than_the_first_choice_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (study, data) = (folder.path().join("study"), folder.path().join("data"));
+    write_variant(&study, "Long", |_| {});
+    let short = write_variant(&study, "Short", |series| {
+        series.info.uid = "2.25.79".into();
+        shorten(series, 8);
+    });
+    let mut harness = window(std::slice::from_ref(&study), &data);
+    wait(&mut harness, "the scan", |station| described(station) == "Long");
+    key(&mut harness, Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S);
+    harness.get_by_label("CT Short").click();
+    wait(&mut harness, "the other series", |station| described(station) == "Short");
+    name_structure(&mut harness, "Heart");
+    harness.state_mut().0.close_all();
+    drop(harness);
+
+    let mut harness = window(&[], &data);
+    wait_for_label(&mut harness, "Resume Test, Window");
+    harness.get_by_label("Resume Test, Window").click();
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    assert_eq!(described(&harness.state().0), "Short");
+    assert_eq!(harness.state().0.session().unwrap().structures().rois[0].name, "Heart");
+    harness.state_mut().0.close_all();
+    drop(harness);
+
+    // With other files than then, the person is told.
+    std::fs::remove_file(short.join("CT_0008.dcm")).unwrap();
+    let mut harness = window(&[], &data);
+    wait_for_label(&mut harness, "Resume Test, Window");
+    harness.get_by_label("Resume Test, Window").click();
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    assert_eq!(described(&harness.state().0), "Short", "the series of that name, as it is now");
+    let said: Vec<_> = harness.state().0.state().toasts.list().iter().map(|toast| &toast.text).collect();
+    assert!(said.iter().any(|text| text.starts_with("The images have changed since")), "{said:?}");
+    assert!(harness.state().0.session().unwrap().structures().rois.is_empty());
+}
+
+fn wait_for_label(harness: &mut Harness<'_, Window>, label: &str) {
+    for _ in 0..1000 {
+        harness.step();
+        if harness.query_by_label(label).is_some() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("waited in vain for: {label}");
+}
+
+#[test]
+fn each_stack_of_a_series_is_opened_by_its_own_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = folder.path().join("study");
+    write_variant(&study, "Across", |_| {});
+    write_variant(&study, "Upright", turn);
+    let mut harness = window(&[study], &folder.path().join("data"));
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    let normal = |harness: &Harness<'_, Window>| {
+        harness.state().0.session().unwrap().series().volume.slices[0].plane.normal()
+    };
+    let choose = |harness: &mut Harness<'_, Window>| {
+        key(harness, Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S);
+    };
+    choose(&mut harness);
+    let is_open = |harness: &Harness<'_, Window>| {
+        ["CT Across", "CT Upright"].map(|label| {
+            harness.get_by_label(label).accesskit_node().toggled() == Some(egui::accesskit::Toggled::True)
+        })
+    };
+    let first = is_open(&harness);
+    assert_ne!(first[0], first[1], "one of them is open");
+    let before = normal(&harness);
+    let other = if first[0] { "CT Upright" } else { "CT Across" };
+    harness.get_by_label(other).click();
+    wait(&mut harness, "the other stack", |station| {
+        station
+            .session()
+            .is_some_and(|session| session.series().volume.slices[0].plane.normal().dot(&before).abs() < 0.1)
+    });
+    choose(&mut harness);
+    assert_eq!(is_open(&harness), [first[1], first[0]]);
+    // The other one can be blended over it, though both have one UID.
+    harness.get_by_label("Blend").click();
+    wait(&mut harness, "the second", |station| {
+        station.state().views.as_ref().is_some_and(|views| views.display.fusion.mode == FusionMode::Blend)
+    });
+}
+
+#[test]
+fn a_window_with_edits_that_are_kept_nowhere_asks_before_it_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let no_folder = folder.path().join("file");
+    std::fs::write(&no_folder, "").unwrap();
+    let mut harness = window(&[ball], &no_folder);
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    name_structure(&mut harness, "Heart");
+    let close = |harness: &mut Harness<'_, Window>| {
+        let root = harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+        root.events.push(egui::ViewportEvent::Close);
+        harness.step();
+        let commands = &harness.output().viewport_output[&egui::ViewportId::ROOT].commands;
+        !commands.contains(&egui::ViewportCommand::CancelClose)
+    };
+    assert!(!close(&mut harness));
+    harness.step();
+    harness.get_by_label("1 edit could not be saved");
+    harness.get_by_label("Try again");
+    harness.get_by_label("Cancel").click();
+    harness.step();
+    harness.step();
+    assert!(harness.query_by_label("1 edit could not be saved").is_none());
+    assert!(!close(&mut harness));
+    harness.step();
+    harness.get_by_label("Close anyway").click();
+    harness.step();
+    harness.step();
+    assert!(close(&mut harness));
 }

@@ -123,6 +123,7 @@ impl Workstation {
         self.state.naming = None;
         self.state.views = None;
         self.desk.second = None;
+        self.desk.second_series = None;
         self.desk.reference = None;
         if let Some(session) = self.session.take()
             && let Err(error) = session.close()

@@ -51,11 +51,11 @@ impl Workstation {
     }
 
     /// Shows another series of what was read.
-    pub(super) fn show_series(&mut self, uid: &str) {
+    pub(super) fn show_series(&mut self, chosen: usize) {
         let library = self.around.library.clone();
-        let Some(chosen) = library.series.iter().position(|entry| *entry.info.uid == *uid) else { return };
+        let Some(entry) = library.series.get(chosen) else { return };
         let opened_from = self.around.opened_from.clone();
-        let title = format!("Reading {}", series_title(&library.series[chosen]));
+        let title = format!("Reading {}", series_title(entry));
         let (data_folder, gpu) = (self.data_folder.clone(), self.gpu.clone());
         self.state.overlay = None;
         self.jobs.start("open", title, move |progress| {
@@ -67,11 +67,8 @@ impl Workstation {
     }
 
     /// Reads a series to show with the open one.
-    pub(super) fn show_second(&mut self, uid: &str) {
-        let library = &self.around.library;
-        let Some(entry) = library.series.iter().find(|entry| *entry.info.uid == *uid).cloned() else {
-            return;
-        };
+    pub(super) fn show_second(&mut self, chosen: usize) {
+        let Some(entry) = self.around.library.series.get(chosen).cloned() else { return };
         self.state.overlay = None;
         let gpu = self.gpu.clone();
         self.start_for_session("second", format!("Reading {}", series_title(&entry)), move |progress| {
@@ -79,7 +76,8 @@ impl Workstation {
             if let (Some(gpu), Ok(read)) = (&gpu, &read) {
                 gpu.preload(&read.series.volume);
             }
-            Message::Second(read.map(|read| Arc::new(read.series)).map_err(|error| error.to_string()))
+            let read = read.map(|read| Arc::new(read.series)).map_err(|error| error.to_string());
+            Message::Second(chosen, read)
         });
     }
 
@@ -95,15 +93,21 @@ impl Workstation {
 
     pub(super) fn opened(&mut self, result: Result<Box<Opened>, OpenStudyFailure>) {
         match result {
-            Ok(opened) => match &opened.earlier {
-                Some(found) if !opened.resume => {
-                    let last = found.updated.get(..10).unwrap_or(&found.updated);
-                    let summary = format!("{}, last on {last}", edits_text(found));
-                    self.state.overlay = Some(Overlay::Resume(summary));
-                    self.pending_open = Some(opened);
+            Ok(opened) => {
+                if opened.changed {
+                    let text = "The images have changed since the earlier work on them. It cannot be gone on with, and is left as it is.";
+                    self.state.toasts.error(text, None);
                 }
-                _ => self.leave(Leaving::For(opened)),
-            },
+                match &opened.earlier {
+                    Some(found) if !opened.resume => {
+                        let last = found.updated.get(..10).unwrap_or(&found.updated);
+                        let summary = format!("{}, last on {last}", edits_text(found));
+                        self.state.overlay = Some(Overlay::Resume(summary));
+                        self.pending_open = Some(opened);
+                    }
+                    _ => self.leave(Leaving::For(opened)),
+                }
+            }
             Err(OpenStudyFailure::OnlyStructures(paths)) if self.session.is_some() => {
                 paths.into_iter().take(1).for_each(|path| self.read_structures(path));
             }
@@ -129,7 +133,8 @@ impl Workstation {
     /// Makes the scan the open one.
     pub(super) fn show(&mut self, opened: Opened) {
         self.close_session();
-        let Opened { series, library, warnings, choice, opened_from, earlier, resume, reference } = opened;
+        let Opened { series, library, chosen, warnings, choice, opened_from, .. } = opened;
+        let Opened { earlier, resume, reference, .. } = opened;
         let session = match earlier.filter(|_| resume) {
             Some(found) => match Session::resume(Arc::clone(&series), &found.path) {
                 Ok(session) => session,
@@ -155,6 +160,7 @@ impl Workstation {
         self.desk.exported_to = None;
         self.desk.warnings = warnings.iter().map(ToString::to_string).collect();
         self.desk.series = lines(&library, &series);
+        self.desk.open_series = chosen;
         self.around = Around { library, opened_from };
         for path in &self.around.opened_from {
             self.preferences.remember(path);
@@ -192,13 +198,14 @@ impl Workstation {
         self.desk.structure_sets = fitting;
     }
 
-    pub(super) fn second_read(&mut self, result: Result<Arc<Series>, String>) {
+    pub(super) fn second_read(&mut self, chosen: usize, result: Result<Arc<Series>, String>) {
         match result {
             Ok(series) => {
                 if let Some(views) = self.state.views.as_mut() {
                     views.show_second(&series);
                 }
                 self.desk.second = Some(series);
+                self.desk.second_series = Some(chosen);
             }
             Err(why) => self.state.toasts.error(capitalised(&why), None),
         }
@@ -239,7 +246,6 @@ fn lines(library: &Library, open: &Series) -> Vec<SeriesLine> {
             let info = &entry.info;
             let date = crate::ui::widgets::date_text(&info.study.date);
             SeriesLine {
-                uid: info.uid.clone(),
                 patient: info.patient.name.clone(),
                 patient_id: info.patient.id.clone(),
                 study: format!("{date} {}", info.study.description).trim().to_owned(),
@@ -275,7 +281,8 @@ fn suggested_export(series: &Series, opened_from: &[PathBuf]) -> PathBuf {
 
 /// How much was done in earlier work.
 pub(super) fn edits_text(found: &Resumable) -> String {
-    if found.edits == 1 { "1 edit".to_owned() } else { format!("{} edits", found.edits) }
+    let count = |edits: u64| if edits == 1 { "1 edit".to_owned() } else { format!("{edits} edits") };
+    if found.edits == 0 { format!("{} taken back", count(found.undone)) } else { count(found.edits) }
 }
 
 /// A sentence from an error's text.

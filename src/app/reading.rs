@@ -18,6 +18,8 @@ const SAMPLE_SEED: u64 = phantom::DEFAULT_SEED;
 pub(super) struct Opened {
     pub series: Arc<Series>,
     pub library: Library,
+    /// Which of the library's series it is.
+    pub chosen: Option<usize>,
     pub warnings: Vec<DataWarning>,
     /// What was chosen where there was a choice.
     pub choice: Option<String>,
@@ -26,6 +28,8 @@ pub(super) struct Opened {
     pub earlier: Option<Resumable>,
     /// Whether the person already asked to go on with it.
     pub resume: bool,
+    /// Whether the person asked to go on with work that was done on other images than these.
+    pub changed: bool,
     /// What is where in the sample patient.
     pub reference: Option<Arc<LabelMap>>,
 }
@@ -46,14 +50,18 @@ pub(super) fn opened_on(gpu: Option<&GpuViews>, read: Result<Opened, OpenStudyFa
     Message::Opened(read.map(Box::new))
 }
 
-/// Reads files and folders.
+/// Reads files and folders; of several series the one that `resume` was about.
 pub(super) fn read(
     paths: Vec<PathBuf>,
     resume: Option<Resumable>,
     data_folder: &Path,
     progress: &Progress,
 ) -> Result<Opened, OpenStudyFailure> {
-    match Study::open(&paths, None, progress) {
+    let study = match &resume {
+        Some(earlier) => Study::open_again(&paths, &earlier.subject, progress),
+        None => Study::open(&paths, None, progress),
+    };
+    match study {
         Ok(study) => Ok(found(study, absolute(paths), resume, data_folder)),
         Err(OpenStudyError::NoSeries { .. }) => {
             let library =
@@ -80,17 +88,20 @@ pub(super) fn found(
 ) -> Opened {
     let series = Arc::new(study.series);
     let fingerprint = series_fingerprint(&series);
+    let was_asked = resume.is_some();
     let asked = resume.filter(|found| found.subject.fingerprint == fingerprint);
     let resume = asked.is_some();
     let earlier = asked.or_else(|| session::catalog(data_folder).of_images(&fingerprint).cloned());
     Opened {
         series,
         library: study.library,
+        chosen: study.chosen,
         warnings: study.warnings,
         choice: study.choice,
         opened_from,
         earlier,
         resume,
+        changed: was_asked && !resume,
         reference: None,
     }
 }

@@ -31,11 +31,13 @@ fn opened(series: Series) -> Box<Opened> {
     Box::new(Opened {
         series: Arc::new(series),
         library: Library::default(),
+        chosen: None,
         warnings: Vec::new(),
         choice: None,
         opened_from: Vec::new(),
         earlier: None,
         resume: false,
+        changed: false,
         reference: None,
     })
 }
@@ -139,7 +141,7 @@ fn results(series: &Series) -> [(&'static str, Message); 3] {
     let read = crate::dicom::ReadRtstruct { set, warnings: Vec::new() };
     [
         ("model", Message::Proposed(Ok(Box::new(proposed)))),
-        ("second", Message::Second(Ok(Arc::new(series.clone())))),
+        ("second", Message::Second(0, Ok(Arc::new(series.clone())))),
         ("structures", Message::Structures("rs.dcm".into(), Ok(Box::new(read)))),
     ]
 }

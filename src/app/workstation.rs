@@ -21,8 +21,8 @@ use std::sync::Arc;
 pub(super) enum Message {
     /// A scan was read.
     Opened(Result<Box<Opened>, OpenStudyFailure>),
-    /// A second series was read.
-    Second(Result<Arc<Series>, String>),
+    /// A second series was read: its place in the library.
+    Second(usize, Result<Arc<Series>, String>),
     /// A structure set was read.
     Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
     /// A model is done.
@@ -302,7 +302,7 @@ impl Workstation {
                 tracing::info!("a job ended after its study was closed; its result was dropped");
             }
             Message::Opened(result) => self.opened(result),
-            Message::Second(result) => self.second_read(result),
+            Message::Second(chosen, result) => self.second_read(chosen, result),
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
             Message::Exported(exported) => self.exported(*exported),

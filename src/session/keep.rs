@@ -32,6 +32,7 @@ fn subject_of(series: &Series, opened_from: &[PathBuf]) -> JournalSubject {
         series: format!("{} {}", info.modality.code(), info.description).trim().to_owned(),
         synthetic: info.patient.synthetic,
         opened_from: opened_from.to_vec(),
+        series_uid: info.uid.to_string(),
     }
 }
 

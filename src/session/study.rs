@@ -1,10 +1,12 @@
 //! Opening images: the one way in which command line and window turn paths into a series.
 
+use super::JournalSubject;
 use crate::dicom::{Library, ReadSeriesError, ScanError, SeriesEntry, modality_rank, read_series, scan};
 use crate::formats::nifti::{self, NiftiError};
-use crate::patient::{DataWarning, Series};
+use crate::patient::{DataWarning, Series, Volume, Voxels, series_fingerprint};
 use crate::progress::{Cancelled, Progress};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An open image series and what lay beside it.
 #[derive(Debug, Clone)]
@@ -110,16 +112,35 @@ impl Study {
         {
             return Self::open_nifti(path, wanted, progress);
         }
-        let library = match scan(paths, &progress.part(0.0, 0.3)) {
-            Err(ScanError::NoDicom { path, count }) => {
-                return Err(match example_nifti(paths) {
-                    Some(example) => OpenStudyError::FolderOfNifti { example, path },
-                    None => ScanError::NoDicom { path, count }.into(),
-                });
-            }
-            other => other?,
-        };
+        let library = search(paths, &progress.part(0.0, 0.3))?;
         let (chosen, choice) = choose(&library, wanted, paths)?;
+        Self::open_entry(library, chosen, choice, &progress.part(0.3, 1.0))
+    }
+
+    /// Opens the images of earlier work: of the series found in `paths` the one with the fingerprint
+    /// that the journal names. Where there is none the images have changed since; then the series of
+    /// the same UID is opened, or failing that the one that [`Study::open`] chooses.
+    ///
+    /// # Errors
+    /// When there is nothing that can be opened, or when cancelled.
+    pub fn open_again(
+        paths: &[PathBuf],
+        subject: &JournalSubject,
+        progress: &Progress,
+    ) -> Result<Self, OpenStudyError> {
+        if let [path] = paths
+            && path.is_file()
+            && nifti::is_nifti_name(path)
+        {
+            return Self::open_nifti(path, None, progress);
+        }
+        let library = search(paths, &progress.part(0.0, 0.3))?;
+        let same = library.series.iter().position(|entry| fingerprint(entry) == subject.fingerprint);
+        let (chosen, choice) = match same {
+            Some(same) => (same, None),
+            None => choose(&library, Some(&subject.series_uid), paths)
+                .or_else(|_| choose(&library, None, paths))?,
+        };
         Self::open_entry(library, chosen, choice, &progress.part(0.3, 1.0))
     }
 
@@ -183,6 +204,29 @@ pub fn default_series(library: &Library) -> Option<usize> {
     let rank =
         |entry: &SeriesEntry| (modality_rank(&entry.info.modality), std::cmp::Reverse(entry.slice_count()));
     library.series.iter().enumerate().min_by_key(|(_, entry)| rank(entry)).map(|(n, _)| n)
+}
+
+/// Everything that lies in `paths`.
+fn search(paths: &[PathBuf], progress: &Progress) -> Result<Library, OpenStudyError> {
+    match scan(paths, progress) {
+        Err(ScanError::NoDicom { path, count }) => Err(match example_nifti(paths) {
+            Some(example) => OpenStudyError::FolderOfNifti { example, path },
+            None => ScanError::NoDicom { path, count }.into(),
+        }),
+        other => Ok(other?),
+    }
+}
+
+/// The fingerprint that the series will have once it is read: values are no part of it.
+fn fingerprint(entry: &SeriesEntry) -> String {
+    let volume = Volume {
+        grid: entry.grid.clone(),
+        voxels: Voxels::I16(Vec::new()),
+        unit: entry.unit,
+        slices: entry.slices.clone(),
+        native: None,
+    };
+    series_fingerprint(&Series { info: entry.info.clone(), volume: Arc::new(volume) })
 }
 
 fn choose(

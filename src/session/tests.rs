@@ -452,6 +452,37 @@ fn the_catalog_knows_whose_work_can_be_resumed() {
 }
 
 #[test]
+fn work_that_was_all_taken_back_can_be_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = begin(folder.path());
+    session.undo().unwrap();
+    session.close().unwrap();
+    let found = catalog(folder.path());
+    let [resumable] = found.resumable.as_slice() else { panic!("{found:?}") };
+    assert_eq!((resumable.edits, resumable.undone), (0, 1));
+    let mut again = Session::resume(Arc::new(axial_series()), &resumable.path).unwrap();
+    assert!(again.structures().rois.is_empty());
+    again.redo().unwrap();
+    assert_eq!(again.structures().rois[0].name, "Liver");
+}
+
+#[test]
+fn a_journal_from_before_it_named_the_series_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = begin(folder.path());
+    let path = session.journal().unwrap().path().to_owned();
+    session.close().unwrap();
+    let subject = |folder: &Path| catalog(folder).resumable[0].subject.clone();
+    assert_eq!(subject(folder.path()).series_uid, "2.25.1000");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute("UPDATE session SET subject = json_remove(subject, '$.series_uid')", []).unwrap();
+    drop(database);
+    let old = subject(folder.path());
+    assert_eq!((old.series_uid.as_str(), old.patient_name.as_str()), ("", "Test^Anna"));
+    Session::resume(Arc::new(axial_series()), &path).unwrap();
+}
+
+#[test]
 fn a_damaged_journal_is_an_error_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let session = begin(folder.path());

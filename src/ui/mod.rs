@@ -20,7 +20,7 @@ mod paint;
 pub use layout::window_ui;
 pub use paint::GpuViews;
 
-use crate::patient::{RoiId, Uid};
+use crate::patient::RoiId;
 use crate::session::jobs::JobId;
 use crate::session::{Command, Session};
 use actions::Action;
@@ -55,10 +55,10 @@ pub enum Request {
     PickFiles,
     /// Ask the system where to export to.
     PickExport,
-    /// Show another series of what was read.
-    ShowSeries(Uid),
-    /// Use a series as the second one.
-    ShowSecond(Uid),
+    /// Show another series of what was read, by its place in [`Desk::series`].
+    ShowSeries(usize),
+    /// Use a series as the second one, by its place in [`Desk::series`].
+    ShowSecond(usize),
     /// Go on with earlier work, by its place in the list of the start screen.
     Resume(usize),
     /// The answer to whether earlier work on the images just read should be gone on with.

@@ -3,7 +3,7 @@
 use super::actions::Action;
 use super::toasts::Toasts;
 use super::views::ViewsState;
-use crate::patient::{LabelMap, RoiId, Series, Uid};
+use crate::patient::{LabelMap, RoiId, Series};
 use crate::session::jobs::JobId;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -184,8 +184,6 @@ pub struct JobLine {
 /// A series that was found, for the chooser.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesLine {
-    /// Series Instance UID.
-    pub uid: Uid,
     /// The patient's name as stored.
     pub patient: String,
     /// Patient ID.
@@ -214,8 +212,13 @@ pub struct ResumeLine {
 /// What lies around the open series; filled by `app` before each frame.
 #[derive(Debug, Clone, Default)]
 pub struct Desk {
-    /// The series that were found.
+    /// The series that were found. Stacks of one series (orientations, echoes) have its UID in
+    /// common: they are told apart by their place in this list.
     pub series: Vec<SeriesLine>,
+    /// Which of them is open.
+    pub open_series: Option<usize>,
+    /// Which of them is the second series.
+    pub second_series: Option<usize>,
     /// The structure sets found for the open series.
     pub structure_sets: Vec<PathBuf>,
     /// What the reader warned of.

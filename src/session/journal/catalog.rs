@@ -19,12 +19,14 @@ pub struct Resumable {
     pub updated: String,
     /// The number of edits done.
     pub edits: u64,
+    /// The number of edits taken back, which can be done again.
+    pub undone: u64,
 }
 
 /// The journals of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Catalog {
-    /// Sessions with edits, the latest first.
+    /// Sessions with edits, done or taken back, the latest first.
     pub resumable: Vec<Resumable>,
     /// Journals that cannot be read, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
@@ -42,7 +44,7 @@ impl Catalog {
                 continue;
             }
             match look(&path) {
-                Ok(found) if found.edits > 0 => catalog.resumable.push(found),
+                Ok(found) if found.edits > 0 || found.undone > 0 => catalog.resumable.push(found),
                 Ok(_) | Err(JournalError::InUse(_)) => {}
                 Err(error) => catalog.unreadable.push((path, error.to_string())),
             }
@@ -91,9 +93,11 @@ fn look(path: &Path) -> Result<Resumable, JournalError> {
     let connection = schema::open(path)?;
     let read = |connection: &Connection| {
         let subject = schema::subject(connection)?;
-        connection.query_row("SELECT updated, cursor FROM session", [], |row| {
-            let edits = row.get::<_, i64>(1)?.cast_unsigned();
-            Ok(Resumable { path: path.to_owned(), subject, updated: row.get(0)?, edits })
+        let query = "SELECT updated, cursor, (SELECT count(*) FROM edit WHERE seq > cursor) FROM session";
+        connection.query_row(query, [], |row| {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let (edits, undone) = (number(1)?, number(2)?);
+            Ok(Resumable { path: path.to_owned(), subject, updated: row.get(0)?, edits, undone })
         })
     };
     read(&connection).map_err(|error| JournalError::storage(path, &error))

@@ -111,6 +111,9 @@ pub struct JournalSubject {
     pub synthetic: bool,
     /// The files or folders that were opened, to open them again.
     pub opened_from: Vec<PathBuf>,
+    /// Series Instance UID: which of the series found there. Empty in older journals.
+    #[serde(default)]
+    pub series_uid: String,
 }
 
 /// What a journal holds when it is opened again.

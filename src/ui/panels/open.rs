@@ -79,23 +79,23 @@ pub fn open_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 /// The series to choose from.
 pub fn series_list_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    let open = scope.context.session.map(|session| session.series().info.uid.clone());
     if scope.context.desk.series.is_empty() {
         widgets::note(ui, "Only this one was read.");
     }
     let mut patient = String::new();
-    for line in &scope.context.desk.series {
+    for (index, line) in scope.context.desk.series.iter().enumerate() {
         let whose = format!("{} · {}", widgets::person_name(&line.patient), line.patient_id);
         if whose != patient {
             widgets::caption(ui, &whose);
             patient = whose;
         }
-        let is_open = open.as_ref() == Some(&line.uid);
-        series_row_ui(ui, scope, line, is_open);
+        series_row_ui(ui, scope, index, line);
     }
 }
 
-fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &SeriesLine, is_open: bool) {
+fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, index: usize, line: &SeriesLine) {
+    let desk = scope.context.desk;
+    let (is_open, is_second) = (desk.open_series == Some(index), desk.second_series == Some(index));
     let theme = Theme::of(ui.ctx());
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 40.0), Sense::click());
     let title = match line.description.as_str() {
@@ -103,7 +103,6 @@ fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &SeriesLine, is_open:
         description => format!("{} {description}", line.modality),
     };
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_open, &title));
-    let is_second = scope.context.desk.second.as_ref().is_some_and(|second| second.info.uid == line.uid);
     let ground = if is_open || is_second {
         theme.pressed
     } else if response.hovered() {
@@ -134,14 +133,14 @@ fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &SeriesLine, is_open:
     }
     if line.can_be_second && !is_open && !is_second {
         let button = egui::Rect::from_center_size(rect.right_center() - vec2(36.0, 0.0), vec2(56.0, 24.0));
-        let mut child = ui.new_child(egui::UiBuilder::new().max_rect(button).id_salt(&line.uid));
+        let mut child = ui.new_child(egui::UiBuilder::new().max_rect(button).id_salt(index));
         let over = child.add(egui::Button::new("Blend")).on_hover_text("Shows this series over the open one");
         if over.clicked() {
-            scope.outbox.send(Request::ShowSecond(line.uid.clone()));
+            scope.outbox.send(Request::ShowSecond(index));
             return;
         }
     }
     if response.clicked() && !is_open {
-        scope.outbox.send(Request::ShowSeries(line.uid.clone()));
+        scope.outbox.send(Request::ShowSeries(index));
     }
 }
