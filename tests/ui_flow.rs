@@ -332,7 +332,7 @@ fn a_path_that_cannot_be_read_is_said_and_stays() {
 /// Writes the ball as a series of its own, with instances of its own, below `folder`.
 fn write_variant(folder: &Path, name: &str, change: impl FnOnce(&mut Series)) -> PathBuf {
     let mut series = ball::series();
-    series.info.description = name.to_owned();
+    name.clone_into(&mut series.info.description);
     change(&mut series);
     for (k, slice) in Arc::make_mut(&mut series.volume).slices.iter_mut().enumerate() {
         let instance = slice.instance.as_mut().unwrap();

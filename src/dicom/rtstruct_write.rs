@@ -178,7 +178,7 @@ pub(crate) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
     same && !(names_differ && birth_dates_differ)
 }
 
-/// A patient in an error message.
+/// A patient for the window; never for the command line, whose messages end in logs.
 pub(crate) fn described(info: &PatientInfo) -> String {
     let id = if info.id.trim().is_empty() { "(no ID)" } else { info.id.trim() };
     let note = if info.synthetic { ", synthetic" } else { "" };
