@@ -83,7 +83,10 @@ fn watch(chest: PathBuf, seen: Rc<RefCell<Seen>>) -> crate::app::Hook {
             Phase::Chosen(since) => Phase::Chosen(since),
             Phase::LaidOut(since) => {
                 let mut seen = seen.borrow_mut();
-                seen.seconds.push(since.elapsed().as_secs_f64());
+                // A frame may still come after the window was asked to close.
+                if seen.seconds.len() < ROUNDS {
+                    seen.seconds.push(since.elapsed().as_secs_f64());
+                }
                 seen.pixel_bytes =
                     workstation.session().map_or(0, |session| session.series().volume.voxels.len() * 2);
                 shown = open;
