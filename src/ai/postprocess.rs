@@ -10,7 +10,7 @@ use super::preprocess::Affine;
 use super::sliding::Probabilities;
 use crate::geometry::rasterise::Frame;
 use crate::geometry::{Grid, Point3, Polygon, trace};
-use crate::patient::{Approval, GenerationAlgorithm, LabelMap, Roi, RoiId, RoiPlane, Slice, Volume};
+use crate::patient::{LabelMap, Roi, RoiPlane, Slice, Volume};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -266,14 +266,7 @@ fn rois(wanted: &Wanted<'_>, mut planes: BTreeMap<u16, Vec<Arc<RoiPlane>>>) -> V
     let mut rois = Vec::new();
     for label in package.labels.iter().filter(|label| wanted.labels[usize::from(label.value)]) {
         let Some(planes) = planes.remove(&label.value) else { continue };
-        let id = RoiId(u64::from(label.value));
-        let mut roi = Roi::new(id, i32::from(label.value), label.name.clone(), label.color);
-        roi.roi_type = label.roi_type();
-        roi.generation = GenerationAlgorithm::Automatic;
-        roi.approval = Approval::Proposal;
-        roi.description = format!("{} {}", package.id, package.version);
-        roi.planes = planes;
-        rois.push(roi);
+        rois.push(package.proposal(label, planes));
     }
     rois
 }

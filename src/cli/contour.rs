@@ -1,7 +1,7 @@
 //! `delineo contour`: organs by a network, or the body's outline, without a window.
 
 use super::bar::with_bar;
-use super::{WrongUsage, label_names};
+use super::{WrongUsage, label_names, peak_memory_bytes};
 use crate::ai::{self, ModelPackage, PredictOptions, Timings};
 use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, write_rtstruct};
@@ -150,7 +150,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "model": package.as_ref().map_or(BODY, |package| &package.id),
             "device": found.device,
             "seconds": seconds,
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": peak_memory_bytes().map(|bytes| (bytes as f64 / 1e6).round()),
             "rois": rois,
             "warnings": warnings,
         });
@@ -314,12 +314,4 @@ fn write(
         written?;
     }
     Ok(warnings)
-}
-
-/// The most memory the process has held, MB; `None` where the system does not say.
-pub fn peak_memory_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some((kilobytes * 1024.0 / 1e6).round())
 }

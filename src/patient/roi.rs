@@ -11,6 +11,23 @@ pub struct RoiId(pub u64);
 /// An sRGB display colour (ROI Display Color).
 pub type Color = [u8; 3];
 
+/// Colours for structures without a conventional one: distinct on grey; neighbours differ in
+/// lightness as well as hue.
+pub const PALETTE: [Color; 12] = [
+    [86, 180, 233],
+    [230, 159, 0],
+    [0, 158, 115],
+    [240, 228, 66],
+    [204, 121, 167],
+    [0, 114, 178],
+    [213, 94, 0],
+    [153, 221, 255],
+    [170, 170, 0],
+    [255, 170, 187],
+    [68, 187, 153],
+    [136, 119, 221],
+];
+
 /// RT ROI Interpreted Type (PS3.3 C.8.8.8.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum RoiType {

@@ -1,23 +1,7 @@
 //! Display colours for new structures: conventional where the field has conventions, otherwise from
 //! a palette whose members stay apart on grey, also for deuteranopes.
 
-use crate::patient::{Color, RoiType, StructureSet};
-
-/// Distinct on grey; neighbours differ in lightness as well as hue.
-pub const PALETTE: [Color; 12] = [
-    [86, 180, 233],
-    [230, 159, 0],
-    [0, 158, 115],
-    [240, 228, 66],
-    [204, 121, 167],
-    [0, 114, 178],
-    [213, 94, 0],
-    [153, 221, 255],
-    [170, 170, 0],
-    [255, 170, 187],
-    [68, 187, 153],
-    [136, 119, 221],
-];
+use crate::patient::{Color, PALETTE, RoiType, StructureSet};
 
 /// The colour for a new ROI of this name and type in `set`: the conventional one, or the palette's
 /// member least used so far.

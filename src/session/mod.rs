@@ -24,7 +24,7 @@ pub mod study;
 mod tests;
 
 pub use change::{Attribute, Change, Edit, Heading, Mismatch, PlaneEdit};
-pub use colors::{PALETTE, color_for};
+pub use colors::color_for;
 pub use command::{Command, Neighbour};
 pub use history::{HISTORY_MEMORY, History};
 pub use journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject, Resumable};

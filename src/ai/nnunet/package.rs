@@ -9,25 +9,9 @@ use super::model::{Fold, Model};
 use super::plans::Orientation;
 use super::training;
 use crate::ai::package::{Label, ModelPackage, PackageError, Provenance};
-use crate::patient::Color;
+use crate::patient::{Color, PALETTE};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// Distinct on grey; neighbours differ in lightness as well as hue.
-const PALETTE: [Color; 12] = [
-    [86, 180, 233],
-    [230, 159, 0],
-    [0, 158, 115],
-    [240, 228, 66],
-    [204, 121, 167],
-    [0, 114, 178],
-    [213, 94, 0],
-    [153, 221, 255],
-    [170, 170, 0],
-    [255, 170, 187],
-    [68, 187, 153],
-    [136, 119, 221],
-];
 
 /// What is shown of a model.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use super::window::{self, Window, WindowError};
 use crate::ai::engine::{Engine, EngineError};
 use crate::ai::package::{ModelPackage, PackageError};
 use crate::ai::{PredictOptions, Prediction, Timings};
-use crate::patient::{Approval, GenerationAlgorithm, LabelMap, Roi, RoiId, Volume};
+use crate::patient::{LabelMap, Roi, Volume};
 use crate::progress::{Cancelled, Progress};
 use std::time::Instant;
 
@@ -298,14 +298,7 @@ fn rois(package: &ModelPackage, model: &Model, mut planes: Planes) -> Vec<Roi> {
         let (Some(planes), Some(label)) = (planes.remove(&index), package.label(structure.value)) else {
             continue;
         };
-        let id = RoiId(u64::from(structure.value));
-        let mut roi = Roi::new(id, i32::from(structure.value), label.name.clone(), label.color);
-        roi.roi_type = label.roi_type();
-        roi.generation = GenerationAlgorithm::Automatic;
-        roi.approval = Approval::Proposal;
-        roi.description = format!("{} {}", package.id, package.version);
-        roi.planes = planes;
-        rois.push(roi);
+        rois.push(package.proposal(label, planes));
     }
     rois
 }

@@ -18,10 +18,12 @@ use self::manifest::{Manifest, WeightsTable};
 use super::network::{Architecture, Network, NetworkError, Parameter};
 use super::nnunet;
 use crate::data_folder::data_folder;
+use crate::patient::{Approval, GenerationAlgorithm, Roi, RoiId, RoiPlane};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The greatest weights file that is read, bytes.
 const WEIGHTS_LIMIT: u64 = 4 << 30;
@@ -290,6 +292,19 @@ impl ModelPackage {
     #[must_use]
     pub fn label(&self, value: u16) -> Option<&Label> {
         self.labels.iter().find(|label| label.value == value)
+    }
+
+    /// The proposal of these contours as a label of this package; identity and number are the
+    /// label's value.
+    pub(super) fn proposal(&self, label: &Label, planes: Vec<Arc<RoiPlane>>) -> Roi {
+        let id = RoiId(u64::from(label.value));
+        let mut roi = Roi::new(id, i32::from(label.value), label.name.clone(), label.color);
+        roi.roi_type = label.roi_type();
+        roi.generation = GenerationAlgorithm::Automatic;
+        roi.approval = Approval::Proposal;
+        roi.description = format!("{} {}", self.id, self.version);
+        roi.planes = planes;
+        roi
     }
 }
 

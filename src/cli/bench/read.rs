@@ -2,6 +2,7 @@
 //! `SimpleITK`'s `ImageSeriesReader` on the same files in the same run.
 
 use super::{median, python_json};
+use crate::cli::peak_memory_bytes;
 use crate::dicom::{read_series, scan};
 use crate::progress::Progress;
 use crate::session::study::default_series;
@@ -78,11 +79,4 @@ pub fn run(folder: &Path, runs: usize) -> anyhow::Result<ReadTimes> {
         pixel_bytes,
         peak_memory_ratio: peak.map(|bytes| bytes as f64 / pixel_bytes as f64),
     })
-}
-
-/// The most resident memory of this process so far, where the system tells (Linux).
-pub(super) fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }

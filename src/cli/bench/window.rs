@@ -3,10 +3,10 @@
 //! Needs a display (Xvfb does) and a graphics driver; the driver is named beside the numbers, since
 //! a software driver's are not a graphics card's.
 
-use super::read::peak_memory_bytes;
 use super::rows::{alone, shared_data};
 use super::{BenchRow, median};
 use crate::app::{Next, RunOptions, Workstation, run as open_window};
+use crate::cli::peak_memory_bytes;
 use anyhow::Context;
 use std::cell::RefCell;
 use std::path::PathBuf;

@@ -4,8 +4,8 @@ use super::super::actions::Action;
 use super::super::state::{Naming, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Scope, icons, widgets};
-use crate::patient::{Approval, Roi, RoiId, RoiType};
-use crate::session::{Command, PALETTE};
+use crate::patient::{Approval, PALETTE, Roi, RoiId, RoiType};
+use crate::session::Command;
 use egui::{Align2, Color32, Pos2, Rect, Response, Sense, Stroke, Ui, vec2};
 
 /// The height of a row, points.
