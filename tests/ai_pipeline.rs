@@ -218,6 +218,50 @@ fn the_voxel_centres_inside_the_contours_are_exactly_the_label_map() {
 }
 
 #[test]
+fn a_mirrored_patient_has_mirrored_labels_with_left_and_right_exchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    write_package(folder.path(), [6.0, 6.0, 6.0]);
+    let manifest = folder.path().join("model.toml");
+    let plain = std::fs::read_to_string(&manifest).unwrap();
+    let scan = volume([0, 1, 2], [false; 3]);
+    let [ni, _, _] = scan.grid.dims();
+    let turned = |at: usize| at - at % ni + (ni - 1 - at % ni);
+    let Voxels::I16(values) = &scan.voxels else { panic!("HU") };
+    let mirrored = Voxels::I16((0..values.len()).map(|at| values[turned(at)]).collect());
+    let mirrored = Volume { voxels: mirrored, ..scan.clone() };
+    let exchanged = |label: u16| [0, 2, 1, 3][usize::from(label)];
+    // The network knows nothing of sides: only mirroring both ways and exchanging classes 1 and 2
+    // makes it treat them alike.
+    for (inference, alike) in [("mirror_axes = [2]\nmirror_swaps = [[1, 2]]", true), ("mirror_axes = []", false)] {
+        std::fs::write(&manifest, plain.replace("mirror_axes = []", inference)).unwrap();
+        let [own, other] = [&scan, &mirrored].map(|scan| run(scan, folder.path()).labels.unwrap().labels);
+        let organ = own.iter().filter(|label| **label != 0).count();
+        let different = (0..own.len()).filter(|at| other[turned(*at)] != exchanged(own[*at])).count();
+        assert!(organ > 500, "{organ}");
+        assert_eq!(different * 50 < organ, alike, "{different} voxels differ, {organ} are an organ's");
+    }
+    for wrong in ["[[1, 9]]", "[[1, 1]]", "[[1, 2], [2, 3]]"] {
+        let text = plain.replace("mirror_axes = []", &format!("mirror_axes = [2]\nmirror_swaps = {wrong}"));
+        std::fs::write(&manifest, text).unwrap();
+        let error = ModelPackage::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("mirror_swaps"), "{error}");
+    }
+    for (wrong, word) in [
+        ("includes = [\"Spleen\"]", "Spleen"),
+        ("above = [\"Organ_3\"]", "Organ_3"),
+        ("pieces = 0", "pieces"),
+        ("min_cc = 5.0\nmax_cc = 4.0", "min_cc"),
+        ("min_score = 1.5", "min_score"),
+        ("confidence = [[0.5, 0.5]]", "slice_confidence"),
+        ("confidence = [[0.5, 0.5], [0.4, 0.6]]\nslice_confidence = [[0.5, 0.5]]", "rise"),
+    ] {
+        std::fs::write(&manifest, format!("{plain}{wrong}\n")).unwrap();
+        let error = ModelPackage::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(word), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn a_missing_slice_gets_no_contour_and_no_label() {
     let folder = tempfile::tempdir().unwrap();
     write_package(folder.path(), [7.0, 6.5, 8.0]);

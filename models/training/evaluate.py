@@ -23,7 +23,7 @@ from inference import segment
 from network import PlainConvUNet
 from volumes import read_split
 
-INFERENCE = {"step": 0.5, "gaussian_sigma": 0.125, "mirror_axes": []}
+INFERENCE = {"step": 0.5, "gaussian_sigma": 0.125, "mirror_axes": [], "mirror_swaps": []}
 
 
 def load_network(config, weights):

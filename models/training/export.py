@@ -1,6 +1,6 @@
 """Turn a checkpoint into a package the program loads.
 
-    python export.py head-neck.toml --checkpoint runs/head-neck/checkpoint.pt --out ../head-neck
+    python export.py head-neck.toml --checkpoint runs/head-neck/checkpoint.pt --out ../head-neck --calibration calibration.toml
 
 Writes `weights.safetensors` (half precision, nnU-Net's names, only the
 full-resolution head) and `model.toml`.
@@ -45,7 +45,7 @@ def shipped_weights(state, network):
     return weights
 
 
-def manifest(config, state, digest):
+def manifest(config, state, digest, calibration):
     text = "".join(
         f"{key} = {toml_value(config[key])}\n" for key in ("id", "title", "version")
     )
@@ -78,7 +78,7 @@ def manifest(config, state, digest):
         "[weights]", {"file": "weights.safetensors", "sha256": digest, "dtype": "f16"}
     )
     for label in config["labels"]:
-        text += toml_table("[[labels]]", label)
+        text += toml_table("[[labels]]", label | calibration.get(label["name"], {}))
     return text
 
 
@@ -87,6 +87,7 @@ def main():
     parser.add_argument("config", type=Path)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--calibration", type=Path, help="what calibrate.py printed")
     arguments = parser.parse_args()
     config = tomllib.loads(arguments.config.read_text())
     state = torch.load(arguments.checkpoint, weights_only=True)
@@ -94,7 +95,11 @@ def main():
     weights = arguments.out / "weights.safetensors"
     save_file(shipped_weights(state, config["network"]), weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    text = manifest(config, state, digest)
+    calibration = {}
+    if arguments.calibration:
+        for label in tomllib.loads(arguments.calibration.read_text())["labels"]:
+            calibration[label.pop("name")] = label
+    text = manifest(config, state, digest, calibration)
     tomllib.loads(text)
     (arguments.out / "model.toml").write_text(text)
     print(f"{arguments.out}: step {state['step']}, {weights.stat().st_size / 1e6:.1f} MB")

@@ -59,9 +59,28 @@ def largest_piece(mask):
     return pieces == 1 + np.bincount(pieces.ravel())[1:].argmax()
 
 
+def flip_classes(logits, swaps):
+    """Logits [1, K, z, y, x] of an image mirrored along x, turned back: left and right change places."""
+    order = list(range(logits.shape[1]))
+    for a, b in swaps:
+        order[a], order[b] = order[b], order[a]
+    return logits[:, order].flip(4)
+
+
+def mirrored(network, inference):
+    """The network, averaged with the mirrored image where the manifest asks for x (axis 2) alone."""
+    axes = inference.get("mirror_axes", [])
+    if not axes:
+        return network
+    if axes != [2]:
+        raise ValueError(f"mirror_axes {axes}: only x (2) is mirrored here")
+    swaps = inference.get("mirror_swaps", [])
+    return lambda image: (network(image) + flip_classes(network(image.flip(4)), swaps)) / 2
+
+
 @torch.inference_mode()
-def segment(network, hu, spacing, config):
-    """Label map (uint8) on the scan's own grid."""
+def probability_planes(network, hu, spacing, config):
+    """Probabilities [K, y, x] of each plane of the scan's own grid."""
     target = config["input"]["spacing_mm"]
     scan = to_model_grid(hu, spacing, target)
     box = body_box(scan)
@@ -71,19 +90,25 @@ def segment(network, hu, spacing, config):
     probabilities = torch.zeros(classes, *scan.shape)
     probabilities[0] = 1
     probabilities[(slice(None), *box)] = sliding_window(
-        network,
+        mirrored(network, inference),
         image,
         config["network"]["patch"],
         inference["step"],
         inference["gaussian_sigma"],
         classes,
     )
-    labels = np.empty(hu.shape, np.uint8)
     for z in range(hu.shape[0]):  # never all classes of all slices at once
         plane = resample_axis(probabilities, 1, target[0], spacing[0], z, 1)
         for axis in (1, 2):
             plane = resample_axis(plane, axis + 1, target[axis], spacing[axis], 0, hu.shape[axis])
-        labels[z] = plane[:, 0].argmax(0).numpy()
+        yield plane[:, 0]
+
+
+def segment(network, hu, spacing, config):
+    """Label map (uint8) on the scan's own grid."""
+    labels = np.empty(hu.shape, np.uint8)
+    for z, plane in enumerate(probability_planes(network, hu, spacing, config)):
+        labels[z] = plane.argmax(0).numpy()
     labels[hu < AIR_HU + 1] = 0
     for label in config["labels"]:
         if label.get("keep_largest"):

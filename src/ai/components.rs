@@ -1,7 +1,8 @@
-//! Keeping an organ's largest piece.
+//! The pieces of an organ on the model grid, and taking some of them out.
 
 use super::sliding::Probabilities;
 use half::f16;
+use std::collections::BTreeSet;
 
 /// The class with the greatest probability at each voxel (the first of equals).
 pub(super) fn argmax(probabilities: &Probabilities) -> Vec<u16> {
@@ -20,18 +21,16 @@ pub(super) fn argmax(probabilities: &Probabilities) -> Vec<u16> {
         .collect()
 }
 
-/// Drops all but the largest 26-connected piece of `class` from `labels` and gives the dropped
-/// voxels to the class that comes next; also where the class is not the greatest, around a dropped
-/// piece, it is taken out, so that interpolation cannot bring it back. Returns how many voxels
-/// were dropped. Without a voxel of the class, nothing happens.
-pub(super) fn keep_largest(probabilities: &mut Probabilities, labels: &mut [u16], class: u16) -> usize {
-    let [nz, ny, nx] = probabilities.size;
-    let neighbours = |at: usize| {
-        let (z, y, x) = (at / (ny * nx), at / nx % ny, at % nx);
-        let span = |n: usize, size: usize| n.saturating_sub(1)..(n + 2).min(size);
-        span(z, nz)
-            .flat_map(move |z| span(y, ny).flat_map(move |y| span(x, nx).map(move |x| (z * ny + y) * nx + x)))
-    };
+/// The voxels around one and itself, in an array of `size` (z, y, x).
+fn neighbours([nz, ny, nx]: [usize; 3], at: usize) -> impl Iterator<Item = usize> {
+    let (z, y, x) = (at / (ny * nx), at / nx % ny, at % nx);
+    let span = |n: usize, size: usize| n.saturating_sub(1)..(n + 2).min(size);
+    span(z, nz)
+        .flat_map(move |z| span(y, ny).flat_map(move |y| span(x, nx).map(move |x| (z * ny + y) * nx + x)))
+}
+
+/// The 26-connected pieces of `class`, the largest first, of equals the first in the array.
+pub(super) fn pieces(labels: &[u16], size: [usize; 3], class: u16) -> Vec<Vec<usize>> {
     let mut seen = vec![false; labels.len()];
     let mut pieces: Vec<Vec<usize>> = Vec::new();
     for start in 0..labels.len() {
@@ -42,7 +41,7 @@ pub(super) fn keep_largest(probabilities: &mut Probabilities, labels: &mut [u16]
         let mut piece = vec![start];
         let mut next = 0;
         while next < piece.len() {
-            for at in neighbours(piece[next]) {
+            for at in neighbours(size, piece[next]) {
                 if labels[at] == class && !seen[at] {
                     seen[at] = true;
                     piece.push(at);
@@ -52,28 +51,56 @@ pub(super) fn keep_largest(probabilities: &mut Probabilities, labels: &mut [u16]
         }
         pieces.push(piece);
     }
-    let Some(largest) = (0..pieces.len()).max_by_key(|i| (pieces[*i].len(), usize::MAX - i)) else {
-        return 0;
+    pieces.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
+    pieces
+}
+
+/// Takes `dropped` pieces of `class` out: their probability and that of the class around them, so
+/// that interpolation cannot bring them back, is added to that of the class `to`, or lost where there
+/// is none; the greatest class is the label then. Nothing is done beside the pieces `kept`. Returns
+/// how many voxels were dropped.
+pub(super) fn take_out(
+    probabilities: &mut Probabilities,
+    labels: &mut [u16],
+    class: u16,
+    [dropped, kept]: [&[Vec<usize>]; 2],
+    to: Option<u16>,
+) -> usize {
+    let size = probabilities.size;
+    let around = |pieces: &[Vec<usize>]| -> BTreeSet<usize> {
+        pieces.iter().flatten().flat_map(|at| neighbours(size, *at)).collect()
     };
-    let kept: std::collections::HashSet<usize> =
-        pieces[largest].iter().flat_map(|at| neighbours(*at)).collect();
+    if dropped.is_empty() {
+        return 0;
+    }
+    let kept = around(kept);
     let classes = probabilities.classes;
-    let mut dropped = 0;
-    for piece in pieces.iter().enumerate().filter(|(i, _)| *i != largest).map(|(_, piece)| piece) {
-        dropped += piece.len();
-        for at in piece.iter().flat_map(|at| neighbours(*at)).collect::<std::collections::BTreeSet<_>>() {
-            if kept.contains(&at) {
-                continue;
-            }
-            let shares = &mut probabilities.values[at * classes..][..classes];
-            shares[usize::from(class)] = f16::ZERO;
-            if labels[at] == class {
-                let best = (0..classes).fold(0, |best, c| if shares[c] > shares[best] { c } else { best });
-                labels[at] = u16::try_from(best).unwrap_or(0);
-            }
+    for at in around(dropped).difference(&kept) {
+        let shares = &mut probabilities.values[at * classes..][..classes];
+        let share = std::mem::replace(&mut shares[usize::from(class)], f16::ZERO);
+        if let Some(to) = to {
+            let sum = shares[usize::from(to)].to_f32() + share.to_f32();
+            shares[usize::from(to)] = f16::from_f32(sum);
+        }
+        if labels[*at] == class || to.is_some() {
+            let best = (0..classes).fold(0, |best, c| if shares[c] > shares[best] { c } else { best });
+            labels[*at] = u16::try_from(best).unwrap_or(0);
         }
     }
-    dropped
+    dropped.iter().map(Vec::len).sum()
+}
+
+/// Drops all but the `most` largest pieces of `class` and gives the dropped voxels to the class that
+/// comes next ([`take_out`]). Returns how many voxels were dropped.
+pub(super) fn keep_pieces(
+    probabilities: &mut Probabilities,
+    labels: &mut [u16],
+    class: u16,
+    most: usize,
+) -> usize {
+    let all = pieces(labels, probabilities.size, class);
+    let (kept, dropped) = all.split_at(most.min(all.len()));
+    take_out(probabilities, labels, class, [dropped, kept], None)
 }
 
 #[cfg(test)]
@@ -94,10 +121,30 @@ mod tests {
         let mut probabilities = Probabilities { low: [0; 3], size: [1, 1, 8], classes: 3, values };
         let mut labels = argmax(&probabilities);
         assert_eq!(labels, [1, 1, 1, 0, 0, 0, 1, 0]);
-        assert_eq!(keep_largest(&mut probabilities, &mut labels, 1), 1);
+        assert_eq!(keep_pieces(&mut probabilities, &mut labels, 1, 1), 1);
         assert_eq!(labels, [1, 1, 1, 0, 0, 0, 2, 0]);
         assert_eq!(argmax(&probabilities), labels);
         assert_eq!(probabilities.values[7 * 3 + 1], f16::ZERO, "beside the dropped piece");
         assert_ne!(probabilities.values[3 * 3 + 1], f16::ZERO, "beside the kept piece");
+    }
+    #[test]
+    fn as_many_pieces_stay_as_an_organ_may_have() {
+        let values = |labels: &[u16]| -> Vec<f16> {
+            labels
+                .iter()
+                .flat_map(|l| if *l == 1 { [0.25, 0.75] } else { [0.75, 0.25] })
+                .map(f16::from_f32)
+                .collect()
+        };
+        let row = [1, 0, 1, 1, 0, 1, 1, 1, 0];
+        for (most, left) in
+            [(1, [0, 0, 0, 0, 0, 1, 1, 1, 0]), (2, [0, 0, 1, 1, 0, 1, 1, 1, 0]), (3, row), (9, row)]
+        {
+            let mut labels = row.to_vec();
+            let mut p = Probabilities { low: [0; 3], size: [1, 1, 9], classes: 2, values: values(&row) };
+            let dropped = keep_pieces(&mut p, &mut labels, 1, most);
+            assert_eq!(labels, left, "{most}");
+            assert_eq!(dropped, row.iter().sum::<u16>() as usize - left.iter().sum::<u16>() as usize);
+        }
     }
 }

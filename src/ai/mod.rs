@@ -5,6 +5,8 @@
 //! ([`package`]); it runs in burn on a graphics device (`gpu`) or in our own engine on the CPU
 //! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else.
 
+mod agreement;
+mod anatomy;
 pub mod body;
 mod components;
 pub mod cpu;
@@ -17,7 +19,9 @@ pub mod package;
 mod postprocess;
 mod predict;
 mod preprocess;
+mod presence;
 mod sliding;
+mod union;
 
 pub use body::{BodyError, body_contour, body_mask};
 pub use package::ModelPackage;

@@ -5,27 +5,34 @@
 //! without gap or overlap and the voxel centres inside are exactly the label map. Slices are worked
 //! through one by one: there is never a class array of the image's size.
 
-use super::package::ModelPackage;
+use super::agreement::{Agreement, reach};
+use super::anatomy::{HOLE_MM2, close_holes};
+use super::package::{Label, ModelPackage};
 use super::preprocess::Affine;
+use super::presence::Traced;
 use super::sliding::Probabilities;
+use super::union::Union;
 use crate::geometry::rasterise::Frame;
-use crate::geometry::{Grid, Point3, Polygon, trace};
-use crate::patient::{LabelMap, Roi, RoiPlane, Slice, Volume};
+use crate::geometry::{Grid, Point3, Polygon, Vector2, trace};
+use crate::patient::{LabelMap, RoiPlane, Slice, Volume};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Pixels of a slice that a label's raw score is taken from, at most.
+const SCORED_PIXELS: usize = 4096;
+
 /// A cell of eight model voxels that do not agree on the label.
-const MIXED: u16 = u16::MAX;
+pub(super) const MIXED: u16 = u16::MAX;
 
 /// Probabilities that can be asked for anywhere.
 pub(super) struct Field<'a> {
-    probabilities: &'a Probabilities,
+    pub(super) probabilities: &'a Probabilities,
     grid: &'a Grid,
     /// The label that all eight corners of the cell above a voxel share, or [`MIXED`].
-    cells: Vec<u16>,
+    pub(super) cells: Vec<u16>,
 }
 
 /// The eight model voxels around a point, and their shares.
@@ -107,8 +114,13 @@ impl<'a> Field<'a> {
         Some(corners)
     }
 
+    /// The model voxel below a model index; `None` where there is only background.
+    pub(super) fn cell(&self, at: [f64; 3]) -> Option<usize> {
+        Some(self.corners(at)?.first)
+    }
+
     /// The probability of one class at a model index.
-    fn share(&self, at: [f64; 3], class: u16) -> f32 {
+    pub(super) fn share(&self, at: [f64; 3], class: u16) -> f32 {
         let Some(corners) = self.corners(at) else { return if class == 0 { 1.0 } else { 0.0 } };
         let (classes, values) = (self.probabilities.classes, &self.probabilities.values);
         let class = usize::from(class);
@@ -195,32 +207,55 @@ pub(super) struct Wanted<'a> {
     pub body: Option<&'a [bool]>,
 }
 
-/// Contours on the real slices, and the label map on the volume's grid.
-pub(super) fn contours(
+impl<'a> Wanted<'a> {
+    fn is_wanted(&self, value: u16) -> bool {
+        self.labels.get(usize::from(value)).copied().unwrap_or(false)
+    }
+
+    /// The labels whose contours are wanted, in the manifest's order.
+    pub(super) fn organs(&self) -> impl Iterator<Item = &'a Label> {
+        self.package.labels.iter().filter(|label| self.is_wanted(label.value))
+    }
+
+    /// Whether small holes of a label are closed.
+    fn closes(&self, value: u16) -> bool {
+        self.package.label(value).is_some_and(|label| label.close_holes)
+    }
+}
+
+/// Organs with contours on a slice, by value: those, and the sums of their score.
+type Organs = BTreeMap<u16, (RoiPlane, Agreement)>;
+
+/// Contours on the real slices, in the manifest's order, and the label map on the volume's grid. The
+/// scores of planes are raw.
+pub(super) fn contours<'a>(
     volume: &Volume,
     field: &Field<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &Wanted<'a>,
     progress: &Progress,
-) -> Result<(Vec<Roi>, Option<LabelMap>), Cancelled> {
+) -> Result<(Vec<Traced<'a>>, Option<LabelMap>), Cancelled> {
     let [ni, nj, nk] = volume.grid.dims();
     let mut map = if wanted.label_map { vec![0_u16; volume.grid.len()] } else { Vec::new() };
     let same_planes = !volume.is_resampled();
+    let with_others = wanted.organs().filter(|organ| !organ.includes.is_empty());
+    let unions: Vec<Union> =
+        with_others.map(|organ| Union::new(field, organ, &wanted.package.labels)).collect();
     let done = AtomicUsize::new(0);
-    let slice_of = |slice: &Slice| -> Result<(Vec<u16>, BTreeMap<u16, RoiPlane>), Cancelled> {
+    let slice_of = |slice: &Slice| -> Result<(Vec<u16>, Organs), Cancelled> {
         #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
         progress
             .set_fraction(done.fetch_add(1, Ordering::Relaxed) as f64 / volume.slices.len().max(1) as f64)?;
         if slice.missing {
-            return Ok((Vec::new(), BTreeMap::new()));
+            return Ok((Vec::new(), Organs::new()));
         }
         let k = nearest_plane(volume, slice.origin_mm);
-        let pixels = Pixels::new(volume, field, slice.origin_mm);
-        let labels = pixels.labels(k, [ni, nj], nk, wanted.body);
-        let planes = traced(volume, slice, &pixels, &labels, wanted);
-        Ok((if wanted.label_map && same_planes { labels } else { Vec::new() }, planes))
+        let pixels = Pixels::new(volume, field, slice.origin_mm, k, wanted);
+        let labels = pixels.labels();
+        let organs = traced(volume, slice, &pixels, &labels, &unions);
+        Ok((if wanted.label_map && same_planes { labels } else { Vec::new() }, organs))
     };
     // A few slices at a time: their labels are put away before the next are made.
-    let mut planes: BTreeMap<u16, Vec<Arc<RoiPlane>>> = BTreeMap::new();
+    let mut organs: BTreeMap<u16, (Vec<Arc<RoiPlane>>, Agreement)> = BTreeMap::new();
     let batch = 4 * rayon::current_num_threads();
     for (first, slices) in volume.slices.chunks(batch).enumerate() {
         let made: Vec<_> = slices.par_iter().map(slice_of).collect::<Result<_, _>>()?;
@@ -229,8 +264,10 @@ pub(super) fn contours(
             if !labels.is_empty() && k < nk {
                 map[k * ni * nj..][..ni * nj].copy_from_slice(&labels);
             }
-            for (label, plane) in traced {
-                planes.entry(label).or_default().push(Arc::new(plane));
+            for (value, (plane, agreement)) in traced {
+                let (planes, total) = organs.entry(value).or_default();
+                planes.push(Arc::new(plane));
+                *total = total.with(agreement.scaled(volume.slice_thickness_mm(k)));
             }
         }
     }
@@ -239,36 +276,24 @@ pub(super) fn contours(
             progress.check()?;
             #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
             let origin = volume.grid.patient_of([0.0, 0.0, k as f64]);
-            plane.copy_from_slice(&Pixels::new(volume, field, origin).labels(k, [ni, nj], nk, wanted.body));
+            plane.copy_from_slice(&Pixels::new(volume, field, origin, k, wanted).labels());
             Ok::<(), Cancelled>(())
         })?;
     }
     let label_map = wanted.label_map.then(|| {
         map.par_iter_mut().for_each(|label| {
-            if !wanted.labels.get(usize::from(*label)).copied().unwrap_or(false) {
+            if !wanted.is_wanted(*label) {
                 *label = 0;
             }
         });
-        let names = wanted
-            .package
-            .labels
-            .iter()
-            .filter(|label| wanted.labels.get(usize::from(label.value)).copied().unwrap_or(false))
-            .map(|label| (label.value, label.name.clone()))
-            .collect();
+        let names = wanted.organs().map(|label| (label.value, label.name.clone())).collect();
         LabelMap { grid: volume.grid.clone(), labels: map, names }
     });
-    Ok((rois(wanted, planes), label_map))
-}
-
-fn rois(wanted: &Wanted<'_>, mut planes: BTreeMap<u16, Vec<Arc<RoiPlane>>>) -> Vec<Roi> {
-    let package = wanted.package;
-    let mut rois = Vec::new();
-    for label in package.labels.iter().filter(|label| wanted.labels[usize::from(label.value)]) {
-        let Some(planes) = planes.remove(&label.value) else { continue };
-        rois.push(package.proposal(label, planes));
-    }
-    rois
+    let traced = wanted.organs().filter_map(|label| {
+        let (planes, agreement) = organs.remove(&label.value)?;
+        Some(Traced { label, planes, agreement })
+    });
+    Ok((traced.collect(), label_map))
 }
 
 /// The grid plane nearest to a slice.
@@ -282,45 +307,73 @@ fn nearest_plane(volume: &Volume, origin_mm: Point3) -> usize {
 /// The pixels of one slice in the model grid.
 struct Pixels<'a> {
     field: &'a Field<'a>,
+    wanted: &'a Wanted<'a>,
     /// From (i, j, 0) to the model index (x, y, z).
     model_from_pixel: Affine,
+    /// Columns and rows.
+    size: [usize; 2],
+    /// Whether a pixel is inside the body; `None`: all are.
+    body: Option<&'a [bool]>,
+    /// Pixels that are too many for a hole to be closed.
+    hole: usize,
 }
 
 impl<'a> Pixels<'a> {
-    fn new(volume: &Volume, field: &'a Field<'a>, origin_mm: Point3) -> Self {
+    /// Of the slice at `origin_mm`, plane `k` of the volume's grid.
+    fn new(
+        volume: &Volume,
+        field: &'a Field<'a>,
+        origin_mm: Point3,
+        k: usize,
+        wanted: &'a Wanted<'a>,
+    ) -> Self {
+        let [ni, nj, nk] = volume.grid.dims();
         let (step_i, step_j) = (volume.grid.step_mm(0), volume.grid.step_mm(1));
         let model_from_pixel =
             Affine::of(|[i, j, _]| field.grid.voxel_of(origin_mm + step_i * i + step_j * j));
-        Self { field, model_from_pixel }
+        let body = wanted.body.filter(|_| k < nk).map(|body| &body[k * ni * nj..][..ni * nj]);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to a billion")]
+        let hole = (HOLE_MM2 / step_i.cross(&step_j).norm()).ceil().clamp(0.0, 1e9) as usize;
+        Self { field, wanted, model_from_pixel, size: [ni, nj], body, hole }
     }
 
-    /// The label of each pixel of a slice; 0 outside the body and outside the scan.
-    fn labels(&self, k: usize, [ni, nj]: [usize; 2], nk: usize, body: Option<&[bool]>) -> Vec<u16> {
-        let mut labels = vec![0; ni * nj];
+    /// A pixel's model index.
+    fn at(&self, pixel: usize) -> [f64; 3] {
+        self.model_from_pixel.at([pixel % self.size[0], pixel / self.size[0], 0])
+    }
+
+    fn is_inside(&self, pixel: usize) -> bool {
+        self.body.is_none_or(|body| body[pixel])
+    }
+
+    /// The label of each pixel; 0 outside the body and outside the scan.
+    fn labels(&self) -> Vec<u16> {
         let mut cache = CellCache::default();
-        for j in 0..nj {
-            for i in 0..ni {
-                let at = i + ni * j;
-                if k < nk && body.is_some_and(|body| !body[at + ni * nj * k]) {
-                    continue;
-                }
-                labels[at] = self.field.label(self.model_from_pixel.at([i, j, 0]), &mut cache);
-            }
+        let mut label = |pixel: usize| {
+            if self.is_inside(pixel) { self.field.label(self.at(pixel), &mut cache) } else { 0 }
+        };
+        let mut labels: Vec<u16> = (0..self.size[0] * self.size[1]).map(&mut label).collect();
+        if labels.iter().any(|label| self.wanted.closes(*label)) {
+            close_holes(&mut labels, self.size[0], self.hole, |label| self.wanted.closes(label));
         }
         labels
     }
+
+    /// 1 for each pixel that belongs to an organ with others in it.
+    fn union(&self, union: &Union) -> Vec<u16> {
+        let is_in = |pixel| self.is_inside(pixel) && union.contains(self.field, self.at(pixel));
+        let mut mask: Vec<u16> =
+            (0..self.size[0] * self.size[1]).map(|pixel| u16::from(is_in(pixel))).collect();
+        if self.wanted.closes(union.value) {
+            close_holes(&mut mask, self.size[0], self.hole, |_| true);
+        }
+        mask
+    }
 }
 
-/// The outlines of the wanted labels of one slice.
-fn traced(
-    volume: &Volume,
-    slice: &Slice,
-    pixels: &Pixels<'_>,
-    labels: &[u16],
-    wanted: &Wanted<'_>,
-) -> BTreeMap<u16, RoiPlane> {
-    let [ni, nj, _] = volume.grid.dims();
-    // Only the box around everything that is not background.
+/// The box around everything that is not background, one pixel wider, so that outlines end where the
+/// probabilities say: its first pixel, its size, and what is in it.
+fn cut_out(labels: &[u16], [ni, nj]: [usize; 2]) -> Option<([usize; 2], [usize; 2], Vec<u16>)> {
     let mut low = [usize::MAX; 2];
     let mut high = [0; 2];
     for (j, row) in labels.chunks_exact(ni.max(1)).enumerate() {
@@ -329,33 +382,59 @@ fn traced(
         low = [low[0].min(first), low[1].min(j)];
         high = [high[0].max(last + 1), high[1].max(j + 1)];
     }
-    if high[0] == 0 {
-        return BTreeMap::new();
-    }
-    // One pixel of background more, so that outlines end where the probabilities say.
-    low = low.map(|n| n.saturating_sub(1));
-    high = [(high[0] + 1).min(ni), (high[1] + 1).min(nj)];
-    let (width, height) = (high[0] - low[0], high[1] - low[1]);
-    let mut cut = Vec::with_capacity(width * height);
-    for j in low[1]..high[1] {
-        cut.extend_from_slice(&labels[j * ni + low[0]..][..width]);
-    }
-    let outlines: BTreeMap<u16, Vec<Polygon>> = trace::labels_slice(&cut, width, height, |label, at| {
-        let (i, j) = (low[0] + at % width, low[1] + at / width);
-        pixels.field.share(pixels.model_from_pixel.at([i, j, 0]), label)
-    });
+    let low = (high[0] > 0).then(|| low.map(|n| n.saturating_sub(1)))?;
+    let high = [(high[0] + 1).min(ni), (high[1] + 1).min(nj)];
+    let rows = (low[1]..high[1]).flat_map(|j| &labels[j * ni + low[0]..j * ni + high[0]]);
+    Some((low, [high[0] - low[0], high[1] - low[1]], rows.copied().collect()))
+}
+
+/// The outlines of the wanted labels of one slice, and the sums of their scores.
+fn traced(volume: &Volume, slice: &Slice, pixels: &Pixels<'_>, labels: &[u16], unions: &[Union]) -> Organs {
+    let mut organs = Organs::new();
     let step = |axis: usize| {
         let step = volume.grid.step_mm(axis);
-        crate::geometry::Vector2::new(slice.plane.u().dot(&step), slice.plane.v().dot(&step))
+        Vector2::new(slice.plane.u().dot(&step), slice.plane.v().dot(&step))
     };
     let origin = slice.plane.project(slice.origin_mm);
-    let Some(frame) = Frame::new(origin, step(0), step(1), [ni, nj]) else { return BTreeMap::new() };
-    outlines
-        .into_iter()
-        .filter(|(label, _)| wanted.labels.get(usize::from(*label)).copied().unwrap_or(false))
-        .filter_map(|(label, polygons)| {
-            let plane = RoiPlane::new(slice.plane, slice.instance.clone(), frame.map(&polygons, low));
-            (!plane.polygons.is_empty()).then_some((label, plane))
-        })
-        .collect()
+    let Some(frame) = Frame::new(origin, step(0), step(1), pixels.size) else { return organs };
+    let around = [0, 1].map(|axis| reach(volume.grid.step_mm(axis).norm()));
+    let width = pixels.size[0];
+    let full = |low: [usize; 2], size: [usize; 2], at: usize| {
+        (low[1] + at / size[0]) * width + low[0] + at % size[0]
+    };
+    let mut add = |value: u16, low, polygons: &[Polygon], mask: &[bool], share: &dyn Fn(usize) -> f32| {
+        let mut plane = RoiPlane::new(slice.plane, slice.instance.clone(), frame.map(polygons, low));
+        if !plane.polygons.is_empty() {
+            let share = |at: usize| if pixels.is_inside(at) { share(at).min(1.0) } else { 0.0 };
+            let agreement = Agreement::on_slice(mask, width, around, SCORED_PIXELS, share);
+            plane.confidence = agreement.score();
+            organs.insert(value, (plane, agreement));
+        }
+    };
+    if let Some((low, size, cut)) = cut_out(labels, pixels.size) {
+        let share = |label: u16, at: usize| pixels.field.share(pixels.at(at), label);
+        let outlines =
+            trace::labels_slice(&cut, size[0], size[1], |label, at| share(label, full(low, size, at)));
+        for (label, polygons) in outlines {
+            if pixels.wanted.is_wanted(label) && !unions.iter().any(|union| union.value == label) {
+                let mask: Vec<bool> = labels.iter().map(|own| *own == label).collect();
+                add(label, low, &polygons, &mask, &|at| share(label, at));
+            }
+        }
+    }
+    for union in unions {
+        let mask = pixels.union(union);
+        let Some((low, size, cut)) = cut_out(&mask, pixels.size) else { continue };
+        let shares = |at: usize| union.shares(pixels.field, pixels.at(at));
+        let outlines = trace::labels_slice(&cut, size[0], size[1], |label, at| {
+            shares(full(low, size, at))[usize::from(label == 0)]
+        });
+        let mask: Vec<bool> = mask.iter().map(|own| *own != 0).collect();
+        let polygons = outlines.get(&1).map_or(&[][..], Vec::as_slice);
+        add(union.value, low, polygons, &mask, &|at| shares(at)[0]);
+    }
+    organs
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
 //! A model's whole way: body, preprocessing, network, contours.
 
+use super::anatomy::put_right;
 use super::body::{BodyError, body_mask};
-use super::components::{argmax, keep_largest};
+use super::components::argmax;
 use super::engine::{Engine, EngineError};
 use super::nnunet::predict::{self as case, CaseError};
 use super::nnunet::{ChannelImage, Model};
-use super::package::{ModelPackage, PackageError};
+use super::package::{Label, ModelPackage, PackageError};
 use super::postprocess::{Field, Wanted, contours};
 use super::preprocess::prepare;
+use super::presence::{Present, present};
 use super::sliding::{SlideError, Window, run};
 use crate::device::DeviceChoice;
 use crate::patient::{LabelMap, Roi, Unit, Volume};
@@ -214,6 +216,7 @@ fn predict_here(
         step: options.step.unwrap_or(package.inference.step),
         sigma: package.inference.gaussian_sigma,
         mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
+        mirror_swaps: &package.inference.mirror_swaps,
     };
     let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.1, 0.9))?;
     warnings.extend(engine.take_warnings());
@@ -223,22 +226,16 @@ fn predict_here(
 
     progress.set_step("Tracing contours");
     let mut greatest = argmax(&probabilities);
-    for label in package.labels.iter().filter(|label| label.keep_largest) {
-        keep_largest(&mut probabilities, &mut greatest, label.value);
-    }
+    warnings.extend(put_right(&mut probabilities, &mut greatest, &package.labels, &image));
     let field = Field::new(&probabilities, &greatest, &image.grid);
     let wanted =
         Wanted { package, labels: labels.to_vec(), label_map: options.label_map, body: body.as_deref() };
-    let (rois, labels) = contours(volume, &field, &wanted, &progress.part(0.9, 1.0))?;
-    let missing: Vec<&str> = package
-        .labels
-        .iter()
-        .filter(|label| wanted.labels[usize::from(label.value)])
-        .filter(|label| !rois.iter().any(|roi| roi.name == label.name))
-        .map(|label| label.name.as_str())
-        .collect();
-    if !missing.is_empty() {
-        warnings.push(format!("not found in the image: {}", missing.join(", ")));
+    let (traced, mut labels) = contours(volume, &field, &wanted, &progress.part(0.9, 1.0))?;
+    let organs: Vec<&Label> = wanted.organs().collect();
+    let Present { rois, left_out, warnings: found } = present(package, volume, &organs, traced);
+    warnings.extend(found);
+    if let Some(map) = labels.as_mut().filter(|_| !left_out.is_empty()) {
+        map.labels.iter_mut().filter(|label| left_out.contains(label)).for_each(|label| *label = 0);
     }
     let postprocess = started.elapsed().as_secs_f64() - preprocess - infer;
     Ok(Prediction { rois, labels, timings: Timings { preprocess, infer, postprocess }, device, warnings })

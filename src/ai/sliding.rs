@@ -31,6 +31,8 @@ pub(super) struct Window<'a> {
     pub step: f64,
     pub sigma: f64,
     pub mirror_axes: &'a [usize],
+    /// Classes that change places when x is mirrored.
+    pub mirror_swaps: &'a [[usize; 2]],
 }
 
 /// Why the window stopped.
@@ -111,8 +113,8 @@ pub(super) fn run(
                 tile += 1;
                 let corner = [*z, *y, *x];
                 if cut(image, corner, shift, patch, air, &mut input) {
-                    let logits = mirrored(engine, &input, patch, classes, window.mirror_axes)
-                        .map_err(SlideError::Engine)?;
+                    let logits =
+                        mirrored(engine, &input, patch, classes, window).map_err(SlideError::Engine)?;
                     sum.add(&logits, corner, patch, &weights);
                 } else {
                     sum.add_background(corner, patch, &weights);
@@ -159,14 +161,16 @@ fn cut(
     any
 }
 
-/// The logits, averaged over all combinations of mirrored axes.
+/// The logits, averaged over all combinations of mirrored axes. Mirrored along x, the organs of the
+/// left look like those of the right: their classes are swapped back.
 fn mirrored(
     engine: &mut Engine,
     input: &[f32],
     patch: [usize; 3],
     classes: usize,
-    axes: &[usize],
+    window: Window<'_>,
 ) -> Result<Vec<f32>, EngineError> {
+    let axes = window.mirror_axes;
     let mut total = engine.forward(input, patch)?;
     let combinations = 1_usize << axes.len();
     for combination in 1..combinations {
@@ -174,7 +178,10 @@ fn mirrored(
         for (bit, axis) in axes.iter().enumerate() {
             flip[*axis] = combination >> bit & 1 == 1;
         }
-        let logits = engine.forward(&flipped(input, patch, 1, flip), patch)?;
+        let mut logits = engine.forward(&flipped(input, patch, 1, flip), patch)?;
+        if flip[2] {
+            swap_classes(&mut logits, classes, window.mirror_swaps);
+        }
         for (total, logit) in total.iter_mut().zip(flipped(&logits, patch, classes, flip)) {
             *total += logit;
         }
@@ -183,6 +190,15 @@ fn mirrored(
     let share = 1.0 / combinations as f32;
     total.iter_mut().for_each(|logit| *logit *= share);
     Ok(total)
+}
+
+/// Exchanges the values of pairs of classes at every voxel.
+fn swap_classes(values: &mut [f32], classes: usize, swaps: &[[usize; 2]]) {
+    for voxel in values.chunks_exact_mut(classes) {
+        for [a, b] in swaps {
+            voxel.swap(*a, *b);
+        }
+    }
 }
 
 fn flipped(values: &[f32], [nz, ny, nx]: [usize; 3], channels: usize, flip: [bool; 3]) -> Vec<f32> {
@@ -346,6 +362,13 @@ mod tests {
         assert_eq!(weights.len(), 105);
         assert!((weights[52] - 1.0).abs() < 1e-6);
         assert!((weights[0] - 1e-3).abs() < 1e-9);
+    }
+
+    #[test]
+    fn swapped_classes_change_places_at_every_voxel() {
+        let mut values: Vec<f32> = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0].to_vec();
+        swap_classes(&mut values, 5, &[[1, 4], [2, 3]]);
+        assert_eq!(values, [0.0, 4.0, 3.0, 2.0, 1.0, 5.0, 9.0, 8.0, 7.0, 6.0]);
     }
 
     #[test]

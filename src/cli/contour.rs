@@ -143,6 +143,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                     "name": roi.name,
                     "volume_cc": roi.volume_cc(&series.volume),
                     "contours": contour_count(roi),
+                    "confidence": roi.confidence.map(|all| json!({
+                        "value": rounded(all.value),
+                        "calibrated": all.calibrated,
+                    })),
+                    "slice_confidence": roi.slice_confidence().map(|(plane, value)| json!({
+                        "slice_mm": (plane.plane.offset_mm() * 1e4).round() / 1e4,
+                        "value": rounded(value),
+                    })).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -156,13 +164,29 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         });
         outln!("{document:#}");
     } else {
-        outln!("{:<24} {:>10} {:>9}", "ROI", "volume cc", "contours");
+        outln!("{:<24} {:>10} {:>9} {:>11}", "ROI", "volume cc", "contours", "confidence");
         for roi in &found.rois {
-            outln!("{:<24} {:>10.1} {:>9}", roi.name, roi.volume_cc(&series.volume), contour_count(roi));
+            let (volume_cc, contours) = (roi.volume_cc(&series.volume), contour_count(roi));
+            outln!("{:<24} {volume_cc:>10.1} {contours:>9} {:>11}", roi.name, confidence_text(roi));
+        }
+        if found.rois.iter().any(|roi| roi.confidence.is_some_and(|all| !all.calibrated)) {
+            eprintln!("confidence with * is uncalibrated: it orders contours, but promises no agreement");
         }
         eprintln!("{}, {:.1} s; unreviewed", found.device, started.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+/// The confidence with two decimals, marked where it is not calibrated.
+fn confidence_text(roi: &Roi) -> String {
+    roi.confidence.map_or_else(
+        || "-".to_owned(),
+        |all| format!("{:.2}{}", all.value, if all.calibrated { "" } else { "*" }),
+    )
+}
+
+fn rounded(share: f32) -> f64 {
+    (f64::from(share) * 1e4).round() / 1e4
 }
 
 fn contour_count(roi: &Roi) -> usize {

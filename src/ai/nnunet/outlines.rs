@@ -7,6 +7,7 @@
 use super::dataset::{Dataset, Structure};
 use super::export::Slice as LabelSlice;
 use super::image::ChannelImage;
+use crate::ai::agreement::{Agreement, reach};
 use crate::geometry::rasterise::Frame;
 use crate::geometry::{Polygon, Vector2, trace};
 use crate::patient::{RoiPlane, Slice, Volume};
@@ -14,8 +15,13 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The planes of each structure, by its place among the structures.
-pub(super) type Planes = BTreeMap<usize, Vec<Arc<RoiPlane>>>;
+/// Pixels of a slice that a structure's raw score is taken from, at most: each costs the probabilities
+/// of all classes.
+const SCORED_PIXELS: usize = 1024;
+
+/// The planes of each structure, by its place among the structures, and the sums of its score (empty
+/// where there are no probabilities).
+pub(super) type Planes = BTreeMap<usize, (Vec<Arc<RoiPlane>>, Agreement)>;
 
 /// What contours are traced on.
 pub(super) struct Outliner<'a> {
@@ -29,8 +35,23 @@ pub(super) struct Outliner<'a> {
 /// One array slice: its labels, and the contours of structures on slices of the volume.
 pub(super) struct Outlined {
     pub labels: Vec<u16>,
-    /// Slice of the volume, structure, contours.
-    pub planes: Vec<(usize, usize, RoiPlane)>,
+    pub planes: Vec<Traced>,
+}
+
+/// Contours of a structure on a slice of the volume.
+pub(super) struct Traced {
+    slice: usize,
+    structure: usize,
+    /// Its confidence is the raw score, where there are probabilities.
+    plane: RoiPlane,
+    agreement: Agreement,
+}
+
+/// Outlines of a structure in voxels of an array slice.
+struct Outline {
+    structure: usize,
+    polygons: Vec<Polygon>,
+    agreement: Agreement,
 }
 
 impl Outliner<'_> {
@@ -42,12 +63,8 @@ impl Outliner<'_> {
             let k = self.image.grid_voxel([at, 0, 0])[2];
             let score = |label: u16, at: usize| slice.score(label, at);
             let outlines = self.trace(slice.labels(), self.image.size[2], Some(&score));
-            if !outlines.is_empty() {
-                for (index, own) in self.slices_of(k) {
-                    planes.extend(
-                        self.mapped(own, &outlines).map(|(structure, plane)| (index, structure, plane)),
-                    );
-                }
+            for (index, own) in self.slices_of(k).filter(|_| !outlines.is_empty()) {
+                planes.extend(self.mapped(index, own, &outlines));
             }
         }
         Outlined { labels: slice.into_labels(), planes }
@@ -72,10 +89,12 @@ impl Outliner<'_> {
         if !self.is_along() {
             traced = self.across(&map);
         }
-        traced.sort_by_key(|(slice, structure, _)| (*structure, *slice));
+        traced.sort_by_key(|traced: &Traced| (traced.structure, traced.slice));
         let mut planes = Planes::new();
-        for (_, structure, plane) in traced {
-            planes.entry(structure).or_default().push(Arc::new(plane));
+        for Traced { slice, structure, plane, agreement } in traced {
+            let (planes, total) = planes.entry(structure).or_default();
+            planes.push(Arc::new(plane));
+            *total = total.with(agreement.scaled(self.volume.slice_thickness_mm(slice)));
         }
         (map, planes)
     }
@@ -98,7 +117,7 @@ impl Outliner<'_> {
     }
 
     /// Traces the label map slice by slice of the volume.
-    fn across(&self, map: &[u16]) -> Vec<(usize, usize, RoiPlane)> {
+    fn across(&self, map: &[u16]) -> Vec<Traced> {
         let [ni, nj, nk] = self.volume.grid.dims();
         let stored = ChannelImage::stored([nk, nj, ni], [1.0; 3], false, Vec::new());
         let upright = Outliner { image: &stored, ..*self };
@@ -107,11 +126,8 @@ impl Outliner<'_> {
             .flat_map_iter(|k| {
                 let outlines = upright.trace(&map[k * ni * nj..][..ni * nj], ni, None);
                 let mut planes = Vec::new();
-                if !outlines.is_empty() {
-                    for (index, own) in self.slices_of(k) {
-                        let mapped = upright.mapped(own, &outlines);
-                        planes.extend(mapped.map(|(structure, plane)| (index, structure, plane)));
-                    }
+                for (index, own) in self.slices_of(k).filter(|_| !outlines.is_empty()) {
+                    planes.extend(upright.mapped(index, own, &outlines));
                 }
                 planes
             })
@@ -119,12 +135,7 @@ impl Outliner<'_> {
     }
 
     /// Outlines of the wanted structures in voxels of an array slice `width` wide.
-    fn trace(
-        &self,
-        labels: &[u16],
-        width: usize,
-        score: Option<&dyn Fn(u16, usize) -> f32>,
-    ) -> Vec<(usize, Vec<Polygon>)> {
+    fn trace(&self, labels: &[u16], width: usize, score: Option<&dyn Fn(u16, usize) -> f32>) -> Vec<Outline> {
         let Some((low, size)) = bounds(labels, width) else { return Vec::new() };
         let full = |at: usize| (low[1] + at / size[0]) * width + low[0] + at % size[0];
         let cut: Vec<u16> = (0..size[0] * size[1]).map(|at| labels[full(at)]).collect();
@@ -164,15 +175,30 @@ impl Outliner<'_> {
             };
             polygons.into_iter().map(moved).collect()
         };
-        outlines.into_iter().map(|(index, polygons)| (index, moved(polygons))).collect()
+        let outline = |(index, polygons): (usize, Vec<Polygon>)| {
+            let structure = &self.dataset.structures[index];
+            let agreement = score.map_or_else(Agreement::default, |score| {
+                let mask: Vec<bool> = labels.iter().map(|label| structure.labels.contains(label)).collect();
+                let share = |at: usize| structure.labels.iter().map(|label| score(*label, at)).sum::<f32>();
+                Agreement::on_slice(&mask, width, self.reach(), SCORED_PIXELS, |at| share(at).min(1.0))
+            });
+            Outline { structure: index, polygons: moved(polygons), agreement }
+        };
+        outlines.into_iter().map(outline).collect()
+    }
+
+    /// Columns and rows of an array slice around a structure in which its probabilities count.
+    fn reach(&self) -> [usize; 2] {
+        [2, 1].map(|axis| reach(self.volume.grid.step_mm(self.image.axes[axis].0).norm()))
     }
 
     /// Outlines of an array slice on the plane of one of the volume's slices.
     fn mapped<'o>(
         &self,
+        index: usize,
         slice: &'o Slice,
-        outlines: &'o [(usize, Vec<Polygon>)],
-    ) -> impl Iterator<Item = (usize, RoiPlane)> + use<'o> {
+        outlines: &'o [Outline],
+    ) -> impl Iterator<Item = Traced> + use<'o> {
         let grid = &self.volume.grid;
         let [_, (y_axis, y_back), (x_axis, x_back)] = self.image.axes;
         let [_, ny, nx] = self.image.size;
@@ -188,10 +214,12 @@ impl Outliner<'_> {
         };
         let (step_x, step_y) = (step(x_axis, x_back, nx), step(y_axis, y_back, ny));
         let frame = Frame::new(slice.plane.project(origin_mm), step_x, step_y, [nx, ny]);
-        outlines.iter().filter_map(move |(structure, polygons)| {
-            let polygons = frame.as_ref()?.map(polygons, [0, 0]);
-            let plane = RoiPlane::new(slice.plane, slice.instance.clone(), polygons);
-            (!plane.polygons.is_empty()).then_some((*structure, plane))
+        outlines.iter().filter_map(move |outline| {
+            let polygons = frame.as_ref()?.map(&outline.polygons, [0, 0]);
+            let mut plane = RoiPlane::new(slice.plane, slice.instance.clone(), polygons);
+            plane.confidence = outline.agreement.score();
+            let (structure, agreement) = (outline.structure, outline.agreement);
+            (!plane.polygons.is_empty()).then_some(Traced { slice: index, structure, plane, agreement })
         })
     }
 }

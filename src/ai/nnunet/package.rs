@@ -8,7 +8,7 @@ use super::dataset::Dataset;
 use super::model::{Fold, Model};
 use super::plans::Orientation;
 use super::training;
-use crate::ai::package::{Label, ModelPackage, PackageError, Provenance};
+use crate::ai::package::{Label, ModelPackage, PackageError, Provenance, check_anatomy};
 use crate::patient::{Color, PALETTE};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -75,7 +75,7 @@ fn labels(dataset: &Dataset) -> Vec<Label> {
         name: structure.name.clone(),
         roi_type: "ORGAN".to_owned(),
         color: *color,
-        keep_largest: false,
+        ..Label::default()
     };
     dataset.structures.iter().zip(PALETTE.iter().cycle()).map(label).collect()
 }
@@ -152,6 +152,7 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
             return Err(unusable(format!("the label name {} is there twice", label.name)));
         }
     }
+    check_anatomy(&manifest.labels).map_err(unusable)?;
     let about = About {
         id: manifest.id,
         title: manifest.title,

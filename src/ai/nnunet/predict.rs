@@ -11,9 +11,10 @@ use super::outlines::{Outliner, Planes};
 use super::preprocess::{PreprocessError, PreviousStage, preprocess};
 use super::window::{self, Window, WindowError};
 use crate::ai::engine::{Engine, EngineError};
-use crate::ai::package::{ModelPackage, PackageError};
+use crate::ai::package::{Label, ModelPackage, PackageError};
+use crate::ai::presence::{Present, Traced, present};
 use crate::ai::{PredictOptions, Prediction, Timings};
-use crate::patient::{LabelMap, Roi, Volume};
+use crate::patient::{LabelMap, Volume};
 use crate::progress::{Cancelled, Progress};
 use std::time::Instant;
 
@@ -136,8 +137,7 @@ pub(in crate::ai) fn predict(
     )?;
     let started = Instant::now();
     let (mut map, planes) = outliner.gather(slices);
-    let rois = rois(package, model, planes);
-    let labels = options.label_map.then(|| {
+    let mut labels = options.label_map.then(|| {
         let structures = model.dataset.structures.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
         let kept: Vec<u16> = structures.clone().flat_map(|(structure, _)| structure.labels.clone()).collect();
         if wanted.contains(&false) {
@@ -149,18 +149,19 @@ pub(in crate::ai) fn predict(
         let names = structures.filter_map(|(structure, _)| name(structure.value)).collect();
         LabelMap { grid: volume.grid.clone(), labels: map, names }
     });
-    let missing: Vec<&str> = model
+    let organs: Vec<&Label> = model
         .dataset
         .structures
         .iter()
         .zip(&wanted)
         .filter(|(_, wanted)| **wanted)
         .filter_map(|(structure, _)| package.label(structure.value))
-        .filter(|label| !rois.iter().any(|roi| roi.name == label.name))
-        .map(|label| label.name.as_str())
         .collect();
-    if !missing.is_empty() {
-        case.warnings.push(format!("not found in the image: {}", missing.join(", ")));
+    let Present { rois, left_out, warnings } =
+        present(package, volume, &organs, traced(package, model, planes));
+    case.warnings.extend(warnings);
+    if let Some(map) = labels.as_mut().filter(|_| !left_out.is_empty()) {
+        map.labels.iter_mut().filter(|label| left_out.contains(label)).for_each(|label| *label = 0);
     }
     case.timings.postprocess += started.elapsed().as_secs_f64();
     let Case { device, warnings, timings, .. } = case;
@@ -292,13 +293,11 @@ fn averaged(engines: &mut [Engine], tile: &[f32], size: [usize; 3]) -> Result<Ve
     Ok(total)
 }
 
-fn rois(package: &ModelPackage, model: &Model, mut planes: Planes) -> Vec<Roi> {
-    let mut rois = Vec::new();
-    for (index, structure) in model.dataset.structures.iter().enumerate() {
-        let (Some(planes), Some(label)) = (planes.remove(&index), package.label(structure.value)) else {
-            continue;
-        };
-        rois.push(package.proposal(label, planes));
-    }
-    rois
+fn traced<'a>(package: &'a ModelPackage, model: &Model, mut planes: Planes) -> Vec<Traced<'a>> {
+    let structures = model.dataset.structures.iter().enumerate();
+    let traced = structures.filter_map(|(index, structure)| {
+        let (planes, agreement) = planes.remove(&index)?;
+        Some(Traced { label: package.label(structure.value)?, planes, agreement })
+    });
+    traced.collect()
 }

@@ -1,10 +1,21 @@
 //! What stands in a package's `model.toml`, and what must hold of it.
 
+use super::calibration;
 use crate::patient::{Color, RoiType};
 use serde::{Deserialize, Serialize};
 
-/// One organ that a model contours.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+/// The side of the body that an organ lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The patient's left.
+    Left,
+    /// The patient's right.
+    Right,
+}
+
+/// One organ that a model contours, and what anatomy says of it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 pub struct Label {
     /// Its number in the network's output and in label maps; 0 is the background.
     pub value: u16,
@@ -15,9 +26,43 @@ pub struct Label {
     pub(in crate::ai) roi_type: String,
     /// Display colour.
     pub color: Color,
-    /// Whether all but its largest piece are dropped.
+    /// Whether all but its largest piece are dropped: the same as one of [`Self::pieces`].
     #[serde(default)]
     pub keep_largest: bool,
+    /// How many pieces it has at most; the largest are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<usize>,
+    /// The side it lies on: a piece beyond the body's midline is given to the label on the other side
+    /// ([`Self::opposite`]), or dropped where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// Whether small holes in its contours are closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub close_holes: bool,
+    /// Labels, by name, that lie within it: its contours are those of all of them together, by the
+    /// sum of their probabilities. The label map keeps them apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub includes: Vec<String>,
+    /// The least volume of the whole organ, cc: a smaller one was not found, unless the scan's end
+    /// cuts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cc: Option<f64>,
+    /// The greatest volume, cc: a larger one was not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cc: Option<f64>,
+    /// The least raw score ([`crate::patient::Confidence`]); below it the organ was not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_score: Option<f32>,
+    /// Labels, by name, whose middle lies nearer to the feet; found below one of them, it was not
+    /// found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub above: Vec<String>,
+    /// Pairs of raw score and the Dice to be expected of the ROI, both rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confidence: Vec<[f32; 2]>,
+    /// The same for one slice of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slice_confidence: Vec<[f32; 2]>,
 }
 
 impl Label {
@@ -25,6 +70,26 @@ impl Label {
     #[must_use]
     pub fn roi_type(&self) -> RoiType {
         RoiType::from_term(&self.roi_type)
+    }
+
+    /// How many pieces it has at most; `None`: any number.
+    #[must_use]
+    pub fn most_pieces(&self) -> Option<usize> {
+        self.pieces.or(self.keep_largest.then_some(1))
+    }
+
+    /// The label of the same organ on the other side: the names differ in `_L` and `_R` alone.
+    #[must_use]
+    pub fn opposite<'a>(&self, labels: &'a [Self]) -> Option<&'a Self> {
+        let (own, other) = match self.side? {
+            Side::Left => ("_L", "_R"),
+            Side::Right => ("_R", "_L"),
+        };
+        let name = self.name.strip_suffix(own)?;
+        labels.iter().find(|label| {
+            label.name.strip_suffix(other) == Some(name)
+                && label.side.is_some_and(|side| Some(side) != self.side)
+        })
     }
 }
 
@@ -86,6 +151,10 @@ pub struct Inference {
     /// Axes (0 = z) that are mirrored and averaged.
     #[serde(default)]
     pub mirror_axes: Vec<usize>,
+    /// Pairs of classes that change places when the image is mirrored along x (axis 2): organs of the
+    /// left and right.
+    #[serde(default)]
+    pub mirror_swaps: Vec<[usize; 2]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -149,6 +218,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), String> {
     if manifest.inference.mirror_axes.iter().any(|axis| *axis > 2) {
         return Err("inference.mirror_axes are not 0, 1 or 2".into());
     }
+    let swapped: Vec<usize> = manifest.inference.mirror_swaps.as_flattened().to_vec();
+    if swapped.iter().enumerate().any(|(at, n)| *n >= manifest.network.classes || swapped[..at].contains(n)) {
+        return Err("inference.mirror_swaps are not pairs of classes, each class once".into());
+    }
     if manifest.labels.is_empty() {
         return Err("there are no labels".into());
     }
@@ -159,6 +232,34 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), String> {
         if manifest.labels[..index].iter().any(|other| other.value == label.value || other.name == label.name)
         {
             return Err(format!("label {} or its name {} is there twice", label.value, label.name));
+        }
+    }
+    check_anatomy(&manifest.labels)
+}
+
+/// What must hold of the labels' anatomy and calibration.
+pub(in crate::ai) fn check_anatomy(labels: &[Label]) -> Result<(), String> {
+    for label in labels {
+        let name = &label.name;
+        if label.pieces == Some(0) {
+            return Err(format!("labels.pieces of {name} is 0"));
+        }
+        let is_other = |named: &&String| **named != *name && labels.iter().any(|other| other.name == **named);
+        if let Some(named) = label.includes.iter().chain(&label.above).find(|named| !is_other(named)) {
+            return Err(format!("labels.includes or above of {name} has {named}, which is no other label"));
+        }
+        let (least, greatest) = (label.min_cc.unwrap_or(0.0), label.max_cc.unwrap_or(f64::MAX));
+        if !(0.0..=greatest).contains(&least) || !greatest.is_finite() {
+            return Err(format!("labels.min_cc and max_cc of {name} are not volumes, the smaller first"));
+        }
+        if label.min_score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
+            return Err(format!("labels.min_score of {name} is not 0 to 1"));
+        }
+        if label.confidence.is_empty() != label.slice_confidence.is_empty() {
+            return Err(format!("{name} has one of labels.confidence and slice_confidence; it needs both"));
+        }
+        for table in [&label.confidence, &label.slice_confidence] {
+            calibration::check(table).map_err(|why| format!("the confidence of {name} {why}"))?;
         }
     }
     Ok(())

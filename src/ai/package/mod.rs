@@ -6,19 +6,21 @@
 //! training folder of nnU-Net carries its plans and runs as nnU-Net would ([`super::nnunet`]); such a
 //! folder can also be used as it is.
 
+mod calibration;
 mod error;
 mod manifest;
 mod tensors;
 
 pub use self::error::PackageError;
-pub use self::manifest::{Inference, Input, Label, Normalization, Provenance};
+pub(in crate::ai) use self::manifest::check_anatomy;
+pub use self::manifest::{Inference, Input, Label, Normalization, Provenance, Side};
 pub use self::tensors::read_safetensors;
 
 use self::manifest::{Manifest, WeightsTable};
 use super::network::{Architecture, Network, NetworkError, Parameter};
 use super::nnunet;
 use crate::data_folder::data_folder;
-use crate::patient::{Approval, GenerationAlgorithm, Roi, RoiId, RoiPlane};
+use crate::patient::{Approval, Confidence, GenerationAlgorithm, Roi, RoiId, RoiPlane};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -166,7 +168,12 @@ impl ModelPackage {
             },
             architecture: plan.architecture.clone(),
             patch: plan.patch,
-            inference: Inference { step: 0.5, gaussian_sigma: 0.125, mirror_axes: model.mirror_axes.clone() },
+            inference: Inference {
+                step: 0.5,
+                gaussian_sigma: 0.125,
+                mirror_axes: model.mirror_axes.clone(),
+                mirror_swaps: Vec::new(),
+            },
             labels: about.labels,
             source: Source::Imported,
             folder: Some(folder.to_owned()),
@@ -295,8 +302,9 @@ impl ModelPackage {
     }
 
     /// The proposal of these contours as a label of this package; identity and number are the
-    /// label's value.
-    pub(super) fn proposal(&self, label: &Label, planes: Vec<Arc<RoiPlane>>) -> Roi {
+    /// label's value. `score` and those of the planes are raw and come out calibrated, where the
+    /// label has a table.
+    pub(super) fn proposal(&self, label: &Label, planes: Vec<Arc<RoiPlane>>, score: Option<f32>) -> Roi {
         let id = RoiId(u64::from(label.value));
         let mut roi = Roi::new(id, i32::from(label.value), label.name.clone(), label.color);
         roi.roi_type = label.roi_type();
@@ -304,6 +312,15 @@ impl ModelPackage {
         roi.approval = Approval::Proposal;
         roi.description = format!("{} {}", self.id, self.version);
         roi.planes = planes;
+        for plane in &mut roi.planes {
+            if let Some(raw) = plane.confidence {
+                let expected = calibration::expected(&label.slice_confidence, raw).clamp(0.0, 1.0);
+                Arc::make_mut(plane).confidence = Some(expected);
+            }
+        }
+        let calibrated = !label.confidence.is_empty();
+        roi.confidence =
+            score.map(|raw| Confidence::new(calibration::expected(&label.confidence, raw), calibrated));
         roi
     }
 }

@@ -1,0 +1,160 @@
+//! Constructed label maps with answers one can see.
+
+use super::*;
+use crate::ai::components::argmax;
+use crate::geometry::{Grid, Point3, Vector3};
+use half::f16;
+
+fn organ(value: u16, name: &str, side: Option<Side>) -> Label {
+    Label { value, name: name.to_owned(), side, ..Label::default() }
+}
+
+fn pair() -> Vec<Label> {
+    vec![
+        organ(1, "Parotid_R", Some(Side::Right)),
+        organ(2, "Parotid_L", Some(Side::Left)),
+        organ(3, "SpinalCord", None),
+    ]
+}
+
+/// A body of columns 2 to 17 of 20, so that its middle lies at 9.5, on planes of 4 rows; turned and
+/// stretched in space, which must not matter.
+fn image(planes: usize) -> ModelImage {
+    let turn = nalgebra::Rotation3::from_euler_angles(0.02, -0.01, 0.04);
+    let steps = [Vector3::x() * 4.0, Vector3::y() * 3.0, Vector3::z() * 2.5].map(|step| turn * step);
+    let grid = Grid::new([20, 4, planes], Point3::new(5.0, -3.0, 40.0), steps).unwrap();
+    ModelImage {
+        grid,
+        low: [0, 0, 2],
+        size: [planes, 4, 16],
+        values: vec![0.0; planes * 64],
+        body: vec![true; planes * 64],
+    }
+}
+
+/// Probabilities from column 1 on, so that they begin one column before the body's box: where a
+/// label is given it has .5, the other side's label .25, background the rest.
+fn field(planes: usize, label_at: impl Fn(usize, usize, usize) -> u16) -> (Probabilities, Vec<u16>) {
+    let mut values = Vec::new();
+    for at in 0..planes * 4 * 18 {
+        let label = label_at(at / 72, at / 18 % 4, at % 18 + 1);
+        let mut shares = [0.25_f32, 0.0, 0.0, 0.0];
+        match label {
+            0 => shares[0] = 1.0,
+            3 => shares[3] = 0.75,
+            own => {
+                shares[usize::from(own)] = 0.5;
+                shares[usize::from(3 - own)] = 0.25;
+            }
+        }
+        values.extend(shares.map(f16::from_f32));
+    }
+    let probabilities = Probabilities { low: [0, 0, 1], size: [planes, 4, 18], classes: 4, values };
+    let labels = argmax(&probabilities);
+    (probabilities, labels)
+}
+
+/// Columns of the grid that carry a label, on all planes and rows.
+fn columns(labels: &[u16], label: u16) -> Vec<usize> {
+    let mut found: Vec<usize> =
+        labels.iter().enumerate().filter(|(_, own)| **own == label).map(|(at, _)| at % 18 + 1).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+#[test]
+fn a_pair_on_the_wrong_sides_is_exchanged_and_said() {
+    let (mut p, mut labels) = field(6, |_, _, x| match x {
+        3..=5 => 2,
+        14..=16 => 1,
+        9 => 3,
+        _ => 0,
+    });
+    let warnings = put_right(&mut p, &mut labels, &pair(), &image(6));
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![3, 4, 5], vec![14, 15, 16]));
+    assert_eq!(columns(&labels, 3), [9]);
+    assert_eq!(labels, argmax(&p), "labels and probabilities say the same");
+    // What both had adds up: .5 and .25, so no seam is left where they were mixed.
+    assert_eq!(p.values[3 * 4 + 1].to_f32(), 0.75);
+    assert_eq!(p.values[3 * 4 + 2].to_f32(), 0.0);
+    assert!(warnings.len() == 1 && warnings[0].contains("Parotid_L and Parotid_R"), "{warnings:?}");
+}
+
+#[test]
+fn a_piece_on_the_wrong_side_is_given_to_the_other_and_all_else_stays() {
+    let right = |_: usize, y: usize, x: usize| match (x, y) {
+        (3..=4, _) => 1,
+        (5, _) => 2,
+        (13..=16, _) => 2,
+        (9..=10, 1) => 1, // across the midline: not judged
+        _ => 0,
+    };
+    let (mut p, mut labels) = field(5, right);
+    assert!(put_right(&mut p, &mut labels, &pair(), &image(5)).is_empty());
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![3, 4, 5, 9, 10], vec![13, 14, 15, 16]));
+    // Alone, without a partner, it is dropped: what comes next is background, as likely as label 1.
+    let (mut p, mut labels) = field(5, right);
+    let alone = [organ(2, "Parotid_L", Some(Side::Left))];
+    put_right(&mut p, &mut labels, &alone, &image(5));
+    assert_eq!((columns(&labels, 2), columns(&labels, 1)), (vec![13, 14, 15, 16], vec![3, 4, 9, 10]));
+    // Without a side it stays.
+    let (mut p, mut labels) = field(5, right);
+    put_right(&mut p, &mut labels, &[organ(2, "Parotid_L", None)], &image(5));
+    assert_eq!(columns(&labels, 2), [5, 13, 14, 15, 16]);
+}
+
+#[test]
+fn the_middle_is_the_bodys_not_the_pictures() {
+    // The body's left half is missing: its middle is at column 5.5, so columns 8 to 9 are left.
+    let mut half = image(4);
+    half.body.iter_mut().enumerate().for_each(|(at, inside)| *inside = at % 16 < 8);
+    let (mut p, mut labels) = field(4, |_, _, x| if (8..=9).contains(&x) { 1 } else { 0 });
+    put_right(&mut p, &mut labels, &pair(), &half);
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![8, 9]));
+    // An arm on one slice alone does not move it.
+    let mut arm = half;
+    arm.body[..64].fill(false);
+    arm.body[12..16].fill(true);
+    let (mut p, mut labels) = field(4, |_, _, x| if (8..=9).contains(&x) { 1 } else { 0 });
+    put_right(&mut p, &mut labels, &pair(), &arm);
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![8, 9]));
+}
+
+#[test]
+fn only_small_holes_in_one_organ_are_closed() {
+    let picture = [
+        "11111110222",
+        "10111010202",
+        "11110010222",
+        "11111110000",
+        "01003330000",
+        "11003030000",
+        "00003330000",
+    ];
+    let mut labels: Vec<u16> =
+        picture.iter().flat_map(|row| row.bytes().map(|byte| u16::from(byte - b'0'))).collect();
+    close_holes(&mut labels, 11, 4, |label| label != 2);
+    let after: Vec<String> = labels.chunks(11).map(|row| row.iter().map(u16::to_string).collect()).collect();
+    // Holes of one and of three pixels are closed; label 2 keeps its own; the notch at the
+    // border is no hole.
+    assert_eq!(
+        after,
+        [
+            "11111110222",
+            "11111110202",
+            "11111110222",
+            "11111110000",
+            "01003330000",
+            "11003330000",
+            "00003330000",
+        ]
+    );
+    let mut large: Vec<u16> = vec![1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1];
+    close_holes(&mut large, 4, 2, |_| true);
+    assert_eq!(large[5..7], [0, 0], "two pixels are not below two");
+    // Between two organs it may be anything.
+    let mut between: Vec<u16> = vec![1, 1, 2, 1, 0, 2, 1, 1, 2];
+    close_holes(&mut between, 3, 9, |_| true);
+    assert_eq!(between[4], 0);
+}

@@ -1,0 +1,148 @@
+//! Which organs are in the image at all, and which of them the scan cuts.
+//!
+//! A network has to name every voxel and was never shown a picture without a neck: on an abdomen it
+//! finds a little of everything. What anatomy rules out is left out and said so, by what the manifest
+//! states of each organ: volumes, the least raw score ([`super::agreement`]), and which organs it
+//! must lie above.
+
+use super::agreement::Agreement;
+use super::package::{Label, ModelPackage};
+use crate::patient::{Roi, RoiPlane, Volume};
+use std::sync::Arc;
+
+/// Of an organ that the scan cuts, at least this share of its least volume must be there.
+const LEAST_SHARE: f64 = 0.2;
+
+/// Contours of a label as traced, with raw scores.
+pub(super) struct Traced<'a> {
+    pub label: &'a Label,
+    pub planes: Vec<Arc<RoiPlane>>,
+    /// Over all its slices, by their thickness; empty where there are no probabilities.
+    pub agreement: Agreement,
+}
+
+/// What is left of them.
+#[derive(Debug, Default)]
+pub(super) struct Present {
+    pub rois: Vec<Roi>,
+    /// The values of labels whose contours were left out.
+    pub left_out: Vec<u16>,
+    /// What the person should know.
+    pub warnings: Vec<String>,
+}
+
+/// An organ that may be in the image.
+struct Candidate<'a> {
+    label: &'a Label,
+    roi: Roi,
+    is_cut: bool,
+    /// How far towards the head its middle lies, mm.
+    height_mm: f64,
+    /// Why it cannot be what it is called.
+    reason: Option<String>,
+}
+
+/// Makes proposals of what can be in the image. `wanted`: the labels asked for.
+pub(super) fn present(
+    package: &ModelPackage,
+    volume: &Volume,
+    wanted: &[&Label],
+    traced: Vec<Traced<'_>>,
+) -> Present {
+    let mut candidates: Vec<Candidate<'_>> = traced
+        .into_iter()
+        .map(|Traced { label, planes, agreement }| {
+            let roi = package.proposal(label, planes, agreement.score());
+            let is_cut = is_cut(&roi, volume);
+            let reason = implausible(label, roi.volume_cc(volume), is_cut, agreement.score());
+            Candidate { label, height_mm: height_mm(&roi), roi, is_cut, reason }
+        })
+        .collect();
+    // Against those that stand by themselves.
+    let standing: Vec<(String, f64)> = candidates
+        .iter()
+        .filter(|own| own.reason.is_none())
+        .map(|own| (own.label.name.clone(), own.height_mm))
+        .collect();
+    for own in candidates.iter_mut().filter(|own| own.reason.is_none()) {
+        let below =
+            |(name, height_mm): &&(String, f64)| own.label.above.contains(name) && own.height_mm < *height_mm;
+        own.reason = standing.iter().find(below).map(|(name, _)| format!("it lies below {name}"));
+    }
+    let mut warnings = Vec::new();
+    let name = |label: &&&Label| match candidates.iter().find(|own| own.label.value == label.value) {
+        None => Some(label.name.clone()),
+        Some(own) => own.reason.as_ref().map(|why| format!("{} ({why})", label.name)),
+    };
+    let missing: Vec<String> = wanted.iter().filter_map(|label| name(&label)).collect();
+    if !missing.is_empty() {
+        warnings.push(format!("not found in the image: {}", missing.join(", ")));
+    }
+    let (out, found): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|own| own.reason.is_some());
+    let cut = found.iter().filter(|own| own.is_cut && own.label.min_cc.is_some());
+    let cut: Vec<&str> = cut.map(|own| own.label.name.as_str()).collect();
+    if !cut.is_empty() {
+        warnings.push(format!("cut by the end of the scan: {}", cut.join(", ")));
+    }
+    Present {
+        left_out: out.iter().map(|own| own.label.value).collect(),
+        rois: found.into_iter().map(|own| own.roi).collect(),
+        warnings,
+    }
+}
+
+/// Why it cannot be this organ, by itself; `None` when it can.
+fn implausible(label: &Label, volume_cc: f64, is_cut: bool, score: Option<f32>) -> Option<String> {
+    if let (Some(least), Some(score)) = (label.min_score, score)
+        && score < least
+    {
+        return Some("too uncertain".to_owned());
+    }
+    let least = label.min_cc.unwrap_or(0.0) * if is_cut { LEAST_SHARE } else { 1.0 };
+    if volume_cc < least {
+        Some(format!("{volume_cc:.1} cc is too small"))
+    } else if label.max_cc.is_some_and(|greatest| volume_cc > greatest) {
+        Some(format!("{volume_cc:.0} cc is too large"))
+    } else {
+        None
+    }
+}
+
+/// Where the middle of the contours lies towards the head, mm: the mean of their vertices' z, each
+/// plane by its area.
+fn height_mm(roi: &Roi) -> f64 {
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for own in &roi.planes {
+        let vertices = own.polygons.iter().flat_map(|polygon| &polygon.outer);
+        let (total, count) = vertices
+            .fold((0.0, 0.0), |(total, count), vertex| (total + own.plane.lift(*vertex).z, count + 1.0));
+        let area = own.area_mm2();
+        sum += area * total / f64::max(count, 1.0);
+        weight += area;
+    }
+    sum / f64::max(weight, f64::MIN_POSITIVE)
+}
+
+/// Whether contours reach the end of the images: they lie on the first or last slice, or go to the
+/// edge of one.
+fn is_cut(roi: &Roi, volume: &Volume) -> bool {
+    let [ni, nj, _] = volume.grid.dims();
+    let mut real = volume.slices.iter().filter(|slice| !slice.missing);
+    let first = real.next();
+    let ends = [first, real.next_back().or(first)];
+    let beyond = |at: f64, count: usize| {
+        #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+        let last = count as f64 - 1.0;
+        at < 0.0 || at > last
+    };
+    roi.planes.iter().any(|own| {
+        ends.iter().flatten().any(|slice| slice.plane.coincides(&own.plane, 0.1))
+            || own.polygons.iter().flat_map(|polygon| &polygon.outer).any(|vertex| {
+                let at = volume.grid.voxel_of(own.plane.lift(*vertex));
+                beyond(at[0], ni) || beyond(at[1], nj)
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests;
