@@ -6,6 +6,7 @@
 //! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else.
 
 pub mod body;
+pub mod catalogue;
 mod components;
 pub mod cpu;
 pub mod engine;

@@ -2,6 +2,7 @@
 //!
 //! Anyone above may read them; the structure set changes only through `session`.
 
+mod anatomy;
 mod fingerprint;
 mod mask;
 mod regrid;
@@ -13,6 +14,7 @@ mod uid;
 mod volume;
 mod warning;
 
+pub use anatomy::AnatomicCode;
 pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;
