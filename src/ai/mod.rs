@@ -18,7 +18,9 @@ pub mod package;
 mod postprocess;
 mod predict;
 mod preprocess;
+pub mod regions;
 mod sliding;
+pub mod workload;
 
 pub use body::{BodyError, body_contour, body_mask};
 pub use package::ModelPackage;

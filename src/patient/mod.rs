@@ -3,6 +3,7 @@
 //! Anyone above may read them; the structure set changes only through `session`.
 
 mod anatomy;
+mod body_region;
 mod fingerprint;
 mod mask;
 mod regrid;
@@ -15,6 +16,7 @@ mod volume;
 mod warning;
 
 pub use anatomy::AnatomicCode;
+pub use body_region::BodyRegion;
 pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;
