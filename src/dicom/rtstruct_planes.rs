@@ -102,6 +102,7 @@ pub(super) fn planes_of(contours: &mut [SourceContour], frame: &Frame) -> Planes
             image: image_of(slice.and_then(|slice| slice.instance.as_ref()), &group, contours),
             polygons,
             source: group.contours,
+            confidence: None,
         }));
     }
     made.sort_by(|a, b| a.plane.offset_mm().total_cmp(&b.plane.offset_mm()));

@@ -21,6 +21,7 @@ pub fn delete_contour(plane: &RoiPlane, point: Point2) -> Option<RoiPlane> {
     let mut rest = plane.clone();
     rest.polygons.remove(hit);
     rest.source.clear();
+    rest.confidence = None;
     Some(rest)
 }
 

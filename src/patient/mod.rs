@@ -4,6 +4,7 @@
 
 mod anatomy;
 mod body_region;
+mod confidence;
 mod fingerprint;
 mod mask;
 mod regrid;
@@ -17,6 +18,7 @@ mod warning;
 
 pub use anatomy::AnatomicCode;
 pub use body_region::BodyRegion;
+pub use confidence::Confidence;
 pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;

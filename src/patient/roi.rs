@@ -1,6 +1,6 @@
 //! Regions of interest: closed planar contours, the truth of a structure.
 
-use super::{ImageInstance, Volume};
+use super::{Confidence, ImageInstance, Volume};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use std::sync::Arc;
 
@@ -249,6 +249,9 @@ pub struct RoiPlane {
     pub polygons: Vec<Polygon>,
     /// Indices into [`Roi::source`] of the contours this plane was read from; empty once edited.
     pub source: Vec<usize>,
+    /// How far the model that made these contours trusts them, 0 to 1, as [`Roi::confidence`] says;
+    /// `None` where a person drew or changed them, or nothing is known.
+    pub confidence: Option<f32>,
 }
 
 impl RoiPlane {
@@ -273,7 +276,7 @@ impl RoiPlane {
                 })
             })
             .collect();
-        Self { plane, image, polygons, source: Vec::new() }
+        Self { plane, image, polygons, source: Vec::new(), confidence: None }
     }
 
     /// The area of all pieces without their holes, square millimetres.
@@ -318,6 +321,9 @@ pub struct Roi {
     /// All contours as imported, in the file's order, points and open contours included; `None`
     /// for an ROI made here.
     pub source: Option<Arc<Vec<SourceContour>>>,
+    /// How far the model that made it trusts it; `None` where a person drew it, for imported
+    /// contours, and for models that give no probabilities.
+    pub confidence: Option<Confidence>,
     /// Counts every change; caches are stamped with it.
     pub revision: u64,
 }
@@ -339,6 +345,7 @@ impl Roi {
             description: String::new(),
             planes: Vec::new(),
             source: None,
+            confidence: None,
             revision: 0,
         }
     }
@@ -375,6 +382,18 @@ impl Roi {
             })
             .sum::<f64>()
             / 1000.0
+    }
+
+    /// The planes that a model has a confidence for, and that number (0 to 1), in the order of
+    /// [`Self::planes`]; empty where there is none.
+    pub fn slice_confidence(&self) -> impl Iterator<Item = (&Arc<RoiPlane>, f32)> {
+        self.planes.iter().filter_map(|plane| Some((plane, plane.confidence?)))
+    }
+
+    /// The plane a model trusts least, the first of equals; `None` where no plane has a number.
+    #[must_use]
+    pub fn least_confident(&self) -> Option<(&Arc<RoiPlane>, f32)> {
+        self.slice_confidence().min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
     /// The number of vertices of all planes.

@@ -163,7 +163,7 @@ mod tests {
         roi.planes = [2.0, 4.0]
             .map(|z| {
                 let polygons = vec![Polygon::from_outer(corners.to_vec())];
-                Arc::new(RoiPlane { plane: Plane::axial(z), image: None, polygons, source: Vec::new() })
+                Arc::new(RoiPlane { polygons, ..RoiPlane::new(Plane::axial(z), None, Vec::new()) })
             })
             .to_vec();
         roi

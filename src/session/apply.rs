@@ -7,7 +7,7 @@ use super::command::attribute_of;
 use super::{Applied, Attribute, Change, Command, Edit, Neighbour, PlaneEdit, Refusal, Session, color_for};
 use crate::edit;
 use crate::geometry::Point3;
-use crate::patient::{Approval, Roi, RoiId, RoiPlane, RoiType, StructureSet};
+use crate::patient::{Approval, Confidence, Roi, RoiId, RoiPlane, RoiType, StructureSet};
 use std::sync::Arc;
 
 /// A contour belongs to the image slice within this distance.
@@ -70,7 +70,9 @@ impl Draft {
             let same = match (&new, old.as_slice()) {
                 (None, []) => true,
                 (Some(new), [only]) => {
-                    new.plane == only.plane && edit::same_polygons(&new.polygons, &only.polygons)
+                    new.plane == only.plane
+                        && edit::same_polygons(&new.polygons, &only.polygons)
+                        && (new.confidence.is_none() || new.confidence == only.confidence)
                 }
                 _ => false,
             };
@@ -88,14 +90,17 @@ impl Draft {
         changed
     }
 
-    /// The hand of a person on an ROI's contours: a proposal stays a proposal, a review is void.
+    /// The hand of a person on an ROI's contours: a proposal stays a proposal, a review is void, and
+    /// a model's confidence tells of what it had proposed.
     fn put_planes_by_hand(&mut self, roi: RoiId, planes: Vec<RoiPlane>) {
         if !self.put_planes(roi, planes) {
             return;
         }
         let Some(own) = self.set.roi(roi) else { return };
         let (generation, approval) = (own.generation.after_hand_edit(), own.approval);
+        let confidence = own.confidence.map(Confidence::after_hand_edit);
         self.set_attribute(roi, Attribute::Generation(generation));
+        self.set_attribute(roi, Attribute::Confidence(confidence));
         if approval == Approval::Reviewed {
             self.set_attribute(roi, Attribute::Approval(Approval::Accepted));
         }
@@ -274,7 +279,9 @@ impl Session {
                     Approval::Approved => format!("Approve {}", roi.name),
                 }
             }
-            Attribute::Generation(_) | Attribute::Description(_) => format!("Change {}", roi.name),
+            Attribute::Generation(_) | Attribute::Description(_) | Attribute::Confidence(_) => {
+                format!("Change {}", roi.name)
+            }
         };
         draft.set_attribute(id, to);
         Ok(title)
@@ -393,6 +400,7 @@ fn replace_contours(own: &Roi, proposal: &Roi, draft: &mut Draft) {
     draft.put_planes(own.id, planes);
     draft.set_attribute(own.id, Attribute::Generation(proposal.generation));
     draft.set_attribute(own.id, Attribute::Description(proposal.description.clone()));
+    draft.set_attribute(own.id, Attribute::Confidence(proposal.confidence));
     draft.set_attribute(own.id, Attribute::Approval(Approval::Accepted));
     if own.planes.is_empty() && own.roi_type == RoiType::default() {
         draft.set_attribute(own.id, Attribute::RoiType(proposal.roi_type.clone()));

@@ -3,18 +3,21 @@
 //! Numbers are LEB128 variable-length integers (signed ones zigzag), reals are the eight bytes of
 //! an `f64`, texts are length and UTF-8. A ring whose coordinates are whole lattice steps (all
 //! rings on axial planes) is stored as differences of those steps, two or three bytes each; any
-//! other ring as its `f64` bits. Every record starts with [`VERSION`].
+//! other ring as its `f64` bits. Every record starts with the version it was written as, at most
+//! [`VERSION`]; records of earlier versions are read as well.
 
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    Approval, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId, RoiPlane, RoiType,
-    SourceContour, StructureSet,
+    Approval, Confidence, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId,
+    RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
-/// The version of the records' format.
-const VERSION: u64 = 1;
+/// The version of the records' format. 1 had no confidence of ROIs and planes.
+const VERSION: u64 = 2;
+/// The first version with the confidence of ROIs and planes.
+const WITH_CONFIDENCE: u64 = 2;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +37,7 @@ pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
 
 /// The edit of a record.
 pub(super) fn decode_edit(bytes: &[u8]) -> Read<Edit> {
-    let mut r = Reader { bytes };
+    let mut r = Reader { bytes, version: VERSION };
     r.version()?;
     let edit = Edit { name: r.text()?, changes: r.list(Reader::change)? };
     r.end()?;
@@ -52,7 +55,7 @@ pub(super) fn encode_set(set: &StructureSet) -> Vec<u8> {
 
 /// The structure set of a record.
 pub(super) fn decode_set(bytes: &[u8]) -> Read<StructureSet> {
-    let mut r = Reader { bytes };
+    let mut r = Reader { bytes, version: VERSION };
     r.version()?;
     let Heading { label, patient, frame_of_reference_uid, series_uid, sop_instance_uid } = r.heading()?;
     let rois = r.list(|r| r.roi().map(Arc::new))?;
@@ -69,7 +72,7 @@ pub(super) fn encode_ids(ids: &[RoiId]) -> Vec<u8> {
 
 /// The identities of a record.
 pub(super) fn decode_ids(bytes: &[u8]) -> Read<Vec<RoiId>> {
-    Reader { bytes }.list(|r| r.number().map(RoiId))
+    Reader { bytes, version: VERSION }.list(|r| r.number().map(RoiId))
 }
 
 #[derive(Default)]
@@ -97,6 +100,10 @@ impl Writer {
     }
 
     fn real(&mut self, value: f64) {
+        self.bytes.extend(value.to_bits().to_le_bytes());
+    }
+
+    fn share(&mut self, value: f32) {
         self.bytes.extend(value.to_bits().to_le_bytes());
     }
 
@@ -189,6 +196,10 @@ impl Writer {
                 self.number(6);
                 self.text(text);
             }
+            Attribute::Confidence(confidence) => {
+                self.number(7);
+                self.maybe(confidence.as_ref(), |w, own| w.confidence(*own));
+            }
         }
     }
 
@@ -226,6 +237,13 @@ impl Writer {
                 w.flag(contour.bounds_area);
             });
         });
+        self.maybe(roi.confidence.as_ref(), |w, own| w.confidence(*own));
+    }
+
+    fn confidence(&mut self, confidence: Confidence) {
+        self.share(confidence.value);
+        self.flag(confidence.calibrated);
+        self.flag(confidence.edited);
     }
 
     fn image(&mut self, image: &ImageInstance) {
@@ -250,6 +268,7 @@ impl Writer {
             w.ring(&polygon.outer);
             w.list(&polygon.holes, Self::ring);
         });
+        self.maybe(plane.confidence.as_ref(), |w, value| w.share(*value));
     }
 
     fn ring(&mut self, ring: &Ring) {
@@ -295,6 +314,8 @@ fn from_lattice(steps: i64) -> f64 {
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    /// The version that the record was written as.
+    version: u64,
 }
 
 impl Reader<'_> {
@@ -309,7 +330,8 @@ impl Reader<'_> {
     }
 
     fn version(&mut self) -> Read<()> {
-        if self.number()? == VERSION { Ok(()) } else { Err(DamagedRecord) }
+        self.version = self.number()?;
+        if (1..=VERSION).contains(&self.version) { Ok(()) } else { Err(DamagedRecord) }
     }
 
     fn end(&self) -> Read<()> {
@@ -339,6 +361,10 @@ impl Reader<'_> {
 
     fn real(&mut self) -> Read<f64> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
+    }
+
+    fn share(&mut self) -> Read<f32> {
+        Ok(f32::from_bits(u32::from_le_bytes(self.array()?)))
     }
 
     fn index(&mut self) -> Read<usize> {
@@ -396,6 +422,7 @@ impl Reader<'_> {
             4 => Attribute::Approval(self.approval()?),
             5 => Attribute::Locked(self.flag()?),
             6 => Attribute::Description(self.text()?),
+            7 => Attribute::Confidence(self.maybe(Self::confidence)?),
             _ => return Err(DamagedRecord),
         })
     }
@@ -453,7 +480,14 @@ impl Reader<'_> {
             })
         })?;
         roi.source = source.map(Arc::new);
+        if self.version >= WITH_CONFIDENCE {
+            roi.confidence = self.maybe(Self::confidence)?;
+        }
         Ok(roi)
+    }
+
+    fn confidence(&mut self) -> Read<Confidence> {
+        Ok(Confidence { value: self.share()?, calibrated: self.flag()?, edited: self.flag()? })
     }
 
     fn image(&mut self) -> Read<ImageInstance> {
@@ -478,6 +512,7 @@ impl Reader<'_> {
             image: self.maybe(Self::image)?,
             source: self.list(Self::index)?,
             polygons: self.list(|r| Ok(Polygon { outer: r.ring()?, holes: r.list(Self::ring)? }))?,
+            confidence: if self.version >= WITH_CONFIDENCE { self.maybe(Self::share)? } else { None },
         })
     }
 
@@ -524,8 +559,10 @@ mod tests {
         for plane in [Plane::axial(-12.5), oblique] {
             let mut made = RoiPlane::new(plane, Some(image()), vec![polygon.clone()]);
             made.source = vec![0, 700];
+            made.confidence = Some(0.625);
             roi.planes.push(Arc::new(made));
         }
+        roi.confidence = Some(Confidence { value: 0.1, calibrated: true, edited: true });
         roi.source = Some(Arc::new(vec![SourceContour {
             geometric_type: GeometricType::OpenNonplanar,
             data: "1.50\\-2\\3e1".into(),
@@ -559,11 +596,35 @@ mod tests {
                 attribute(Attribute::Approval(Approval::Proposal), Attribute::Approval(Approval::Approved)),
                 attribute(Attribute::Locked(true), Attribute::Locked(false)),
                 attribute(Attribute::Description("x".to_owned()), Attribute::Description("y".to_owned())),
+                attribute(
+                    Attribute::Confidence(None),
+                    Attribute::Confidence(Some(Confidence::new(0.75, false))),
+                ),
                 Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
                 Change::Heading { before: Box::new(heading), after: Box::default() },
             ],
         };
         assert_eq!(decode_edit(&encode_edit(&edit)), Ok(edit));
+    }
+
+    #[test]
+    fn a_record_of_the_first_version_is_still_read() {
+        // Insert at 0: ROI 9, number 3, "Cord", one axial plane at 2 mm with a triangle of 1 mm.
+        let mut old = vec![1, 1, b'a', 1, 0, 0, 9, 6, 4];
+        old.extend(*b"Cord\x01\x02\x03\x05ORGAN\x09AUTOMATIC");
+        old.extend([0, 0, 1, 0, 5, 1, 1]);
+        old.extend(2.0_f64.to_le_bytes());
+        old.extend([0, 0, 1, 1, 3, 0, 0, 0xa0, 0x9c, 1, 0, 0, 0xa0, 0x9c, 1, 0, 0]);
+        let edit = decode_edit(&old).unwrap();
+        let [Change::Insert { index: 0, roi }] = edit.changes.as_slice() else { panic!("{edit:?}") };
+        assert_eq!((roi.name.as_str(), roi.number, roi.revision), ("Cord", 3, 5));
+        assert_eq!(roi.planes[0].area_mm2(), 0.5);
+        assert_eq!((roi.confidence, roi.planes[0].confidence), (None, None));
+        // Written again, it is of the present version; a version to come is refused.
+        let new = encode_edit(&edit);
+        assert_eq!((u64::from(new[0]), decode_edit(&new)), (VERSION, Ok(edit)));
+        old[0] = 3;
+        assert_eq!(decode_edit(&old), Err(DamagedRecord));
     }
 
     #[test]
@@ -592,7 +653,7 @@ mod tests {
                 let mut w = Writer::default();
                 w.ring(&ring);
                 prop_assert!(w.bytes.len() <= 12 + bytes_each * ring.len());
-                prop_assert_eq!(Reader { bytes: &w.bytes }.ring(), Ok(ring));
+                prop_assert_eq!(Reader { bytes: &w.bytes, version: VERSION }.ring(), Ok(ring));
             }
         }
     }

@@ -5,7 +5,7 @@ use super::fixture::{
 };
 use super::{Command, JournalStatus, Neighbour, Refusal, Session, catalog};
 use crate::geometry::{Point3, Polygon, Vector3};
-use crate::patient::{Approval, GenerationAlgorithm, RoiId, RoiType, Series, StructureSet};
+use crate::patient::{Approval, Confidence, GenerationAlgorithm, RoiId, RoiType, Series, StructureSet};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -119,6 +119,41 @@ fn hand_edits_change_who_made_it_and_undo_brings_that_back() {
         session.undo().unwrap();
     }
     assert_eq!(state(&session), (GenerationAlgorithm::Automatic, Approval::Proposal));
+}
+
+#[test]
+fn confidence_comes_with_a_proposal_and_goes_where_a_hand_has_been() {
+    let mut session = session_with(axial_series(), &["Larynx"]);
+    let series = Series::clone(session.series());
+    let Command::AddProposals { mut rois, model } = proposals(&series, &["Brainstem", "Larynx"]) else {
+        panic!("not what models propose");
+    };
+    for roi in &mut rois {
+        roi.confidence = Some(Confidence::new(0.8, true));
+        for (share, plane) in [0.7, 0.5, 0.9].into_iter().zip(&mut roi.planes) {
+            Arc::make_mut(plane).confidence = Some(share);
+        }
+    }
+    session.apply(Command::AddProposals { rois, model }).unwrap();
+    let state = |session: &Session, name: &str| {
+        let roi = session.structures().rois.iter().rfind(|roi| roi.name == name).unwrap();
+        let slices: Vec<f32> = roi.slice_confidence().map(|(_, share)| share).collect();
+        (roi.confidence.map(|all| (all.value, all.edited)), slices)
+    };
+    let fresh = (Some((0.8, false)), vec![0.7, 0.5, 0.9]);
+    assert_eq!(state(&session, "Brainstem"), fresh);
+    let first = session.structures().roi_named("Brainstem").unwrap();
+    assert_eq!(first.least_confident().map(|(plane, share)| (plane.plane, share)).unwrap().1, 0.5);
+    let slice = series.volume.slices.iter().position(|s| s.plane == first.planes[1].plane).unwrap();
+    session.apply(draw(&session, "Brainstem", slice, vec![square(0.0, 0.0, 12.0)])).unwrap();
+    assert_eq!(state(&session, "Brainstem"), (Some((0.8, true)), vec![0.7, 0.9]));
+    session.undo().unwrap();
+    assert_eq!(state(&session, "Brainstem"), fresh);
+    // Into contours that were there before, and out again.
+    session.apply(Command::AcceptAllProposals).unwrap();
+    assert_eq!(state(&session, "Larynx"), fresh);
+    session.undo().unwrap();
+    assert_eq!(session.structures().roi_named("Larynx").unwrap().confidence, None);
 }
 
 #[test]

@@ -113,6 +113,7 @@ impl Canvas {
                     image: image.instance.clone(),
                     polygons: Vec::new(),
                     source: Vec::new(),
+                    confidence: None,
                 })
             });
             Work { thinned_at: now.vertex_count(), before, now }
@@ -134,6 +135,7 @@ impl Canvas {
             image: work.now.image.clone().or_else(|| image.instance.clone()),
             polygons,
             source: Vec::new(),
+            confidence: None,
         };
         if now.vertex_count() > work.thinned_at * 3 / 2 + 48 {
             let kept = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
