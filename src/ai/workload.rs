@@ -34,30 +34,25 @@ impl Workload {
         if grid.is_empty() {
             return Self::default();
         }
-        match &package.nnunet {
-            Some(model) => Self::of_nnunet(model, grid),
-            None => {
-                let oriented = Oriented::new(grid);
-                let mut size = [0; 3];
-                for (axis, size) in size.iter_mut().enumerate() {
-                    let patient = 2 - axis;
-                    let scan_mm = as_f64(oriented.size[patient] - 1) * oriented.spacing_mm[patient];
-                    // Outside the body is cut off where the model is given air there.
-                    let body_mm = body_mm.get(patient).copied().filter(|mm| *mm > 0.0);
-                    let kept_mm = match (package.input.outside_body_hu, body_mm) {
-                        (Some(_), Some(body_mm)) => body_mm.min(scan_mm),
-                        _ => scan_mm,
-                    };
-                    *size = voxels(kept_mm / package.input.spacing_mm[axis]) + 1;
-                }
-                let tiles = tiles(size, package.patch, package.inference.step);
-                Self::passes(
-                    tiles << package.inference.mirror_axes.len(),
-                    &package.architecture,
-                    package.patch,
-                )
-            }
+        if let Some(model) = &package.nnunet {
+            return Self::of_nnunet(model, grid);
         }
+        let oriented = Oriented::new(grid);
+        let mut size = [0; 3];
+        for (axis, size) in size.iter_mut().enumerate() {
+            let patient = 2 - axis;
+            let scan_mm = as_f64(oriented.size[patient] - 1) * oriented.spacing_mm[patient];
+            // Outside the body is cut off where the model is given air there.
+            let body_mm = body_mm.get(patient).copied().filter(|mm| *mm > 0.0);
+            let kept_mm = match (package.input.outside_body_hu, body_mm) {
+                (Some(_), Some(body_mm)) => body_mm.min(scan_mm),
+                _ => scan_mm,
+            };
+            *size = voxels(kept_mm / package.input.spacing_mm[axis]) + 1;
+        }
+        let tiles = tiles(size, package.patch, package.inference.step);
+        let passes = tiles << package.inference.mirror_axes.len();
+        Self::passes(passes, &package.architecture, package.patch)
     }
 
     fn passes(passes: usize, architecture: &Architecture, patch: [usize; 3]) -> Self {

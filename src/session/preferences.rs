@@ -59,8 +59,8 @@ pub struct Preferences {
 pub struct ModelSpeed {
     /// Seconds for one pass of its network.
     pub seconds_per_pass: f64,
-    /// Seconds for everything around that: body, resampling, contours.
-    pub seconds_around: f64,
+    /// Seconds for everything around that (body, resampling, contours), for a million voxels.
+    pub seconds_per_megavoxel: f64,
     /// Whether a whole run told; otherwise one patch was measured.
     pub from_run: bool,
 }
@@ -68,7 +68,7 @@ pub struct ModelSpeed {
 impl ModelSpeed {
     /// Whether the numbers can be times.
     fn is_usable(&self) -> bool {
-        [self.seconds_per_pass, self.seconds_around].iter().all(|seconds| (0.0..1e7).contains(seconds))
+        [self.seconds_per_pass, self.seconds_per_megavoxel].iter().all(|seconds| (0.0..1e7).contains(seconds))
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
         preferences.cards_read.insert("head-neck 0.1.0".to_owned());
         preferences.organs.insert("head-neck".to_owned(), vec!["Brainstem".to_owned()]);
         preferences.templates.push(Template { name: "Mine".to_owned(), organs: vec!["Larynx".to_owned()] });
-        let speed = ModelSpeed { seconds_per_pass: 0.25, seconds_around: 3.5, from_run: true };
+        let speed = ModelSpeed { seconds_per_pass: 0.25, seconds_per_megavoxel: 0.5, from_run: true };
         preferences.speeds.insert("the processor, head-neck 0.1.0".to_owned(), speed);
         preferences.save(folder.path()).unwrap();
         assert_eq!(Preferences::load(folder.path()), (preferences, Vec::new()));
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(notes.len(), 2, "{notes:?}");
         let (preferences, notes) = Preferences::from_toml("brush_radius_mm = 1e9");
         assert_eq!((preferences, notes.len()), (Preferences::default(), 1));
-        let text = "[speeds.x]\nseconds_per_pass = -1.0\nseconds_around = 0.0\nfrom_run = true";
+        let text = "[speeds.x]\nseconds_per_pass = -1.0\nseconds_per_megavoxel = 0.0\nfrom_run = true";
         assert!(Preferences::from_toml(text).0.speeds.is_empty());
         let _ = Preferences::from_toml("\u{0}\u{1}[[[");
     }

@@ -172,16 +172,13 @@ fn spans(text: &str) -> Line {
         } else {
             None
         };
-        match found {
-            Some((words, after, kind)) => {
-                push(&std::mem::take(&mut plain), SpanKind::Plain);
-                push(words, kind);
-                rest = after;
-            }
-            None => {
-                plain.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        if let Some((words, after, kind)) = found {
+            push(&std::mem::take(&mut plain), SpanKind::Plain);
+            push(words, kind);
+            rest = after;
+        } else {
+            plain.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     push(&plain, SpanKind::Plain);
@@ -247,17 +244,15 @@ fn job(ui: &Ui, line: &Line, size: f32) -> LayoutJob {
 fn table_ui(ui: &mut Ui, rows: &[Vec<Line>], index: usize) {
     ui.add_space(4.0);
     egui::ScrollArea::horizontal().id_salt(("table", index)).auto_shrink([false, true]).show(ui, |ui| {
-        let grid = egui::Grid::new(("table", index)).striped(true).spacing(vec2(16.0, 4.0)).min_col_width(0.0);
+        let grid =
+            egui::Grid::new(("table", index)).striped(true).spacing(vec2(16.0, 4.0)).min_col_width(0.0);
         grid.show(ui, |ui| {
             for (row, cells) in rows.iter().enumerate() {
                 for cell in cells {
                     let words: String = cell.iter().map(|span| span.text.as_str()).collect();
                     let strong = row == 0 || cell.iter().any(|span| span.kind == SpanKind::Strong);
-                    let font = if strong {
-                        theme::strong(theme::SMALL)
-                    } else {
-                        FontId::proportional(theme::SMALL)
-                    };
+                    let font =
+                        if strong { theme::strong(theme::SMALL) } else { FontId::proportional(theme::SMALL) };
                     ui.add(egui::Label::new(RichText::new(words).font(font)).extend());
                 }
                 ui.end_row();
@@ -281,8 +276,12 @@ mod tests {
     fn the_parts_of_a_card_are_told_apart() {
         let text = "# Title (`id` 1.0)\n\nOne\ntwo **three**.\n\n- first\n  goes on\n- second\n1. third\n\n| a | b |\n|---|:-:|\n| 1 | **2** |\n\n---\n```\nlet x;\n```";
         let blocks = Document::parse(text).blocks;
-        assert!(matches!(&blocks[0], Block::Heading(1, line) if line.len() == 3 && line[1].kind == SpanKind::Code));
-        assert!(matches!(&blocks[1], Block::Paragraph(line) if line[0].text == "One two " && line[1].kind == SpanKind::Strong));
+        assert!(
+            matches!(&blocks[0], Block::Heading(1, line) if line.len() == 3 && line[1].kind == SpanKind::Code)
+        );
+        assert!(
+            matches!(&blocks[1], Block::Paragraph(line) if line[0].text == "One two " && line[1].kind == SpanKind::Strong)
+        );
         assert_eq!(blocks[2], Block::Item("•".into(), 0, plain("first goes on")));
         assert_eq!(blocks[4], Block::Item("1.".into(), 0, plain("third")));
         let Block::Table(rows) = &blocks[5] else { panic!("{:?}", blocks[5]) };
@@ -295,7 +294,8 @@ mod tests {
     fn marks_that_do_not_close_are_text_and_links_are_their_words() {
         assert_eq!(spans("2 * 3 * 4 ** 5"), plain("2 * 3 * 4 ** 5"));
         assert_eq!(spans("a `b"), plain("a `b"));
-        let words: String = spans("see [the card](card.md), *now*").into_iter().map(|span| span.text).collect();
+        let words: String =
+            spans("see [the card](card.md), *now*").into_iter().map(|span| span.text).collect();
         assert_eq!(words, "see the card, now");
         assert!(Document::parse("").blocks.is_empty());
         assert_eq!(Document::parse("#hash").blocks, [Block::Paragraph(plain("#hash"))]);
@@ -303,11 +303,14 @@ mod tests {
 
     #[test]
     fn shipped_cards_are_read_whole() {
-        for card in [include_str!("../../models/head-neck/card.md"), include_str!("../../models/sample-body/card.md")] {
+        for card in
+            [include_str!("../../models/head-neck/card.md"), include_str!("../../models/sample-body/card.md")]
+        {
             let blocks = Document::parse(card).blocks;
             assert!(matches!(blocks[0], Block::Heading(1, _)));
             assert!(blocks.iter().any(|block| matches!(block, Block::Table(rows) if rows.len() > 5)));
-            let stray = |line: &Line| line.iter().any(|span| span.text.contains("**") || span.text.contains('|'));
+            let stray =
+                |line: &Line| line.iter().any(|span| span.text.contains("**") || span.text.contains('|'));
             for block in &blocks {
                 assert!(!matches!(block, Block::Paragraph(line) if stray(line)), "{block:?}");
             }
