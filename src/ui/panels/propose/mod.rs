@@ -56,12 +56,11 @@ fn start_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, missing: Opti
     if widgets::primary_button(ui, &label, why_not.is_none()).clicked() {
         scope.outbox.send(Request::Propose(model.id.clone()));
     }
-    match why_not {
-        Some(why) => attention(ui, &why),
-        None => {
-            let desk = scope.context.desk;
-            small_note(ui, &estimate_text(&desk.estimate, &desk.model_device));
-        }
+    if let Some(why) = why_not {
+        attention(ui, &why);
+    } else {
+        let desk = scope.context.desk;
+        small_note(ui, &estimate_text(&desk.estimate, &desk.model_device));
     }
 }
 
