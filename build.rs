@@ -14,20 +14,23 @@ fn main() {
     folders.sort();
     let mut table = String::from("&[\n");
     for folder in folders {
-        let (manifest, weights) = (folder.join("model.toml"), folder.join("weights.safetensors"));
+        let [manifest, weights, card] =
+            ["model.toml", "weights.safetensors", "card.md"].map(|name| folder.join(name));
         if !(manifest.is_file() && weights.is_file()) {
             continue;
         }
-        for file in [&manifest, &weights] {
+        assert!(card.is_file(), "every shipped model has a card: {}", card.display());
+        for file in [&manifest, &weights, &card] {
             println!("cargo:rerun-if-changed={}", file.display());
         }
         let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let path = |file: &Path| file.to_string_lossy().into_owned();
         writeln!(
             table,
-            "Shipped {{ id: {id:?}, manifest: include_str!({:?}), weights: include_bytes!({:?}) }},",
+            "Shipped {{ id: {id:?}, manifest: include_str!({:?}), weights: include_bytes!({:?}), card: include_str!({:?}) }},",
             path(&manifest),
-            path(&weights)
+            path(&weights),
+            path(&card)
         )
         .expect("writing to a string");
     }

@@ -7,6 +7,7 @@ mod act;
 mod dialogs;
 mod exporting;
 mod leaving;
+mod models;
 mod opening;
 mod proposing;
 mod reading;

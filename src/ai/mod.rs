@@ -8,6 +8,7 @@
 mod agreement;
 mod anatomy;
 pub mod body;
+pub mod catalogue;
 mod components;
 pub mod cpu;
 pub mod engine;
@@ -20,8 +21,10 @@ mod postprocess;
 mod predict;
 mod preprocess;
 mod presence;
+pub mod regions;
 mod sliding;
 mod union;
+pub mod workload;
 
 pub use body::{BodyError, body_contour, body_mask};
 pub use package::ModelPackage;

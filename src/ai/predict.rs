@@ -136,17 +136,23 @@ pub fn predict(
     options: &PredictOptions,
     progress: &Progress,
 ) -> Result<Prediction, PredictError> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let wanted = wanted_labels(package, &options.rois)?;
     if package.nnunet.is_none() && volume.unit != Unit::Hu {
         return Err(PredictError::Unit { model: package.id.clone() });
     }
+    on_model_thread(|| match &package.nnunet {
+        None => predict_here(volume, package, options, &wanted, progress),
+        Some(model) => predict_as_nnunet(volume, package, model, options, progress),
+    })
+}
+
+/// Does a model's work on the thread that all such work is done on, one at a time; waits for both.
+pub(super) fn on_model_thread<T: Send>(
+    work: impl FnOnce() -> Result<T, PredictError> + Send,
+) -> Result<T, PredictError> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::scope(|scope| {
-        let work = || match &package.nnunet {
-            None => predict_here(volume, package, options, &wanted, progress),
-            Some(model) => predict_as_nnunet(volume, package, model, options, progress),
-        };
         let thread = std::thread::Builder::new().name(MODEL_THREAD.to_owned()).spawn_scoped(scope, work);
         let thread = thread.map_err(|error| PredictError::Crashed(error.to_string()))?;
         thread.join().unwrap_or_else(|_| Err(PredictError::Crashed("see the log".to_owned())))

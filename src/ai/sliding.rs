@@ -111,6 +111,7 @@ pub(super) fn run(
                 #[expect(clippy::cast_precision_loss, reason = "few tiles")]
                 progress.set_fraction(f64::from(tile) / tiles as f64).map_err(SlideError::Cancelled)?;
                 tile += 1;
+                progress.set_step(format!("Running patch {tile} of {tiles}"));
                 let corner = [*z, *y, *x];
                 if cut(image, corner, shift, patch, air, &mut input) {
                     let logits =

@@ -35,6 +35,14 @@ impl Workstation {
             Request::Leave(answer) => self.answer_leave(answer),
             Request::ReadStructures(path) => self.read_structures(path),
             Request::Propose(model) => self.propose(&model),
+            Request::ShowCard(model) => self.show_card(&model, false),
+            Request::UseModel(model) => self.use_model(&model),
+            Request::Fetch(id) => self.fetch_model(&id),
+            Request::ForgetProblem(id) => self.forget_problem(&id),
+            Request::ImportModel(path) => self.import_model(path),
+            Request::PickModelFolder => self.ask(Wanted::ModelFolder),
+            Request::PickModelArchive => self.ask(Wanted::ModelArchive),
+            Request::RemoveModel(id) => self.remove_model(id),
             Request::Export { path, replace } => self.export(path, replace),
             Request::Cancel(job) => self.jobs.cancel(job),
             Request::Notice(text) => self.state.toasts.attention(text),
@@ -65,16 +73,21 @@ impl Workstation {
                     self.export(path, true);
                 }
             }
+            (Wanted::ModelFolder | Wanted::ModelArchive, Answer::Chosen(paths)) => {
+                paths.into_iter().take(1).for_each(|path| self.import_model(path));
+            }
             (_, Answer::Dismissed) => {}
             (wanted, Answer::NoDialog) => {
                 let hint = Some("No file chooser of the desktop answered. Type or paste a path.".to_owned());
-                let field = if wanted == Wanted::Export {
-                    &mut self.state.export_path
-                } else {
-                    if self.session.is_some() {
-                        self.state.place = Place::Open;
+                let field = match wanted {
+                    Wanted::Export => &mut self.state.export_path,
+                    Wanted::ModelFolder | Wanted::ModelArchive => &mut self.state.import_path,
+                    Wanted::Folder | Wanted::Files => {
+                        if self.session.is_some() {
+                            self.state.place = Place::Open;
+                        }
+                        &mut self.state.open_path
                     }
-                    &mut self.state.open_path
                 };
                 field.hint = hint;
                 field.wants_focus = true;
@@ -156,6 +169,7 @@ impl Workstation {
             }
             Action::Keys => self.toggle_overlay(Overlay::Keys),
             Action::About => self.toggle_overlay(Overlay::About),
+            Action::ManageModels => self.toggle_overlay(Overlay::Models),
             Action::Quit => self.quit(),
             Action::ToggleTheme => self.toggle_theme(),
             Action::LargerText => self.scale(1.1),
@@ -269,6 +283,7 @@ impl Workstation {
                 | Action::ShowOnly
                 | Action::ToggleLock
                 | Action::GoToStructure
+                | Action::GoToLeastCertain
                 | Action::AcceptProposal
                 | Action::RejectProposal
                 | Action::MarkReviewed
@@ -299,6 +314,13 @@ impl Workstation {
             (Action::GoToStructure, Some(roi)) => {
                 if let Some(views) = self.state.views.as_mut() {
                     views.navigation.go_to_roi(&roi);
+                }
+            }
+            (Action::GoToLeastCertain, Some(roi)) => {
+                if let (Some((plane, _)), Some(views)) = (roi.least_confident(), self.state.views.as_mut()) {
+                    views.navigation.go_to_plane(plane);
+                } else {
+                    self.state.toasts.attention(format!("{} has no confidence by slice.", roi.name));
                 }
             }
             (Action::AcceptProposal, Some(roi)) => {
@@ -449,6 +471,9 @@ impl Workstation {
             self.preferences.slab_thickness_mm = views.tools.freehand.thickness_mm();
             self.preferences.smooth_pictures = views.display.interpolation == Interpolation::Linear;
         }
+        self.preferences.organs.clone_from(&self.state.propose.organs);
+        self.preferences.templates.clone_from(&self.state.propose.templates);
+        self.state.model_source.trim().clone_into(&mut self.preferences.model_source);
         let unchanged = Preferences::load(&self.data_folder).0 == self.preferences;
         if !unchanged && let Err(error) = self.preferences.save(&self.data_folder) {
             tracing::error!("the preferences could not be written: {error}: {}", self.data_folder.display());

@@ -16,6 +16,10 @@ pub enum Wanted {
     Files,
     /// A file to export to.
     Export,
+    /// A folder to import a model from.
+    ModelFolder,
+    /// An archive to import a model from.
+    ModelArchive,
 }
 
 /// What the dialog gave.
@@ -77,10 +81,15 @@ fn show(wanted: Wanted, suggested: Option<PathBuf>) -> Answer {
     let started = Instant::now();
     let dialog = rfd::AsyncFileDialog::new();
     let paths: Vec<PathBuf> = match wanted {
-        Wanted::Folder => pollster::block_on(dialog.set_title("Open folder").pick_folder())
-            .into_iter()
-            .map(|f| f.path().to_owned())
-            .collect(),
+        Wanted::Folder | Wanted::ModelFolder => {
+            let title = if wanted == Wanted::Folder { "Open folder" } else { "Import a model" };
+            let folder = pollster::block_on(dialog.set_title(title).pick_folder());
+            folder.into_iter().map(|f| f.path().to_owned()).collect()
+        }
+        Wanted::ModelArchive => {
+            let dialog = dialog.set_title("Import a model").add_filter("ZIP archive", &["zip"]);
+            pollster::block_on(dialog.pick_file()).into_iter().map(|f| f.path().to_owned()).collect()
+        }
         Wanted::Files => {
             let files = pollster::block_on(dialog.set_title("Open files").pick_files());
             files.into_iter().flatten().map(|f| f.path().to_owned()).collect()

@@ -15,7 +15,7 @@ use crate::ui::state::{Leave, Overlay};
 pub(super) const EXPORT: &str = "export";
 
 /// The keys of the jobs whose results belong to the open study.
-const OF_THE_STUDY: [&str; 3] = ["model", "second", "structures"];
+const OF_THE_STUDY: [&str; 4] = ["model", "second", "structures", "regions"];
 
 /// Where to, from the open study.
 pub(super) enum Leaving {

@@ -176,6 +176,8 @@ impl Workstation {
             self.state.toasts.attention_with(text, "Look", crate::ui::actions::Action::GoOpen);
         }
         self.find_structures(&series, fresh);
+        self.state.propose.channels.clear();
+        self.look_at_the_body();
     }
 
     /// Offers the structure sets found beside the scan that fit it; reads the only one where work

@@ -1,52 +1,46 @@
 //! Letting a model contour, and taking in what it proposes.
 
 use super::Workstation;
+use super::models::{BODY, MODEL, PROCESSOR};
 use super::opening::capitalised;
 use super::workstation::Message;
 use crate::ai::engine::{self, WgpuSetup};
 use crate::ai::{self, BodyError, ModelPackage, PredictError, PredictOptions};
-use crate::patient::{Roi, Volume};
+use crate::dicom::Library;
+use crate::patient::{Roi, Series};
 use crate::progress::Progress;
-use crate::session::{Command, channels};
+use crate::session::Command;
+use crate::session::channels::{self, Base, Given};
 use crate::ui::actions::Action;
-use crate::ui::state::ModelLine;
-use std::path::Path;
+use crate::ui::default_series;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
-
-/// The classical body contour, which needs no package.
-const BODY: &str = "body";
 
 /// What a model made.
 pub(super) struct Proposed {
+    /// Its id.
+    pub id: String,
+    /// Its id and version.
     pub model: String,
     pub rois: Vec<Roi>,
+    /// All of it.
     pub seconds: f64,
+    /// The network's part.
+    pub network_seconds: f64,
     pub device: String,
     pub warnings: Vec<String>,
 }
 
-/// The models that there are; `body` is always among them.
-pub(super) fn models() -> Vec<ModelLine> {
-    let (packages, errors) = ModelPackage::list();
-    for error in errors {
-        tracing::warn!("{error}");
-    }
-    let line = |package: ModelPackage| ModelLine {
-        organs: package.labels.iter().map(|label| label.name.clone()).collect(),
-        note: format!(
-            "Version {}. Trained on: {}. Not a cleared medical device.",
-            package.version, package.provenance.data
-        ),
-        id: package.id,
-        title: package.title,
-    };
-    let body = ModelLine {
-        id: BODY.to_owned(),
-        title: "Body outline".to_owned(),
-        organs: vec!["Body".to_owned()],
-        note: "By thresholds, without a network; leaves couch and mask out.".to_owned(),
-    };
-    packages.into_iter().map(line).chain([body]).collect()
+/// What a model is asked to do.
+struct Order {
+    id: String,
+    series: Arc<Series>,
+    opened_from: Option<PathBuf>,
+    library: Library,
+    /// The organs to contour; all when empty.
+    organs: Vec<String>,
+    channels: Vec<(usize, Given)>,
 }
 
 /// Lets networks run on the window's device: a real one only, a software driver is slower than the
@@ -54,7 +48,7 @@ pub(super) fn models() -> Vec<ModelLine> {
 pub(super) fn share_device(state: &eframe::egui_wgpu::RenderState) -> String {
     let info = state.adapter.get_info();
     if info.device_type == wgpu::DeviceType::Cpu {
-        return "the processor".to_owned();
+        return PROCESSOR.to_owned();
     }
     let setup = WgpuSetup {
         instance: state.instance.clone(),
@@ -68,20 +62,51 @@ pub(super) fn share_device(state: &eframe::egui_wgpu::RenderState) -> String {
             tracing::warn!("models do not run on the window's device: {error}");
         }
     });
-    if started.is_ok() { info.name } else { "the processor".to_owned() }
+    if started.is_ok() { info.name } else { PROCESSOR.to_owned() }
 }
 
 impl Workstation {
-    /// Runs a model on the open series, on a thread of its own.
+    /// Runs a model on the open series, on a thread of its own; shows its card before its first use.
     pub(super) fn propose(&mut self, model: &str) {
         let Some(session) = &self.session else { return };
-        let volume = std::sync::Arc::clone(&session.series().volume);
-        let id = model.to_owned();
-        let opened_from = self.around.opened_from.first().cloned();
+        if self.card_is_due(model) {
+            self.show_card(model, true);
+            return;
+        }
+        let line = self.desk.models.iter().find(|line| line.id == model);
+        let (mut organs, mut given) = (Vec::new(), Vec::new());
+        if let Some(line) = line {
+            let chosen = self.state.propose.chosen(line);
+            if chosen.is_empty() {
+                self.state.toasts.attention(format!("No organ of {} is chosen.", line.title));
+                return;
+            }
+            if chosen.len() < line.organs.len() {
+                organs = chosen.into_iter().map(str::to_owned).collect();
+            }
+            if line.channels.len() > 1 {
+                for channel in 0..line.channels.len() {
+                    let own = self.state.propose.channels.get(&(line.id.clone(), channel)).copied();
+                    if let Some(index) = own.or_else(|| default_series(&self.desk, line, channel)) {
+                        let is_open = self.desk.open_series == Some(index);
+                        given.push((channel, if is_open { Given::Own } else { Given::Entry(index) }));
+                    }
+                }
+            }
+        }
+        let order = Order {
+            id: model.to_owned(),
+            series: Arc::clone(session.series()),
+            opened_from: self.around.opened_from.first().cloned(),
+            library: self.around.library.clone(),
+            organs,
+            channels: given,
+        };
         self.state.overlay = None;
-        self.start_for_session("model", format!("Contour with {model}"), move |progress| {
+        self.state.propose.model = Some(model.to_owned());
+        self.start_for_session(MODEL, format!("Contour with {model}"), move |progress| {
             let started = Instant::now();
-            match run(&id, &volume, opened_from.as_deref(), progress) {
+            match run(&order, progress) {
                 Ok(mut proposed) => {
                     proposed.seconds = started.elapsed().as_secs_f64();
                     Message::Proposed(Ok(Box::new(proposed)))
@@ -99,7 +124,8 @@ impl Workstation {
                 return;
             }
         };
-        let Proposed { model, rois, seconds, device, warnings } = *proposed;
+        let Proposed { id, model, rois, seconds, network_seconds, device, warnings } = *proposed;
+        self.keep_speed(&id, &device, network_seconds, (seconds - network_seconds).max(0.0));
         let count = rois.len();
         for warning in warnings {
             self.state.toasts.attention(capitalised(&warning));
@@ -126,30 +152,42 @@ impl Workstation {
     }
 }
 
-fn run(
-    id: &str,
-    volume: &Volume,
-    opened_from: Option<&Path>,
-    progress: &Progress,
-) -> Result<Proposed, String> {
-    if id == BODY {
+fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
+    let volume = &order.series.volume;
+    if order.id == BODY {
         let roi = ai::body_contour(volume, progress).map_err(|error: BodyError| error.to_string())?;
-        let (model, device) = (format!("body {}", env!("CARGO_PKG_VERSION")), "the processor".to_owned());
-        return Ok(Proposed { model, rois: vec![roi], seconds: 0.0, device, warnings: Vec::new() });
+        return Ok(Proposed {
+            id: BODY.to_owned(),
+            model: format!("body {}", env!("CARGO_PKG_VERSION")),
+            rois: vec![roi],
+            seconds: 0.0,
+            network_seconds: 0.0,
+            device: PROCESSOR.to_owned(),
+            warnings: Vec::new(),
+        });
     }
-    let package = ModelPackage::find(id).map_err(|error| error.to_string())?;
-    let mut options = PredictOptions::default();
-    if package.nnunet.as_ref().is_some_and(|model| model.dataset.channels.len() == 1) {
-        let channel = channels::of_volume(volume, opened_from, progress);
-        options.channels.push(channel.map_err(|error| error.to_string())?);
+    let package = ModelPackage::find(&order.id).map_err(|error| error.to_string())?;
+    let mut options = PredictOptions { rois: order.organs.clone(), ..PredictOptions::default() };
+    let mut warnings = Vec::new();
+    if let Some(model) = &package.nnunet {
+        progress.set_step("Reading the images");
+        let base =
+            Base { series: &order.series, path: order.opened_from.as_deref(), library: &order.library };
+        let gathered = channels::gather(base, &model.dataset.channels, &order.channels, progress);
+        let gathered = gathered.map_err(|error| error.to_string())?;
+        options.channels = gathered.images;
+        warnings = gathered.warnings;
     }
     let predicted = ai::predict(volume, &package, &options, progress);
     let prediction = predicted.map_err(|error: PredictError| error.to_string())?;
+    warnings.extend(prediction.warnings);
     Ok(Proposed {
+        id: package.id.clone(),
         model: format!("{} {}", package.id, package.version),
         rois: prediction.rois,
         seconds: 0.0,
+        network_seconds: prediction.timings.infer,
         device: prediction.device,
-        warnings: prediction.warnings,
+        warnings,
     })
 }

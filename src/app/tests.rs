@@ -130,9 +130,11 @@ fn heart(series: &Series) -> Vec<Roi> {
 /// What jobs may end with that belongs to a study: a model's organs, a second series, structures.
 fn results(series: &Series) -> [(&'static str, Message); 3] {
     let proposed = Proposed {
+        id: "model".to_owned(),
         model: "model".to_owned(),
         rois: heart(series),
         seconds: 1.0,
+        network_seconds: 1.0,
         device: String::new(),
         warnings: Vec::new(),
     };
@@ -173,7 +175,7 @@ fn what_a_job_made_for_one_study_does_not_land_in_the_next() {
         station.start_for_session(key, key.to_owned(), move |_| message);
         station.jobs.start("over", "", move |_| {
             let _ = over.send(());
-            Message::Models(Vec::new())
+            Message::Models(Box::default())
         });
         wait.recv().unwrap();
         let mut ended: Vec<JobEnded<Message>> = Vec::new();
@@ -299,4 +301,53 @@ fn edits_that_the_disk_refuses_keep_the_window_and_the_study_open() {
     assert!(station.session().is_some());
     station.answer_leave(Leave::Anyway);
     assert!(station.session().is_none());
+}
+
+/// A shop with one model that fails the first time and comes the second.
+fn shop() -> super::models::Shop {
+    use crate::ui::state::CatalogueLine;
+    let tries = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let entries = || {
+        vec![CatalogueLine {
+            id: "far".to_owned(),
+            title: "Far model".to_owned(),
+            about: String::new(),
+            license: "CC BY-NC 4.0".to_owned(),
+            license_warning: Some("Not for commercial use.".to_owned()),
+            bytes: Some(5_000_000),
+            partial_bytes: 0,
+            organs: vec!["Heart".to_owned()],
+            installed: false,
+            problem: None,
+        }]
+    };
+    let fetch = move |id: &str, source: &str, _: &crate::progress::Progress| {
+        assert_eq!((id, source), ("far", "/mnt/models"));
+        match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => Err("The server cannot be reached.".to_owned()),
+            _ => Ok("Far model is ready.".to_owned()),
+        }
+    };
+    super::models::Shop { entries: Arc::new(entries), fetch: Arc::new(fetch) }
+}
+
+#[test]
+fn a_model_is_fetched_and_a_failure_stays_until_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = Workstation::in_folder(&[], folder.path());
+    station.shop = shop();
+    station.state.model_source = " /mnt/models ".to_owned();
+    station.look_for_models();
+    finish_jobs(&mut station);
+    assert_eq!(station.desk.catalogue.len(), 1);
+    station.carry_out(crate::ui::Request::Fetch("far".to_owned()));
+    finish_jobs(&mut station);
+    let problem = |station: &Workstation| station.desk.catalogue[0].problem.clone();
+    assert_eq!(problem(&station).as_deref(), Some("The server cannot be reached."), "also after a new look");
+    station.carry_out(crate::ui::Request::ForgetProblem("far".to_owned()));
+    assert_eq!(problem(&station), None);
+    station.carry_out(crate::ui::Request::Fetch("far".to_owned()));
+    finish_jobs(&mut station);
+    assert_eq!(problem(&station), None);
+    assert_eq!(station.state().toasts.list().last().unwrap().text, "Far model is ready.");
 }

@@ -3,16 +3,19 @@
 use super::dialogs::Dialogs;
 use super::exporting::Exported;
 use super::leaving::{EXPORT, Leaving};
+use super::models::{FoundModels, ModelDesk, Shop};
 use super::opening::edits_text;
 use super::proposing::Proposed;
 use super::reading::{OpenStudyFailure, Opened};
+use crate::ai::regions::SeenRegions;
+use crate::ai::workload::Speed;
 use crate::dicom::{Library, ReadRtstruct};
 use crate::patient::Series;
 use crate::session::jobs::{JobEnded, Jobs, Outcome};
 use crate::session::preferences::{self, Preferences};
 use crate::session::{self, Catalog, JournalStatus, Session};
 use crate::ui::actions;
-use crate::ui::state::{Desk, JobLine, ModelLine, ResumeLine, WindowState};
+use crate::ui::state::{Desk, JobLine, ResumeLine, WindowState};
 use crate::ui::{Context, GpuViews, Outbox, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +33,16 @@ pub(super) enum Message {
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
-    Models(Vec<ModelLine>),
+    Models(Box<FoundModels>),
+    /// The parts of the body that the open series shows.
+    Regions(SeenRegions),
+    /// How fast the device runs a model, under this name of the preferences; `None` when it could not
+    /// be measured.
+    Measured { key: String, model: String, speed: Option<Speed> },
+    /// A model was fetched: what to say, or why not.
+    Fetched { id: String, result: Result<String, String> },
+    /// Models were imported or removed: what to say, or why not.
+    ModelsChanged(Result<String, String>),
     /// The journals that there are.
     Journals(Catalog),
     /// What belongs to the session of this number, and to no other.
@@ -58,6 +70,8 @@ pub struct Workstation {
     pub(super) preferences: Preferences,
     pub(super) data_folder: PathBuf,
     pub(super) catalog: Catalog,
+    pub(super) models: ModelDesk,
+    pub(super) shop: Shop,
     pub(super) dialogs: Dialogs,
     /// The session that the system's dialog was asked for a file for.
     pub(super) export_asked_for: u64,
@@ -92,6 +106,9 @@ impl Workstation {
         for note in notes {
             state.toasts.attention(note);
         }
+        state.propose.organs.clone_from(&preferences.organs);
+        state.propose.templates.clone_from(&preferences.templates);
+        state.model_source.clone_from(&preferences.model_source);
         Self {
             session: None,
             session_number: 0,
@@ -102,6 +119,8 @@ impl Workstation {
             preferences,
             data_folder,
             catalog: Catalog::default(),
+            models: ModelDesk::default(),
+            shop: Shop::default(),
             dialogs: Dialogs::default(),
             export_asked_for: 0,
             after_export: None,
@@ -126,6 +145,33 @@ impl Workstation {
     #[must_use]
     pub fn device(&self) -> &str {
         &self.desk.device
+    }
+
+    /// Whether the models have been looked for.
+    #[must_use]
+    pub fn models_known(&self) -> bool {
+        self.desk.models_known
+    }
+
+    /// The organs that a model would be asked for; none of one that is not there.
+    #[must_use]
+    pub fn chosen_organs(&self, model: &str) -> Vec<String> {
+        let line = self.desk.models.iter().find(|line| line.id == model);
+        line.map_or_else(Vec::new, |line| {
+            self.state.propose.chosen(line).into_iter().map(str::to_owned).collect()
+        })
+    }
+
+    /// How long the chosen model will take.
+    #[must_use]
+    pub fn estimate(&self) -> &crate::ui::state::Estimate {
+        &self.desk.estimate
+    }
+
+    /// Whether a job of this key runs.
+    #[must_use]
+    pub fn is_running(&self, key: &str) -> bool {
+        self.jobs.running_for(key).is_some()
     }
 
     /// What the window keeps.
@@ -168,7 +214,7 @@ impl Workstation {
     pub(super) fn look_around(&mut self) {
         let folder = self.data_folder.clone();
         self.jobs.start("journals", "", move |_| Message::Journals(session::catalog(&folder)));
-        self.jobs.start("models", "", |_| Message::Models(super::proposing::models()));
+        self.look_for_models();
     }
 
     /// One frame: what came in, what is shown, what was asked for.
@@ -263,6 +309,7 @@ impl Workstation {
             .filter(|job| !job.title.is_empty())
             .map(|job| JobLine {
                 id: job.id,
+                key: job.key.clone(),
                 title: job.title.clone(),
                 step: job.progress.step(),
                 fraction: job.progress.fraction(),
@@ -270,6 +317,7 @@ impl Workstation {
                 can_cancel: !job.progress.is_cancelled(),
             })
             .collect();
+        self.estimate_time();
         let status = self.session.as_ref().map(Session::journal_status);
         self.desk.unsynced = status == Some(JournalStatus::Saving);
     }
@@ -279,7 +327,13 @@ impl Workstation {
             // Whether a file was written is said in any case.
             Outcome::Finished(message) | Outcome::Cancelled(message @ Message::Exported(_)) => message,
             Outcome::Cancelled(_) => {
-                self.state.toasts.done(format!("{}: stopped.", ended.job.title));
+                if !ended.job.title.is_empty() {
+                    self.state.toasts.done(format!("{}: stopped.", ended.job.title));
+                }
+                if ended.job.key.starts_with("fetch ") {
+                    // How much of it has come.
+                    self.look_for_models();
+                }
                 return;
             }
             Outcome::Crashed(why) => {
@@ -306,7 +360,11 @@ impl Workstation {
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
             Message::Exported(exported) => self.exported(*exported),
-            Message::Models(models) => self.desk.models = models,
+            Message::Models(found) => self.models_found(*found),
+            Message::Regions(seen) => self.regions_seen(seen),
+            Message::Measured { key, model, speed } => self.measured(key, &model, speed),
+            Message::Fetched { id, result } => self.fetched(&id, result),
+            Message::ModelsChanged(result) => self.models_changed(result),
             Message::Journals(catalog) => {
                 self.desk.resume = catalog.resumable.iter().map(resume_line).collect();
                 self.catalog = catalog;

@@ -8,7 +8,7 @@ use crate::dicom::{WriteRtstructOptions, write_rtstruct};
 use crate::formats::nifti;
 use crate::new_file::NewFile;
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
-use crate::session::channels;
+use crate::session::channels::{self, Base, Given};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -251,7 +251,10 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         None => Vec::new(),
         Some(model) => {
             let names = &model.dataset.channels;
-            let gathered = with_bar(|progress| channels::gather(study, names, &args.channel, progress))?;
+            let given: Vec<(usize, Given)> =
+                args.channel.iter().map(|(number, path)| (*number, Given::Path(path.clone()))).collect();
+            let base = Base::of(study);
+            let gathered = with_bar(|progress| channels::gather(base, names, &given, progress))?;
             warnings = gathered.warnings;
             gathered.images
         }

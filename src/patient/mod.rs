@@ -2,6 +2,8 @@
 //!
 //! Anyone above may read them; the structure set changes only through `session`.
 
+mod anatomy;
+mod body_region;
 mod confidence;
 mod fingerprint;
 mod mask;
@@ -14,6 +16,8 @@ mod uid;
 mod volume;
 mod warning;
 
+pub use anatomy::AnatomicCode;
+pub use body_region::BodyRegion;
 pub use confidence::Confidence;
 pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};

@@ -6,9 +6,10 @@
 
 use super::study::{OpenStudyError, Study};
 use crate::ai::nnunet::ChannelImage;
+use crate::dicom::Library;
 use crate::formats::nifti::{self, NiftiError};
 use crate::geometry::Grid;
-use crate::patient::Volume;
+use crate::patient::{Series, Volume};
 use crate::progress::Progress;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,36 @@ pub enum ChannelError {
     },
 }
 
+/// The open study, whose grid the channels lie on.
+#[derive(Debug, Clone, Copy)]
+pub struct Base<'a> {
+    /// The open series.
+    pub series: &'a Series,
+    /// The file or folder it was read from, where known.
+    pub path: Option<&'a Path>,
+    /// Everything that was found beside it.
+    pub library: &'a Library,
+}
+
+impl<'a> Base<'a> {
+    /// That of a study just opened.
+    #[must_use]
+    pub fn of(study: &'a Study) -> Self {
+        Self { series: &study.series, path: Some(&study.path), library: &study.library }
+    }
+}
+
+/// Where a channel's images are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// They are the open series.
+    Own,
+    /// A file or folder, or the UID of a series of the library.
+    Path(PathBuf),
+    /// A series of the library, by its place.
+    Entry(usize),
+}
+
 /// The channels of a model.
 #[derive(Debug, Clone)]
 pub struct Channels {
@@ -86,21 +117,22 @@ fn of_file(path: &Path, progress: &Progress) -> Result<Option<(ChannelImage, Gri
 /// # Errors
 /// [`ChannelError`] when a channel has no image, cannot be read, or does not belong to the study.
 pub fn gather(
-    study: &Study,
+    base: Base<'_>,
     names: &[String],
-    given: &[(usize, PathBuf)],
+    given: &[(usize, Given)],
     progress: &Progress,
 ) -> Result<Channels, ChannelError> {
     if let Some((number, _)) = given.iter().find(|(number, _)| *number >= names.len()) {
         let all: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("{n} ({name})")).collect();
         return Err(ChannelError::Unknown { number: *number, available: all.join(", ") });
     }
-    let own = of_volume(&study.series.volume, Some(&study.path), progress)?;
+    let own = of_volume(&base.series.volume, base.path, progress)?;
     let mut channels = Channels { images: Vec::new(), warnings: Vec::new() };
     for (number, name) in names.iter().enumerate() {
         // The last one given counts.
         let image = match given.iter().rev().find(|(other, _)| *other == number) {
-            Some((_, path)) => other(study, &own, number, path, &mut channels.warnings, progress)?,
+            Some((_, Given::Own)) => own.clone(),
+            Some((_, given)) => other(base, &own, number, given, &mut channels.warnings, progress)?,
             None if number == 0 => own.clone(),
             None => return Err(ChannelError::Missing { number, name: name.clone() }),
         };
@@ -110,35 +142,45 @@ pub fn gather(
 }
 
 fn other(
-    study: &Study,
+    base: Base<'_>,
     own: &ChannelImage,
     number: usize,
-    path: &Path,
+    given: &Given,
     warnings: &mut Vec<String>,
     progress: &Progress,
 ) -> Result<ChannelImage, ChannelError> {
-    let grid = &study.series.volume.grid;
-    if path == study.path {
-        return Ok(own.clone());
-    }
-    if let Some((image, other)) = of_file(path, progress)?
-        && same(grid, &other)
-        && image.axes == own.axes
-        && image.size == own.size
-    {
-        return Ok(image);
-    }
-    let uid = path.to_string_lossy();
-    let beside = study.library.series.iter().position(|entry| *entry.info.uid == *uid);
-    let opened = match beside {
-        Some(index) if !path.exists() => Study::open_entry(study.library.clone(), index, None, progress)?,
-        _ => Study::open(&[path.to_owned()], None, progress)?,
+    let grid = &base.series.volume.grid;
+    let (path, beside) = match given {
+        Given::Own => return Ok(own.clone()),
+        Given::Entry(index) => {
+            let entry = base.library.series.get(*index);
+            (entry.map(|entry| entry.path.clone()).unwrap_or_default(), entry.map(|_| *index))
+        }
+        Given::Path(path) => {
+            if Some(path.as_path()) == base.path {
+                return Ok(own.clone());
+            }
+            if let Some((image, other)) = of_file(path, progress)?
+                && same(grid, &other)
+                && image.axes == own.axes
+                && image.size == own.size
+            {
+                return Ok(image);
+            }
+            let uid = path.to_string_lossy();
+            let beside = base.library.series.iter().position(|entry| *entry.info.uid == *uid);
+            (path.clone(), beside.filter(|_| !path.exists()))
+        }
     };
-    let frames = [&study.series.info, &opened.series.info].map(|info| info.frame_of_reference_uid.clone());
+    let opened = match beside {
+        Some(index) => Study::open_entry(base.library.clone(), index, None, progress)?,
+        None => Study::open(std::slice::from_ref(&path), None, progress)?,
+    };
+    let frames = [&base.series.info, &opened.series.info].map(|info| info.frame_of_reference_uid.clone());
     if let [Some(ours), Some(theirs)] = &frames
         && ours != theirs
     {
-        return Err(ChannelError::OtherFrame { number, path: path.to_owned() });
+        return Err(ChannelError::OtherFrame { number, path });
     }
     let volume = &opened.series.volume;
     if same(grid, &volume.grid) {

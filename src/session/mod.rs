@@ -20,6 +20,8 @@ mod keep;
 pub mod preferences;
 mod refusal;
 pub mod study;
+pub mod suggestion;
+pub mod templates;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,9 @@
 //! What a person has set, in one small TOML file that survives damage: every value that can be read
 //! is used, every other is the default.
 
+use super::templates::Template;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use crate::data_folder::data_folder;
@@ -39,8 +40,36 @@ pub struct Preferences {
     pub scale: f64,
     /// Files and folders last opened, the latest first.
     pub recent: Vec<PathBuf>,
+    /// The models whose card was read, each with its version ("head-neck 0.1.0").
+    pub cards_read: BTreeSet<String>,
+    /// Where models are fetched from instead of their publishers; empty for those.
+    pub model_source: String,
     /// Keys that differ from the standard ones: action to key.
     pub keys: BTreeMap<String, String>,
+    /// The organs that each model is asked for; all of one that is not named here.
+    pub organs: BTreeMap<String, Vec<String>>,
+    /// How long models took, by device, model and version.
+    pub speeds: BTreeMap<String, ModelSpeed>,
+    /// The person's own sets of organs.
+    pub templates: Vec<Template>,
+}
+
+/// How long a model took on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ModelSpeed {
+    /// Seconds for one pass of its network.
+    pub seconds_per_pass: f64,
+    /// Seconds for everything around that (body, resampling, contours), for a million voxels.
+    pub seconds_per_megavoxel: f64,
+    /// Whether a whole run told; otherwise one patch was measured.
+    pub from_run: bool,
+}
+
+impl ModelSpeed {
+    /// Whether the numbers can be times.
+    fn is_usable(&self) -> bool {
+        [self.seconds_per_pass, self.seconds_per_megavoxel].iter().all(|seconds| (0.0..1e7).contains(seconds))
+    }
 }
 
 impl Default for Preferences {
@@ -54,7 +83,12 @@ impl Default for Preferences {
             smooth_pictures: true,
             scale: 1.0,
             recent: Vec::new(),
+            cards_read: BTreeSet::new(),
+            model_source: String::new(),
             keys: BTreeMap::new(),
+            organs: BTreeMap::new(),
+            speeds: BTreeMap::new(),
+            templates: Vec::new(),
         }
     }
 }
@@ -125,7 +159,12 @@ impl Preferences {
             smooth_pictures: |_: &bool| true,
             scale: |scale: &f64| (0.5..=4.0).contains(scale),
             recent: |_: &Vec<PathBuf>| true,
+            cards_read: |_: &BTreeSet<String>| true,
+            model_source: |_: &String| true,
             keys: |_: &BTreeMap<String, String>| true,
+            organs: |_: &BTreeMap<String, Vec<String>>| true,
+            speeds: |speeds: &BTreeMap<String, ModelSpeed>| speeds.values().all(ModelSpeed::is_usable),
+            templates: |_: &Vec<Template>| true,
         }
         (preferences, notes)
     }
@@ -162,6 +201,11 @@ mod tests {
         let mut preferences = Preferences { theme: Theme::Light, brush_radius_mm: 3.5, ..Default::default() };
         preferences.remember(Path::new("/data/chest"));
         preferences.keys.insert("undo".to_owned(), "Ctrl+Z".to_owned());
+        preferences.cards_read.insert("head-neck 0.1.0".to_owned());
+        preferences.organs.insert("head-neck".to_owned(), vec!["Brainstem".to_owned()]);
+        preferences.templates.push(Template { name: "Mine".to_owned(), organs: vec!["Larynx".to_owned()] });
+        let speed = ModelSpeed { seconds_per_pass: 0.25, seconds_per_megavoxel: 0.5, from_run: true };
+        preferences.speeds.insert("the processor, head-neck 0.1.0".to_owned(), speed);
         preferences.save(folder.path()).unwrap();
         assert_eq!(Preferences::load(folder.path()), (preferences, Vec::new()));
     }
@@ -175,6 +219,8 @@ mod tests {
         assert_eq!(notes.len(), 2, "{notes:?}");
         let (preferences, notes) = Preferences::from_toml("brush_radius_mm = 1e9");
         assert_eq!((preferences, notes.len()), (Preferences::default(), 1));
+        let text = "[speeds.x]\nseconds_per_pass = -1.0\nseconds_per_megavoxel = 0.0\nfrom_run = true";
+        assert!(Preferences::from_toml(text).0.speeds.is_empty());
         let _ = Preferences::from_toml("\u{0}\u{1}[[[");
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod icons;
+pub mod markdown;
 pub mod nomenclature;
 pub mod panels;
 pub mod state;
@@ -19,6 +20,7 @@ mod paint;
 
 pub use layout::window_ui;
 pub use paint::GpuViews;
+pub use panels::default_series;
 
 use crate::patient::RoiId;
 use crate::session::jobs::JobId;
@@ -67,8 +69,24 @@ pub enum Request {
     Leave(Leave),
     /// Read a structure set that was found beside the scan.
     ReadStructures(PathBuf),
-    /// Let a model contour.
+    /// Let a model contour what is chosen; its card is shown before its first use.
     Propose(String),
+    /// Show a model's card.
+    ShowCard(String),
+    /// A model's card was read: use it.
+    UseModel(String),
+    /// Fetch a model of the catalogue.
+    Fetch(String),
+    /// The person has read why a model could not be fetched.
+    ForgetProblem(String),
+    /// Import a model from a folder or archive.
+    ImportModel(PathBuf),
+    /// Ask the system for a folder to import a model from.
+    PickModelFolder,
+    /// Ask the system for an archive to import a model from.
+    PickModelArchive,
+    /// Remove a model.
+    RemoveModel(String),
     /// Write the accepted structures.
     Export {
         /// Where to.

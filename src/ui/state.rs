@@ -1,10 +1,14 @@
 //! What the window keeps between frames, in small pieces, none of it patient data.
 
 use super::actions::Action;
+use super::markdown::Document;
 use super::toasts::Toasts;
 use super::views::ViewsState;
-use crate::patient::{LabelMap, RoiId, Series};
+use crate::patient::{BodyRegion, LabelMap, RoiId, Series};
 use crate::session::jobs::JobId;
+use crate::session::suggestion::Fit;
+use crate::session::templates::Template;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +70,12 @@ pub enum Overlay {
     Replace(PathBuf),
     /// Delete a structure that has contours.
     Delete(RoiId),
+    /// The models there are, and those that can be fetched.
+    Models,
+    /// A model's card.
+    Card(Arc<Card>),
+    /// Remove a model: its id.
+    RemoveModel(String),
     /// Go on with earlier work on the images just read: what it is.
     Resume(String),
     /// Edits would be lost if the study were left now.
@@ -75,6 +85,17 @@ pub enum Overlay {
         /// Why they are not on disk, and what to do: a sentence.
         why: String,
     },
+}
+
+/// A model's card, as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The model's id.
+    pub model: String,
+    /// The card.
+    pub document: Document,
+    /// Whether the model waits to be run: the card is read before its first use.
+    pub before_use: bool,
 }
 
 /// What to do when edits would be lost.
@@ -145,10 +166,54 @@ pub struct WindowState {
     pub open_path: PathField,
     /// The path to export to.
     pub export_path: PathField,
-    /// The model chosen in the Propose panel.
-    pub model: Option<String>,
+    /// What is set in the Propose panel.
+    pub propose: ProposeState,
+    /// The model folder or archive to import.
+    pub import_path: PathField,
+    /// Where models are fetched from instead of their publishers; empty for those.
+    pub model_source: String,
     /// The groups of the structure list that are folded.
     pub folded_groups: Vec<&'static str>,
+}
+
+/// What is set in the Propose panel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProposeState {
+    /// The model chosen.
+    pub model: Option<String>,
+    /// The organs that each model is asked for; all of one that is not named here.
+    pub organs: BTreeMap<String, Vec<String>>,
+    /// The person's own sets of organs.
+    pub templates: Vec<Template>,
+    /// Whether the list of organs is unfolded.
+    pub shows_organs: bool,
+    /// What the list of organs is searched for.
+    pub search: String,
+    /// The name of a template being typed.
+    pub naming: Option<String>,
+    /// The series that a person has chosen for a model's channel, by its place in [`Desk::series`].
+    pub channels: BTreeMap<(String, usize), usize>,
+}
+
+impl ProposeState {
+    /// The organs that a model is asked for, in its order.
+    #[must_use]
+    pub fn chosen<'a>(&self, model: &'a ModelLine) -> Vec<&'a str> {
+        let kept = self.organs.get(&model.id);
+        let is_kept = |organ: &&String| kept.is_none_or(|kept| kept.contains(organ));
+        model.organs.iter().filter(is_kept).map(String::as_str).collect()
+    }
+
+    /// Asks a model for these organs only; all of them is the same as none named.
+    pub fn choose(&mut self, model: &ModelLine, organs: &BTreeSet<String>) {
+        let kept: Vec<String> =
+            model.organs.iter().filter(|organ| organs.contains(*organ)).cloned().collect();
+        if kept.len() == model.organs.len() {
+            self.organs.remove(&model.id);
+        } else {
+            self.organs.insert(model.id.clone(), kept);
+        }
+    }
 }
 
 /// A model that can be asked for proposals.
@@ -158,10 +223,72 @@ pub struct ModelLine {
     pub id: String,
     /// Its name for a person.
     pub title: String,
+    /// Its version.
+    pub version: String,
+    /// The DICOM code of the images it is for; empty for any.
+    pub modality: String,
     /// What it contours.
     pub organs: Vec<String>,
     /// What the person should know first: training data, what it is not for.
     pub note: String,
+    /// Its licence.
+    pub license: String,
+    /// "shipped", "imported" or "built in".
+    pub source: &'static str,
+    /// The names of its input channels.
+    pub channels: Vec<String>,
+    /// Whether it has only seen synthetic anatomy.
+    pub synthetic: bool,
+    /// Whether it takes any values; others need Hounsfield units.
+    pub any_values: bool,
+    /// Whether a card belongs to it (the body outline needs none).
+    pub has_card: bool,
+    /// How it fits the open study.
+    pub fit: Fit,
+}
+
+/// A model that can be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogueLine {
+    /// Its id.
+    pub id: String,
+    /// Its name for a person.
+    pub title: String,
+    /// One sentence about it.
+    pub about: String,
+    /// The licence in a few words.
+    pub license: String,
+    /// A plain warning where the licence forbids something.
+    pub license_warning: Option<String>,
+    /// What is to be fetched, bytes; `None` where that is not known.
+    pub bytes: Option<u64>,
+    /// What an interrupted fetch has left, bytes.
+    pub partial_bytes: u64,
+    /// What it contours.
+    pub organs: Vec<String>,
+    /// Whether it is there.
+    pub installed: bool,
+    /// Why the last attempt failed; stays until closed.
+    pub problem: Option<String>,
+}
+
+/// How long the chosen model will take.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Estimate {
+    /// It is not known, and will not be before a first run.
+    #[default]
+    Unknown,
+    /// One patch is being measured.
+    Measuring,
+    /// From so many passes of the network, and how long one takes.
+    Known {
+        /// Seconds in all.
+        seconds: f64,
+        /// Passes of the network.
+        passes: u64,
+        /// Whether an earlier run told how long one takes; otherwise one was measured.
+        from_run: bool,
+    },
 }
 
 /// A running job.
@@ -169,6 +296,8 @@ pub struct ModelLine {
 pub struct JobLine {
     /// Identity, to cancel it.
     pub id: JobId,
+    /// What it is for ("model", "fetch head-neck").
+    pub key: String,
     /// What it is.
     pub title: String,
     /// The step now running.
@@ -225,8 +354,16 @@ pub struct Desk {
     pub warnings: Vec<String>,
     /// The second series, when one is shown.
     pub second: Option<Arc<Series>>,
-    /// The models.
+    /// The models, those that fit best first.
     pub models: Vec<ModelLine>,
+    /// Whether the models have been looked for.
+    pub models_known: bool,
+    /// The models that can be fetched.
+    pub catalogue: Vec<CatalogueLine>,
+    /// The parts of the body seen in the open series; empty where that is not known.
+    pub regions: Vec<BodyRegion>,
+    /// How long the chosen model will take.
+    pub estimate: Estimate,
     /// The jobs now running.
     pub jobs: Vec<JobLine>,
     /// Earlier work.

@@ -39,7 +39,7 @@ impl About {
             version: "1".to_owned(),
             modality: modality(&model.dataset).to_owned(),
             license: license.unwrap_or_else(|| "not told".to_owned()),
-            provenance: Provenance { data: format!("{set}, as nnU-Net names it") },
+            provenance: Provenance { data: format!("{set}, as nnU-Net names it"), synthetic: false },
             labels: labels(&model.dataset),
         }
     }

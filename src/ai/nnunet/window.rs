@@ -101,6 +101,7 @@ pub fn run<E>(
         for (y, x) in starts_y.iter().flat_map(|y| starts_x.iter().map(move |x| (y, x))) {
             progress.set_fraction(tile as f64 / tiles as f64)?;
             tile += 1;
+            progress.set_step(format!("Running patch {tile} of {tiles}"));
             let corner = [*z, *y, *x];
             let (low, part) = layout.part(corner);
             if window.needed.is_some_and(|needed| !needed(low, part)) {

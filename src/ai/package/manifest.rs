@@ -169,6 +169,9 @@ pub struct Provenance {
     /// The data that it was trained on.
     #[serde(default)]
     pub data: String,
+    /// Whether that is synthetic anatomy: the model has never seen a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub synthetic: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 /// The greatest weights file that is read, bytes.
 const WEIGHTS_LIMIT: u64 = 4 << 30;
-/// The greatest manifest that is read, bytes.
+/// The greatest manifest and the greatest card that is read, bytes.
 const MANIFEST_LIMIT: u64 = 1 << 20;
 
 /// A package that is part of the program.
@@ -37,6 +37,7 @@ struct Shipped {
     id: &'static str,
     manifest: &'static str,
     weights: &'static [u8],
+    card: &'static str,
 }
 
 /// The packages that are part of the program: those under `models/` when it was built (build.rs).
@@ -293,6 +294,20 @@ impl ModelPackage {
         Network::new(self.architecture.clone(), &parameters).map_err(|error: NetworkError| {
             PackageError::Weights { reason: error.to_string(), path: path.to_owned() }
         })
+    }
+
+    /// The model card, Markdown: the one shipped with it, or `card.md` in its folder; `None` where
+    /// there is none.
+    #[must_use]
+    pub fn card(&self) -> Option<String> {
+        let text = match (&self.folder, &self.weights) {
+            (Some(folder), _) => {
+                String::from_utf8(read_limited(&folder.join("card.md"), MANIFEST_LIMIT).ok()?).ok()?
+            }
+            (None, Weights::Shipped { id, .. }) => SHIPPED.iter().find(|own| own.id == *id)?.card.to_owned(),
+            (None, _) => return None,
+        };
+        Some(text).filter(|text| !text.trim().is_empty())
     }
 
     /// The label of this value.

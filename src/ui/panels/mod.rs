@@ -1,10 +1,13 @@
 //! The panels around the views, one file each.
 
+mod card;
 mod check;
+mod confidence;
 mod export;
 mod inspector;
 mod jobs;
 mod keys;
+mod manager;
 mod naming;
 mod open;
 mod overlays;
@@ -18,6 +21,7 @@ mod top_bar;
 
 pub use inspector::inspector_ui;
 pub use overlays::overlay_ui;
+pub use propose::default_series;
 pub use start::start_ui;
 pub use structures::{panel_width as structures_width, structures_ui};
 pub use tool_strip::{HEIGHT as TOOL_STRIP_HEIGHT, StatusLine, tool_strip_ui};

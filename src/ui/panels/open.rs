@@ -96,12 +96,28 @@ pub fn series_list_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, index: usize, line: &SeriesLine) {
     let desk = scope.context.desk;
     let (is_open, is_second) = (desk.open_series == Some(index), desk.second_series == Some(index));
+    let can_blend = line.can_be_second && !is_open && !is_second;
     let theme = Theme::of(ui.ctx());
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 40.0), Sense::click());
     let title = match line.description.as_str() {
         "" => line.modality.clone(),
         description => format!("{} {description}", line.modality),
     };
+    let standing = match (is_open, is_second) {
+        (true, _) => " · open",
+        (_, true) => " · second series",
+        _ => "",
+    };
+    let below = format!("{} · {} slices{standing}", line.study, line.slices);
+    // Both texts take as many lines as they need: none is cut.
+    let width = ui.available_width();
+    let text_width = width - 16.0 - if can_blend { 64.0 } else { 0.0 };
+    let lay = |text: &str, size: f32, ink| {
+        ui.painter().layout(text.to_owned(), egui::FontId::proportional(size), ink, text_width)
+    };
+    let upper = lay(&title, theme::BODY, theme.text);
+    let lower = lay(&below, theme::SMALL, theme.weak);
+    let height = (upper.size().y + lower.size().y + 12.0).max(40.0);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_open, &title));
     let ground = if is_open || is_second {
         theme.pressed
@@ -112,26 +128,15 @@ fn series_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, index: usize, line: &Series
     };
     let painter = ui.painter().with_clip_rect(rect);
     painter.rect_filled(rect, theme::RADIUS, ground);
-    let left = rect.left_center() + vec2(8.0, 0.0);
-    let body = egui::FontId::proportional(theme::BODY);
-    painter.text(left - vec2(0.0, 8.0), egui::Align2::LEFT_CENTER, &title, body, theme.text);
-    let standing = match (is_open, is_second) {
-        (true, _) => " · open",
-        (_, true) => " · second series",
-        _ => "",
-    };
-    let below = format!("{} · {} slices{standing}", line.study, line.slices);
-    painter.text(
-        left + vec2(0.0, 9.0),
-        egui::Align2::LEFT_CENTER,
-        below,
-        egui::FontId::proportional(theme::SMALL),
-        theme.weak,
-    );
+    let text = upper.size().y + 2.0 + lower.size().y;
+    let at = rect.left_center() + vec2(8.0, -text / 2.0);
+    let below_at = at + vec2(0.0, upper.size().y + 2.0);
+    painter.galley(at, upper, theme.text);
+    painter.galley(below_at, lower, theme.weak);
     if response.has_focus() {
         widgets::focus_ring(ui, rect);
     }
-    if line.can_be_second && !is_open && !is_second {
+    if can_blend {
         let button = egui::Rect::from_center_size(rect.right_center() - vec2(36.0, 0.0), vec2(56.0, 24.0));
         let mut child = ui.new_child(egui::UiBuilder::new().max_rect(button).id_salt(index));
         let over = child.add(egui::Button::new("Blend")).on_hover_text("Shows this series over the open one");

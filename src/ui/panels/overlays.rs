@@ -3,7 +3,7 @@
 use super::super::state::{Leave, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
-use super::{keys, open, palette};
+use super::{card, keys, manager, open, palette};
 use crate::session::Command;
 use egui::{Key, RichText, Ui};
 use std::path::Path;
@@ -34,6 +34,9 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::AcceptAll => accept_all_ui(ui, scope),
             Overlay::Replace(path) => replace_ui(ui, scope, path),
             Overlay::Delete(roi) => delete_ui(ui, scope, *roi),
+            Overlay::Models => manager::manager_ui(ui, scope),
+            Overlay::Card(card) => card::card_ui(ui, scope, card),
+            Overlay::RemoveModel(id) => remove_model_ui(ui, scope, id),
             Overlay::Resume(summary) => resume_ui(ui, scope, summary),
             Overlay::Unsaved { changes, why } => unsaved_ui(ui, scope, *changes, why),
         }
@@ -216,6 +219,23 @@ fn unsaved_ui(ui: &mut Ui, scope: &mut Scope<'_>, changes: usize, why: &str) {
         scope.state.overlay = None;
         scope.outbox.send(Request::Leave(answer));
     });
+}
+
+fn remove_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
+    let model = scope.context.desk.models.iter().find(|model| model.id == id);
+    let title = model.map_or_else(|| id.to_owned(), |model| model.title.clone());
+    ui.set_width(420.0);
+    widgets::heading(ui, &format!("Remove {title}?"));
+    widgets::note(
+        ui,
+        "Its files go from this machine. Contours that it made stay. Undo does not bring it back.",
+    );
+    if let Some(yes) = answer_ui(ui, "Remove", true) {
+        scope.state.overlay = Some(Overlay::Models);
+        if yes {
+            scope.outbox.send(Request::RemoveModel(id.to_owned()));
+        }
+    }
 }
 
 fn delete_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: crate::patient::RoiId) {

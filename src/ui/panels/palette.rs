@@ -22,7 +22,7 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
     };
     let mut all: Vec<Found> = Vec::new();
     if let Some(session) = scope.context.session {
-        for model in &scope.context.desk.models {
+        for model in scope.context.desk.models.iter().filter(|model| model.fit.rank() < 3) {
             let name = format!("Contour with {}", model.id);
             if fits(&format!("{name} {} propose auto-contour", model.title)) {
                 let request = Request::Propose(model.id.clone());

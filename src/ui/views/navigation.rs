@@ -2,7 +2,7 @@
 
 use super::pane::{Look, Pane, Stack};
 use crate::geometry::Point3;
-use crate::patient::{Roi, Volume};
+use crate::patient::{Roi, RoiPlane, Volume};
 use crate::render::{OrbitCamera, ViewKind};
 use std::collections::HashMap;
 
@@ -89,7 +89,13 @@ impl Navigation {
 
     /// Moves to the middle of an ROI: the middle one of its planes, and the middle of its box there.
     pub fn go_to_roi(&mut self, roi: &Roi) {
-        let Some(plane) = roi.planes.get(roi.planes.len() / 2) else { return };
+        if let Some(plane) = roi.planes.get(roi.planes.len() / 2) {
+            self.go_to_plane(plane);
+        }
+    }
+
+    /// Moves to the middle of an ROI's box on one of its planes.
+    pub fn go_to_plane(&mut self, plane: &RoiPlane) {
         let bounds = plane.polygons.iter().filter_map(crate::geometry::Polygon::bounds).reduce(|a, b| {
             (
                 nalgebra::Point2::new(a.0.x.min(b.0.x), a.0.y.min(b.0.y)),

@@ -1,0 +1,473 @@
+//! The models around the window: which there are and which fit, their cards, getting, importing and
+//! removing them, and how long they take on this machine.
+
+use super::Workstation;
+use super::opening::capitalised;
+use super::workstation::Message;
+use crate::ai::nnunet::import::{ImportOptions, import, remove};
+use crate::ai::package::import_folder;
+use crate::ai::regions::{SeenRegions, seen_regions};
+use crate::ai::workload::{Speed, Workload, measure_speed};
+use crate::ai::{ModelPackage, catalogue};
+use crate::device::DeviceChoice;
+use crate::progress::Progress;
+use crate::session::preferences::ModelSpeed;
+use crate::session::suggestion::{Fit, ModelFacts, StudyFacts, fit};
+use crate::ui::markdown::Document;
+use crate::ui::state::{Card, CatalogueLine, Estimate, ModelLine, Overlay, Place};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The classical body contour, which needs no package.
+pub(super) const BODY: &str = "body";
+/// The job that a model runs in.
+pub(super) const MODEL: &str = "model";
+/// The job that measures the speed of a device.
+const MEASURE: &str = "measure";
+/// The job that imports a model.
+const IMPORT: &str = "import model";
+/// What the processor is called where no graphics device runs models.
+pub(super) const PROCESSOR: &str = "the processor";
+
+/// What is known of models.
+#[derive(Debug, Default)]
+pub(super) struct FoundModels {
+    pub lines: Vec<ModelLine>,
+    pub packages: Vec<ModelPackage>,
+    pub cards: BTreeMap<String, Document>,
+    pub catalogue: Vec<CatalogueLine>,
+}
+
+/// What the window keeps about models, apart from what it shows.
+#[derive(Debug, Default)]
+pub(super) struct ModelDesk {
+    pub packages: Vec<ModelPackage>,
+    pub cards: BTreeMap<String, Document>,
+    /// The work of each model on the open series.
+    pub workloads: BTreeMap<String, Workload>,
+    /// What was seen of the open series.
+    pub seen: SeenRegions,
+    /// The models whose speed was asked for in this run of the program.
+    pub measured: BTreeSet<String>,
+}
+
+/// Why something was not fetched, and what it gave otherwise: a sentence.
+type Fetching = dyn Fn(&str, &str, &Progress) -> Result<String, String> + Send + Sync;
+
+/// Where models that can be fetched come from; another one in tests.
+#[derive(Clone)]
+pub(super) struct Shop {
+    pub entries: Arc<dyn Fn() -> Vec<CatalogueLine> + Send + Sync>,
+    /// Fetches a model by its id from a source (empty: its publisher).
+    pub fetch: Arc<Fetching>,
+}
+
+impl Default for Shop {
+    fn default() -> Self {
+        Self { entries: Arc::new(catalogue_lines), fetch: Arc::new(fetch) }
+    }
+}
+
+fn catalogue_lines() -> Vec<CatalogueLine> {
+    let line = |entry: &catalogue::Entry| CatalogueLine {
+        id: entry.id.clone(),
+        title: entry.title.clone(),
+        about: entry.about.clone(),
+        license: entry.license.clone(),
+        license_warning: entry.license_warning.clone(),
+        bytes: entry.bytes(),
+        partial_bytes: catalogue::partial_bytes(entry),
+        organs: entry.organs.iter().map(|organ| organ.name.clone()).collect(),
+        installed: false,
+        problem: None,
+    };
+    catalogue::entries().iter().map(line).collect()
+}
+
+fn fetch(id: &str, source: &str, progress: &Progress) -> Result<String, String> {
+    let entry = catalogue::entry(id).ok_or_else(|| format!("The catalogue has no model {id}."))?;
+    let from = (!source.is_empty()).then(|| source.to_owned());
+    let options = catalogue::FetchOptions { from, ..catalogue::FetchOptions::default() };
+    let fetched =
+        catalogue::fetch(entry, &options, progress).map_err(|error| capitalised(&error.to_string()))?;
+    let notes = fetched.warnings.iter().map(|warning| format!(" {}", capitalised(warning)));
+    Ok(format!("{} is ready.{}", entry.title, notes.collect::<String>()))
+}
+
+/// Looks for models; `body` is always among them.
+pub(super) fn find(shop: &Shop) -> FoundModels {
+    let (packages, errors) = ModelPackage::list();
+    for error in errors {
+        tracing::warn!("{error}");
+    }
+    let cards = packages.iter().map(|package| (package.id.clone(), card(package))).collect();
+    let mut lines: Vec<ModelLine> = packages.iter().map(line).collect();
+    lines.push(ModelLine {
+        id: BODY.to_owned(),
+        title: "Body outline".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        modality: "CT".to_owned(),
+        organs: vec!["Body".to_owned()],
+        note: "By thresholds, without a network; leaves couch and mask out.".to_owned(),
+        license: String::new(),
+        source: "built in",
+        channels: Vec::new(),
+        synthetic: false,
+        any_values: false,
+        has_card: false,
+        fit: Fit::Possible(String::new()),
+    });
+    let mut catalogue = (shop.entries)();
+    for entry in &mut catalogue {
+        entry.installed = packages.iter().any(|package| package.id == entry.id);
+    }
+    FoundModels { lines, packages, cards, catalogue }
+}
+
+fn line(package: &ModelPackage) -> ModelLine {
+    let trained = match package.provenance.data.as_str() {
+        "" => String::new(),
+        data => format!(" Trained on: {data}."),
+    };
+    ModelLine {
+        id: package.id.clone(),
+        title: package.title.clone(),
+        version: package.version.clone(),
+        modality: package.modality.clone(),
+        organs: package.labels.iter().map(|label| label.name.clone()).collect(),
+        note: format!("Version {}.{trained} Not a cleared medical device.", package.version),
+        license: package.license.clone(),
+        source: package.source.word(),
+        channels: package.nnunet.as_ref().map_or_else(Vec::new, |model| model.dataset.channels.clone()),
+        synthetic: package.provenance.synthetic,
+        any_values: package.nnunet.is_some(),
+        has_card: true,
+        fit: Fit::Possible(String::new()),
+    }
+}
+
+/// A package's card; one without is told of by what its manifest says.
+fn card(package: &ModelPackage) -> Document {
+    let text = package.card().unwrap_or_else(|| {
+        let known = |text: &str| if text.is_empty() { "not stated".to_owned() } else { text.to_owned() };
+        let organs: Vec<&str> = package.labels.iter().map(|label| label.name.as_str()).collect();
+        format!(
+            "# {} (`{}` {})\n\n**This model came without a card: nothing is known here of how well it contours \
+             or where it fails.** Try it on patients of yours whose contours you trust, and compare, before you \
+             rely on any of its proposals. Not a cleared medical device.\n\n## What it contours\n{}\n\n## Images\n{}\n\n\
+             ## Data\n{}\n\n## Licence\n{}\n",
+            package.title,
+            package.id,
+            package.version,
+            organs.join(", "),
+            known(&package.modality),
+            known(&package.provenance.data),
+            known(&package.license),
+        )
+    });
+    Document::parse(&text)
+}
+
+/// The name under which it is kept that a model's card was read, and how fast it is.
+fn versioned(model: &ModelLine) -> String {
+    format!("{} {}", model.id, model.version).trim().to_owned()
+}
+
+impl Workstation {
+    /// Takes in which models there are.
+    pub(super) fn models_found(&mut self, mut found: FoundModels) {
+        for entry in &mut found.catalogue {
+            let before = self.desk.catalogue.iter().find(|own| own.id == entry.id);
+            entry.problem = before.and_then(|own| own.problem.clone());
+        }
+        self.desk.models = found.lines;
+        self.desk.catalogue = found.catalogue;
+        self.desk.models_known = true;
+        self.models.packages = found.packages;
+        self.models.cards = found.cards;
+        self.judge_models();
+    }
+
+    /// Looks which parts of the body the open series shows, on a thread of its own.
+    pub(super) fn look_at_the_body(&mut self) {
+        self.models.seen = SeenRegions::default();
+        self.desk.regions.clear();
+        self.judge_models();
+        let Some(session) = &self.session else { return };
+        let volume = Arc::clone(&session.series().volume);
+        self.start_for_session("regions", String::new(), move |progress| {
+            Message::Regions(seen_regions(&volume, progress).unwrap_or_default())
+        });
+    }
+
+    /// Takes in which parts of the body the open series shows.
+    pub(super) fn regions_seen(&mut self, seen: SeenRegions) {
+        self.desk.regions.clone_from(&seen.regions);
+        self.models.seen = seen;
+        self.judge_models();
+    }
+
+    /// Says of each model how it fits the open series and how much work it is; sorts the list.
+    fn judge_models(&mut self) {
+        self.models.workloads.clear();
+        let Some(session) = &self.session else { return };
+        let series = session.series();
+        let study = StudyFacts {
+            modality: &series.info.modality,
+            is_hu: series.volume.unit == crate::patient::Unit::Hu,
+            synthetic: series.info.patient.synthetic,
+            regions: &self.desk.regions,
+        };
+        for model in &mut self.desk.models {
+            model.fit = fit(
+                ModelFacts {
+                    modality: &model.modality,
+                    organs: &model.organs,
+                    synthetic: model.synthetic,
+                    any_values: model.any_values,
+                },
+                study,
+            );
+        }
+        self.desk
+            .models
+            .sort_by_key(|model| (model.fit.rank(), model.source == "built in", model.id.clone()));
+        for package in &self.models.packages {
+            let work = Workload::of(package, &series.volume.grid, self.models.seen.body_mm);
+            self.models.workloads.insert(package.id.clone(), work);
+        }
+    }
+
+    /// What a model would run on.
+    fn model_device(&self) -> String {
+        let device = &self.desk.model_device;
+        if device.is_empty() { PROCESSOR.to_owned() } else { device.clone() }
+    }
+
+    /// The chosen model.
+    fn chosen_model(&self) -> Option<&ModelLine> {
+        let id = self.state.propose.model.as_ref()?;
+        self.desk.models.iter().find(|model| model.id == *id)
+    }
+
+    fn speed_key(&self, model: &ModelLine) -> String {
+        format!("{}, {}", self.model_device(), versioned(model))
+    }
+
+    /// How long the chosen model will take; asks for a measurement where nothing is known.
+    pub(super) fn estimate_time(&mut self) {
+        self.desk.estimate = Estimate::Unknown;
+        if self.state.place != Place::Propose {
+            return;
+        }
+        let (Some(model), Some(session)) = (self.chosen_model().cloned(), &self.session) else { return };
+        let key = self.speed_key(&model);
+        let work = self.models.workloads.get(&model.id).copied().unwrap_or_default();
+        if let Some(speed) = self.preferences.speeds.get(&key) {
+            let seconds = estimated_seconds(speed, work.passes, session.series().volume.voxels.len());
+            let (passes, from_run) = (work.passes, speed.from_run);
+            self.desk.estimate = Estimate::Known { seconds, passes, from_run };
+            return;
+        }
+        if self.jobs.running_for(MEASURE).is_some() {
+            self.desk.estimate = Estimate::Measuring;
+            return;
+        }
+        let is_busy = self.jobs.running_for(MODEL).is_some();
+        let package = self.models.packages.iter().find(|package| package.id == model.id);
+        let (Some(package), false) = (package, is_busy || self.models.measured.contains(&key)) else {
+            return;
+        };
+        self.models.measured.insert(key.clone());
+        self.desk.estimate = Estimate::Measuring;
+        let (architecture, patch, id) = (package.architecture.clone(), package.patch, package.id.clone());
+        self.jobs.start(MEASURE, "", move |progress| {
+            let speed = measure_speed(&architecture, patch, DeviceChoice::Auto, progress);
+            if let Err(error) = &speed {
+                tracing::info!("the speed of {id} was not measured: {error}");
+            }
+            Message::Measured { key, model: id, speed: speed.ok() }
+        });
+    }
+
+    /// Takes in how fast the device is, measured on one patch.
+    pub(super) fn measured(&mut self, key: String, model: &str, speed: Option<Speed>) {
+        let (Some(speed), Some(work)) = (speed, self.models.workloads.get(model).copied()) else { return };
+        if !self.is_usual_device(&speed.device)
+            || work.passes == 0
+            || self.preferences.speeds.contains_key(&key)
+        {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let seconds_per_pass = work.macs / work.passes as f64 / speed.macs_per_second;
+        let speed = ModelSpeed { seconds_per_pass, seconds_per_megavoxel: 0.0, from_run: false };
+        self.preferences.speeds.insert(key, speed);
+    }
+
+    /// Keeps how long a run took.
+    pub(super) fn keep_speed(&mut self, model: &str, device: &str, network_seconds: f64, other_seconds: f64) {
+        let Some(model) = self.desk.models.iter().find(|line| line.id == model).cloned() else { return };
+        let Some(session) = &self.session else { return };
+        if model.id != BODY && !self.is_usual_device(device) {
+            return;
+        }
+        let passes = self.models.workloads.get(&model.id).map_or(0, |work| work.passes);
+        let voxels = session.series().volume.voxels.len();
+        let speed = speed_of_run(passes, voxels, network_seconds, other_seconds);
+        self.preferences.speeds.insert(self.speed_key(&model), speed);
+    }
+
+    /// Whether a model ran on what the window says it runs on, from beginning to end.
+    fn is_usual_device(&self, device: &str) -> bool {
+        let is_processor = self.model_device() == PROCESSOR;
+        !device.contains("failed") && device.starts_with("CPU") == is_processor
+    }
+
+    /// Whether a model's card has to be read before it is used.
+    pub(super) fn card_is_due(&self, model: &str) -> bool {
+        let line = self.desk.models.iter().find(|line| line.id == model);
+        line.is_some_and(|line| line.has_card && !self.preferences.cards_read.contains(&versioned(line)))
+    }
+
+    /// Shows a model's card.
+    pub(super) fn show_card(&mut self, model: &str, before_use: bool) {
+        let Some(document) = self.models.cards.get(model).cloned() else { return };
+        let card = Card { model: model.to_owned(), document, before_use };
+        self.state.overlay = Some(Overlay::Card(Arc::new(card)));
+    }
+
+    /// A model's card was read, and the model is to be used.
+    pub(super) fn use_model(&mut self, model: &str) {
+        let line = self.desk.models.iter().find(|line| line.id == model);
+        if let Some(name) = line.map(versioned) {
+            self.preferences.cards_read.insert(name);
+            self.remember_preferences();
+        }
+        self.propose(model);
+    }
+
+    /// Fetches a model of the catalogue.
+    pub(super) fn fetch_model(&mut self, id: &str) {
+        let Some(entry) = self.desk.catalogue.iter_mut().find(|entry| entry.id == id) else { return };
+        entry.problem = None;
+        let (title, id, shop) = (format!("Getting {}", entry.title), id.to_owned(), self.shop.clone());
+        let source = self.state.model_source.trim().to_owned();
+        self.jobs.start(format!("fetch {id}"), title, move |progress| {
+            let result = (shop.fetch)(&id, &source, progress);
+            Message::Fetched { id, result }
+        });
+    }
+
+    /// Takes in that a model was fetched, or why not.
+    pub(super) fn fetched(&mut self, id: &str, result: Result<String, String>) {
+        match result {
+            Ok(text) => self.state.toasts.done(text),
+            Err(why) => {
+                if let Some(entry) = self.desk.catalogue.iter_mut().find(|entry| entry.id == id) {
+                    entry.problem = Some(why.clone());
+                }
+                // Said where the person is; the manager keeps it beside the model.
+                if self.state.overlay != Some(Overlay::Models) {
+                    self.state.toasts.error(why, None);
+                }
+            }
+        }
+        self.look_for_models();
+    }
+
+    /// The person has read why a model could not be fetched.
+    pub(super) fn forget_problem(&mut self, id: &str) {
+        for entry in self.desk.catalogue.iter_mut().filter(|entry| entry.id == id) {
+            entry.problem = None;
+        }
+    }
+
+    /// Imports a training folder of nnU-Net, or an archive of one.
+    pub(super) fn import_model(&mut self, path: PathBuf) {
+        self.state.import_path.hint = None;
+        self.jobs.start(IMPORT, "Importing a model", move |progress| {
+            let imported = import(&path, &import_folder(), &ImportOptions::default(), progress);
+            Message::ModelsChanged(match imported {
+                Ok(packages) => {
+                    let names: Vec<String> = packages.into_iter().map(|package| package.title).collect();
+                    Ok(format!("Imported: {}.", names.join(", ")))
+                }
+                Err(error) => Err(capitalised(&error.to_string())),
+            })
+        });
+    }
+
+    /// Removes an imported or fetched model.
+    pub(super) fn remove_model(&mut self, id: String) {
+        self.jobs.start("remove model", "Removing a model", move |_| {
+            let removed = match catalogue::entry(&id) {
+                Some(entry) => catalogue::remove(entry),
+                None => remove(&id, &import_folder()),
+            };
+            Message::ModelsChanged(match removed {
+                Ok(_) => Ok(format!("{id} was removed.")),
+                Err(error) => Err(capitalised(&error.to_string())),
+            })
+        });
+    }
+
+    /// Takes in that models were imported or removed, or why not.
+    pub(super) fn models_changed(&mut self, result: Result<String, String>) {
+        match result {
+            Ok(text) => {
+                self.state.import_path.text.clear();
+                self.state.toasts.done(text);
+            }
+            Err(why) => self.state.toasts.error(why, None),
+        }
+        self.look_for_models();
+    }
+
+    /// Looks for models again.
+    pub(super) fn look_for_models(&mut self) {
+        let shop = self.shop.clone();
+        self.jobs.start("models", "", move |_| Message::Models(Box::new(find(&shop))));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn estimated_seconds(speed: &ModelSpeed, passes: u64, voxels: usize) -> f64 {
+    passes as f64 * speed.seconds_per_pass + voxels as f64 / 1e6 * speed.seconds_per_megavoxel
+}
+
+/// What a run tells: seconds of the network by its passes, all others by the scan's size.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn speed_of_run(passes: u64, voxels: usize, network_seconds: f64, other_seconds: f64) -> ModelSpeed {
+    let (seconds_per_pass, other_seconds) = match passes {
+        0 => (0.0, network_seconds + other_seconds),
+        passes => (network_seconds / passes as f64, other_seconds),
+    };
+    let seconds_per_megavoxel = other_seconds / (voxels.max(1) as f64 / 1e6);
+    ModelSpeed { seconds_per_pass, seconds_per_megavoxel, from_run: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_foretells_the_next_one() {
+        let speed = speed_of_run(96, 35_000_000, 48.0, 7.0);
+        assert!((estimated_seconds(&speed, 96, 35_000_000) - 55.0).abs() < 1e-9, "the same again");
+        // Half the passes on a scan a seventh the size: 24 s and 1 s.
+        assert!((estimated_seconds(&speed, 48, 5_000_000) - 25.0).abs() < 1e-9);
+        let body = speed_of_run(0, 10_000_000, 0.0, 2.0);
+        assert!((estimated_seconds(&body, 0, 20_000_000) - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_model_has_a_card() {
+        let found = find(&Shop::default());
+        for model in found.lines.iter().filter(|model| model.has_card) {
+            assert!(!found.cards[&model.id].blocks.is_empty(), "{}", model.id);
+        }
+        assert!(found.lines.iter().any(|model| model.id == BODY && !model.has_card));
+    }
+}

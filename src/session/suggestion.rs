@@ -1,0 +1,193 @@
+//! Which models fit the study at hand: by modality, and by the part of the body that is seen.
+
+use crate::patient::{BodyRegion, Modality};
+
+/// What is known of a model.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelFacts<'a> {
+    /// The DICOM code of the images it is for; empty for any.
+    pub modality: &'a str,
+    /// What it contours.
+    pub organs: &'a [String],
+    /// Whether it has only seen synthetic anatomy.
+    pub synthetic: bool,
+    /// Whether it takes any values; others need Hounsfield units.
+    pub any_values: bool,
+}
+
+/// What is known of the study.
+#[derive(Debug, Clone, Copy)]
+pub struct StudyFacts<'a> {
+    /// The modality of the open series.
+    pub modality: &'a Modality,
+    /// Whether its values are Hounsfield units.
+    pub is_hu: bool,
+    /// Whether it is the synthetic sample patient.
+    pub synthetic: bool,
+    /// The regions seen in it; empty where they are not known.
+    pub regions: &'a [BodyRegion],
+}
+
+/// How a model fits. The order is that of a list: what is suggested first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It is for this study: why.
+    Suggested(String),
+    /// It can run: what there is to know, empty where nothing.
+    Possible(String),
+    /// It can run, but nothing good will come of it: why.
+    Doubtful(String),
+    /// It cannot run on this study: why.
+    Unfit(String),
+}
+
+impl Fit {
+    /// Its reason; may be empty.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Suggested(why) | Self::Possible(why) | Self::Doubtful(why) | Self::Unfit(why) => why,
+        }
+    }
+
+    /// Its place in the list, smaller first.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Suggested(_) => 0,
+            Self::Possible(_) => 1,
+            Self::Doubtful(_) => 2,
+            Self::Unfit(_) => 3,
+        }
+    }
+}
+
+/// How a model fits a study.
+#[must_use]
+pub fn fit(model: ModelFacts<'_>, study: StudyFacts<'_>) -> Fit {
+    // An image without a modality (NIfTI) is taken by its values.
+    let told = !matches!(study.modality, Modality::Other(_)) && !model.modality.is_empty();
+    if told && study.modality.code() != model.modality {
+        return Fit::Unfit(format!(
+            "For {}; this series is {}.",
+            word(model.modality),
+            word(study.modality.code())
+        ));
+    }
+    if !model.any_values && !study.is_hu {
+        return Fit::Unfit("For CT in Hounsfield units; this series has other values.".to_owned());
+    }
+    match (model.synthetic, study.synthetic) {
+        (true, true) => return Fit::Suggested("Made for the sample patient.".to_owned()),
+        (true, false) => {
+            return Fit::Doubtful("Knows only the sample patient; means nothing on a person.".to_owned());
+        }
+        _ => {}
+    }
+    let regions = BodyRegion::of_organs(model.organs.iter().map(String::as_str));
+    if study.regions.is_empty() || regions.is_empty() {
+        return Fit::Possible(String::new());
+    }
+    let both: Vec<BodyRegion> =
+        regions.iter().copied().filter(|region| study.regions.contains(region)).collect();
+    let (list, image) = (BodyRegion::list, word(study.modality.code()));
+    match both.as_slice() {
+        [] => Fit::Doubtful(format!("For {}; this {image} shows {}.", list(&regions), list(study.regions))),
+        both => Fit::Suggested(format!("For {}, seen in this {image}.", list(both))),
+    }
+}
+
+/// A modality for reading.
+fn word(code: &str) -> &str {
+    match code {
+        "PT" => "PET",
+        "" => "image",
+        "CT" | "MR" => code,
+        _ => "image",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ai::regions::seen_regions;
+    use crate::patient::Volume;
+    use crate::progress::Progress;
+    use std::path::{Path, PathBuf};
+
+    fn organs(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn study(modality: &Modality) -> StudyFacts<'_> {
+        let regions = &[BodyRegion::Head, BodyRegion::Neck];
+        StudyFacts { modality, is_hu: *modality == Modality::Ct, synthetic: false, regions }
+    }
+
+    fn model<'a>(modality: &'a str, organs: &'a [String]) -> ModelFacts<'a> {
+        ModelFacts { modality, organs, synthetic: false, any_values: false }
+    }
+
+    #[test]
+    fn the_region_seen_and_the_modality_decide() {
+        let head = organs(&["Brainstem", "Parotid_L", "Larynx"]);
+        let trunk = organs(&["Bladder", "Rectum", "Prostate"]);
+        let ct = study(&Modality::Ct);
+        assert_eq!(fit(model("CT", &head), ct), Fit::Suggested("For head and neck, seen in this CT.".into()));
+        let doubtful = fit(model("CT", &trunk), ct);
+        assert_eq!(doubtful, Fit::Doubtful("For pelvis; this CT shows head and neck.".into()));
+        assert_eq!(fit(model("MR", &head), ct), Fit::Unfit("For MR; this series is CT.".into()));
+        assert_eq!(fit(model("CT", &head), StudyFacts { regions: &[], ..ct }), Fit::Possible(String::new()));
+        assert_eq!(fit(model("CT", &organs(&["thing"])), ct), Fit::Possible(String::new()));
+        let unknown = Modality::Other("OT".into());
+        assert_eq!(fit(model("CT", &head), study(&unknown)).rank(), 3, "values without a unit");
+        let any = ModelFacts { any_values: true, ..model("", &head) };
+        assert_eq!(fit(any, study(&Modality::Mr)).rank(), 0);
+        let sample = ModelFacts { synthetic: true, ..model("CT", &head) };
+        assert_eq!(fit(sample, ct).rank(), 2);
+        assert_eq!(fit(sample, StudyFacts { synthetic: true, ..ct }).rank(), 0);
+    }
+
+    fn data(part: &str) -> Option<PathBuf> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(part);
+        if !path.exists() {
+            println!("skipped: no {}", path.display());
+        }
+        path.exists().then_some(path)
+    }
+
+    fn regions(volume: &Volume) -> Vec<BodyRegion> {
+        seen_regions(volume, &Progress::new()).unwrap().regions
+    }
+
+    #[test]
+    fn real_scans_show_what_they_show() {
+        use BodyRegion::{Abdomen, Chest, Head, Neck, Pelvis};
+        let seen = |part: &str| {
+            let study = crate::session::study::Study::open(&[data(part)?], None, &Progress::new()).unwrap();
+            Some(regions(&study.series.volume))
+        };
+        for (part, expected) in [
+            ("abdomen/ct.nii.gz", vec![Abdomen, Pelvis]),
+            ("chest/CT", vec![Chest, Abdomen]),
+            ("head-neck/valid/pt_202/ct.nii.gz", vec![Head, Neck]),
+            ("head-neck/valid/pt_211/ct.nii.gz", vec![Head, Neck, Chest]),
+            ("head-neck/valid/pt_214/ct.nii.gz", vec![Head, Neck, Chest]),
+            ("sarcoma-pet-mr/STS_011/CT", vec![BodyRegion::Legs]),
+        ] {
+            if let Some(regions) = seen(part) {
+                assert_eq!(regions, expected, "{part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_patient_shows_the_trunk() {
+        let sampling = crate::phantom::Sampling { pixels: 128, slice_mm: 10.0 };
+        let patient = crate::phantom::build_sampled(1, sampling, &Progress::new()).unwrap();
+        let regions = regions(&patient.series.volume);
+        for region in [BodyRegion::Head, BodyRegion::Chest, BodyRegion::Abdomen, BodyRegion::Pelvis] {
+            assert!(regions.contains(&region), "{region:?} is not in {regions:?}");
+        }
+    }
+}

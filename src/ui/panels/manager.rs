@@ -1,0 +1,268 @@
+//! The model manager: the models that are there, those that can be fetched, and importing.
+
+use super::super::state::{CatalogueLine, JobLine, ModelLine, Overlay};
+use super::super::theme::{self, Theme};
+use super::super::{Request, Scope, icons, widgets};
+use egui::{RichText, Ui, vec2};
+use std::path::PathBuf;
+
+/// The card.
+pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let room = ui.ctx().content_rect().size();
+    ui.set_width((room.x - 160.0).clamp(320.0, 720.0));
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Models").font(theme::strong(18.0)));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if widgets::icon_button(ui, icons::CLOSE, "Close models", None, false)
+                .on_hover_text("Close   Esc")
+                .clicked()
+            {
+                scope.state.overlay = None;
+            }
+        });
+    });
+    let height = (room.y - 200.0).max(160.0);
+    let scroll =
+        egui::ScrollArea::vertical().id_salt("models").max_height(height).min_scrolled_height(height);
+    scroll.auto_shrink([false, true]).show(ui, |ui| {
+        ui.set_max_width(ui.available_width() - 12.0);
+        widgets::caption(ui, "On this machine");
+        let desk = scope.context.desk;
+        for model in &desk.models {
+            installed_ui(ui, scope, model);
+        }
+        if desk.models.is_empty() {
+            widgets::note(ui, if desk.models_known { "None." } else { "Looking for models…" });
+        }
+        import_ui(ui, scope);
+        widgets::caption(ui, "To get");
+        let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
+        if wanted.is_empty() {
+            let text = if desk.catalogue.is_empty() {
+                "The catalogue is empty; models of nnU-Net can be imported from a folder or archive."
+            } else {
+                "Every model of the catalogue is on this machine."
+            };
+            widgets::note(ui, text);
+        }
+        for line in wanted {
+            to_get_ui(ui, scope, line);
+        }
+        if !desk.catalogue.is_empty() {
+            source_ui(ui, scope);
+        }
+    });
+}
+
+/// A frame around one model.
+fn entry<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let theme = Theme::of(ui.ctx());
+    let frame = egui::Frame::new().fill(theme.raised).corner_radius(theme::RADIUS).inner_margin(12);
+    let inner = frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        content(ui)
+    });
+    ui.add_space(4.0);
+    inner.inner
+}
+
+fn small(ui: &mut Ui, text: impl Into<String>, color: egui::Color32) {
+    ui.add(egui::Label::new(RichText::new(text).small().color(color)).wrap());
+}
+
+fn organs_text(organs: &[String]) -> String {
+    match organs {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        organs if organs.len() <= 8 => organs.join(", "),
+        organs => format!("{} structures: {} …", organs.len(), organs[..8].join(", ")),
+    }
+}
+
+fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
+    let theme = Theme::of(ui.ctx());
+    entry(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&model.title).font(theme::strong(theme::BODY)));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if model.source == "imported" {
+                    let name = format!("Remove {}", model.title);
+                    let pressed = widgets::icon_button(ui, icons::DELETE, &name, None, false);
+                    if pressed.on_hover_text("Removes it from this machine; asks first").clicked() {
+                        scope.state.overlay = Some(Overlay::RemoveModel(model.id.clone()));
+                    }
+                }
+                if model.has_card
+                    && ui.button("Card").on_hover_text("What it contours, how well, where it fails").clicked()
+                {
+                    scope.outbox.send(Request::ShowCard(model.id.clone()));
+                }
+                small(ui, model.source, theme.weak);
+            });
+        });
+        small(ui, organs_text(&model.organs), theme.text);
+        let version = if model.version.is_empty() { String::new() } else { format!(" {}", model.version) };
+        let modality = if model.modality.is_empty() { "any images" } else { &model.modality };
+        let mut facts = format!("{}{version} · {modality}", model.id);
+        if !model.license.is_empty() {
+            facts = format!("{facts} · licence {}", model.license);
+        }
+        small(ui, facts, theme.weak);
+    });
+}
+
+fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    widgets::caption(ui, "Import a model of nnU-Net v2");
+    if let Some(hint) = scope.state.import_path.hint.clone() {
+        widgets::note(ui, hint);
+    }
+    let busy = scope.context.desk.jobs.iter().find(|job| job.key == "import model").cloned();
+    if let Some(job) = busy {
+        job_ui(ui, scope, &job);
+        return;
+    }
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - 248.0;
+        let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
+            .hint_text("Path of a training folder or ZIP")
+            .margin(egui::Margin::symmetric(8, 6))
+            .desired_width(width.max(80.0));
+        let response = ui.add(field);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path of the model"));
+        if std::mem::take(&mut scope.state.import_path.wants_focus) {
+            response.request_focus();
+        }
+        let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        let typed = scope.state.import_path.text.trim().to_owned();
+        let import = ui.add_enabled(!typed.is_empty(), egui::Button::new("Import").min_size(vec2(0.0, 28.0)));
+        if (import.clicked() || entered) && !typed.is_empty() {
+            scope.outbox.send(Request::ImportModel(PathBuf::from(typed)));
+        }
+        if widgets::button(ui, "Folder…")
+            .on_hover_text("A training folder, or the data set's folder above it")
+            .clicked()
+        {
+            scope.outbox.send(Request::PickModelFolder);
+        }
+        if widgets::button(ui, "ZIP…").on_hover_text("An archive of such a folder").clicked() {
+            scope.outbox.send(Request::PickModelArchive);
+        }
+    });
+}
+
+fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
+    let theme = Theme::of(ui.ctx());
+    let key = format!("fetch {}", line.id);
+    let job = scope.context.desk.jobs.iter().find(|job| job.key == key).cloned();
+    entry(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if job.is_none() {
+                    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
+                    let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
+                    let name = format!("{word} {}", line.title);
+                    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+                    if button.clicked() {
+                        scope.outbox.send(Request::Fetch(line.id.clone()));
+                    }
+                }
+                small(ui, line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text), theme.weak);
+            });
+        });
+        if !line.about.is_empty() {
+            small(ui, &line.about, theme.text);
+        }
+        small(ui, organs_text(&line.organs), theme.weak);
+        small(ui, format!("{} · licence {}", line.id, line.license), theme.weak);
+        if let Some(warning) = &line.license_warning {
+            ui.horizontal_top(|ui| {
+                ui.label(RichText::new(icons::WARNING).color(theme.amber));
+                small(ui, warning, theme.amber);
+            });
+        }
+        if let Some(job) = job {
+            job_ui(ui, scope, &job);
+        } else if line.partial_bytes > 0 {
+            small(ui, format!("{} of it are here already.", bytes_text(line.partial_bytes)), theme.weak);
+        }
+        if let Some(problem) = &line.problem {
+            ui.horizontal_top(|ui| {
+                ui.label(RichText::new(icons::ERROR).color(theme.red));
+                let width = ui.available_width() - 64.0;
+                ui.scope(|ui| {
+                    ui.set_max_width(width);
+                    small(ui, problem, theme.red);
+                });
+                if ui.button("Close").on_hover_text("Read").clicked() {
+                    scope.outbox.send(Request::ForgetProblem(line.id.clone()));
+                }
+            });
+        }
+    });
+}
+
+/// A running job in a line.
+fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal(|ui| {
+        let left = job
+            .time_left
+            .map_or(String::new(), |left| format!(" · {} left", widgets::duration_text(left.as_secs_f64())));
+        let text = format!("{:.0} %{left} · {}", job.fraction * 100.0, job.step);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if job.can_cancel && ui.button("Stop").on_hover_text("What has come is kept").clicked() {
+                scope.outbox.send(Request::Cancel(job.id));
+            }
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(text).small().color(theme.weak)).truncate());
+            });
+        });
+    });
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 3.0), egui::Sense::hover());
+    ui.painter().rect_filled(rect, 1.5, theme.pressed);
+    #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
+    let done = (job.fraction as f32).clamp(0.0, 1.0);
+    let bar = egui::Rect::from_min_size(rect.min, vec2(rect.width() * done, rect.height()));
+    ui.painter().rect_filled(bar, 1.5, theme.accent);
+}
+
+fn source_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    widgets::caption(ui, "Where from");
+    widgets::note(
+        ui,
+        "Models come from their publishers. A clinic's own server, or a folder copied from another machine, may stand in.",
+    );
+    let field = egui::TextEdit::singleline(&mut scope.state.model_source)
+        .hint_text("the publishers; or https://server/models, or a folder")
+        .margin(egui::Margin::symmetric(8, 6))
+        .desired_width(f32::INFINITY);
+    ui.add(field)
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Where models come from"));
+}
+
+/// A size for reading.
+#[must_use]
+pub fn bytes_text(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for reading")]
+    let megabytes = bytes as f64 / 1e6;
+    match megabytes {
+        mb if mb < 1.0 => format!("{:.0} kB", megabytes * 1000.0),
+        mb if mb < 1000.0 => format!("{megabytes:.0} MB"),
+        _ => format!("{:.1} GB", megabytes / 1000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_organs_are_for_reading() {
+        assert_eq!(bytes_text(135_000_000), "135 MB");
+        assert_eq!(bytes_text(1_250_000_000), "1.2 GB");
+        assert_eq!(bytes_text(3_000), "3 kB");
+        let many: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
+        assert_eq!(organs_text(&many), "20 structures: o0, o1, o2, o3, o4, o5, o6, o7 …");
+    }
+}

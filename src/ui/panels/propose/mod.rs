@@ -1,0 +1,121 @@
+//! Letting a model contour, and deciding on what it proposes: models, organs, channels, how long it
+//! will take, how far it is, and the proposals.
+
+mod channels;
+mod models;
+mod organs;
+mod proposals;
+mod running;
+
+pub use channels::default_series;
+
+use super::super::actions::Action;
+use super::super::state::{Estimate, ModelLine};
+use super::super::theme::Theme;
+use super::super::{Request, Scope, widgets};
+use egui::{RichText, Ui};
+
+/// The Propose place.
+pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(session) = scope.context.session else { return };
+    widgets::heading(ui, "Propose");
+    let lines = &scope.context.desk.models;
+    if lines.is_empty() {
+        let known = scope.context.desk.models_known;
+        widgets::note(ui, if known { "No model is installed." } else { "Looking for models…" });
+    }
+    models::models_ui(ui, scope);
+    let chosen = lines.iter().find(|model| scope.state.propose.model.as_ref() == Some(&model.id));
+    if let Some(model) = chosen {
+        small_note(ui, &model.note);
+        organs::organs_ui(ui, scope, model);
+        let channels = channels::channels_ui(ui, scope, model);
+        ui.add_space(8.0);
+        if running::running_ui(ui, scope) {
+            // One model runs at a time; its progress stands in place of the button.
+        } else {
+            start_ui(ui, scope, model, channels.err());
+        }
+    }
+    proposals::proposals_ui(ui, scope, session);
+}
+
+/// The button that runs the model, and how long that will take.
+fn start_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, missing: Option<String>) {
+    let count = scope.state.propose.chosen(model).len();
+    let why_not = match count {
+        0 => Some("Choose at least one organ.".to_owned()),
+        _ if model.fit.rank() == 3 => Some(model.fit.why().to_owned()),
+        _ => missing,
+    };
+    let label = match (count, model.organs.as_slice()) {
+        (1, [only]) => format!("Contour {only}"),
+        (1, _) => "Contour 1 structure".to_owned(),
+        (count, _) => format!("Contour {count} structures"),
+    };
+    if widgets::primary_button(ui, &label, why_not.is_none()).clicked() {
+        scope.outbox.send(Request::Propose(model.id.clone()));
+    }
+    if let Some(why) = why_not {
+        attention(ui, &why);
+    } else {
+        let desk = scope.context.desk;
+        small_note(ui, &estimate_text(&desk.estimate, &desk.model_device));
+    }
+}
+
+/// How long it will take, in words.
+fn estimate_text(estimate: &Estimate, device: &str) -> String {
+    let device = if device.is_empty() { "the processor" } else { device };
+    match estimate {
+        Estimate::Unknown => format!("Runs on {device}; how long it takes is not known yet."),
+        Estimate::Measuring => format!("Runs on {device}; its speed is being measured…"),
+        Estimate::Known { seconds, passes, from_run } => {
+            let time = widgets::duration_text(*seconds);
+            let times = if *passes == 1 { "1 pass".to_owned() } else { format!("{passes} passes") };
+            match (passes, from_run) {
+                (0, _) => format!("About {time} on {device}."),
+                (_, true) => format!("About {time} on {device} ({times} of the network, as last time)."),
+                (_, false) => format!("About {time} on {device} ({times} of the network; one was measured)."),
+            }
+        }
+    }
+}
+
+fn small_note(ui: &mut Ui, text: &str) {
+    if !text.is_empty() {
+        let text = RichText::new(text).small().color(Theme::of(ui.ctx()).weak);
+        ui.add(egui::Label::new(text).wrap());
+    }
+}
+
+fn attention(ui: &mut Ui, text: &str) {
+    let text = RichText::new(text).small().color(Theme::of(ui.ctx()).amber);
+    ui.add(egui::Label::new(text).wrap());
+}
+
+/// The row of buttons below the proposals.
+fn accept_all_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    if widgets::button(ui, "Accept all…").on_hover_text(Action::AcceptAll.tooltip()).clicked() {
+        scope.outbox.act(Action::AcceptAll);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_it_takes_is_said_with_where_that_is_from() {
+        let known = |passes, from_run| Estimate::Known { seconds: 40.2, passes, from_run };
+        assert_eq!(
+            estimate_text(&known(96, true), "Arc"),
+            "About 40 s on Arc (96 passes of the network, as last time)."
+        );
+        assert!(
+            estimate_text(&known(1, false), "").contains("the processor (1 pass of the network; one was")
+        );
+        assert_eq!(estimate_text(&known(0, true), ""), "About 40 s on the processor.");
+        assert!(estimate_text(&Estimate::Unknown, "Arc").ends_with("not known yet."));
+    }
+}

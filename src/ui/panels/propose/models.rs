@@ -1,0 +1,120 @@
+//! The list of models: those that fit the study on top, those that cannot run last, with the reason.
+
+use super::super::super::actions::Action;
+use super::super::super::state::ModelLine;
+use super::super::super::theme::{self, Theme};
+use super::super::super::{Request, Scope, icons, widgets};
+use crate::patient::BodyRegion;
+use crate::session::suggestion::Fit;
+use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
+
+/// The list, and the way to get more.
+pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let desk = scope.context.desk;
+    let chosen = &mut scope.state.propose.model;
+    if chosen.as_ref().is_none_or(|chosen| !desk.models.iter().any(|model| model.id == *chosen)) {
+        *chosen = desk.models.iter().find(|model| model.fit.rank() < 3).map(|model| model.id.clone());
+    }
+    let mut group = None;
+    for model in &desk.models {
+        let rank = model.fit.rank().min(1);
+        let title = match (rank, desk.regions.as_slice()) {
+            (0, []) => "Suggested".to_owned(),
+            (0, regions) => format!("Suggested: {} seen", BodyRegion::list(regions)),
+            _ if group.is_some() => "Other models".to_owned(),
+            _ => "Models".to_owned(),
+        };
+        if group != Some(rank) {
+            widgets::caption(ui, &title);
+            group = Some(rank);
+        }
+        model_row_ui(ui, scope, model);
+    }
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        let text = RichText::new(format!("{}  Manage models…", icons::MANAGE)).small();
+        let button =
+            ui.add(egui::Button::new(text).frame(false)).on_hover_text(Action::ManageModels.tooltip());
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Manage models"));
+        if button.clicked() {
+            scope.outbox.act(Action::ManageModels);
+        }
+    });
+}
+
+/// What is said below a model's name.
+fn line_of(model: &ModelLine) -> String {
+    let count = match model.organs.as_slice() {
+        [only] => only.clone(),
+        organs => format!("{} structures", organs.len()),
+    };
+    match &model.fit {
+        Fit::Possible(why) if why.is_empty() => format!("{count} · {}", model.source),
+        fit => fit.why().to_owned(),
+    }
+}
+
+fn model_row_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
+    let theme = Theme::of(ui.ctx());
+    let on = scope.state.propose.model.as_deref() == Some(&model.id);
+    let enabled = model.fit.rank() < 3;
+    let width = ui.available_width();
+    let info_room = if model.has_card { 28.0 } else { 8.0 };
+    let text_width = width - 28.0 - info_room;
+    let ink = if enabled { theme.text } else { theme.weak };
+    let lay = |text: &str, font: FontId, ink| ui.painter().layout(text.to_owned(), font, ink, text_width);
+    let title = lay(&model.title, FontId::proportional(theme::BODY), ink);
+    let below = lay(&line_of(model), FontId::proportional(theme::SMALL), theme.weak);
+    let height = title.size().y + below.size().y + 14.0;
+    let sense = if enabled { Sense::click() } else { Sense::hover() };
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), sense);
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::RadioButton, enabled, on, &model.title));
+    let ground = if on {
+        theme.pressed
+    } else if response.hovered() && enabled {
+        theme.raised
+    } else {
+        theme.surface
+    };
+    let painter = ui.painter().with_clip_rect(rect);
+    painter.rect_filled(rect, theme::RADIUS, ground);
+    let ring = egui::pos2(rect.left() + 14.0, rect.top() + 7.0 + title.size().y / 2.0);
+    let edge = if on { theme.accent } else { theme.weak };
+    painter.circle_stroke(ring, 5.5, egui::Stroke::new(1.5, if enabled { edge } else { theme.line }));
+    if on {
+        painter.circle_filled(ring, 3.0, theme.accent);
+    }
+    let left = rect.left_top() + vec2(28.0, 6.0);
+    let lower = left + vec2(0.0, title.size().y + 2.0);
+    painter.galley(left, title, ink);
+    painter.galley(lower, below, theme.weak);
+    if response.has_focus() {
+        widgets::focus_ring(ui, rect);
+    }
+    if model.has_card {
+        let middle = egui::pos2(rect.right() - 16.0, rect.center().y);
+        let place = egui::Rect::from_center_size(middle, vec2(24.0, 24.0));
+        let mut child = ui.new_child(egui::UiBuilder::new().max_rect(place).id_salt(("card", &model.id)));
+        let name = format!("About {}", model.title);
+        let info = widgets::icon_button(&mut child, icons::ABOUT, &name, None, false);
+        if info.on_hover_text("The model's card: what it contours, how well, where it fails").clicked() {
+            scope.outbox.send(Request::ShowCard(model.id.clone()));
+            return;
+        }
+    }
+    let hint = if enabled { model.organs.join(", ") } else { model.fit.why().to_owned() };
+    if response.on_hover_text(hint).clicked() {
+        scope.state.propose.model = Some(model.id.clone());
+    }
+}
+
+/// A check mark in three states.
+pub fn check_mark(ui: &Ui, center: egui::Pos2, state: Option<bool>) {
+    let theme = Theme::of(ui.ctx());
+    let (icon, ink) = match state {
+        Some(true) => (icons::CHECKED, theme.accent),
+        Some(false) => (icons::UNCHECKED, theme.weak),
+        None => (icons::MIXED, theme.accent),
+    };
+    ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(16.0), ink);
+}

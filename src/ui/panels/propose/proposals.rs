@@ -1,0 +1,122 @@
+//! The proposals: volume, confidence, going there, accepting and rejecting.
+
+use super::super::super::actions::Action;
+use super::super::super::theme::{self, Theme};
+use super::super::super::{Request, Scope, icons, widgets};
+use super::super::{confidence, structure_row};
+use super::accept_all_ui;
+use crate::patient::Roi;
+use crate::session::{Command, Session};
+use egui::{Align2, FontId, Rect, RichText, Sense, Ui, pos2, vec2};
+use std::sync::Arc;
+
+/// The list; a sentence where there is none.
+pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
+    let proposals: Vec<Arc<Roi>> = session.proposals().cloned().collect();
+    ui.add_space(8.0);
+    ui.separator();
+    if proposals.is_empty() {
+        let busy = scope.context.desk.jobs.iter().any(|job| job.key == "model");
+        let text = if busy {
+            "Proposals appear here when the model is done. You can go on working meanwhile."
+        } else {
+            "No proposals wait. What a model draws appears here, dashed, until you accept it."
+        };
+        super::small_note(ui, text);
+        return;
+    }
+    ui.horizontal(|ui| {
+        let title = format!("Proposals: {}", proposals.len());
+        ui.label(RichText::new(title).font(theme::strong(theme::BODY)));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| accept_all_ui(ui, scope));
+    });
+    if proposals.iter().any(|roi| roi.confidence.is_some_and(|own| !own.calibrated)) {
+        super::small_note(ui, "Confidence is uncalibrated: it orders contours, and promises no agreement.");
+    }
+    ui.spacing_mut().item_spacing.y = 1.0;
+    for roi in &proposals {
+        row_ui(ui, scope, session, roi);
+        if session.selected().is_some_and(|own| own.id == roi.id) {
+            slices_ui(ui, scope, roi);
+        }
+    }
+}
+
+fn row_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Arc<Roi>) {
+    let theme = Theme::of(ui.ctx());
+    let selected = session.selected().is_some_and(|own| own.id == roi.id);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 42.0), Sense::click());
+    let name = format!("Go to {}", roi.name);
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::ListBoxOption, true, selected, &name));
+    let ground = if selected {
+        theme.pressed
+    } else if response.hovered() {
+        theme.raised
+    } else {
+        theme.surface
+    };
+    ui.painter().rect_filled(rect, theme::RADIUS, ground);
+    let upper = rect.top() + 13.0;
+    let lower = rect.top() + 30.0;
+    structure_row::state_mark(ui.painter(), pos2(rect.left() + 12.0, upper), roi, ground);
+    let font = if selected { theme::strong(theme::BODY) } else { FontId::proportional(theme::BODY) };
+    ui.painter().text(pos2(rect.left() + 24.0, upper), Align2::LEFT_CENTER, &roi.name, font, theme.text);
+    let volume_cc = scope.state.views.as_mut().map_or(0.0, |views| views.volume_cc(roi, session));
+    let small = FontId::proportional(theme::SMALL);
+    let volume = structure_row::volume_text(roi, volume_cc);
+    ui.painter().text(pos2(rect.left() + 24.0, lower), Align2::LEFT_CENTER, volume, small, theme.weak);
+    if let Some(own) = roi.confidence {
+        let place = Rect::from_min_size(pos2(rect.left() + 100.0, lower - 8.0), vec2(64.0, 16.0));
+        let mut child =
+            ui.new_child(egui::UiBuilder::new().max_rect(place).id_salt(("confidence", roi.id.0)));
+        confidence::bar_ui(&mut child, own);
+    }
+    if response.has_focus() {
+        widgets::focus_ring(ui, rect);
+    }
+    let mut right = rect.right() - 4.0;
+    for (action, command) in [
+        (Action::RejectProposal, Command::RejectProposals { rois: vec![roi.id] }),
+        (Action::AcceptProposal, Command::AcceptProposals { rois: vec![roi.id] }),
+    ] {
+        let word = if action == Action::AcceptProposal { "Accept" } else { "Reject" };
+        let place = Rect::from_center_size(pos2(right - 12.0, rect.center().y), vec2(24.0, 24.0));
+        let mut child = ui.new_child(egui::UiBuilder::new().max_rect(place).id_salt((word, roi.id.0)));
+        let name = format!("{word} {}", roi.name);
+        let pressed = widgets::icon_button(&mut child, action.info().icon, &name, None, false);
+        if pressed.on_hover_text(action.tooltip()).clicked() {
+            scope.outbox.apply(command);
+            return;
+        }
+        right -= 28.0;
+    }
+    if response.on_hover_text(&roi.description).clicked() {
+        scope.outbox.send(Request::Select(Some(roi.id)));
+        scope.outbox.act(Action::GoToStructure);
+    }
+}
+
+/// The slices of the selected proposal, and the way to the least certain one.
+fn slices_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Arc<Roi>) {
+    let Some((_, least)) = roi.least_confident() else { return };
+    ui.add_space(2.0);
+    if let Some(plane) = confidence::slices_ui(ui, roi)
+        && let Some(views) = scope.state.views.as_mut()
+    {
+        views.navigation.go_to_plane(&roi.planes[plane]);
+    }
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("feet").small().color(Theme::of(ui.ctx()).weak));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(RichText::new("head").small().color(Theme::of(ui.ctx()).weak));
+            let text =
+                RichText::new(format!("{}  Least certain slice: {least:.2}", icons::CROSSHAIR)).small();
+            let button = ui.add(egui::Button::new(text).frame(false));
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Least certain slice"));
+            if button.on_hover_text(Action::GoToLeastCertain.tooltip()).clicked() {
+                scope.outbox.act(Action::GoToLeastCertain);
+            }
+        });
+    });
+    ui.add_space(4.0);
+}

@@ -1,0 +1,222 @@
+//! The Propose place through the window's own code, without a display: which model is suggested,
+//! organs and templates, the card before the first use, proposals, and the model manager.
+
+use delineo::app::Workstation;
+use delineo::patient::Confidence;
+use delineo::session::Command;
+use delineo::ui::state::{Estimate, Overlay};
+use delineo::ui::theme;
+use egui::{Event, Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[path = "shared/ball.rs"]
+mod ball;
+
+struct Window(Workstation);
+
+impl eframe::App for Window {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.0.frame(ui);
+    }
+}
+
+/// A harness on a workstation whose data lies in `folder`, with the ball open and its models found.
+fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
+    let mut workstation = Workstation::in_folder(paths, folder);
+    let mut harness =
+        Harness::builder().with_size(egui::vec2(1280.0, 1400.0)).with_max_steps(8).build_eframe(|cc| {
+            theme::install(&cc.egui_ctx);
+            workstation.start(&cc.egui_ctx, None);
+            Window(workstation)
+        });
+    wait(&mut harness, "the scan", |station| station.session().is_some());
+    wait(&mut harness, "the models", |station| station.models_known());
+    harness
+}
+
+/// Frames until `done` says so; jobs run on real threads.
+fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(&Workstation) -> bool) {
+    for _ in 0..4000 {
+        harness.step();
+        if done(&harness.state().0) {
+            harness.step();
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    panic!("waited in vain for: {what}");
+}
+
+fn key(harness: &mut Harness<'_, Window>, modifiers: Modifiers, key: Key) {
+    harness.key_press_modifiers(modifiers, key);
+    harness.step();
+    harness.step();
+}
+
+fn click(harness: &mut Harness<'_, Window>, label: &str) {
+    harness.get_by_label(label).click();
+    harness.step();
+    harness.step();
+}
+
+/// Whether a control is on.
+fn is_on(harness: &Harness<'_, Window>, label: &str) -> bool {
+    harness.get_by_label(label).accesskit_node().toggled() == Some(egui::accesskit::Toggled::True)
+}
+
+fn chosen(harness: &Harness<'_, Window>) -> Vec<String> {
+    harness.state().0.chosen_organs("head-neck")
+}
+
+#[test]
+fn organs_are_chosen_by_row_side_search_and_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let data = folder.path().join("data");
+    let mut harness = window(std::slice::from_ref(&ball), &data);
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    click(&mut harness, "Head and neck organs at risk");
+    assert!(is_on(&harness, "Head and neck organs at risk"));
+    harness.get_by_label("Contour 7 structures");
+    click(&mut harness, "Organs");
+    // One side of a pair, then a whole row.
+    click(&mut harness, "Parotid_L");
+    click(&mut harness, "Larynx");
+    assert_eq!(chosen(&harness), ["Brainstem", "SpinalCord", "Parotid_R", "Esophagus", "Bone_Mandible"]);
+    harness.get_by_label("Contour 5 structures");
+    click(&mut harness, "Parotid, both sides");
+    assert!(chosen(&harness).contains(&"Parotid_L".to_owned()), "half a pair becomes whole");
+    // Only what is found is taken away.
+    harness.get_by_label("Find an organ").focus();
+    harness.step();
+    harness.event(Event::Text("paro".into()));
+    harness.step();
+    click(&mut harness, "None");
+    assert_eq!(chosen(&harness), ["Brainstem", "SpinalCord", "Esophagus", "Bone_Mandible"]);
+    // A template of one's own.
+    click(&mut harness, "Template");
+    click(&mut harness, "Save this choice…");
+    harness.event(Event::Text("Mine".into()));
+    harness.step();
+    click(&mut harness, "Save");
+    click(&mut harness, "Template");
+    click(&mut harness, "Head and neck  (7)");
+    assert_eq!(chosen(&harness).len(), 7);
+    click(&mut harness, "Template");
+    click(&mut harness, "Mine  (4)");
+    assert_eq!(chosen(&harness).len(), 4);
+    harness.state_mut().0.close_all();
+    drop(harness);
+    // Kept for the next time.
+    let mut harness = window(&[ball], &data);
+    assert_eq!(chosen(&harness).len(), 4);
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    click(&mut harness, "Head and neck organs at risk");
+    click(&mut harness, "Template");
+    click(&mut harness, "Delete template Mine");
+    assert!(harness.query_by_label("Mine  (4)").is_none());
+}
+
+#[test]
+fn a_card_is_read_before_the_first_use_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let data = folder.path().join("data");
+    let mut harness = window(std::slice::from_ref(&ball), &data);
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    click(&mut harness, "Head and neck organs at risk");
+    let card = |harness: &Harness<'_, Window>| match &harness.state().0.state().overlay {
+        Some(Overlay::Card(card)) => Some((card.model.clone(), card.before_use)),
+        _ => None,
+    };
+    click(&mut harness, "Contour 7 structures");
+    assert_eq!(card(&harness), Some(("head-neck".to_owned(), true)));
+    harness.get_by_label("Couch and fixation mask");
+    click(&mut harness, "Not now");
+    assert!(card(&harness).is_none());
+    // Not read: it comes again.
+    click(&mut harness, "Contour 7 structures");
+    click(&mut harness, "Use this model");
+    assert!(card(&harness).is_none());
+    wait(&mut harness, "its result", |station| !station.is_running("model"));
+    // At any time later, without a question.
+    click(&mut harness, "About Head and neck organs at risk");
+    assert_eq!(card(&harness), Some(("head-neck".to_owned(), false)));
+    click(&mut harness, "Close");
+    click(&mut harness, "Contour 7 structures");
+    assert!(card(&harness).is_none(), "it was read");
+    wait(&mut harness, "its result", |station| !station.is_running("model"));
+    harness.state_mut().0.close_all();
+    drop(harness);
+    let mut harness = window(&[ball], &data);
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    click(&mut harness, "Head and neck organs at risk");
+    wait(
+        &mut harness,
+        "the time it will take",
+        |station| matches!(station.estimate(), Estimate::Known { from_run: true, passes, .. } if *passes > 0),
+    );
+}
+
+#[test]
+fn proposals_are_listed_with_confidence_and_decided_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    click(&mut harness, "Body outline");
+    harness.get_by_label("Contour Body");
+    click(&mut harness, "Contour Body");
+    wait(&mut harness, "the proposal", |station| station.session().unwrap().proposals().count() == 1);
+    harness.get_by_label("Proposals: 1");
+    // The same contours once more, as a model with confidence would give them.
+    let mut rois = vec![(**harness.state().0.session().unwrap().proposals().next().unwrap()).clone()];
+    rois[0].name = "Heart".to_owned();
+    rois[0].confidence = Some(Confidence::new(0.6, false));
+    let count = rois[0].planes.len();
+    for (index, plane) in rois[0].planes.iter_mut().enumerate() {
+        let confidence = if index == count - 2 { 0.2 } else { 0.9 };
+        std::sync::Arc::make_mut(plane).confidence = Some(confidence);
+    }
+    assert!(harness.state_mut().0.apply(Command::AddProposals { rois, model: "m 1".to_owned() }));
+    harness.step();
+    harness.step();
+    harness.get_by_label("Proposals: 2");
+    harness.get_by_label("Confidence 0.60");
+    harness.get_by_label("Confidence is uncalibrated: it orders contours, and promises no agreement.");
+    click(&mut harness, "Go to Heart");
+    click(&mut harness, "Least certain slice");
+    let station = &harness.state().0;
+    let least = station.session().unwrap().selected().unwrap().planes[count - 2].plane.offset_mm();
+    let at = station.state().views.as_ref().unwrap().navigation.crosshair_mm().z;
+    assert!((at - least).abs() < 1e-6, "{at} is not {least}");
+    click(&mut harness, "Reject Heart");
+    harness.get_by_label("Proposals: 1");
+    click(&mut harness, "Accept all…");
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(harness.state().0.session().unwrap().proposals().count(), 0);
+    harness.get_by_label("No proposals wait. What a model draws appears here, dashed, until you accept it.");
+}
+
+#[test]
+fn the_manager_lists_imports_and_says_what_went_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label("On this machine");
+    harness.get_by_label("Import a model of nnU-Net v2");
+    harness.get_by_label("Path of the model").focus();
+    harness.step();
+    harness.event(Event::Text(folder.path().join("nothing").display().to_string()));
+    harness.step();
+    click(&mut harness, "Import");
+    wait(&mut harness, "the refusal", |station| !station.state().toasts.list().is_empty());
+    let said = &harness.state().0.state().toasts.list()[0].text;
+    assert!(said.contains("nothing"), "{said}");
+    click(&mut harness, "Close models");
+    assert!(harness.state().0.state().overlay.is_none());
+}
