@@ -3,18 +3,21 @@
 //! Numbers are LEB128 variable-length integers (signed ones zigzag), reals are the eight bytes of
 //! an `f64`, texts are length and UTF-8. A ring whose coordinates are whole lattice steps (all
 //! rings on axial planes) is stored as differences of those steps, two or three bytes each; any
-//! other ring as its `f64` bits. Every record starts with [`VERSION`].
+//! other ring as its `f64` bits. Every record starts with the version it was written as, at most
+//! [`VERSION`]; records of earlier versions are read as well.
 
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    Approval, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId, RoiPlane, RoiType,
-    SourceContour, StructureSet,
+    AnatomicCode, Approval, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId,
+    RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
-/// The version of the records' format.
-const VERSION: u64 = 1;
+/// The version of the records' format. 1 had no codes of ROIs.
+const VERSION: u64 = 3;
+/// The first version with the codes of ROIs.
+const WITH_CODE: u64 = 3;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +37,7 @@ pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
 
 /// The edit of a record.
 pub(super) fn decode_edit(bytes: &[u8]) -> Read<Edit> {
-    let mut r = Reader { bytes };
+    let mut r = Reader { bytes, version: VERSION };
     r.version()?;
     let edit = Edit { name: r.text()?, changes: r.list(Reader::change)? };
     r.end()?;
@@ -52,7 +55,7 @@ pub(super) fn encode_set(set: &StructureSet) -> Vec<u8> {
 
 /// The structure set of a record.
 pub(super) fn decode_set(bytes: &[u8]) -> Read<StructureSet> {
-    let mut r = Reader { bytes };
+    let mut r = Reader { bytes, version: VERSION };
     r.version()?;
     let Heading { label, patient, frame_of_reference_uid, series_uid, sop_instance_uid } = r.heading()?;
     let rois = r.list(|r| r.roi().map(Arc::new))?;
@@ -69,7 +72,7 @@ pub(super) fn encode_ids(ids: &[RoiId]) -> Vec<u8> {
 
 /// The identities of a record.
 pub(super) fn decode_ids(bytes: &[u8]) -> Read<Vec<RoiId>> {
-    Reader { bytes }.list(|r| r.number().map(RoiId))
+    Reader { bytes, version: VERSION }.list(|r| r.number().map(RoiId))
 }
 
 #[derive(Default)]
@@ -226,6 +229,11 @@ impl Writer {
                 w.flag(contour.bounds_area);
             });
         });
+        self.maybe(roi.code.as_ref(), |w, code| {
+            for text in [&code.scheme, &code.value, &code.meaning] {
+                w.text(text);
+            }
+        });
     }
 
     fn image(&mut self, image: &ImageInstance) {
@@ -295,6 +303,8 @@ fn from_lattice(steps: i64) -> f64 {
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    /// The version that the record was written as.
+    version: u64,
 }
 
 impl Reader<'_> {
@@ -309,7 +319,8 @@ impl Reader<'_> {
     }
 
     fn version(&mut self) -> Read<()> {
-        if self.number()? == VERSION { Ok(()) } else { Err(DamagedRecord) }
+        self.version = self.number()?;
+        if (1..=VERSION).contains(&self.version) { Ok(()) } else { Err(DamagedRecord) }
     }
 
     fn end(&self) -> Read<()> {
@@ -453,6 +464,10 @@ impl Reader<'_> {
             })
         })?;
         roi.source = source.map(Arc::new);
+        if self.version >= WITH_CODE {
+            roi.code =
+                self.maybe(|r| Ok(AnatomicCode { scheme: r.text()?, value: r.text()?, meaning: r.text()? }))?;
+        }
         Ok(roi)
     }
 
@@ -513,6 +528,7 @@ mod tests {
         roi.locked = true;
         roi.visible = false;
         roi.description = "head-neck 0.1.0".to_owned();
+        roi.code = AnatomicCode::of_name("Glnd_Submand_L");
         roi.revision = 1 << 40;
         let oblique =
             Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3))
@@ -567,6 +583,22 @@ mod tests {
     }
 
     #[test]
+    fn a_record_from_before_the_codes_is_still_read() {
+        // Insert at 0: ROI 9, number 3, "Cord", without contours.
+        let mut old = vec![1, 1, b'a', 1, 0, 0, 9, 6, 4];
+        old.extend(*b"Cord\x01\x02\x03\x05ORGAN\x09AUTOMATIC");
+        old.extend([0, 0, 1, 0, 5, 0, 0]);
+        let edit = decode_edit(&old).unwrap();
+        let [Change::Insert { index: 0, roi }] = edit.changes.as_slice() else { panic!("{edit:?}") };
+        assert_eq!((roi.name.as_str(), roi.number, roi.revision, &roi.code), ("Cord", 3, 5, &None));
+        // Written again, it is of the present version; a version to come is refused.
+        let new = encode_edit(&edit);
+        assert_eq!((u64::from(new[0]), decode_edit(&new)), (VERSION, Ok(edit)));
+        old[0] = 4;
+        assert_eq!(decode_edit(&old), Err(DamagedRecord));
+    }
+
+    #[test]
     fn a_cut_or_changed_record_is_an_error_and_no_panic() {
         let set = StructureSet { rois: vec![Arc::new(rich_roi())], ..StructureSet::default() };
         let bytes = encode_set(&set);
@@ -592,7 +624,7 @@ mod tests {
                 let mut w = Writer::default();
                 w.ring(&ring);
                 prop_assert!(w.bytes.len() <= 12 + bytes_each * ring.len());
-                prop_assert_eq!(Reader { bytes: &w.bytes }.ring(), Ok(ring));
+                prop_assert_eq!(Reader { bytes: &w.bytes, version: VERSION }.ring(), Ok(ring));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What stands in a package's `model.toml`, and what must hold of it.
 
-use crate::patient::{Color, RoiType};
+use crate::patient::{AnatomicCode, Color, RoiType};
 use serde::{Deserialize, Serialize};
 
 /// One organ that a model contours.
@@ -18,6 +18,9 @@ pub struct Label {
     /// Whether all but its largest piece are dropped.
     #[serde(default)]
     pub keep_largest: bool,
+    /// What it is, for other systems; where not told, what TG-263's table says of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<AnatomicCode>,
 }
 
 impl Label {
