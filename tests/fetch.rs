@@ -144,7 +144,11 @@ fn a_whole_download_is_installed_and_recorded() {
     assert_eq!((file.name.as_str(), file.bytes, file.verified), (COARSE, size, false));
     assert_eq!(file.sha256.len(), 64);
     // Smaller than the real one, and told so.
-    assert!(fetched.warnings.iter().any(|warning| warning.contains("another size")), "{:?}", fetched.warnings);
+    assert!(
+        fetched.warnings.iter().any(|warning| warning.contains("another size")),
+        "{:?}",
+        fetched.warnings
+    );
     let package = ModelPackage::load(&target.path().join("total_fastest")).unwrap();
     assert_eq!((package.labels.len(), package.input.spacing_mm), (117, [6.0; 3]));
     assert_eq!(package.labels[4].name, "Liver");
@@ -309,7 +313,10 @@ fn a_download_that_broke_is_gone_on_with_by_another_process() {
         models.iter().find(|model| model["id"] == id).unwrap_or_else(|| panic!("no {id}")).clone()
     };
     assert_eq!(model("total_fastest")["installed"], true);
-    assert_eq!((&model("total")["installed"], &model("total")["source"]), (&false.into(), &"download".into()));
+    assert_eq!(
+        (&model("total")["installed"], &model("total")["source"]),
+        (&false.into(), &"download".into())
+    );
     assert_eq!(model("head-neck")["source"], "shipped");
     // Not here, and said how it comes here.
     let refused = run(&["contour", "nowhere", "--model", "total"], data.path());
@@ -337,7 +344,8 @@ fn label_maps_are_those_of_the_published_way() {
         let options =
             PredictOptions { device: DeviceChoice::Cpu, label_map: true, ..PredictOptions::default() };
         let found = predict(&image.volume, &package, &options, &Progress::new()).unwrap();
-        let expected = nifti::read_labels(&fixtures().join(format!("{id}.nii.gz")), &Progress::new()).unwrap();
+        let expected =
+            nifti::read_labels(&fixtures().join(format!("{id}.nii.gz")), &Progress::new()).unwrap();
         let ours = found.labels.unwrap();
         let differ = ours.labels.iter().zip(&expected.labels).filter(|(a, b)| a != b).count();
         let share = differ as f64 / ours.labels.len() as f64;

@@ -225,11 +225,7 @@ fn named_bare(path: &Path, bare: &str) -> bool {
 /// # Errors
 /// [`FetchError`] when it is installed already (and not forced), the source cannot be reached or has
 /// another file, the disk is full, the files are no such model, or someone asked to stop.
-pub fn fetch(
-    entry: &Entry,
-    options: &FetchOptions,
-    progress: &Progress,
-) -> Result<Fetched, FetchError> {
+pub fn fetch(entry: &Entry, options: &FetchOptions, progress: &Progress) -> Result<Fetched, FetchError> {
     let target = options.target.clone().unwrap_or_else(import_folder);
     let variable = std::env::var(SOURCE_VARIABLE).ok().filter(|text| !text.is_empty());
     let from = options.from.clone().or(variable);
