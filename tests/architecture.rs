@@ -46,6 +46,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("dicom_pixeldata", &["dicom"]),
     ("rfd", &["app"]),
     ("rusqlite", &["session"]),
+    ("ureq", &["ai"]),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {

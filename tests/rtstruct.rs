@@ -9,8 +9,8 @@ use delineo::dicom::{
 use delineo::geometry::{Plane, Point2, Polygon};
 use delineo::new_file::WriteFileError;
 use delineo::patient::{
-    Approval, GenerationAlgorithm, GeometricType, Roi, RoiPlane, RoiType, Series, SourceContour,
-    StructureSet, Volume,
+    AnatomicCode, Approval, GenerationAlgorithm, GeometricType, Roi, RoiPlane, RoiType, Series,
+    SourceContour, StructureSet, Volume,
 };
 use shared::{Lay, circle, disc_with_holes, empty_set, plane_on, roi, series};
 use std::path::Path;
@@ -65,6 +65,8 @@ fn our_own_file_reads_back_identically_on_every_kind_of_series() {
         let planes = [0, 1, 3, last].map(|k| plane_on(&series, k, disc_with_holes()));
         let mut organ = roi(4, "Bladder_Wall", planes.to_vec());
         organ.roi_type = RoiType::Avoidance;
+        organ.code = AnatomicCode::of_name("Bladder_Wall");
+        assert!(organ.code.is_some());
         organ.generation = GenerationAlgorithm::SemiAutomatic;
         organ.description = "drawn with ±1 mm".into();
         let empty = roi(9, "GTV", Vec::new());
@@ -84,7 +86,7 @@ fn our_own_file_reads_back_identically_on_every_kind_of_series() {
         for (a, b) in set.rois.iter().zip(&back.rois) {
             assert_eq!((&a.name, a.number, a.color), (&b.name, b.number, b.color));
             assert_eq!((&a.roi_type, a.generation, a.approval), (&b.roi_type, b.generation, b.approval));
-            assert_eq!(a.description, b.description);
+            assert_eq!((&a.description, &a.code), (&b.description, &b.code));
             assert_same_planes(a, b);
         }
         // The island in the hole is the one remark (its outline lies inside another).

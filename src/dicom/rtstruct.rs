@@ -4,7 +4,9 @@
 //! whole before a file gets its name. No geometry: `rtstruct_read` makes planes of it.
 
 use super::element::{items, number, put, put_items, put_optional, raw_text, text};
-use crate::patient::{Color, GeometricType, ImageInstance, PatientInfo, SourceContour, StudyInfo, Uid};
+use crate::patient::{
+    AnatomicCode, Color, GeometricType, ImageInstance, PatientInfo, SourceContour, StudyInfo, Uid,
+};
 use dicom::core::{Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
@@ -55,6 +57,7 @@ pub(super) struct StoredRoi {
     pub observation_label: String,
     pub observation_description: String,
     pub roi_type: String,
+    pub code: Option<AnatomicCode>,
     /// Whether the Structure Set ROI Sequence names it; contours of a number that it lacks are
     /// kept under an empty name.
     pub declared: bool,
@@ -74,6 +77,7 @@ impl StoredSet {
             let roi = roi_of(&mut rois, item);
             if roi.roi_type.is_empty() {
                 roi.roi_type = text(item, tags::RTROI_INTERPRETED_TYPE);
+                roi.code = items(item, tags::RTROI_IDENTIFICATION_CODE_SEQUENCE).first().and_then(code_of);
                 roi.observation_label = text(item, ROI_OBSERVATION_LABEL);
                 roi.observation_description = text(item, ROI_OBSERVATION_DESCRIPTION);
             }
@@ -182,6 +186,16 @@ fn text_values(roi_contour: &InMemDicomObject) -> String {
 fn color_of(text: &str) -> Option<Color> {
     let parts: Vec<u8> = text.split('\\').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
     parts.try_into().ok()
+}
+
+/// A coded concept; `None` where it lacks its value or its scheme.
+fn code_of(item: &InMemDicomObject) -> Option<AnatomicCode> {
+    let (scheme, value) = (text(item, tags::CODING_SCHEME_DESIGNATOR), text(item, tags::CODE_VALUE));
+    (!scheme.is_empty() && !value.is_empty()).then(|| AnatomicCode {
+        scheme,
+        value,
+        meaning: text(item, tags::CODE_MEANING),
+    })
 }
 
 fn declared_roi(item: &InMemDicomObject) -> StoredRoi {
@@ -324,6 +338,13 @@ fn observation_item(roi: &StoredRoi, number: i32) -> InMemDicomObject {
     put(&mut item, tags::REFERENCED_ROI_NUMBER, VR::IS, roi.number.to_string());
     put_optional(&mut item, ROI_OBSERVATION_LABEL, VR::SH, &roi.observation_label);
     put_optional(&mut item, ROI_OBSERVATION_DESCRIPTION, VR::ST, &roi.observation_description);
+    if let Some(code) = &roi.code {
+        let mut coded = InMemDicomObject::new_empty();
+        put(&mut coded, tags::CODE_VALUE, VR::SH, &code.value);
+        put(&mut coded, tags::CODING_SCHEME_DESIGNATOR, VR::SH, &code.scheme);
+        put(&mut coded, tags::CODE_MEANING, VR::LO, &code.meaning);
+        put_items(&mut item, tags::RTROI_IDENTIFICATION_CODE_SEQUENCE, vec![coded]);
+    }
     put(&mut item, tags::RTROI_INTERPRETED_TYPE, VR::CS, &roi.roi_type);
     put(&mut item, tags::ROI_INTERPRETER, VR::PN, "");
     item

@@ -255,6 +255,7 @@ fn roi_of(index: usize, stored: StoredRoi, frame: &Frame) -> (Roi, Vec<String>) 
     let color = stored.color.unwrap_or(COLORS[index % COLORS.len()]);
     let roi = Roi {
         roi_type: RoiType::from_term(&stored.roi_type),
+        code: stored.code,
         generation,
         approval: if unreviewed { Approval::Proposal } else { Approval::Accepted },
         description: stored.description,

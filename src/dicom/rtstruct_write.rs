@@ -11,8 +11,8 @@ use super::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use crate::geometry::{Plane, Point3, Polygon, Ring, keyhole};
 use crate::new_file::{NewFile, WriteFileError};
 use crate::patient::{
-    Approval, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiPlane, Series,
-    SourceContour, StructureSet, Uid, Volume, new_uid, uid_from_seed,
+    AnatomicCode, Approval, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiPlane,
+    Series, SourceContour, StructureSet, Uid, Volume, new_uid, uid_from_seed,
 };
 use dicom::dictionary_std::uids;
 use dicom::object::{FileMetaTableBuilder, OpenFileOptions};
@@ -346,8 +346,20 @@ fn stored_roi(roi: &Roi, volume: &Volume, frame_of_reference_uid: &str, unreview
         observation_label: clean(&roi.name, 16),
         observation_description: if unreviewed { UNREVIEWED.to_owned() } else { String::new() },
         roi_type: clean(roi.roi_type.term(), 16),
+        code: roi.code.as_ref().and_then(stored_code),
         declared: true,
     }
+}
+
+/// The code as the file can hold it; none where its value or scheme does not fit.
+fn stored_code(code: &AnatomicCode) -> Option<AnatomicCode> {
+    let kept = AnatomicCode {
+        scheme: clean(&code.scheme, 16),
+        value: clean(&code.value, 16),
+        meaning: clean(&code.meaning, 64),
+    };
+    let whole = kept.scheme == code.scheme && kept.value == code.value && !kept.meaning.is_empty();
+    (whole && !kept.value.is_empty() && !kept.scheme.is_empty()).then_some(kept)
 }
 
 /// Every contour as it will stand in the file: the imported ones that still hold in the file's

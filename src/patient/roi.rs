@@ -1,6 +1,6 @@
 //! Regions of interest: closed planar contours, the truth of a structure.
 
-use super::{Confidence, ImageInstance, Volume};
+use super::{AnatomicCode, Confidence, ImageInstance, Volume};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use std::sync::Arc;
 
@@ -305,6 +305,8 @@ pub struct Roi {
     pub color: Color,
     /// RT ROI Interpreted Type.
     pub roi_type: RoiType,
+    /// What it is, for other systems (RT ROI Identification Code Sequence); `None` where not told.
+    pub code: Option<AnatomicCode>,
     /// Who made the contours.
     pub generation: GenerationAlgorithm,
     /// How far a person has answered for it.
@@ -338,6 +340,7 @@ impl Roi {
             name: name.into(),
             color,
             roi_type: RoiType::Organ,
+            code: None,
             generation: GenerationAlgorithm::Manual,
             approval: Approval::Accepted,
             locked: false,

@@ -9,15 +9,17 @@
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    Approval, Confidence, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId,
+    AnatomicCode, Approval, Confidence, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId,
     RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
-/// The version of the records' format. 1 had no confidence of ROIs and planes.
-const VERSION: u64 = 2;
+/// The version of the records' format. 1 had no confidence of ROIs and planes, 2 no codes of ROIs.
+const VERSION: u64 = 3;
 /// The first version with the confidence of ROIs and planes.
 const WITH_CONFIDENCE: u64 = 2;
+/// The first version with the codes of ROIs.
+const WITH_CODE: u64 = 3;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -238,6 +240,11 @@ impl Writer {
             });
         });
         self.maybe(roi.confidence.as_ref(), |w, own| w.confidence(*own));
+        self.maybe(roi.code.as_ref(), |w, code| {
+            for text in [&code.scheme, &code.value, &code.meaning] {
+                w.text(text);
+            }
+        });
     }
 
     fn confidence(&mut self, confidence: Confidence) {
@@ -483,6 +490,10 @@ impl Reader<'_> {
         if self.version >= WITH_CONFIDENCE {
             roi.confidence = self.maybe(Self::confidence)?;
         }
+        if self.version >= WITH_CODE {
+            roi.code =
+                self.maybe(|r| Ok(AnatomicCode { scheme: r.text()?, value: r.text()?, meaning: r.text()? }))?;
+        }
         Ok(roi)
     }
 
@@ -548,6 +559,7 @@ mod tests {
         roi.locked = true;
         roi.visible = false;
         roi.description = "head-neck 0.1.0".to_owned();
+        roi.code = AnatomicCode::of_name("Glnd_Submand_L");
         roi.revision = 1 << 40;
         let oblique =
             Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3))
@@ -619,11 +631,11 @@ mod tests {
         let [Change::Insert { index: 0, roi }] = edit.changes.as_slice() else { panic!("{edit:?}") };
         assert_eq!((roi.name.as_str(), roi.number, roi.revision), ("Cord", 3, 5));
         assert_eq!(roi.planes[0].area_mm2(), 0.5);
-        assert_eq!((roi.confidence, roi.planes[0].confidence), (None, None));
+        assert_eq!((roi.confidence, roi.planes[0].confidence, &roi.code), (None, None, &None));
         // Written again, it is of the present version; a version to come is refused.
         let new = encode_edit(&edit);
         assert_eq!((u64::from(new[0]), decode_edit(&new)), (VERSION, Ok(edit)));
-        old[0] = 3;
+        old[0] = 4;
         assert_eq!(decode_edit(&old), Err(DamagedRecord));
     }
 

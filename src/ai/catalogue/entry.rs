@@ -1,6 +1,10 @@
 //! What `assets/models.toml` says of the models that can be fetched.
 
+use crate::ai::nnunet::composition::{Crop, Run};
+use crate::ai::package::Label;
 use crate::patient::{AnatomicCode, Color, RoiType};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// One model that can be fetched.
@@ -12,24 +16,31 @@ pub struct Entry {
     pub title: String,
     /// One sentence: what it is for, and what to know before using it.
     pub about: String,
+    /// The version of the weights.
+    pub version: String,
     /// The DICOM code of the images it is for.
     pub modality: String,
     /// The licence of the weights, in a few words.
     pub license: String,
     /// A plain warning where the licence forbids commercial use or needs a key; show it before fetching.
     pub license_warning: Option<String>,
+    /// Whether the publisher gives the files only with a licence key: they cannot be fetched from there,
+    /// only taken from a mirror or a disk.
+    pub needs_key: bool,
     /// The publisher's page, for a person to read.
     pub homepage: String,
     /// What to cite.
     pub citation: String,
     /// The data it was trained on.
     pub training_data: String,
-    /// Voxel spacing that its networks work at, (z, y, x), mm.
-    pub spacing_mm: [f64; 3],
+    /// The configuration of nnU-Net that is used of each file.
+    pub configuration: String,
+    /// How the image is handed over, as a manifest has it.
+    pub orientation: Option<String>,
+    /// How the image reaches the networks, and the coarse model that finds the region first.
+    pub run: Run,
     /// The files to fetch, one for each part of the model.
     pub files: Vec<RemoteFile>,
-    /// The coarse model that it first runs to find its region.
-    pub crop: Option<CropOn>,
     /// What it contours, in the order of its labels.
     pub organs: Vec<Organ>,
 }
@@ -37,25 +48,18 @@ pub struct Entry {
 /// A file to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
-    /// Its name, the last part of its address; a mirror has the file under this name.
+    /// Its name; a mirror has the file under this name.
     pub name: String,
-    /// Where its publisher has it.
-    pub url: String,
+    /// Where its publisher has it; `None` where it is given only to those with a key.
+    pub url: Option<String>,
     /// Its size as others have reported it, bytes; for the time left and the free space only.
     pub bytes: Option<u64>,
     /// Its SHA-256, where its publisher tells it; a file that has another is refused.
     pub sha256: Option<String>,
-}
-
-/// What a model is cropped to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CropOn {
-    /// The id of the model that runs first.
-    pub model: String,
-    /// Its organs whose box is kept, by TG-263 name.
-    pub organs: Vec<String>,
-    /// Kept around that box, mm.
-    pub margin_mm: f64,
+    /// Its classes by their published names, 1 first.
+    pub classes: Vec<String>,
+    /// The value of each class in the model's label map.
+    pub values: Vec<u16>,
 }
 
 /// One label of a model.
@@ -67,7 +71,7 @@ pub struct Organ {
     pub source_name: String,
     /// ROI Name: TG-263 where the standard has one.
     pub name: String,
-    /// Whether [`Self::name`] is one of TG-263's.
+    /// Whether [`Self::code`] is that of TG-263's own table.
     pub standard: bool,
     /// RT ROI Interpreted Type.
     pub roi_type: RoiType,
@@ -77,6 +81,20 @@ pub struct Organ {
     pub code: AnatomicCode,
 }
 
+impl Organ {
+    /// The label of a package's manifest.
+    pub(super) fn label(&self) -> Label {
+        Label {
+            value: self.value,
+            name: self.name.clone(),
+            roi_type: self.roi_type.term().to_owned(),
+            color: self.color,
+            keep_largest: false,
+            code: Some(self.code.clone()),
+        }
+    }
+}
+
 impl Entry {
     /// The sum of its files' reported sizes, bytes; `None` where one is not known.
     #[must_use]
@@ -84,15 +102,24 @@ impl Entry {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// The models it crops on, and itself last.
+    /// What it is cropped to, found by a coarse model that must be there as well.
     #[must_use]
-    pub fn with_dependencies(&self) -> Vec<&'static Entry> {
-        let before = self.crop.as_ref().and_then(|crop| entry(&crop.model));
-        before.into_iter().chain(entry(&self.id)).collect()
+    pub fn crop(&self) -> Option<&Crop> {
+        self.run.crop.as_ref()
+    }
+
+    /// The model it crops on, and itself last.
+    #[must_use]
+    pub fn with_dependencies(&self) -> Vec<&Entry> {
+        let before = self.crop().and_then(|crop| entry(&crop.model));
+        before.into_iter().chain([self]).collect()
     }
 }
 
-static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(Vec::new);
+static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    // Invariant: the file is part of the program, and a test reads it.
+    read(include_str!("../../../assets/models.toml")).expect("assets/models.toml is a catalogue")
+});
 
 /// All models that can be fetched, in the catalogue's order.
 #[must_use]
@@ -104,4 +131,260 @@ pub fn entries() -> &'static [Entry] {
 #[must_use]
 pub fn entry(id: &str) -> Option<&'static Entry> {
     entries().iter().find(|entry| entry.id == id)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCatalogue {
+    models: Vec<RawEntry>,
+    organs: BTreeMap<String, RawOrgan>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEntry {
+    id: String,
+    title: String,
+    about: String,
+    version: String,
+    modality: String,
+    license: String,
+    license_warning: Option<String>,
+    #[serde(default)]
+    needs_key: bool,
+    homepage: String,
+    citation: String,
+    training_data: String,
+    configuration: String,
+    orientation: Option<String>,
+    spacing_mm: Option<[f64; 3]>,
+    step: Option<f64>,
+    empty_below_hu: Option<f64>,
+    crop: Option<Crop>,
+    files: Vec<RawFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    name: String,
+    url: Option<String>,
+    bytes: Option<u64>,
+    sha256: Option<String>,
+    classes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOrgan {
+    name: String,
+    color: Color,
+    #[serde(rename = "type")]
+    roi_type: Option<String>,
+    code: Option<[String; 3]>,
+}
+
+fn read(text: &str) -> Result<Vec<Entry>, String> {
+    let raw: RawCatalogue = toml::from_str(text).map_err(|error| error.to_string())?;
+    raw.models.into_iter().map(|entry| read_entry(entry, &raw.organs)).collect()
+}
+
+fn read_entry(raw: RawEntry, known: &BTreeMap<String, RawOrgan>) -> Result<Entry, String> {
+    let mut organs = Vec::new();
+    let mut files = Vec::new();
+    for file in raw.files {
+        let mut values = Vec::new();
+        for class in &file.classes {
+            let value = u16::try_from(organs.len() + 1).map_err(|error| error.to_string())?;
+            let organ = known.get(class).ok_or_else(|| format!("the class {class} is no organ"))?;
+            organs.push(read_organ(value, class, organ)?);
+            values.push(value);
+        }
+        files.push(RemoteFile {
+            name: file.name,
+            url: file.url,
+            bytes: file.bytes,
+            sha256: file.sha256,
+            classes: file.classes,
+            values,
+        });
+    }
+    Ok(Entry {
+        id: raw.id,
+        title: raw.title,
+        about: raw.about,
+        version: raw.version,
+        modality: raw.modality,
+        license: raw.license,
+        license_warning: raw.license_warning,
+        needs_key: raw.needs_key,
+        homepage: raw.homepage,
+        citation: raw.citation,
+        training_data: raw.training_data,
+        configuration: raw.configuration,
+        orientation: raw.orientation,
+        run: Run {
+            spacing_mm: raw.spacing_mm,
+            step: raw.step,
+            empty_below_hu: raw.empty_below_hu,
+            crop: raw.crop,
+        },
+        files,
+        organs,
+    })
+}
+
+fn read_organ(value: u16, class: &str, raw: &RawOrgan) -> Result<Organ, String> {
+    let standard = AnatomicCode::of_name(&raw.name);
+    let own = raw.code.clone().map(|[scheme, value, meaning]| AnatomicCode { scheme, value, meaning });
+    Ok(Organ {
+        value,
+        source_name: class.to_owned(),
+        name: raw.name.clone(),
+        standard: standard.is_some(),
+        roi_type: raw.roi_type.as_deref().map_or(RoiType::Organ, RoiType::from_term),
+        color: raw.color,
+        code: own.or(standard).ok_or_else(|| format!("the organ {class} has no code"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// Names that TG-263 lacks, after its style: stem, and the sides there are.
+    const NOT_IN_THE_STANDARD: &[&str] = &[
+        "AtrialAppend_L",
+        "V_Portal_Splenic",
+        "Sternum",
+        "Cartlg_Costal",
+        "Larynx_Air",
+        "Heart_Myocard",
+        "Kidney_Cyst",
+        "Musc_GlutMax",
+        "Musc_GlutMed",
+        "Musc_GlutMin",
+        "Musc_BackDeep",
+        "Musc_Iliopsoas",
+        "Cavity_Nasal",
+        "Canal_Auditory",
+        "Arch_Zygomatic",
+        "Proc_Styloid",
+        "A_Carotid_Int",
+        "Musc_Trapezius",
+        "Musc_LevScap",
+        "Musc_ScalAnt",
+        "Musc_ScalMid",
+        "Musc_ScalPost",
+        "Musc_SternThyr",
+        "Musc_Thyrohyd",
+        "Musc_Prevert",
+    ];
+
+    #[test]
+    fn every_organ_has_a_name_a_type_a_colour_and_a_code() {
+        let standard: HashSet<&str> = include_str!("../../../assets/tg263.csv")
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').next())
+            .collect();
+        for entry in entries() {
+            let mut names = HashSet::new();
+            let mut colors = HashSet::new();
+            for (number, organ) in (1..).zip(&entry.organs) {
+                let what = format!("{}: {}", entry.id, organ.source_name);
+                assert_eq!(organ.value, number, "{what}");
+                assert!(names.insert(&organ.name), "{what}: the name {} is there twice", organ.name);
+                assert!(colors.insert(organ.color), "{what}: the colour is there twice");
+                let stem = organ.name.strip_suffix("_L").or(organ.name.strip_suffix("_R"));
+                let listed = NOT_IN_THE_STANDARD
+                    .iter()
+                    .any(|own| *own == organ.name || (stem == Some(*own) && !own.ends_with("_L")));
+                assert_ne!(standard.contains(organ.name.as_str()), listed, "{what}: {}", organ.name);
+                assert_eq!(organ.standard, standard.contains(organ.name.as_str()), "{what}");
+                assert!(organ.name.len() <= 16, "{what}: {}", organ.name);
+                let term = organ.roi_type.term();
+                assert!(["ORGAN", "CAVITY", "CONTROL"].contains(&term), "{what}: {term}");
+                let AnatomicCode { scheme, value, meaning } = &organ.code;
+                assert!(["FMA", "SCT"].contains(&scheme.as_str()), "{what}: {scheme}");
+                assert!(value.len() <= 16 && value.bytes().all(|byte| byte.is_ascii_digit()), "{what}");
+                assert!((1..=64).contains(&meaning.len()), "{what}: {meaning}");
+                // The sides of name, publisher's name and code agree.
+                for (end, word) in [("_L", "left"), ("_R", "right")] {
+                    let other = if word == "left" { "right" } else { "left" };
+                    if organ.name.ends_with(end) {
+                        assert!(organ.source_name.contains(word), "{what}: {}", organ.name);
+                        assert!(!meaning.to_lowercase().contains(other), "{what}: {meaning}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_snomed_code_has_its_check_digit() {
+        // Verhoeff's dihedral check (SNOMED CT's release file specification, appendix on check digits).
+        let is_valid = |text: &str| {
+            let mut check = 0_usize;
+            for (place, byte) in text.bytes().rev().enumerate() {
+                let mut digit = usize::from(byte - b'0');
+                for _ in 0..place % 8 {
+                    digit = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4][digit];
+                }
+                check = match (check < 5, digit < 5) {
+                    (true, true) => (check + digit) % 5,
+                    (true, false) => (check + digit - 5) % 5 + 5,
+                    (false, true) => (check - 5 + 5 - digit) % 5 + 5,
+                    (false, false) => (check + 5 - digit) % 5,
+                };
+            }
+            check == 0
+        };
+        assert!(is_valid("74281007") && !is_valid("74281008"));
+        for organ in entries().iter().flat_map(|entry| &entry.organs) {
+            assert!(organ.code.scheme != "SCT" || is_valid(&organ.code.value), "{:?}", organ.code);
+        }
+    }
+
+    #[test]
+    fn the_models_are_whole() {
+        let total = entry("total").unwrap();
+        assert_eq!((total.organs.len(), total.files.len()), (117, 5));
+        assert_eq!(total.run.spacing_mm, Some([1.5; 3]));
+        let value = |name: &str| total.organs.iter().find(|organ| organ.source_name == name).unwrap().value;
+        // The published numbers of the whole task.
+        let numbers = [("spleen", 1), ("vertebrae_C1", 50), ("heart", 51), ("skull", 91), ("sternum", 116)];
+        for (name, number) in numbers {
+            assert_eq!(value(name), number, "{name}");
+        }
+        for fast in ["total_fast", "total_fastest"] {
+            assert_eq!(entry(fast).unwrap().organs, total.organs);
+        }
+        let mut ids = HashSet::new();
+        for own in entries() {
+            assert!(ids.insert(&own.id), "{} is there twice", own.id);
+            for file in &own.files {
+                assert_eq!(file.url.is_none(), own.needs_key, "{}", file.name);
+                if let Some(url) = &file.url {
+                    assert!(
+                        url.starts_with("https://") && url.ends_with(&format!("/{}", file.name)),
+                        "{url}"
+                    );
+                }
+                assert!(file.sha256.as_ref().is_none_or(|hash| hash.len() == 64));
+            }
+            assert!(!own.needs_key || own.license_warning.is_some());
+            if let Some(crop) = own.crop() {
+                let coarse = entry(&crop.model).unwrap();
+                for name in &crop.organs {
+                    assert!(coarse.organs.iter().any(|organ| organ.name == *name), "{name}");
+                }
+                assert_eq!(
+                    own.with_dependencies().iter().map(|e| &e.id).collect::<Vec<_>>(),
+                    [&crop.model, &own.id]
+                );
+            }
+        }
+    }
 }

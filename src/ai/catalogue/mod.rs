@@ -5,11 +5,16 @@
 //! brings the files (from the publisher, a clinic's own mirror, or a disk), checks them and makes a
 //! model package that runs like any other. Nothing is fetched unless a person asks for it.
 
+mod disk;
+mod download;
 mod entry;
 mod fetch;
+mod install;
 
-pub use self::entry::{CropOn, Entry, Organ, RemoteFile, entries, entry};
-pub use self::fetch::{FetchError, FetchOptions, Fetched, FetchedFile, fetch, partial_bytes, remove};
+pub use self::entry::{Entry, Organ, RemoteFile, entries, entry};
+pub use self::fetch::{
+    FetchError, FetchOptions, Fetched, FetchedFile, SOURCE_VARIABLE, fetch, partial_bytes, remove,
+};
 
 use crate::ai::ModelPackage;
 
@@ -24,7 +29,7 @@ pub fn installed(entry: &Entry) -> bool {
 /// The entries that must be fetched before this one can run, those it crops on first and itself
 /// last; empty when all is there.
 #[must_use]
-pub fn missing(entry: &Entry) -> Vec<&'static Entry> {
+pub fn missing(entry: &Entry) -> Vec<&Entry> {
     let (packages, _) = ModelPackage::list();
     entry
         .with_dependencies()

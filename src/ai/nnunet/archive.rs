@@ -23,6 +23,8 @@ struct Entry {
     packed: u64,
     size: u64,
     header: u64,
+    /// CRC-32; 0 where it is not told.
+    crc: u64,
 }
 
 /// An open archive.
@@ -83,6 +85,21 @@ impl<R: Read + Seek> Archive<R> {
         Ok(bytes)
     }
 
+    /// Writes the file `name` to `out`, and checks its CRC-32 where the archive tells one. Only for
+    /// archives that people make: PyTorch may leave wrong ones in its own.
+    ///
+    /// # Errors
+    /// A sentence when it is missing, damaged, or `out` does not take it.
+    pub(super) fn copy_checked(&mut self, name: &str, out: &mut impl std::io::Write) -> Result<(), String> {
+        let mut out = Counted { out, crc: flate2::Crc::new() };
+        self.copy(name, &mut out)?;
+        let told = self.entries.get(name).map_or(0, |entry| entry.crc);
+        if told != 0 && told != u64::from(out.crc.sum()) {
+            return Err(format!("its part {name} is damaged; copy the file again from its source"));
+        }
+        Ok(())
+    }
+
     /// Writes the file `name` to `out`.
     ///
     /// # Errors
@@ -112,6 +129,24 @@ impl<R: Read + Seek> Archive<R> {
             Ok(_) => Err(damaged()),
             Err(error) => Err(format!("its part {name} cannot be unpacked ({error})")),
         }
+    }
+}
+
+/// A writer that keeps the CRC-32 of what goes through it.
+struct Counted<'a, W> {
+    out: &'a mut W,
+    crc: flate2::Crc,
+}
+
+impl<W: std::io::Write> std::io::Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.crc.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -157,6 +192,7 @@ fn entries(bytes: &[u8], count: u64, length: u64) -> Result<BTreeMap<String, Ent
         let lengths = [field(28, 2)?, field(30, 2)?, field(32, 2)?].map(|n| usize::try_from(n).unwrap_or(0));
         let name = rest.get(46..46 + lengths[0]).ok_or_else(damaged)?;
         let extra = rest.get(46 + lengths[0]..46 + lengths[0] + lengths[1]).ok_or_else(damaged)?;
+        let crc = field(16, 4)?;
         let (packed, size, header) = large_fields(extra, field(20, 4)?, field(24, 4)?, field(42, 4)?);
         let name = String::from_utf8_lossy(name).into_owned();
         rest = rest.get(46 + lengths.iter().sum::<usize>()..).ok_or_else(damaged)?;
@@ -175,7 +211,7 @@ fn entries(bytes: &[u8], count: u64, length: u64) -> Result<BTreeMap<String, Ent
         if header.checked_add(30).is_none_or(|end| end > length) || packed > length {
             return Err(damaged());
         }
-        if entries.insert(name.clone(), Entry { deflated, packed, size, header }).is_some() {
+        if entries.insert(name.clone(), Entry { deflated, packed, size, header, crc }).is_some() {
             return Err(format!("its part {name} is there twice"));
         }
     }

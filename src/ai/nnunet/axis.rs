@@ -119,6 +119,25 @@ fn corner_to_corner(from: usize, to: usize) -> impl Iterator<Item = Option<f64>>
     (0..to).map(move |k| Some(k as f64 * step).filter(|at| *at <= last))
 }
 
+/// The input voxels around each output voxel when first and last centres coincide, one of them twice
+/// for [`Order::Nearest`]; without weight beyond the last.
+pub(super) fn corner_pairs(from: usize, to: usize, order: Order) -> Vec<Pair> {
+    let last = from.saturating_sub(1);
+    let pair = |at: Option<f64>| match at {
+        None => Pair { low: last, high: last, low_weight: 0.0, high_weight: 0.0 },
+        Some(at) if order == Order::Nearest => {
+            let voxel = index((at + 0.5).floor()).min(last);
+            Pair { low: voxel, high: voxel, low_weight: 1.0, high_weight: 0.0 }
+        }
+        Some(at) => {
+            let low_weight = 1.0 - (at - at.floor());
+            let low = index(at.floor());
+            Pair { low, high: (low + 1).min(last), low_weight, high_weight: 1.0 - low_weight }
+        }
+    };
+    corner_to_corner(from, to).map(pair).collect()
+}
+
 impl Axis {
     pub(super) fn new(from: usize, to: usize, order: Order) -> Self {
         let taps = match order {
@@ -133,20 +152,7 @@ impl Axis {
     /// First and last centres coincide; what rounding puts beyond the last is zero, as in
     /// scipy.ndimage.zoom.
     pub(super) fn corners(from: usize, to: usize, order: Order) -> Self {
-        let places = corner_to_corner(from, to);
         let last = from.saturating_sub(1);
-        let pair = |at: Option<f64>| match at {
-            None => Pair { low: last, high: last, low_weight: 0.0, high_weight: 0.0 },
-            Some(at) if order == Order::Nearest => {
-                let voxel = index((at + 0.5).floor()).min(last);
-                Pair { low: voxel, high: voxel, low_weight: 1.0, high_weight: 0.0 }
-            }
-            Some(at) => {
-                let low_weight = 1.0 - (at - at.floor());
-                let low = index(at.floor());
-                Pair { low, high: (low + 1).min(last), low_weight, high_weight: 1.0 - low_weight }
-            }
-        };
         let four = |at: Option<f64>| {
             let at = at.map(|at| (index(at.floor()), weights(at - at.floor())));
             let (second, weights) = at.unwrap_or((last, [0.0; 4]));
@@ -157,8 +163,8 @@ impl Axis {
         };
         let taps = match order {
             _ if from == to => Taps::Same,
-            Order::Nearest | Order::Linear => Taps::Linear(places.map(pair).collect()),
-            Order::Cubic => Taps::Cubic(Ends::Mirror, places.map(four).collect()),
+            Order::Nearest | Order::Linear => Taps::Linear(corner_pairs(from, to, order)),
+            Order::Cubic => Taps::Cubic(Ends::Mirror, corner_to_corner(from, to).map(four).collect()),
         };
         Self { from, to, taps }
     }

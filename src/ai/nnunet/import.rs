@@ -4,8 +4,9 @@
 //! are written as float32 safetensors, one file a fold, only the tensors that the network uses.
 
 use super::archive::Archive;
+use super::composition::{Composition, Run};
 use super::model::Model;
-use super::package::{About, FoldTable, Manifest, Table, plain_name};
+use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, plain_name};
 use super::training;
 use crate::ai::network::Network;
 use crate::ai::package::{ModelPackage, PackageError, sha256_text};
@@ -91,7 +92,7 @@ pub fn import(
     let mut folder = source;
     if source.is_file() {
         progress.set_step("Unpacking");
-        unpacked = unpack(source, &progress.part(0.0, 0.3))?;
+        unpacked = unpack(source, &std::env::temp_dir(), &progress.part(0.0, 0.3))?;
         folder = unpacked.path();
     }
     let found = training::find(folder);
@@ -148,6 +149,55 @@ fn write(
     force: bool,
     progress: &Progress,
 ) -> Result<ModelPackage, ImportError> {
+    place(about, target, force, |folder| {
+        let nnunet = write_model(model, folder, "", progress)?;
+        Ok(Contents { nnunet: Some(nnunet), ..Contents::default() })
+    })
+}
+
+/// What a package holds beside what is told of it.
+#[derive(Default)]
+struct Contents {
+    fetched: Vec<Origin>,
+    run: Option<Run>,
+    nnunet: Option<Table>,
+    parts: Vec<PartTable>,
+}
+
+/// Makes one package of several models, each with the values of its labels in the common result.
+///
+/// # Errors
+/// [`ImportError`] when they do not go together, the package is there already or cannot be written.
+pub(in crate::ai) fn write_composed(
+    composition: &Composition,
+    orientation: Option<&str>,
+    fetched: Vec<Origin>,
+    about: About,
+    (target, force): (&Path, bool),
+    progress: &Progress,
+) -> Result<ModelPackage, ImportError> {
+    place(about, target, force, |folder| {
+        let count = composition.parts.len();
+        let mut parts = Vec::new();
+        for (index, part) in composition.parts.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "few parts")]
+            let [from, to] = [index, index + 1].map(|n| n as f64 / count as f64);
+            let prefix = if count == 1 { String::new() } else { format!("part{}_", index + 1) };
+            let mut nnunet = write_model(&part.model, folder, &prefix, &progress.part(from, to))?;
+            nnunet.orientation = orientation.map(str::to_owned);
+            parts.push(PartTable { values: part.values.clone(), nnunet });
+        }
+        Ok(Contents { fetched, run: Some(composition.run.clone()), nnunet: None, parts })
+    })
+}
+
+/// Writes a package beside its place and moves it there.
+fn place(
+    about: About,
+    target: &Path,
+    force: bool,
+    contents: impl FnOnce(&Path) -> Result<Contents, ImportError>,
+) -> Result<ModelPackage, ImportError> {
     let place = target.join(&about.id);
     if place.symlink_metadata().is_ok() && !force {
         return Err(ImportError::Exists { id: about.id, path: place });
@@ -157,7 +207,7 @@ fn write(
         .prefix(".import-")
         .tempdir_in(target)
         .map_err(|error| unwritable(&error, target))?;
-    let nnunet = write_model(model, fresh.path(), "", progress)?;
+    let Contents { fetched, run, nnunet, parts } = contents(fresh.path())?;
     let manifest = Manifest {
         id: about.id,
         title: about.title,
@@ -165,7 +215,10 @@ fn write(
         modality: about.modality,
         license: about.license,
         provenance: about.provenance,
+        fetched,
+        run,
         nnunet,
+        parts,
         labels: about.labels,
     };
     let path = fresh.path().join("model.toml");
@@ -253,12 +306,20 @@ fn safetensors(model: &Model, fold: usize, path: &Path) -> Result<Vec<u8>, Impor
     Ok(::safetensors::serialize(views, None).map_err(|error| unusable(error.to_string()))?)
 }
 
-/// Takes the files of training folders out of a ZIP archive, into a folder that goes when dropped.
-fn unpack(path: &Path, progress: &Progress) -> Result<tempfile::TempDir, ImportError> {
+/// Takes the files of training folders out of a ZIP archive, into a folder in `place` that goes when
+/// dropped.
+pub(in crate::ai) fn unpack(
+    path: &Path,
+    place: &Path,
+    progress: &Progress,
+) -> Result<tempfile::TempDir, ImportError> {
     let odd = |reason: String| ImportError::Archive { reason, path: path.to_owned() };
     let file = File::open(path).map_err(|error| odd(error.to_string()))?;
     let mut archive = Archive::open(BufReader::new(file)).map_err(odd)?;
-    let folder = tempfile::tempdir().map_err(|error| unwritable(&error, &std::env::temp_dir()))?;
+    let folder = tempfile::Builder::new()
+        .prefix(".unpacked-")
+        .tempdir_in(place)
+        .map_err(|error| unwritable(&error, place))?;
     let names: Vec<String> = archive.names().filter(|name| is_wanted(name)).map(str::to_owned).collect();
     for (index, name) in names.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "few files")]
@@ -275,7 +336,7 @@ fn unpack(path: &Path, progress: &Progress) -> Result<tempfile::TempDir, ImportE
         let parent = to.parent().unwrap_or(folder.path());
         std::fs::create_dir_all(parent).map_err(|error| unwritable(&error, parent))?;
         let mut out = File::create(&to).map_err(|error| unwritable(&error, &to))?;
-        archive.copy(name, &mut out).map_err(odd)?;
+        archive.copy_checked(name, &mut out).map_err(odd)?;
     }
     Ok(folder)
 }

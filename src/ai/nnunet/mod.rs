@@ -8,7 +8,8 @@
 //! [`window`] (tiles, their weights, mirroring, the weighted mean of [`logits`]), [`stream`] and
 //! [`export`] (logits back onto the image's own voxels, the label of each). These take and give plain
 //! slices, x fastest; sizes and axes are (z, y, x) of the array that nnU-Net's own reader would hand
-//! over ([`image`]); [`zoom`] is TotalSegmentator's own resampling. [`predict`] walks the whole way with a model's networks.
+//! over ([`image`]); [`zoom`] is TotalSegmentator's own resampling. [`predict`] walks the whole way with a
+//! model's networks, and `composed` that of several models that make one ([`composition`]).
 //!
 //! Source: F. Isensee et al., nnU-Net, Nature Methods 18, 203-211 (2021); the file formats are those
 //! of nnunetv2 2.0 to 2.8, the details of the numerics those of nnunetv2 2.8, scipy 1.17 and
@@ -18,6 +19,8 @@ mod architecture;
 mod archive;
 mod axis;
 pub mod checkpoint;
+mod composed;
+pub mod composition;
 mod crop;
 pub mod dataset;
 mod decision;
@@ -37,6 +40,7 @@ mod pickle;
 pub mod plans;
 pub mod predict;
 pub mod preprocess;
+pub(in crate::ai) mod published;
 pub mod resample;
 pub mod stream;
 mod sum;
@@ -45,6 +49,7 @@ pub mod training;
 pub mod window;
 pub mod zoom;
 
+pub use composition::Composition;
 pub use dataset::{Dataset, Structure};
 pub use image::ChannelImage;
 pub use model::Model;

@@ -51,6 +51,11 @@ impl Model {
         self.folds.len()
     }
 
+    /// Lets go of all folds but the first.
+    pub(super) fn keep_first_fold(&mut self) {
+        self.folds.truncate(1);
+    }
+
     /// The network of one fold.
     ///
     /// # Errors

@@ -99,6 +99,14 @@ impl Normalization {
         *self == Self::ZScore { masked: true }
     }
 
+    /// What a value becomes under CT normalisation; `None` under any other, which depends on the image.
+    #[expect(clippy::cast_possible_truncation, reason = "computed in single precision")]
+    pub(super) fn of_ct(&self, value: f64) -> Option<f32> {
+        let mut values = [value as f32];
+        let is_ct = matches!(self, Self::Ct { .. });
+        (is_ct && self.apply(&mut values, None, Pieces::ONE).is_ok()).then_some(values[0])
+    }
+
     /// Normalises the values for which `mask` holds (all without one); `pieces` says how the values
     /// lay in memory.
     pub(super) fn apply(

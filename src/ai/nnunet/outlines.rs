@@ -57,17 +57,37 @@ struct Outline {
 impl Outliner<'_> {
     /// Takes a slice of the label map and traces it, where it is one of the volume's.
     pub(super) fn slice(&self, slice: LabelSlice<'_>) -> Outlined {
+        let score = |label: u16, at: usize| slice.score(label, at);
+        let planes = self.planes(slice.index(), slice.labels(), &score);
+        Outlined { labels: slice.into_labels(), planes }
+    }
+
+    /// The same for the labels of array slice `at`; `score` is a label's share at a voxel.
+    pub(super) fn labelled(
+        &self,
+        at: usize,
+        labels: Vec<u16>,
+        score: &dyn Fn(u16, usize) -> f32,
+    ) -> Outlined {
+        let planes = self.planes(at, &labels, score);
+        Outlined { labels, planes }
+    }
+
+    fn planes(
+        &self,
+        at: usize,
+        labels: &[u16],
+        score: &dyn Fn(u16, usize) -> f32,
+    ) -> Vec<Traced> {
         let mut planes = Vec::new();
         if self.is_along() {
-            let at = slice.index();
             let k = self.image.grid_voxel([at, 0, 0])[2];
-            let score = |label: u16, at: usize| slice.score(label, at);
-            let outlines = self.trace(slice.labels(), self.image.size[2], Some(&score));
+            let outlines = self.trace(labels, self.image.size[2], Some(score));
             for (index, own) in self.slices_of(k).filter(|_| !outlines.is_empty()) {
                 planes.extend(self.mapped(index, own, &outlines));
             }
         }
-        Outlined { labels: slice.into_labels(), planes }
+        planes
     }
 
     /// The label map on the volume's grid, and the contours in the order of its slices.

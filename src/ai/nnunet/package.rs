@@ -1,9 +1,11 @@
-//! Packages made of training folders: the `nnunet` table of a manifest, and what is shown of a model.
+//! Packages made of training folders: the `nnunet` table of a manifest, or its `parts` where several
+//! models make one ([`super::composition`]), and what is shown of a model.
 //!
 //! A package holds the training folder's own `plans.json` and `dataset.json` beside the folds'
 //! weights, so it is read by the same code and runs the same way. Names, colours and types of the
 //! labels stand in the manifest, for a person to change.
 
+use super::composition::{Composition, Part, Run};
 use super::dataset::Dataset;
 use super::model::{Fold, Model};
 use super::plans::Orientation;
@@ -90,8 +92,37 @@ pub(super) struct Manifest {
     pub license: String,
     #[serde(default)]
     pub provenance: Provenance,
-    pub nnunet: Table,
+    /// What came from where, where it was fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetched: Vec<Origin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nnunet: Option<Table>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartTable>,
     pub labels: Vec<Label>,
+}
+
+/// A file that a package was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub(in crate::ai) struct Origin {
+    /// Its name.
+    pub file: String,
+    /// Where it came from.
+    pub source: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Whether its publisher tells the same.
+    pub verified: bool,
+}
+
+/// One model of several.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub(super) struct PartTable {
+    /// The values of its labels in the common result, background's 0 first.
+    pub values: Vec<u16>,
+    pub nnunet: Table,
 }
 
 /// One model: of its files only plain names, in the package's own folder.
@@ -125,7 +156,7 @@ pub(in crate::ai) fn from_manifest(
     folder: &Path,
 ) -> Option<Result<ModelPackage, PackageError>> {
     let table: toml::Table = text.parse().ok()?;
-    table.contains_key("nnunet").then(|| read(text, path, folder))
+    (table.contains_key("nnunet") || table.contains_key("parts")).then(|| read(text, path, folder))
 }
 
 fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageError> {
@@ -134,17 +165,36 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
     if manifest.id != plain_name(&manifest.id) {
         return Err(unusable(format!("its id {} is not a plain name", manifest.id)));
     }
-    let model = model(&manifest.nnunet, folder, true).map_err(|error| match error {
-        TableError::Text(reason) => unusable(reason),
-        TableError::Package(error) => *error,
-    })?;
+    let read = |table: &Table| {
+        model(table, folder, true).map_err(|error| match error {
+            TableError::Text(reason) => unusable(reason),
+            TableError::Package(error) => *error,
+        })
+    };
+    let parts = match (&manifest.nnunet, manifest.parts.as_slice()) {
+        (Some(table), []) => {
+            let model = read(table)?;
+            let foreground = model.dataset.structures.iter().map(|structure| structure.value);
+            vec![Part { values: std::iter::once(0).chain(foreground).collect(), model }]
+        }
+        (None, tables) if !tables.is_empty() => tables
+            .iter()
+            .map(|part| Ok(Part { model: read(&part.nnunet)?, values: part.values.clone() }))
+            .collect::<Result<_, PackageError>>()?,
+        _ => return Err(unusable("it needs one nnunet table, or parts".to_owned())),
+    };
+    let is_composed = manifest.nnunet.is_none() || manifest.run.is_some();
+    let composition = Composition { parts, run: manifest.run.unwrap_or_default() };
     // Names may be changed, values may not.
-    let values = |mut values: Vec<u16>| {
+    let sorted = |mut values: Vec<u16>| {
         values.sort_unstable();
         values
     };
-    let own = values(manifest.labels.iter().map(|label| label.value).collect());
-    if own != values(model.dataset.structures.iter().map(|structure| structure.value).collect()) {
+    if is_composed {
+        composition.check().map_err(unusable)?;
+    }
+    let own = sorted(manifest.labels.iter().map(|label| label.value).collect());
+    if own != sorted(composition.values().collect()) {
         return Err(unusable("its labels are not those of its dataset.json".to_owned()));
     }
     for (index, label) in manifest.labels.iter().enumerate() {
@@ -162,7 +212,14 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
         provenance: manifest.provenance,
         labels: manifest.labels,
     };
-    Ok(ModelPackage::of_nnunet(model, about, folder))
+    let Some(first) = composition.parts.first().map(|part| part.model.clone()) else {
+        return Err(unusable("it has no parts".to_owned()));
+    };
+    let mut package = ModelPackage::of_nnunet(first, about, folder);
+    if is_composed {
+        package.compose(composition);
+    }
+    Ok(package)
 }
 
 enum TableError {

@@ -4,12 +4,14 @@
 //! skipped patches. Folds' logits are averaged; of a cascade the first stage's label map, on the
 //! image's own voxels, is the second's further input.
 
+use super::composed;
+use super::dataset::Structure;
 use super::export::{Decision, Export, ExportError, Slice};
 use super::image::ChannelImage;
 use super::model::Model;
 use super::outlines::{Outliner, Planes};
 use super::preprocess::{PreprocessError, PreviousStage, preprocess};
-use super::window::{self, Window, WindowError};
+use super::window::{self, Needed, Window, WindowError};
 use crate::ai::engine::{Engine, EngineError};
 use crate::ai::package::{Label, ModelPackage, PackageError};
 use crate::ai::presence::{Present, Traced, present};
@@ -24,7 +26,7 @@ pub enum CaseError {
     /// Someone asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
-    /// The weights cannot be used.
+    /// The weights cannot be used, or a model that this one crops on.
     #[error(transparent)]
     Package(#[from] PackageError),
     /// The device cannot be used.
@@ -78,12 +80,14 @@ impl From<WindowError<CaseError>> for CaseError {
 }
 
 /// One run of a model: what it runs on and what it tells on the way.
-struct Case<'a> {
-    channels: Vec<ChannelImage>,
-    options: &'a PredictOptions,
-    device: String,
-    warnings: Vec<String>,
-    timings: Timings,
+pub(super) struct Case<'a> {
+    pub channels: Vec<ChannelImage>,
+    pub options: &'a PredictOptions,
+    /// Patches of the image all below this are left out, in the image's units.
+    pub empty_below: Option<f64>,
+    pub device: String,
+    pub warnings: Vec<String>,
+    pub timings: Timings,
 }
 
 /// Runs a model over the images of `options`, or over the volume where there are none.
@@ -98,13 +102,10 @@ pub(in crate::ai) fn predict(
     options: &PredictOptions,
     progress: &Progress,
 ) -> Result<Prediction, CaseError> {
-    let mut case = Case {
-        channels: channels(volume, package, model, options)?,
-        options,
-        device: String::new(),
-        warnings: Vec::new(),
-        timings: Timings::default(),
-    };
+    if let Some(composition) = &package.composition {
+        return composed::predict(volume, package, model, composition, options, progress);
+    }
+    let mut case = Case::new(channels(volume, package, model, options)?, options);
     let mut previous_labels: Option<Vec<i16>> = None;
     let mut from = 0.0;
     if let Some(previous) = &model.previous {
@@ -117,15 +118,7 @@ pub(in crate::ai) fn predict(
         from = 0.4;
     }
     let turned = case.turned(volume, model);
-    let wanted: Vec<bool> = model
-        .dataset
-        .structures
-        .iter()
-        .map(|structure| {
-            let label = package.label(structure.value);
-            options.rois.is_empty() || label.is_some_and(|label| options.rois.contains(&label.name))
-        })
-        .collect();
+    let wanted = wanted(package, &model.dataset.structures, options);
     let outliner = Outliner { volume, image: &turned[0], dataset: &model.dataset, wanted: &wanted };
     let stage_progress = progress.part(from, 0.98);
     let slices = case.stage(
@@ -136,40 +129,13 @@ pub(in crate::ai) fn predict(
         &stage_progress,
     )?;
     let started = Instant::now();
-    let (mut map, planes) = outliner.gather(slices);
-    let mut labels = options.label_map.then(|| {
-        let structures = model.dataset.structures.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
-        let kept: Vec<u16> = structures.clone().flat_map(|(structure, _)| structure.labels.clone()).collect();
-        if wanted.contains(&false) {
-            for label in map.iter_mut().filter(|label| !kept.contains(&**label)) {
-                *label = 0;
-            }
-        }
-        let name = |value: u16| package.label(value).map(|label| (value, label.name.clone()));
-        let names = structures.filter_map(|(structure, _)| name(structure.value)).collect();
-        LabelMap { grid: volume.grid.clone(), labels: map, names }
-    });
-    let organs: Vec<&Label> = model
-        .dataset
-        .structures
-        .iter()
-        .zip(&wanted)
-        .filter(|(_, wanted)| **wanted)
-        .filter_map(|(structure, _)| package.label(structure.value))
-        .collect();
-    let Present { rois, left_out, warnings } =
-        present(package, volume, &organs, traced(package, model, planes));
-    case.warnings.extend(warnings);
-    if let Some(map) = labels.as_mut().filter(|_| !left_out.is_empty()) {
-        map.labels.iter_mut().filter(|label| left_out.contains(label)).for_each(|label| *label = 0);
-    }
+    let gathered = outliner.gather(slices);
     case.timings.postprocess += started.elapsed().as_secs_f64();
-    let Case { device, warnings, timings, .. } = case;
-    Ok(Prediction { rois, labels, timings, device, warnings })
+    Ok(case.prediction(volume, package, &model.dataset.structures, &wanted, gathered))
 }
 
 /// The images given, or the volume itself for a model of one channel.
-fn channels(
+pub(super) fn channels(
     volume: &Volume,
     package: &ModelPackage,
     model: &Model,
@@ -195,14 +161,55 @@ fn channels(
     Ok(channels)
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    pub(super) fn new(channels: Vec<ChannelImage>, options: &'a PredictOptions) -> Self {
+        Self {
+            channels,
+            options,
+            empty_below: None,
+            device: String::new(),
+            warnings: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+
+    /// The ROIs and, where asked for, the label map of what was wanted; tells what is missing.
+    pub(super) fn prediction(
+        mut self,
+        volume: &Volume,
+        package: &ModelPackage,
+        structures: &[Structure],
+        wanted: &[bool],
+        (mut map, planes): (Vec<u16>, Planes),
+    ) -> Prediction {
+        let wanted: Vec<&Structure> =
+            structures.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| one).collect();
+        let organs: Vec<&Label> =
+            wanted.iter().filter_map(|structure| package.label(structure.value)).collect();
+        let Present { rois, left_out, warnings } =
+            present(package, volume, &organs, traced(package, structures, planes));
+        self.warnings.extend(warnings);
+        let labels = self.options.label_map.then(|| {
+            let in_part = wanted.len() < structures.len() || !left_out.is_empty();
+            if in_part {
+                let found = wanted.iter().filter(|structure| !left_out.contains(&structure.value));
+                let kept: Vec<u16> = found.flat_map(|structure| structure.labels.clone()).collect();
+                map.iter_mut().filter(|label| !kept.contains(&**label)).for_each(|label| *label = 0);
+            }
+            let name = |value: u16| package.label(value).map(|label| (value, label.name.clone()));
+            let names = wanted.iter().filter_map(|structure| name(structure.value)).collect();
+            LabelMap { grid: volume.grid.clone(), labels: map, names }
+        });
+        Prediction { rois, labels, timings: self.timings, device: self.device, warnings: self.warnings }
+    }
+
     /// The channels as a model's reader hands them over.
-    fn turned(&self, volume: &Volume, model: &Model) -> Vec<ChannelImage> {
+    pub(super) fn turned(&self, volume: &Volume, model: &Model) -> Vec<ChannelImage> {
         self.channels.iter().map(|image| image.turned(&volume.grid, model.plan.orientation)).collect()
     }
 
     /// Runs one model; gives what `map` makes of each slice of the image.
-    fn stage<T: Send>(
+    pub(super) fn stage<T: Send>(
         &mut self,
         model: &Model,
         images: &[ChannelImage],
@@ -252,6 +259,16 @@ impl Case<'_> {
             needed: None,
             background: !model.dataset.regions,
         };
+        // The network's voxels are normalised; a patch counts as empty where all of it is below.
+        let least = self.empty_below.and_then(|value| plan.preprocessing.normalization.first()?.of_ct(value));
+        let of_air = |[z, y, x]: [usize; 3], [nz, ny, nx]: [usize; 3]| {
+            let [_, rows, columns] = prepared.geometry.size;
+            (z..z + nz).flat_map(|z| (y..y + ny).map(move |y| (z, y))).any(|(z, y)| {
+                let from = (z * rows + y) * columns + x;
+                prepared.values[from..from + nx].iter().any(|value| Some(*value) >= least)
+            })
+        };
+        let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
         let mut slices = export.slices_to(map);
         window::run(
             &prepared.values,
@@ -293,8 +310,21 @@ fn averaged(engines: &mut [Engine], tile: &[f32], size: [usize; 3]) -> Result<Ve
     Ok(total)
 }
 
-fn traced<'a>(package: &'a ModelPackage, model: &Model, mut planes: Planes) -> Vec<Traced<'a>> {
-    let structures = model.dataset.structures.iter().enumerate();
+/// Which structures are asked for.
+pub(super) fn wanted(
+    package: &ModelPackage,
+    structures: &[Structure],
+    options: &PredictOptions,
+) -> Vec<bool> {
+    let is_wanted = |structure: &Structure| {
+        let label = package.label(structure.value);
+        options.rois.is_empty() || label.is_some_and(|label| options.rois.contains(&label.name))
+    };
+    structures.iter().map(is_wanted).collect()
+}
+
+fn traced<'a>(package: &'a ModelPackage, structures: &[Structure], mut planes: Planes) -> Vec<Traced<'a>> {
+    let structures = structures.iter().enumerate();
     let traced = structures.filter_map(|(index, structure)| {
         let (planes, agreement) = planes.remove(&index)?;
         Some(Traced { label: package.label(structure.value)?, planes, agreement })

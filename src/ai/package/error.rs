@@ -14,6 +14,14 @@ pub enum PackageError {
         /// The ids there are.
         available: String,
     },
+    /// It is one of the catalogue that is not here.
+    #[error(
+        "the model {id} is not on this machine; fetch it with `delineo model fetch {id}`, or copy it from another"
+    )]
+    NotFetched {
+        /// Its id.
+        id: String,
+    },
     /// The folder has no manifest and is no training folder either.
     #[error(
         "this folder is no model: it has neither a model.toml nor nnU-Net's plans.json, dataset.json and \

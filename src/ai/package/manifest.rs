@@ -1,7 +1,7 @@
 //! What stands in a package's `model.toml`, and what must hold of it.
 
 use super::calibration;
-use crate::patient::{Color, RoiType};
+use crate::patient::{AnatomicCode, Color, RoiType};
 use serde::{Deserialize, Serialize};
 
 /// The side of the body that an organ lies on.
@@ -63,6 +63,9 @@ pub struct Label {
     /// The same for one slice of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slice_confidence: Vec<[f32; 2]>,
+    /// What it is, for other systems; where not told, what TG-263's table says of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<AnatomicCode>,
 }
 
 impl Label {

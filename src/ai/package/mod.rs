@@ -17,10 +17,11 @@ pub use self::manifest::{Inference, Input, Label, Normalization, Provenance, Sid
 pub use self::tensors::read_safetensors;
 
 use self::manifest::{Manifest, WeightsTable};
+use super::catalogue;
 use super::network::{Architecture, Network, NetworkError, Parameter};
 use super::nnunet;
 use crate::data_folder::data_folder;
-use crate::patient::{Approval, Confidence, GenerationAlgorithm, Roi, RoiId, RoiPlane};
+use crate::patient::{AnatomicCode, Approval, Confidence, GenerationAlgorithm, Roi, RoiId, RoiPlane};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -97,6 +98,9 @@ pub struct ModelPackage {
     /// Plans, labels and folds of a model of nnU-Net: it runs by these, and [`Self::input`],
     /// [`Self::normalization`] and [`Self::inference`] only tell of it.
     pub nnunet: Option<nnunet::Model>,
+    /// How it runs beyond nnU-Net's own way: several models that make one, a crop, a resampling before.
+    /// [`Self::nnunet`] is the first of its models.
+    pub composition: Option<nnunet::Composition>,
     weights: Weights,
 }
 
@@ -179,8 +183,19 @@ impl ModelPackage {
             source: Source::Imported,
             folder: Some(folder.to_owned()),
             nnunet: Some(model),
+            composition: None,
             weights: Weights::Folds,
         }
+    }
+
+    /// Makes the package run several models, or in another way than nnU-Net's own.
+    pub(super) fn compose(&mut self, composition: nnunet::Composition) {
+        let run = &composition.run;
+        if let Some(spacing_mm) = run.spacing_mm {
+            self.input.spacing_mm = spacing_mm;
+        }
+        self.inference.step = run.step.unwrap_or(self.inference.step);
+        self.composition = Some(composition);
     }
 
     /// The package of this id, or the one in this folder.
@@ -194,7 +209,13 @@ impl ModelPackage {
         }
         let (packages, _) = Self::list();
         let available: Vec<String> = packages.iter().map(|package| package.id.clone()).collect();
-        packages.into_iter().find(|package| package.id == id_or_folder).ok_or_else(|| PackageError::Unknown {
+        if let Some(package) = packages.into_iter().find(|package| package.id == id_or_folder) {
+            return Ok(package);
+        }
+        if catalogue::entry(id_or_folder).is_some() {
+            return Err(PackageError::NotFetched { id: id_or_folder.to_owned() });
+        }
+        Err(PackageError::Unknown {
             wanted: id_or_folder.to_owned(),
             available: if available.is_empty() { "none".to_owned() } else { available.join(", ") },
         })
@@ -267,6 +288,7 @@ impl ModelPackage {
             source,
             folder: None,
             nnunet: None,
+            composition: None,
             weights,
         })
     }
@@ -323,6 +345,7 @@ impl ModelPackage {
         let id = RoiId(u64::from(label.value));
         let mut roi = Roi::new(id, i32::from(label.value), label.name.clone(), label.color);
         roi.roi_type = label.roi_type();
+        roi.code = label.code.clone().or_else(|| AnatomicCode::of_name(&label.name));
         roi.generation = GenerationAlgorithm::Automatic;
         roi.approval = Approval::Proposal;
         roi.description = format!("{} {}", self.id, self.version);

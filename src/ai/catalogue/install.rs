@@ -1,0 +1,148 @@
+//! Files of an entry made into its package.
+
+use super::entry::{Entry, Organ, RemoteFile};
+use super::fetch::{FetchError, Fetched, FetchedFile, Origin, download, forget};
+use crate::ai::nnunet::composition::Composition;
+use crate::ai::nnunet::import::{unpack, write_composed};
+use crate::ai::nnunet::package::{About, Origin as Recorded};
+use crate::ai::nnunet::published;
+use crate::ai::package::Provenance;
+use crate::new_file::WriteFileError;
+use crate::progress::Progress;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Fetches the files of one entry and installs its package in `target`.
+pub(super) fn install(
+    entry: &Entry,
+    origins: &[Origin],
+    (target, force): (&Path, bool),
+    fetched: &mut Fetched,
+    progress: &Progress,
+) -> Result<(), FetchError> {
+    let count = entry.files.len();
+    std::fs::create_dir_all(target)
+        .map_err(|error| FetchError::Disk(WriteFileError::from_io(&error, target)))?;
+    let mut files = Vec::new();
+    let mut places = Vec::new();
+    for (index, (file, origin)) in entry.files.iter().zip(origins).enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "few files")]
+        let [from, to] = [index, index + 1].map(|n| 0.8 * n as f64 / count as f64);
+        let progress = progress.part(from, to);
+        let (place, source) = match origin {
+            Origin::Url(url) => (download(file, url, target, &progress)?, url.clone()),
+            Origin::Path(path) => (path.clone(), path.display().to_string()),
+        };
+        let checked = check(file, &place, source, &progress);
+        if matches!((&checked, origin), (Err(FetchError::Checksum { .. }), Origin::Url(_))) {
+            forget(target, &file.name);
+        }
+        let checked = checked?;
+        if let Some(told) = file.bytes.filter(|told| checked.bytes != 0 && *told != checked.bytes) {
+            let text = "the file has another size than others have reported";
+            fetched.warnings.push(format!("{}: {text} ({} bytes, not {told})", file.name, checked.bytes));
+        }
+        files.push(checked);
+        places.push(place);
+    }
+    let made = make(entry, &files, &places, (target, force), &mut fetched.warnings, &progress.part(0.8, 1.0));
+    let is_cancelled = matches!(made, Err(FetchError::Cancelled | FetchError::Disk(_)));
+    for (file, origin) in entry.files.iter().zip(origins) {
+        // Whole files that make no model are of no use either: the next fetch begins anew.
+        if matches!(origin, Origin::Url(_)) && !is_cancelled {
+            forget(target, &file.name);
+        }
+    }
+    fetched.packages.push(made?);
+    fetched.files.extend(files);
+    Ok(())
+}
+
+/// The size and SHA-256 of a file, compared where its publisher tells one; a folder has none.
+fn check(
+    file: &RemoteFile,
+    place: &Path,
+    source: String,
+    progress: &Progress,
+) -> Result<FetchedFile, FetchError> {
+    let mut checked =
+        FetchedFile { name: file.name.clone(), source, bytes: 0, sha256: String::new(), verified: false };
+    if place.is_dir() {
+        return Ok(checked);
+    }
+    progress.set_step(format!("Checking {}", file.name));
+    let unreadable = |error: std::io::Error| FetchError::Disk(WriteFileError::from_io(&error, place));
+    let mut reader = File::open(place).map_err(unreadable)?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        progress.check()?;
+        let count = reader.read(&mut piece).map_err(unreadable)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&piece[..count]);
+        checked.bytes += count as u64;
+    }
+    checked.sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(expected) = &file.sha256 {
+        if !expected.eq_ignore_ascii_case(&checked.sha256) {
+            return Err(FetchError::Checksum {
+                found: checked.sha256,
+                expected: expected.clone(),
+                source_name: checked.source,
+            });
+        }
+        checked.verified = true;
+    }
+    Ok(checked)
+}
+
+fn make(
+    entry: &Entry,
+    files: &[FetchedFile],
+    places: &[std::path::PathBuf],
+    (target, force): (&Path, bool),
+    warnings: &mut Vec<String>,
+    progress: &Progress,
+) -> Result<crate::ai::ModelPackage, FetchError> {
+    progress.set_step(format!("Installing {}", entry.title));
+    // Folders go when this ends, after the weights were read from them.
+    let mut unpacked = Vec::new();
+    let mut parts = Vec::new();
+    for (file, place) in entry.files.iter().zip(places) {
+        let folder = if place.is_dir() {
+            place.as_path()
+        } else {
+            unpacked.push(unpack(place, target, &progress.part(0.0, 0.3))?);
+            unpacked.last().map_or(place.as_path(), tempfile::TempDir::path)
+        };
+        let (part, said) = published::part(folder, &entry.configuration, &file.classes, &file.values)?;
+        warnings.extend(said.map(|said| format!("{}: {said}", file.name)));
+        parts.push(part);
+    }
+    let recorded = files
+        .iter()
+        .map(|file| Recorded {
+            file: file.name.clone(),
+            source: file.source.clone(),
+            sha256: file.sha256.clone(),
+            verified: file.verified,
+        })
+        .collect();
+    let about = About {
+        id: entry.id.clone(),
+        title: entry.title.clone(),
+        version: entry.version.clone(),
+        modality: entry.modality.clone(),
+        license: entry.license.clone(),
+        provenance: Provenance { data: entry.training_data.clone() },
+        labels: entry.organs.iter().map(Organ::label).collect(),
+    };
+    let composition = Composition { parts, run: entry.run.clone() };
+    let orientation = entry.orientation.as_deref();
+    let progress = progress.part(0.3, 1.0);
+    Ok(write_composed(&composition, orientation, recorded, about, (target, force), &progress)?)
+}

@@ -1,0 +1,405 @@
+//! The way of a case through several models that make one: TotalSegmentator's way around nnU-Net.
+//!
+//! A coarse model finds the region, the image is cut to it and resampled ([`zoom`]); each part runs as
+//! nnU-Net would, and only its label map is kept; the maps are laid over one another at the models'
+//! resolution, cleaned up, and brought back to the image's own voxels by the nearest one, as
+//! TotalSegmentator does. Contours hold exactly these voxels; between them they run where the
+//! linearly interpolated shares of the labels are equal, so they are no staircase.
+
+use super::axis::{Pair, corner_pairs};
+use super::composition::{Composition, Crop};
+use super::dataset::{Dataset, Structure};
+use super::image::ChannelImage;
+use super::model::Model;
+use super::outlines::Outliner;
+use super::predict::{Case, CaseError, channels, predict as run_model, wanted};
+use super::resample::Order;
+use super::zoom::zoom;
+use crate::ai::package::{ModelPackage, PackageError};
+use crate::ai::{PredictOptions, Prediction};
+use crate::patient::Volume;
+use crate::progress::{Cancelled, Progress};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Runs a composed package over a volume; `model` is its first part.
+pub(super) fn predict(
+    volume: &Volume,
+    package: &ModelPackage,
+    model: &Model,
+    composition: &Composition,
+    options: &PredictOptions,
+    progress: &Progress,
+) -> Result<Prediction, CaseError> {
+    let run = &composition.run;
+    let structures: Vec<Structure> = package.labels.iter().map(structure).collect();
+    let wanted = wanted(package, &structures, options);
+    let own = PredictOptions { step: options.step.or(run.step), ..options.clone() };
+    let mut case = Case::new(channels(volume, package, model, options)?, &own);
+    case.empty_below = run.empty_below_hu;
+    let images = case.turned(volume, model);
+    let mut region = Region { low: [0; 3], size: images[0].size };
+    let mut from = 0.0;
+    if let Some(crop) = &run.crop {
+        from = 0.25;
+        let progress = progress.part(0.0, from);
+        let found = region_of(volume, package, crop, &images[0], options, &mut case, &progress)?;
+        let Some(found) = found else {
+            let reason = format!("none of {} is in the image", crop.organs.join(", "));
+            case.warnings.push(format!("{reason}: there is nothing for {} to look at", package.id));
+            let empty = (vec![0; volume.grid.len()], std::collections::BTreeMap::new());
+            return Ok(case.prediction(volume, package, &structures, &wanted, empty));
+        };
+        region = found;
+    }
+    let started = Instant::now();
+    progress.set_step("Resampling");
+    let near = images
+        .iter()
+        .map(|image| resampled(&region.cut(image), run.spacing_mm, &progress.part(from, from + 0.05)))
+        .collect::<Result<Vec<_>, Cancelled>>()?;
+    case.timings.preprocess += started.elapsed().as_secs_f64();
+
+    let mut map = vec![0_u16; near[0].values.len()];
+    let needed: Vec<_> = composition
+        .parts
+        .iter()
+        .filter(|part| {
+            structures.iter().zip(&wanted).any(|(one, wanted)| *wanted && part.values.contains(&one.value))
+        })
+        .collect();
+    let from = from + 0.05;
+    for (index, part) in needed.iter().enumerate() {
+        let share = |n: usize| from + (0.9 - from) * n as f64 / needed.len() as f64;
+        let progress = progress.part(share(index), share(index + 1));
+        let slices = case.stage(&part.model, &near, None, |slice| slice.labels().to_vec(), &progress)?;
+        for (label, own) in map.iter_mut().zip(slices.concat()) {
+            if own != 0 {
+                *label = part.values[usize::from(own)];
+            }
+        }
+    }
+    let started = Instant::now();
+    progress.set_step("Tracing contours");
+    for label in package.labels.iter().filter(|label| label.keep_largest) {
+        keep_largest(&mut map, near[0].size, label.value);
+    }
+    let coarse = Coarse::new(map, near[0].size, &region);
+    let dataset = Dataset {
+        name: package.id.clone(),
+        channels: model.dataset.channels.clone(),
+        foreground: structures.iter().map(|one| one.value).collect(),
+        structures,
+        regions: false,
+        license: String::new(),
+    };
+    let outliner = Outliner { volume, image: &images[0], dataset: &dataset, wanted: &wanted };
+    let [nz, ny, nx] = images[0].size;
+    let slices: Vec<_> = (0..nz)
+        .into_par_iter()
+        .map(|z| {
+            let labels = coarse.slice(z, ny, nx);
+            outliner.labelled(z, labels, &|label, at| coarse.share(label, [z, at / nx, at % nx]))
+        })
+        .collect();
+    progress.set_fraction(0.98)?;
+    let gathered = outliner.gather(slices);
+    case.timings.postprocess += started.elapsed().as_secs_f64();
+    Ok(case.prediction(volume, package, &dataset.structures, &wanted, gathered))
+}
+
+fn structure(label: &crate::ai::package::Label) -> Structure {
+    Structure { name: label.name.clone(), labels: vec![label.value], value: label.value }
+}
+
+/// A box of an image's own voxels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Region {
+    low: [usize; 3],
+    size: [usize; 3],
+}
+
+impl Region {
+    /// The image's voxels in the box. Where they lie in the grid is not told any more.
+    fn cut(&self, image: &ChannelImage) -> ChannelImage {
+        if self.size == image.size {
+            return image.clone();
+        }
+        let [_, ny, nx] = image.size;
+        let mut values = Vec::with_capacity(self.size.iter().product());
+        for z in self.low[0]..self.low[0] + self.size[0] {
+            for y in self.low[1]..self.low[1] + self.size[1] {
+                let from = (z * ny + y) * nx + self.low[2];
+                values.extend_from_slice(&image.values[from..from + self.size[2]]);
+            }
+        }
+        ChannelImage { size: self.size, values: Arc::new(values), ..image.clone() }
+    }
+}
+
+/// Runs the coarse model and gives the box of its organs with the margin; `None` where there is none.
+fn region_of(
+    volume: &Volume,
+    package: &ModelPackage,
+    crop: &Crop,
+    image: &ChannelImage,
+    options: &PredictOptions,
+    case: &mut Case<'_>,
+    progress: &Progress,
+) -> Result<Option<Region>, CaseError> {
+    let coarse = beside(package, &crop.model)?;
+    let (Some(model), true) =
+        (&coarse.nnunet, coarse.composition.as_ref().is_none_or(|own| own.run.crop.is_none()))
+    else {
+        return Err(PackageError::Manifest {
+            reason: format!("the model {} that it crops on is not one to crop on", crop.model),
+            path: package.folder.clone().unwrap_or_default(),
+        }
+        .into());
+    };
+    let options = PredictOptions {
+        rois: crop.organs.clone(),
+        label_map: true,
+        device: options.device,
+        channels: options.channels.clone(),
+        ..PredictOptions::default()
+    };
+    let values: Vec<u16> =
+        coarse.labels.iter().filter(|label| crop.organs.contains(&label.name)).map(|l| l.value).collect();
+    if values.len() < crop.organs.len() {
+        return Err(PackageError::Manifest {
+            reason: format!("the model {} has not all of {}", crop.model, crop.organs.join(", ")),
+            path: package.folder.clone().unwrap_or_default(),
+        }
+        .into());
+    }
+    let found = run_model(volume, &coarse, model, &options, progress)?;
+    case.timings.preprocess += found.timings.preprocess;
+    case.timings.infer += found.timings.infer;
+    case.timings.postprocess += found.timings.postprocess;
+    let map = found.labels.map(|map| map.labels).unwrap_or_default();
+    Ok(box_around(image, &map, volume.grid.dims(), &values, crop.margin_mm))
+}
+
+/// The package of this id in the folder that holds `package`, else wherever it is.
+fn beside(package: &ModelPackage, id: &str) -> Result<ModelPackage, PackageError> {
+    let folder = package.folder.as_deref().and_then(std::path::Path::parent).map(|folder| folder.join(id));
+    match folder.filter(|folder| folder.join("model.toml").is_file()) {
+        Some(folder) => ModelPackage::load(&folder),
+        None => ModelPackage::find(id),
+    }
+}
+
+/// The box, in an image's own axes, of the grid's voxels with one of these values, and the margin
+/// around it in whole voxels, towards 0, as TotalSegmentator cuts.
+fn box_around(
+    image: &ChannelImage,
+    map: &[u16],
+    dims: [usize; 3],
+    values: &[u16],
+    margin_mm: f64,
+) -> Option<Region> {
+    let mut low = [usize::MAX; 3];
+    let mut high = [0; 3];
+    for (at, _) in map.iter().enumerate().filter(|(_, label)| values.contains(label)) {
+        let voxel = [at % dims[0], at / dims[0] % dims[1], at / (dims[0] * dims[1])];
+        for axis in 0..3 {
+            low[axis] = low[axis].min(voxel[axis]);
+            high[axis] = high[axis].max(voxel[axis] + 1);
+        }
+    }
+    if low[0] == usize::MAX {
+        return None;
+    }
+    let mut region = Region { low: [0; 3], size: [0; 3] };
+    for (own, (axis, backwards)) in image.axes.into_iter().enumerate() {
+        let size = image.size[own];
+        let [from, to] =
+            if backwards { [size - high[axis], size - low[axis]] } else { [low[axis], high[axis]] };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked, not negative")]
+        let margin = (margin_mm / single(image.spacing_mm[own])) as usize;
+        let from = from.saturating_sub(margin);
+        region.low[own] = from;
+        region.size[own] = (to + margin).min(size) - from;
+    }
+    Some(region)
+}
+
+/// A spacing as a NIfTI header holds it, in single precision.
+#[expect(clippy::cast_possible_truncation, reason = "meant")]
+fn single(mm: f64) -> f64 {
+    f64::from(mm as f32)
+}
+
+/// The image at another spacing, as TotalSegmentator resamples it: a cubic spline from first to last
+/// centre, values cut to whole numbers. As it is where there is no other spacing.
+fn resampled(
+    image: &ChannelImage,
+    spacing_mm: Option<[f64; 3]>,
+    progress: &Progress,
+) -> Result<ChannelImage, Cancelled> {
+    let Some(spacing_mm) = spacing_mm else { return Ok(image.clone()) };
+    let factors: [f64; 3] = std::array::from_fn(|axis| single(image.spacing_mm[axis]) / spacing_mm[axis]);
+    if factors == [1.0; 3] {
+        return Ok(image.clone());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes, not negative")]
+    let size: [usize; 3] = std::array::from_fn(|axis| {
+        ((image.size[axis] as f64 * factors[axis]).round_ties_even() as usize).max(1)
+    });
+    let mut values = zoom(&image.values, image.size, size, Order::Cubic, progress)?;
+    values.par_iter_mut().for_each(|value| *value = value.trunc());
+    Ok(ChannelImage { size, spacing_mm, axes: image.axes, values: Arc::new(values) })
+}
+
+/// Drops all but the largest 26-connected piece of a label (the first of equals).
+fn keep_largest(map: &mut [u16], [nz, ny, nx]: [usize; 3], value: u16) {
+    let neighbours = |at: usize| {
+        let (z, y, x) = (at / (ny * nx), at / nx % ny, at % nx);
+        let span = |n: usize, size: usize| n.saturating_sub(1)..(n + 2).min(size);
+        span(z, nz)
+            .flat_map(move |z| span(y, ny).flat_map(move |y| span(x, nx).map(move |x| (z * ny + y) * nx + x)))
+    };
+    let mut seen = vec![false; map.len()];
+    let mut largest: Vec<usize> = Vec::new();
+    for start in 0..map.len() {
+        if map[start] != value || seen[start] {
+            continue;
+        }
+        seen[start] = true;
+        let mut piece = vec![start];
+        let mut next = 0;
+        while next < piece.len() {
+            for at in neighbours(piece[next]) {
+                if map[at] == value && !seen[at] {
+                    seen[at] = true;
+                    piece.push(at);
+                }
+            }
+            next += 1;
+        }
+        let smaller =
+            if piece.len() > largest.len() { std::mem::replace(&mut largest, piece) } else { piece };
+        for at in smaller {
+            map[at] = 0;
+        }
+    }
+}
+
+/// The models' label map, seen at the image's voxels.
+struct Coarse {
+    map: Vec<u16>,
+    size: [usize; 3],
+    low: [usize; 3],
+    /// For each voxel of the region along each axis: the map's voxel there, and those around it.
+    near: [Vec<Pair>; 3],
+    around: [Vec<Pair>; 3],
+}
+
+impl Coarse {
+    fn new(map: Vec<u16>, size: [usize; 3], region: &Region) -> Self {
+        let pairs =
+            |order: Order| std::array::from_fn(|axis| corner_pairs(size[axis], region.size[axis], order));
+        Self { map, size, low: region.low, near: pairs(Order::Nearest), around: pairs(Order::Linear) }
+    }
+
+    fn at(&self, z: usize, y: usize, x: usize) -> u16 {
+        self.map[(z * self.size[1] + y) * self.size[2] + x]
+    }
+
+    /// The labels of slice `z` of the image, the nearest voxel's, as scipy.ndimage.zoom of order 0.
+    fn slice(&self, z: usize, ny: usize, nx: usize) -> Vec<u16> {
+        let mut labels = vec![0; ny * nx];
+        let Some(depth) = z.checked_sub(self.low[0]).and_then(|z| self.near[0].get(z)) else { return labels };
+        for (y, row) in self.near[1].iter().enumerate() {
+            for (x, column) in self.near[2].iter().enumerate() {
+                if depth.low_weight * row.low_weight * column.low_weight > 0.0 {
+                    labels[(y + self.low[1]) * nx + x + self.low[2]] =
+                        self.at(depth.low, row.low, column.low);
+                }
+            }
+        }
+        labels
+    }
+
+    /// A label's linearly interpolated share at a voxel of the image; outside the region all is
+    /// background.
+    #[expect(clippy::cast_possible_truncation, reason = "shares are single precision")]
+    fn share(&self, label: u16, voxel: [usize; 3]) -> f32 {
+        let mut pairs = [Pair { low: 0, high: 0, low_weight: 0.0, high_weight: 0.0 }; 3];
+        for axis in 0..3 {
+            let pair = voxel[axis].checked_sub(self.low[axis]).and_then(|n| self.around[axis].get(n));
+            let Some(pair) = pair else { return if label == 0 { 1.0 } else { 0.0 } };
+            pairs[axis] = *pair;
+        }
+        let sides = |pair: Pair| [(pair.low, pair.low_weight), (pair.high, pair.high_weight)];
+        let mut sum = 0.0;
+        for (z, z_weight) in sides(pairs[0]) {
+            for (y, y_weight) in sides(pairs[1]) {
+                for (x, x_weight) in sides(pairs[2]) {
+                    if self.at(z, y, x) == label {
+                        sum += z_weight * y_weight * x_weight;
+                    }
+                }
+            }
+        }
+        sum as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(size: [usize; 3], axes: [(usize, bool); 3]) -> ChannelImage {
+        let count = u16::try_from(size.iter().product::<usize>()).unwrap();
+        let values = Arc::new((0..count).map(f32::from).collect());
+        ChannelImage { size, spacing_mm: [2.0, 1.0, 1.0], axes, values }
+    }
+
+    #[test]
+    fn the_box_is_in_the_image_s_own_axes_with_whole_voxels_around() {
+        // Grid of 6 x 5 x 4; the image's x and y run the other way.
+        let image = image([4, 5, 6], [(2, false), (1, true), (0, true)]);
+        let mut map = vec![0; 120];
+        map[(2 * 5 + 1) * 6 + 4] = 7;
+        let at = |margin| box_around(&image, &map, [6, 5, 4], &[7], margin).unwrap();
+        // Voxel (4, 1, 2) of the grid is (z 2, y 3, x 1) of the image.
+        assert_eq!(at(0.0), Region { low: [2, 3, 1], size: [1, 1, 1] });
+        assert_eq!(at(1.9), Region { low: [2, 2, 0], size: [1, 3, 3] });
+        assert_eq!(at(2.0), Region { low: [1, 1, 0], size: [3, 4, 4] });
+        assert_eq!(box_around(&image, &map, [6, 5, 4], &[8], 5.0), None);
+        let cut = at(1.9).cut(&image);
+        assert_eq!(cut.values[..4], [72.0, 73.0, 74.0, 78.0]);
+    }
+
+    #[test]
+    fn all_but_the_largest_piece_goes() {
+        let mut map = vec![3, 3, 0, 3, 0, 2, 3, 3, 3];
+        keep_largest(&mut map, [1, 1, 9], 3);
+        assert_eq!(map, [0, 0, 0, 0, 0, 2, 3, 3, 3]);
+    }
+
+    #[test]
+    fn labels_come_back_by_the_nearest_voxel_and_shares_in_between() {
+        // Two voxels become five, from one end to the other, in a region that begins at 1.
+        let region = Region { low: [0, 0, 1], size: [1, 1, 5] };
+        let coarse = Coarse::new(vec![0, 9], [1, 1, 2], &region);
+        assert_eq!(coarse.slice(0, 1, 7), [0, 0, 0, 9, 9, 9, 0]);
+        let shares: Vec<f32> = (0..7).map(|x| coarse.share(9, [0, 0, x])).collect();
+        assert_eq!(shares, [0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 0.0]);
+        assert_eq!(coarse.share(0, [0, 0, 6]), 1.0);
+    }
+
+    #[test]
+    fn a_spacing_that_is_there_already_changes_nothing() {
+        let image = image([2, 2, 2], [(2, false), (1, false), (0, false)]);
+        let same = resampled(&image, Some([2.0, 1.0, 1.0]), &Progress::new()).unwrap();
+        assert_eq!(same, image);
+        let other = resampled(&image, Some([2.0, 1.0, 0.5]), &Progress::new()).unwrap();
+        assert_eq!((other.size, other.spacing_mm), ([2, 2, 4], [2.0, 1.0, 0.5]));
+        // 0, 1/3, 2/3, 1, cut to whole numbers.
+        assert_eq!(other.values[..4], [0.0, 0.0, 0.0, 1.0]);
+    }
+}

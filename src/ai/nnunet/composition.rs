@@ -1,0 +1,118 @@
+//! What a manifest declares beyond nnU-Net's own way of running a model.
+//!
+//! A `[run]` table says how the image reaches the models and what is left out; `[[parts]]` are the
+//! models of one package, each with the values that its own labels have in the common result. With
+//! neither, a package runs exactly as nnU-Net would run it.
+
+use super::model::Model;
+use serde::{Deserialize, Serialize};
+
+/// How a package's models run, and make one result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Composition {
+    /// The models; of two that claim a voxel the later one has it.
+    pub parts: Vec<Part>,
+    /// How the image reaches them.
+    pub run: Run,
+}
+
+/// One model of several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The model.
+    pub model: Model,
+    /// The value in the common result of each of its own labels; the first, background's, is 0.
+    pub values: Vec<u16>,
+}
+
+/// How the image reaches the models.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The image is resampled to this spacing, (z, y, x), mm, as TotalSegmentator does before nnU-Net's
+    /// own steps, and the labels back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spacing_mm: Option<[f64; 3]>,
+    /// The window's step as a share of the patch, in place of nnU-Net's 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// Patches whose voxels are all below this, HU, are background without being looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_below_hu: Option<f64>,
+    /// The region of the image that is looked at at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+}
+
+/// A region that a coarse model finds first.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crop {
+    /// The coarse model's id; it lies beside this one or is one of the program's.
+    pub model: String,
+    /// Its organs whose common box is kept, by name.
+    pub organs: Vec<String>,
+    /// Kept around the box on each side, mm; cut to whole voxels.
+    pub margin_mm: f64,
+}
+
+impl Run {
+    /// What the types do not guarantee.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let within = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
+        if self.spacing_mm.is_some_and(|mm| !mm.iter().all(|mm| within(*mm, 0.05, 100.0))) {
+            return Err("run.spacing_mm is not 0.05 to 100 mm".to_owned());
+        }
+        if self.step.is_some_and(|step| !within(step, 0.05, 1.0)) {
+            return Err("run.step is not 0.05 to 1".to_owned());
+        }
+        if self.empty_below_hu.is_some_and(|value| !value.is_finite()) {
+            return Err("run.empty_below_hu is not a number".to_owned());
+        }
+        if let Some(crop) = &self.crop {
+            if crop.model != super::package::plain_name(&crop.model) {
+                return Err(format!("run.crop.model {} is not a plain name", crop.model));
+            }
+            if crop.organs.is_empty() || !within(crop.margin_mm, 0.0, 1000.0) {
+                return Err("run.crop has no organs, or a margin that is not 0 to 1000 mm".to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Composition {
+    /// What the types do not guarantee.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.run.check()?;
+        let first = self.parts.first().ok_or("there are no parts")?;
+        for (number, part) in (1..).zip(&self.parts) {
+            let odd = |what: &str| Err(format!("part {number} {what}"));
+            if part.model.dataset.regions {
+                return odd("has regions, which cannot be combined");
+            }
+            if part.model.dataset.channels.len() != first.model.dataset.channels.len() {
+                return odd("takes another number of images than the first");
+            }
+            if part.model.plan.orientation != first.model.plan.orientation {
+                return odd("has the image in another orientation than the first");
+            }
+            if part.values.len() != part.model.dataset.outputs() || part.values.first() != Some(&0) {
+                return odd("does not give each of its labels a value, background 0");
+            }
+        }
+        let mut values: Vec<u16> = self.values().collect();
+        let count = values.len();
+        values.sort_unstable();
+        values.dedup();
+        if values.is_empty() || values.len() < count {
+            return Err("there are no values, or one is there twice".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The values of the common result; labels that are dropped (value 0) are left out.
+    pub(super) fn values(&self) -> impl Iterator<Item = u16> {
+        self.parts.iter().flat_map(|part| part.values.iter().copied()).filter(|value| *value != 0)
+    }
+}
