@@ -232,7 +232,9 @@ fn a_mirrored_patient_has_mirrored_labels_with_left_and_right_exchanged() {
     let exchanged = |label: u16| [0, 2, 1, 3][usize::from(label)];
     // The network knows nothing of sides: only mirroring both ways and exchanging classes 1 and 2
     // makes it treat them alike.
-    for (inference, alike) in [("mirror_axes = [2]\nmirror_swaps = [[1, 2]]", true), ("mirror_axes = []", false)] {
+    for (inference, alike) in
+        [("mirror_axes = [2]\nmirror_swaps = [[1, 2]]", true), ("mirror_axes = []", false)]
+    {
         std::fs::write(&manifest, plain.replace("mirror_axes = []", inference)).unwrap();
         let [own, other] = [&scan, &mirrored].map(|scan| run(scan, folder.path()).labels.unwrap().labels);
         let organ = own.iter().filter(|label| **label != 0).count();

@@ -9,8 +9,8 @@
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    AnatomicCode, Approval, Confidence, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId,
-    RoiPlane, RoiType, SourceContour, StructureSet,
+    AnatomicCode, Approval, Confidence, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi,
+    RoiId, RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 

@@ -89,8 +89,8 @@ impl Organ {
             name: self.name.clone(),
             roi_type: self.roi_type.term().to_owned(),
             color: self.color,
-            keep_largest: false,
             code: Some(self.code.clone()),
+            ..Label::default()
         }
     }
 }

@@ -138,7 +138,7 @@ fn make(
         version: entry.version.clone(),
         modality: entry.modality.clone(),
         license: entry.license.clone(),
-        provenance: Provenance { data: entry.training_data.clone() },
+        provenance: Provenance { data: entry.training_data.clone(), ..Provenance::default() },
         labels: entry.organs.iter().map(Organ::label).collect(),
     };
     let composition = Composition { parts, run: entry.run.clone() };

@@ -73,12 +73,7 @@ impl Outliner<'_> {
         Outlined { labels, planes }
     }
 
-    fn planes(
-        &self,
-        at: usize,
-        labels: &[u16],
-        score: &dyn Fn(u16, usize) -> f32,
-    ) -> Vec<Traced> {
+    fn planes(&self, at: usize, labels: &[u16], score: &dyn Fn(u16, usize) -> f32) -> Vec<Traced> {
         let mut planes = Vec::new();
         if self.is_along() {
             let k = self.image.grid_voxel([at, 0, 0])[2];
