@@ -4,7 +4,8 @@
 //! the structure set, so that an edit costs the slices it touches and nothing else.
 
 use crate::patient::{
-    Approval, Color, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane, RoiType, StructureSet, Uid,
+    AnatomicCode, Approval, Color, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane, RoiType,
+    StructureSet, Uid,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub enum Attribute {
     Locked(bool),
     /// What made a proposal, or ROI Description.
     Description(String),
+    /// What it is, for other systems.
+    Code(Option<AnatomicCode>),
 }
 
 /// What a structure set says about itself, apart from its ROIs.
@@ -152,6 +155,7 @@ impl Attribute {
             Self::Approval(_) => Self::Approval(roi.approval),
             Self::Locked(_) => Self::Locked(roi.locked),
             Self::Description(_) => Self::Description(roi.description.clone()),
+            Self::Code(_) => Self::Code(roi.code.clone()),
         }
     }
 }
@@ -218,6 +222,7 @@ impl Change {
                     Attribute::Approval(approval) => own.approval = approval,
                     Attribute::Locked(locked) => own.locked = locked,
                     Attribute::Description(description) => own.description = description,
+                    Attribute::Code(code) => own.code = code,
                 }
             }
             Self::Planes { roi, planes } => {

@@ -192,6 +192,11 @@ impl Writer {
                 self.number(6);
                 self.text(text);
             }
+            // 7 is the confidence of a proposal.
+            Attribute::Code(code) => {
+                self.number(8);
+                self.code(code.as_ref());
+            }
         }
     }
 
@@ -229,7 +234,11 @@ impl Writer {
                 w.flag(contour.bounds_area);
             });
         });
-        self.maybe(roi.code.as_ref(), |w, code| {
+        self.code(roi.code.as_ref());
+    }
+
+    fn code(&mut self, code: Option<&AnatomicCode>) {
+        self.maybe(code, |w, code| {
             for text in [&code.scheme, &code.value, &code.meaning] {
                 w.text(text);
             }
@@ -407,6 +416,7 @@ impl Reader<'_> {
             4 => Attribute::Approval(self.approval()?),
             5 => Attribute::Locked(self.flag()?),
             6 => Attribute::Description(self.text()?),
+            8 => Attribute::Code(self.code()?),
             _ => return Err(DamagedRecord),
         })
     }
@@ -465,10 +475,13 @@ impl Reader<'_> {
         })?;
         roi.source = source.map(Arc::new);
         if self.version >= WITH_CODE {
-            roi.code =
-                self.maybe(|r| Ok(AnatomicCode { scheme: r.text()?, value: r.text()?, meaning: r.text()? }))?;
+            roi.code = self.code()?;
         }
         Ok(roi)
+    }
+
+    fn code(&mut self) -> Read<Option<AnatomicCode>> {
+        self.maybe(|r| Ok(AnatomicCode { scheme: r.text()?, value: r.text()?, meaning: r.text()? }))
     }
 
     fn image(&mut self) -> Read<ImageInstance> {
@@ -575,6 +588,7 @@ mod tests {
                 attribute(Attribute::Approval(Approval::Proposal), Attribute::Approval(Approval::Approved)),
                 attribute(Attribute::Locked(true), Attribute::Locked(false)),
                 attribute(Attribute::Description("x".to_owned()), Attribute::Description("y".to_owned())),
+                attribute(Attribute::Code(None), Attribute::Code(AnatomicCode::of_name("Liver"))),
                 Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
                 Change::Heading { before: Box::new(heading), after: Box::default() },
             ],
