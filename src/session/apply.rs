@@ -7,7 +7,7 @@ use super::command::attribute_of;
 use super::{Applied, Attribute, Change, Command, Edit, Neighbour, PlaneEdit, Refusal, Session, color_for};
 use crate::edit;
 use crate::geometry::Point3;
-use crate::patient::{Approval, Confidence, Roi, RoiId, RoiPlane, RoiType, StructureSet};
+use crate::patient::{AnatomicCode, Approval, Confidence, Roi, RoiId, RoiPlane, RoiType, StructureSet};
 use std::sync::Arc;
 
 /// A contour belongs to the image slice within this distance.
@@ -190,6 +190,7 @@ impl Session {
                 let name = self.free_name(&name, None)?;
                 let color = color.unwrap_or_else(|| color_for(&name, &roi_type, &self.set));
                 let mut roi = Roi::new(RoiId(0), self.set.free_number(), name, color);
+                roi.code = AnatomicCode::of_name(&roi.name);
                 roi.roi_type = roi_type;
                 let title = format!("Add {}", roi.name);
                 draft.select = Some(draft.insert(self.set.rois.len(), roi));
@@ -279,10 +280,17 @@ impl Session {
                     Approval::Approved => format!("Approve {}", roi.name),
                 }
             }
-            Attribute::Generation(_) | Attribute::Description(_) | Attribute::Confidence(_) => {
+            Attribute::Generation(_)
+            | Attribute::Description(_)
+            | Attribute::Confidence(_)
+            | Attribute::Code(_) => {
                 format!("Change {}", roi.name)
             }
         };
+        // Another name is another organ: a code of the old one would tell other systems a lie.
+        if let Attribute::Name(name) = &to {
+            draft.set_attribute(id, Attribute::Code(AnatomicCode::of_name(name.trim())));
+        }
         draft.set_attribute(id, to);
         Ok(title)
     }
@@ -404,6 +412,9 @@ fn replace_contours(own: &Roi, proposal: &Roi, draft: &mut Draft) {
     draft.set_attribute(own.id, Attribute::Approval(Approval::Accepted));
     if own.planes.is_empty() && own.roi_type == RoiType::default() {
         draft.set_attribute(own.id, Attribute::RoiType(proposal.roi_type.clone()));
+    }
+    if own.code.is_none() {
+        draft.set_attribute(own.id, Attribute::Code(proposal.code.clone()));
     }
     draft.remove(proposal.id);
     draft.select = Some(own.id);

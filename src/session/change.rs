@@ -4,8 +4,8 @@
 //! the structure set, so that an edit costs the slices it touches and nothing else.
 
 use crate::patient::{
-    Approval, Color, Confidence, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane, RoiType,
-    StructureSet, Uid,
+    AnatomicCode, Approval, Color, Confidence, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane,
+    RoiType, StructureSet, Uid,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub enum Attribute {
     Description(String),
     /// How far the model that made it trusts it.
     Confidence(Option<Confidence>),
+    /// What it is, for other systems.
+    Code(Option<AnatomicCode>),
 }
 
 /// What a structure set says about itself, apart from its ROIs.
@@ -156,6 +158,7 @@ impl Attribute {
             Self::Locked(_) => Self::Locked(roi.locked),
             Self::Description(_) => Self::Description(roi.description.clone()),
             Self::Confidence(_) => Self::Confidence(roi.confidence),
+            Self::Code(_) => Self::Code(roi.code.clone()),
         }
     }
 }
@@ -223,6 +226,7 @@ impl Change {
                     Attribute::Locked(locked) => own.locked = locked,
                     Attribute::Description(description) => own.description = description,
                     Attribute::Confidence(confidence) => own.confidence = confidence,
+                    Attribute::Code(code) => own.code = code,
                 }
             }
             Self::Planes { roi, planes } => {

@@ -202,6 +202,10 @@ impl Writer {
                 self.number(7);
                 self.maybe(confidence.as_ref(), |w, own| w.confidence(*own));
             }
+            Attribute::Code(code) => {
+                self.number(8);
+                self.code(code.as_ref());
+            }
         }
     }
 
@@ -240,7 +244,11 @@ impl Writer {
             });
         });
         self.maybe(roi.confidence.as_ref(), |w, own| w.confidence(*own));
-        self.maybe(roi.code.as_ref(), |w, code| {
+        self.code(roi.code.as_ref());
+    }
+
+    fn code(&mut self, code: Option<&AnatomicCode>) {
+        self.maybe(code, |w, code| {
             for text in [&code.scheme, &code.value, &code.meaning] {
                 w.text(text);
             }
@@ -430,6 +438,7 @@ impl Reader<'_> {
             5 => Attribute::Locked(self.flag()?),
             6 => Attribute::Description(self.text()?),
             7 => Attribute::Confidence(self.maybe(Self::confidence)?),
+            8 => Attribute::Code(self.code()?),
             _ => return Err(DamagedRecord),
         })
     }
@@ -491,14 +500,17 @@ impl Reader<'_> {
             roi.confidence = self.maybe(Self::confidence)?;
         }
         if self.version >= WITH_CODE {
-            roi.code =
-                self.maybe(|r| Ok(AnatomicCode { scheme: r.text()?, value: r.text()?, meaning: r.text()? }))?;
+            roi.code = self.code()?;
         }
         Ok(roi)
     }
 
     fn confidence(&mut self) -> Read<Confidence> {
         Ok(Confidence { value: self.share()?, calibrated: self.flag()?, edited: self.flag()? })
+    }
+
+    fn code(&mut self) -> Read<Option<AnatomicCode>> {
+        self.maybe(|r| Ok(AnatomicCode { scheme: r.text()?, value: r.text()?, meaning: r.text()? }))
     }
 
     fn image(&mut self) -> Read<ImageInstance> {
@@ -612,6 +624,7 @@ mod tests {
                     Attribute::Confidence(None),
                     Attribute::Confidence(Some(Confidence::new(0.75, false))),
                 ),
+                attribute(Attribute::Code(None), Attribute::Code(AnatomicCode::of_name("Liver"))),
                 Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
                 Change::Heading { before: Box::new(heading), after: Box::default() },
             ],

@@ -183,7 +183,8 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
             .collect::<Result<_, PackageError>>()?,
         _ => return Err(unusable("it needs one nnunet table, or parts".to_owned())),
     };
-    let is_composed = manifest.nnunet.is_none() || manifest.run.is_some();
+    let cleans_up = manifest.labels.iter().any(|label| label.keep_largest);
+    let is_composed = manifest.nnunet.is_none() || manifest.run.is_some() || cleans_up;
     let composition = Composition { parts, run: manifest.run.unwrap_or_default() };
     // Names may be changed, values may not.
     let sorted = |mut values: Vec<u16>| {
