@@ -18,6 +18,7 @@ mod postprocess;
 mod predict;
 mod preprocess;
 mod sliding;
+pub mod train;
 
 pub use body::{BodyError, body_contour, body_mask};
 pub use package::ModelPackage;

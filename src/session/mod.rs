@@ -22,6 +22,7 @@ mod refusal;
 pub mod study;
 #[cfg(test)]
 mod tests;
+pub mod training;
 
 pub use change::{Attribute, Change, Edit, Heading, Mismatch, PlaneEdit};
 pub use colors::color_for;
