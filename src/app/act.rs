@@ -10,7 +10,7 @@ use crate::session::{Command, Neighbour, Refusal};
 use crate::tools::{ToolEvent, ToolKind, ViewPlane};
 use crate::ui::Request;
 use crate::ui::actions::Action;
-use crate::ui::state::{Fold, Leave, Naming, Overlay, Place};
+use crate::ui::state::{Fold, Leave, Naming, Overlay, PathField, Place};
 use crate::ui::views::ViewsState;
 use std::path::PathBuf;
 
@@ -36,6 +36,8 @@ impl Workstation {
             Request::ReadStructures(path) => self.read_structures(path),
             Request::Propose(model) => self.propose(&model),
             Request::Export { path, replace } => self.export(path, replace),
+            Request::Train => self.train(),
+            Request::PickTraining(which) => self.ask(Wanted::Training(which)),
             Request::Cancel(job) => self.jobs.cancel(job),
             Request::Notice(text) => self.state.toasts.attention(text),
         }
@@ -65,16 +67,24 @@ impl Workstation {
                     self.export(path, true);
                 }
             }
+            (Wanted::Training(which), Answer::Chosen(paths)) => {
+                if let Some(path) = paths.into_iter().next() {
+                    *self.state.training.field(which) =
+                        PathField { text: path.display().to_string(), ..PathField::default() };
+                }
+            }
             (_, Answer::Dismissed) => {}
             (wanted, Answer::NoDialog) => {
                 let hint = Some("No file chooser of the desktop answered. Type or paste a path.".to_owned());
-                let field = if wanted == Wanted::Export {
-                    &mut self.state.export_path
-                } else {
-                    if self.session.is_some() {
-                        self.state.place = Place::Open;
+                let field = match wanted {
+                    Wanted::Export => &mut self.state.export_path,
+                    Wanted::Training(which) => self.state.training.field(which),
+                    Wanted::Folder | Wanted::Files => {
+                        if self.session.is_some() {
+                            self.state.place = Place::Open;
+                        }
+                        &mut self.state.open_path
                     }
-                    &mut self.state.open_path
                 };
                 field.hint = hint;
                 field.wants_focus = true;
@@ -163,6 +173,7 @@ impl Workstation {
             Action::OpenFolder => self.ask(Wanted::Folder),
             Action::OpenFiles => self.ask(Wanted::Files),
             Action::OpenSample => self.open_sample(None),
+            Action::TrainModel => self.open_training(),
             _ if self.session.is_none() => {}
             Action::CloseStudy => self.leave(Leaving::Study),
             Action::ChooseSeries => self.state.overlay = Some(Overlay::Series),

@@ -37,6 +37,7 @@ pub(super) fn models() -> Vec<ModelLine> {
             "Version {}. Trained on: {}. Not a cleared medical device.",
             package.version, package.provenance.data
         ),
+        trainable: package.nnunet.is_none(),
         id: package.id,
         title: package.title,
     };
@@ -45,6 +46,7 @@ pub(super) fn models() -> Vec<ModelLine> {
         title: "Body outline".to_owned(),
         organs: vec!["Body".to_owned()],
         note: "By thresholds, without a network; leaves couch and mask out.".to_owned(),
+        trainable: false,
     };
     packages.into_iter().map(line).chain([body]).collect()
 }

@@ -6,6 +6,7 @@ use super::leaving::{EXPORT, Leaving};
 use super::opening::edits_text;
 use super::proposing::Proposed;
 use super::reading::{OpenStudyFailure, Opened};
+use super::training::{self, Watched};
 use crate::dicom::{Library, ReadRtstruct};
 use crate::patient::Series;
 use crate::session::jobs::{JobEnded, Jobs, Outcome};
@@ -27,6 +28,8 @@ pub(super) enum Message {
     Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
     /// A model is done.
     Proposed(Result<Box<Proposed>, String>),
+    /// A training has ended: where its package is, or why there is none.
+    Trained(Result<training::Trained, String>),
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
@@ -59,6 +62,8 @@ pub struct Workstation {
     pub(super) data_folder: PathBuf,
     pub(super) catalog: Catalog,
     pub(super) dialogs: Dialogs,
+    /// What the training tells.
+    pub(super) training: Option<Watched>,
     /// The session that the system's dialog was asked for a file for.
     pub(super) export_asked_for: u64,
     /// What waits until a running export has ended.
@@ -103,6 +108,7 @@ impl Workstation {
             data_folder,
             catalog: Catalog::default(),
             dialogs: Dialogs::default(),
+            training: None,
             export_asked_for: 0,
             after_export: None,
             leaving: None,
@@ -270,6 +276,7 @@ impl Workstation {
                 can_cancel: !job.progress.is_cancelled(),
             })
             .collect();
+        self.watch_training();
         let status = self.session.as_ref().map(Session::journal_status);
         self.desk.unsynced = status == Some(JournalStatus::Saving);
     }
@@ -305,6 +312,7 @@ impl Workstation {
             Message::Second(chosen, result) => self.second_read(chosen, result),
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
+            Message::Trained(result) => self.trained(result),
             Message::Exported(exported) => self.exported(*exported),
             Message::Models(models) => self.desk.models = models,
             Message::Journals(catalog) => {

@@ -1,7 +1,7 @@
 //! One step against PyTorch and finite differences; whole runs on tiny patients.
 
 use super::graph::{Graph, Parameters};
-use super::loss::{IGNORE, Truth};
+use super::loss::Truth;
 use super::optimiser::Optimiser;
 use super::run::Step;
 use super::sampler::Batch;
@@ -162,10 +162,10 @@ fn case(id: &str, shift: usize) -> Case {
         }
     }
     let slices = (0..30)
-        .map(|k| Slice {
-            plane: Plane::new(Point3::new(0.0, 0.0, k as f64 * 6.0), steps[0], steps[1]).unwrap(),
-            instance: None,
-            missing: false,
+        .map(|k| {
+            let origin_mm = Point3::new(0.0, 0.0, f64::from(k) * 6.0);
+            let plane = Plane::new(origin_mm, steps[0], steps[1]).unwrap();
+            Slice { plane, origin_mm, instance: None, missing: false }
         })
         .collect();
     let volume = Volume { grid, voxels: Voxels::I16(hu), unit: Unit::Hu, slices, native: None };
