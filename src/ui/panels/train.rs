@@ -121,7 +121,9 @@ fn progress_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &TrainingLine) {
     ui.add_space(8.0);
     ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
     if let Some(job) = &line.job {
-        ui.add(egui::ProgressBar::new(job.fraction as f32).desired_height(6.0).fill(theme.accent));
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
+        let fraction = job.fraction as f32;
+        ui.add(egui::ProgressBar::new(fraction).desired_height(6.0).fill(theme.accent));
         ui.horizontal(|ui| {
             widgets::note(ui, &job.step);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -140,7 +142,7 @@ fn progress_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &TrainingLine) {
             });
         });
     }
-    let [loss_ink, dice_ink] = inks(theme);
+    let [loss_ink, dice_ink] = inks(*theme);
     let last = |values: &[[f64; 2]]| values.last().map(|[_, value]| format!("{value:.3}"));
     caption_ui(ui, "Loss", loss_ink, last(&line.loss));
     plot_ui(ui, "Loss", loss_ink, &line.loss, None, line.steps);
