@@ -14,6 +14,7 @@ mod reading;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod training;
 mod workstation;
 
 pub use setup::{Hook, Next, NoWindow, RunOptions, run};

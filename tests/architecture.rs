@@ -39,6 +39,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("eframe", &["app", "ui"]),
     ("egui_wgpu", &["ui", "app"]),
     ("egui_phosphor", &["ui"]),
+    ("egui_plot", &["ui"]),
     ("wgpu", &["render", "app"]),
     ("burn", &["ai"]),
     ("cubecl", &["ai"]),

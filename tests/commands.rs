@@ -146,3 +146,82 @@ fn nobody_reading_on_is_no_failure_and_a_full_disk_is_one() {
     assert_eq!(code(&output), 1);
     assert!(error_of(&output).contains("cannot write to standard output"), "{}", error_of(&output));
 }
+
+/// A recipe of the smallest network, for the ball's body.
+fn tiny_recipe() -> String {
+    let pairs = [
+        ("steps = 12", "steps = 20"),
+        ("spacing_mm = [6.0, 6.0, 6.0]", "spacing_mm = [6.0, 8.0, 8.0]"),
+        ("mirror_x = true", "mirror_x = false"),
+        ("Lung_L", "Body"),
+        ("Lung_R", "Heart"),
+    ];
+    let text = include_str!("../src/ai/train/tiny.toml").to_owned();
+    pairs.iter().fold(text, |text, (from, to)| text.replace(from, to))
+}
+
+/// A patient: the ball as DICOM and its contour, approved or as the machine drew it.
+fn write_patient(folder: &Path, is_approved: bool) {
+    use delineo::dicom::{WriteRtstructOptions, write_rtstruct};
+    use delineo::patient::{Approval, StructureSet};
+    std::fs::create_dir_all(folder).unwrap();
+    ball::write_ball(folder);
+    let series = ball::series();
+    let mut body = delineo::ai::body_contour(&series.volume, &delineo::progress::Progress::new()).unwrap();
+    body.name = "BODY".into();
+    if is_approved {
+        body.approval = Approval::Accepted;
+    }
+    let set = StructureSet {
+        label: "approved".into(),
+        patient: series.info.patient.clone(),
+        frame_of_reference_uid: series.info.frame_of_reference_uid.clone(),
+        series_uid: Some(series.info.uid.clone()),
+        sop_instance_uid: None,
+        rois: vec![std::sync::Arc::new(body)],
+    };
+    let options =
+        WriteRtstructOptions { unreviewed_ai: !is_approved, force: true, ..WriteRtstructOptions::default() };
+    write_rtstruct(&set, &series, &folder.join("structures.dcm"), &options).unwrap();
+}
+
+#[test]
+fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (recipe, data, out) = (at("recipe.toml"), at("data"), at("run"));
+    std::fs::write(&recipe, tiny_recipe()).unwrap();
+    let train = ["train", text(&recipe), "--data", text(&data), "--out", text(&out), "--device", "cpu"];
+    refused(&train, "there is no such folder of patients");
+    // What a machine drew and nobody reviewed is nothing to learn from.
+    write_patient(&data.join("one"), false);
+    refused(&train, "[synonyms]");
+
+    for patient in ["one", "two", "three"] {
+        write_patient(&data.join(patient), true);
+    }
+    let said = document(&delineo(&[&train[..], &["--steps", "10", "--json"]].concat()));
+    assert_eq!((&said["step"], &said["finished"]), (&10.into(), &true.into()));
+    let said = document(&delineo(&[&train[..], &["--json"]].concat()));
+    assert_eq!((&said["step"], &said["model"]), (&20.into(), &"tiny".into()));
+    assert!(said["loss"].as_f64().unwrap() > 0.0 && said["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(said["validation"][0]["name"], "Body");
+    assert_eq!(said["validation"][0]["patients"], 1);
+    let log = std::fs::read_to_string(said["log"].as_str().unwrap()).unwrap();
+    assert!(log.contains(r#"{"event":"started","step":10,"steps":20,"train":2,"valid":1"#), "{log}");
+    assert!(log.contains("Heart"), "what was learnt from nobody is said: {log}");
+
+    // The package contours, and can be trained further without a recipe.
+    let package = said["package"].as_str().unwrap();
+    let images = data.join("one");
+    let contour = ["contour", text(&images), "--model", package, "--device", "cpu", "--json"];
+    assert_eq!(document(&delineo(&contour))["model"], "tiny");
+    let (further, steps) = (at("further"), ["--steps", "2", "--device", "cpu", "--json"]);
+    let more = ["train", "--init", package, "--data", text(&data), "--out", text(&further)];
+    assert_eq!(document(&delineo(&[&more[..], &steps].concat()))["model"], "tiny-tuned");
+
+    // A misspelt key is an error, not a default.
+    std::fs::write(&recipe, tiny_recipe().replace("hu_noise", "hu_nose")).unwrap();
+    refused(&train, "hu_nose");
+    assert_eq!(code(&delineo(&["train", "--data", text(&data), "--out", text(&out)])), 2);
+}

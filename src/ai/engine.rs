@@ -117,13 +117,26 @@ fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
     }
 }
 
+/// The device that training runs on, and its name: a real graphics device, or the CPU.
+pub(super) fn training_device(choice: DeviceChoice) -> Result<(Device, String), EngineError> {
+    let gpu = match choice {
+        DeviceChoice::Cpu => None,
+        DeviceChoice::Auto => open_gpu(false).ok(),
+        DeviceChoice::Gpu => Some(open_gpu(true).map_err(EngineError::NoGpu)?),
+    };
+    Ok(gpu.map_or_else(
+        || (Device::flex(), cpu_name()),
+        |gpu| (gpu.device, format!("{}: {}", if gpu.software { "software GPU" } else { "GPU" }, gpu.name)),
+    ))
+}
+
 thread_local! {
     /// Whether a panic on this thread is expected and handled: nothing is printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `work`, turning a panic into its message, without anything printed.
-fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();

@@ -23,6 +23,7 @@ mod preprocess;
 mod presence;
 pub mod regions;
 mod sliding;
+pub mod train;
 mod union;
 pub mod workload;
 

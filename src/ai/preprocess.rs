@@ -25,7 +25,7 @@ pub(super) struct ModelImage {
     pub low: [usize; 3],
     /// The box's size, (z, y, x); a side is 0 where there is no body.
     pub size: [usize; 3],
-    /// Normalised values of the box, x fastest.
+    /// Values of the box, x fastest: normalised by [`prepare`], HU by [`resampled`].
     pub values: Vec<f32>,
     /// Whether a voxel of the box is inside the body.
     pub body: Vec<bool>,
@@ -39,7 +39,23 @@ pub(super) fn prepare(
     progress: &Progress,
 ) -> Result<ModelImage, Cancelled> {
     let outside = package.input.outside_body_hu.unwrap_or(AIR_HU);
-    let (grid, clamped) = model_grid(&volume.grid, package.input.spacing_mm);
+    let mut image = resampled(volume, package.input.spacing_mm, outside, body, progress)?;
+    for value in &mut image.values {
+        *value = package.normalization.apply(*value);
+    }
+    Ok(image)
+}
+
+/// Resamples onto `spacing_mm` (z, y, x); the values are HU still. `body`: for each voxel of the volume
+/// whether it is inside; everything else becomes `outside`.
+pub(super) fn resampled(
+    volume: &Volume,
+    spacing_mm: [f64; 3],
+    outside: f32,
+    body: Option<&[bool]>,
+    progress: &Progress,
+) -> Result<ModelImage, Cancelled> {
+    let (grid, clamped) = model_grid(&volume.grid, spacing_mm);
     let [nx, ny, nz] = grid.dims();
     let sampler = Sampler {
         volume,
@@ -69,9 +85,6 @@ pub(super) fn prepare(
         }
     }
     let inside = cut.iter().map(|value| *value > outside + 1.0).collect();
-    for value in &mut cut {
-        *value = package.normalization.apply(*value);
-    }
     Ok(ModelImage { grid, low, size, values: cut, body: inside })
 }
 
@@ -137,6 +150,11 @@ impl Affine {
             [0, 1, 2].map(|i| end[i] - origin[i])
         });
         Self { origin, columns }
+    }
+
+    /// The length of one step along `axis` (0 = i) in the other grid's voxels.
+    pub(super) fn step(&self, axis: usize) -> f64 {
+        self.columns[axis].iter().map(|step| step * step).sum::<f64>().sqrt()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]

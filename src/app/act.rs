@@ -10,7 +10,7 @@ use crate::session::{Command, Neighbour, Refusal};
 use crate::tools::{ToolEvent, ToolKind, ViewPlane};
 use crate::ui::Request;
 use crate::ui::actions::Action;
-use crate::ui::state::{Fold, Leave, Naming, Overlay, Place};
+use crate::ui::state::{Fold, Leave, Naming, Overlay, PathField, Place};
 use crate::ui::views::ViewsState;
 use std::path::PathBuf;
 
@@ -44,6 +44,8 @@ impl Workstation {
             Request::PickModelArchive => self.ask(Wanted::ModelArchive),
             Request::RemoveModel(id) => self.remove_model(id),
             Request::Export { path, replace } => self.export(path, replace),
+            Request::Train => self.train(),
+            Request::PickTraining(which) => self.ask(Wanted::Training(which)),
             Request::Cancel(job) => self.jobs.cancel(job),
             Request::Notice(text) => self.state.toasts.attention(text),
         }
@@ -76,12 +78,19 @@ impl Workstation {
             (Wanted::ModelFolder | Wanted::ModelArchive, Answer::Chosen(paths)) => {
                 paths.into_iter().take(1).for_each(|path| self.import_model(path));
             }
+            (Wanted::Training(which), Answer::Chosen(paths)) => {
+                if let Some(path) = paths.into_iter().next() {
+                    *self.state.training.field(which) =
+                        PathField { text: path.display().to_string(), ..PathField::default() };
+                }
+            }
             (_, Answer::Dismissed) => {}
             (wanted, Answer::NoDialog) => {
                 let hint = Some("No file chooser of the desktop answered. Type or paste a path.".to_owned());
                 let field = match wanted {
                     Wanted::Export => &mut self.state.export_path,
                     Wanted::ModelFolder | Wanted::ModelArchive => &mut self.state.import_path,
+                    Wanted::Training(which) => self.state.training.field(which),
                     Wanted::Folder | Wanted::Files => {
                         if self.session.is_some() {
                             self.state.place = Place::Open;
@@ -177,6 +186,7 @@ impl Workstation {
             Action::OpenFolder => self.ask(Wanted::Folder),
             Action::OpenFiles => self.ask(Wanted::Files),
             Action::OpenSample => self.open_sample(None),
+            Action::TrainModel => self.open_training(),
             _ if self.session.is_none() => {}
             Action::CloseStudy => self.leave(Leaving::Study),
             Action::ChooseSeries => self.state.overlay = Some(Overlay::Series),

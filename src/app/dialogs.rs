@@ -3,6 +3,7 @@
 //! Where no desktop portal answers, the dialog ends at once without a choice; the window then gives
 //! the keyboard to its own path field.
 
+use crate::ui::state::TrainingPath;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub enum Wanted {
     ModelFolder,
     /// An archive to import a model from.
     ModelArchive,
+    /// A path of the training's form.
+    Training(TrainingPath),
 }
 
 /// What the dialog gave.
@@ -89,6 +92,14 @@ fn show(wanted: Wanted, suggested: Option<PathBuf>) -> Answer {
         Wanted::ModelArchive => {
             let dialog = dialog.set_title("Import a model").add_filter("ZIP archive", &["zip"]);
             pollster::block_on(dialog.pick_file()).into_iter().map(|f| f.path().to_owned()).collect()
+        }
+        Wanted::Training(TrainingPath::Recipe) => {
+            let dialog = dialog.set_title("Choose a recipe").add_filter("Recipe", &["toml"]);
+            pollster::block_on(dialog.pick_file()).into_iter().map(|f| f.path().to_owned()).collect()
+        }
+        Wanted::Training(TrainingPath::Data | TrainingPath::Out) => {
+            let dialog = dialog.set_title("Choose a folder");
+            pollster::block_on(dialog.pick_folder()).into_iter().map(|f| f.path().to_owned()).collect()
         }
         Wanted::Files => {
             let files = pollster::block_on(dialog.set_title("Open files").pick_files());

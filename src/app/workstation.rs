@@ -7,6 +7,7 @@ use super::models::{FoundModels, ModelDesk, Shop};
 use super::opening::edits_text;
 use super::proposing::Proposed;
 use super::reading::{OpenStudyFailure, Opened};
+use super::training::{self, Watched};
 use crate::ai::regions::SeenRegions;
 use crate::ai::workload::Speed;
 use crate::dicom::{Library, ReadRtstruct};
@@ -30,6 +31,8 @@ pub(super) enum Message {
     Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
     /// A model is done.
     Proposed(Result<Box<Proposed>, String>),
+    /// A training has ended: where its package is, or why there is none.
+    Trained(Result<training::Trained, String>),
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
@@ -73,6 +76,8 @@ pub struct Workstation {
     pub(super) models: ModelDesk,
     pub(super) shop: Shop,
     pub(super) dialogs: Dialogs,
+    /// What the training tells.
+    pub(super) training: Option<Watched>,
     /// The session that the system's dialog was asked for a file for.
     pub(super) export_asked_for: u64,
     /// What waits until a running export has ended.
@@ -122,6 +127,7 @@ impl Workstation {
             models: ModelDesk::default(),
             shop: Shop::default(),
             dialogs: Dialogs::default(),
+            training: None,
             export_asked_for: 0,
             after_export: None,
             leaving: None,
@@ -318,6 +324,7 @@ impl Workstation {
             })
             .collect();
         self.estimate_time();
+        self.watch_training();
         let status = self.session.as_ref().map(Session::journal_status);
         self.desk.unsynced = status == Some(JournalStatus::Saving);
     }
@@ -359,6 +366,7 @@ impl Workstation {
             Message::Second(chosen, result) => self.second_read(chosen, result),
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
+            Message::Trained(result) => self.trained(result),
             Message::Exported(exported) => self.exported(*exported),
             Message::Models(found) => self.models_found(*found),
             Message::Regions(seen) => self.regions_seen(seen),

@@ -19,6 +19,7 @@ pub mod model;
 pub mod open;
 pub mod render;
 pub mod sample;
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ enum Command {
     Render(render::Args),
     /// Writes the synthetic sample patient as a DICOM CT series with its reference structures.
     Sample(sample::Args),
+    /// Trains a model package on a folder of patients, or trains one further.
+    Train(train::Args),
     /// Opens the workstation on files and folders; without a command it opens at its start screen.
     Open(open::Args),
 }
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),
+        Some(Command::Train(args)) => train::run(&args),
         Some(Command::Open(args)) => open::run(&args),
         None => open::run(&open::Args::default()),
     };

@@ -24,6 +24,7 @@ pub mod suggestion;
 pub mod templates;
 #[cfg(test)]
 mod tests;
+pub mod training;
 
 pub use change::{Attribute, Change, Edit, Heading, Mismatch, PlaneEdit};
 pub use colors::color_for;

@@ -26,7 +26,7 @@ use crate::patient::RoiId;
 use crate::session::jobs::JobId;
 use crate::session::{Command, Session};
 use actions::Action;
-use state::{Desk, Leave, WindowState};
+use state::{Desk, Leave, TrainingPath, WindowState};
 use std::path::PathBuf;
 
 /// What every view and panel may read.
@@ -94,6 +94,10 @@ pub enum Request {
         /// Whether an existing file may be replaced.
         replace: bool,
     },
+    /// Train a model as the form says.
+    Train,
+    /// Ask the system for a path of the training's form.
+    PickTraining(TrainingPath),
     /// Stop a running job.
     Cancel(JobId),
     /// Tell the person something.

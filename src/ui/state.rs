@@ -60,6 +60,8 @@ pub enum Overlay {
     Keys,
     /// About.
     About,
+    /// Training a model.
+    Training,
     /// The series to choose from.
     Series,
     /// The list of steps.
@@ -145,6 +147,43 @@ pub struct PathField {
     pub hint: Option<String>,
 }
 
+/// A path that training asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrainingPath {
+    /// The folder of patients.
+    Data,
+    /// The folder of checkpoint, log and package.
+    Out,
+    /// The recipe.
+    Recipe,
+}
+
+/// What is filled in for a training.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TrainingForm {
+    /// The model to begin with; `None`: random weights.
+    pub init: Option<String>,
+    /// The folder of patients.
+    pub data: PathField,
+    /// The folder of checkpoint, log and package.
+    pub out: PathField,
+    /// The recipe; empty: a short schedule for the model to begin with.
+    pub recipe: PathField,
+    /// Steps in all; empty: the recipe's.
+    pub steps: String,
+}
+
+impl TrainingForm {
+    /// The field of a path.
+    pub fn field(&mut self, which: TrainingPath) -> &mut PathField {
+        match which {
+            TrainingPath::Data => &mut self.data,
+            TrainingPath::Out => &mut self.out,
+            TrainingPath::Recipe => &mut self.recipe,
+        }
+    }
+}
+
 /// Everything the window keeps.
 #[derive(Debug, Default)]
 pub struct WindowState {
@@ -172,6 +211,8 @@ pub struct WindowState {
     pub import_path: PathField,
     /// Where models are fetched from instead of their publishers; empty for those.
     pub model_source: String,
+    /// What is filled in for a training.
+    pub training: TrainingForm,
     /// The groups of the structure list that are folded.
     pub folded_groups: Vec<&'static str>,
 }
@@ -289,6 +330,8 @@ pub enum Estimate {
         /// Whether an earlier run told how long one takes; otherwise one was measured.
         from_run: bool,
     },
+    /// Whether it can be trained further here.
+    pub trainable: bool,
 }
 
 /// A running job.
@@ -308,6 +351,25 @@ pub struct JobLine {
     pub time_left: Option<Duration>,
     /// Whether it can be stopped.
     pub can_cancel: bool,
+}
+
+/// A training, running or the last one of this window.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TrainingLine {
+    /// What is trained.
+    pub title: String,
+    /// Its job; `None` once it has ended.
+    pub job: Option<JobLine>,
+    /// Steps in all.
+    pub steps: u64,
+    /// (step, mean loss).
+    pub loss: Vec<[f64; 2]>,
+    /// (step, mean Dice on validation patients).
+    pub dice: Vec<[f64; 2]>,
+    /// Organs with their last mean Dice, worst first.
+    pub organs: Vec<(String, f64)>,
+    /// What the person should know.
+    pub warnings: Vec<String>,
 }
 
 /// A series that was found, for the chooser.
@@ -366,6 +428,8 @@ pub struct Desk {
     pub estimate: Estimate,
     /// The jobs now running.
     pub jobs: Vec<JobLine>,
+    /// The training that runs, or the last one.
+    pub training: Option<TrainingLine>,
     /// Earlier work.
     pub resume: Vec<ResumeLine>,
     /// What draws and computes ("NVIDIA RTX A2000, Vulkan").

@@ -298,24 +298,29 @@ impl ModelPackage {
     /// # Errors
     /// [`PackageError`] when the file is missing, damaged, or not of this network.
     pub fn network(&self) -> Result<Network, PackageError> {
-        let (parameters, path) = match &self.weights {
-            Weights::File { path, sha256 } => (read_weights(path, sha256)?, path.as_path()),
+        if self.weights == Weights::Folds {
+            let model = self.nnunet.as_ref().filter(|model| model.folds() > 0);
+            let model = model.ok_or_else(|| PackageError::Training {
+                reason: "it has no fold".to_owned(),
+                path: self.folder.clone().unwrap_or_default(),
+            })?;
+            return model.network(0);
+        }
+        let (parameters, path) = self.parameters()?;
+        Network::new(self.architecture.clone(), &parameters)
+            .map_err(|error: NetworkError| PackageError::Weights { reason: error.to_string(), path })
+    }
+
+    /// The named parameters and where they are from; of a model of nnU-Net none.
+    pub(super) fn parameters(&self) -> Result<(BTreeMap<String, Parameter>, PathBuf), PackageError> {
+        match &self.weights {
+            Weights::File { path, sha256 } => Ok((read_weights(path, sha256)?, path.clone())),
             Weights::Shipped { id, sha256 } => {
                 let bytes = SHIPPED.iter().find(|shipped| shipped.id == *id).map_or(&[][..], |s| s.weights);
-                (checked(bytes, sha256, Path::new(id))?, Path::new(id))
+                Ok((checked(bytes, sha256, Path::new(id))?, PathBuf::from(id)))
             }
-            Weights::Folds => {
-                let model = self.nnunet.as_ref().filter(|model| model.folds() > 0);
-                let model = model.ok_or_else(|| PackageError::Training {
-                    reason: "it has no fold".to_owned(),
-                    path: self.folder.clone().unwrap_or_default(),
-                })?;
-                return model.network(0);
-            }
-        };
-        Network::new(self.architecture.clone(), &parameters).map_err(|error: NetworkError| {
-            PackageError::Weights { reason: error.to_string(), path: path.to_owned() }
-        })
+            Weights::Folds => Ok((BTreeMap::new(), self.folder.clone().unwrap_or_default())),
+        }
     }
 
     /// The model card, Markdown: the one shipped with it, or `card.md` in its folder; `None` where

@@ -10,6 +10,7 @@ pub mod edit;
 pub mod read;
 mod rows;
 pub mod rtstruct;
+pub mod training;
 mod window;
 
 use anyhow::Context;
@@ -66,6 +67,7 @@ const BENCHMARKS: &[Benchmark] = &[
     ("contours", contours::run),
     ("window", window::run),
     ("ai", ai::run),
+    ("training", training::run),
 ];
 
 /// Runs the command.

@@ -18,6 +18,7 @@ mod structure_row;
 mod structures;
 mod tool_strip;
 mod top_bar;
+mod train;
 
 pub use inspector::inspector_ui;
 pub use overlays::overlay_ui;

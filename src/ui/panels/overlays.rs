@@ -3,7 +3,7 @@
 use super::super::state::{Leave, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
-use super::{card, keys, manager, open, palette};
+use super::{card, keys, manager, open, palette, train};
 use crate::session::Command;
 use egui::{Key, RichText, Ui};
 use std::path::Path;
@@ -29,6 +29,7 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::Palette { .. } => palette::palette_ui(ui, scope),
             Overlay::Keys => keys::keys_ui(ui),
             Overlay::About => about_ui(ui, scope),
+            Overlay::Training => train::train_ui(ui, scope),
             Overlay::Series => series_ui(ui, scope),
             Overlay::History => history_ui(ui, scope),
             Overlay::AcceptAll => accept_all_ui(ui, scope),

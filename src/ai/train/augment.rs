@@ -1,0 +1,237 @@
+//! Cutting a patch out while turning, scaling and mirroring it, and making its picture worse.
+//!
+//! `models/training/patches.py`, rule for rule; only the random numbers are others.
+
+use super::loss::IGNORE;
+use super::patient::{OUTSIDE_HU, Prepared};
+use super::random::Random;
+use super::recipe::Recipe;
+use crate::ai::package::Normalization;
+
+type Matrix = [[f64; 3]; 3];
+
+fn product(a: Matrix, b: Matrix) -> Matrix {
+    [0, 1, 2].map(|i| [0, 1, 2].map(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
+}
+
+/// The patch around `centre` (voxel centres are whole numbers, z, y, x): HU, labels, and whether it was
+/// mirrored (its labels are not swapped yet). Beyond the scan there is air.
+pub(super) fn deform(
+    recipe: &Recipe,
+    patient: &Prepared,
+    centre: [f64; 3],
+    random: &mut Random,
+) -> (Vec<f32>, Vec<u16>, bool) {
+    let (augment, spacing, patch) = (&recipe.augment, recipe.input.spacing_mm, recipe.network.patch);
+    let mut matrix: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    if random.unit() < augment.affine_probability {
+        for axis in 0..3 {
+            let angle = (random.between(-1.0, 1.0) * augment.rotation_deg[axis]).to_radians();
+            let [i, j] = [[1, 2], [0, 2], [0, 1]][axis];
+            let mut turn: Matrix = [[0.0; 3]; 3];
+            turn[axis][axis] = 1.0;
+            (turn[i][i], turn[i][j]) = (angle.cos(), -angle.sin());
+            (turn[j][i], turn[j][j]) = (angle.sin(), angle.cos());
+            matrix = product(matrix, turn);
+        }
+        let overall = random.between(augment.scale[0].ln(), augment.scale[1].ln());
+        let factors = [0; 3].map(|_| (overall + random.between(-0.06, 0.06)).exp());
+        for row in &mut matrix {
+            (0..3).for_each(|axis| row[axis] *= factors[axis]);
+        }
+    }
+    let mirrored = augment.mirror_x && random.unit() < 0.5;
+    if mirrored {
+        matrix.iter_mut().for_each(|row| row[2] = -row[2]);
+    }
+    // From voxels to mm and back: turning happens in the patient, not in voxels.
+    for (i, row) in matrix.iter_mut().enumerate() {
+        (0..3).for_each(|j| row[j] *= spacing[j] / spacing[i]);
+    }
+    let voxels = patch.iter().product();
+    let (mut hu, mut labels) = (Vec::with_capacity(voxels), Vec::with_capacity(voxels));
+    let half = patch.map(|n| (n as f64 - 1.0) / 2.0);
+    for z in 0..patch[0] {
+        for y in 0..patch[1] {
+            for x in 0..patch[2] {
+                let offset = [z as f64 - half[0], y as f64 - half[1], x as f64 - half[2]];
+                let at = [0, 1, 2].map(|i| {
+                    let row = matrix[i];
+                    centre[i] + row[0] * offset[0] + row[1] * offset[1] + row[2] * offset[2]
+                });
+                hu.push(interpolated(patient, at));
+                labels.push(label(patient, at));
+            }
+        }
+    }
+    (hu, labels, mirrored)
+}
+
+/// Linear interpolation between voxels, and to air beyond the scan.
+fn interpolated(patient: &Prepared, at: [f64; 3]) -> f32 {
+    let size = patient.size;
+    if (0..3).any(|axis| at[axis] <= -1.0 || at[axis] >= size[axis] as f64) {
+        return OUTSIDE_HU;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "inside the scan, or a voxel beyond")]
+    let low = at.map(|place| place.floor() as isize);
+    #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
+    let share = at.map(|place| (place - place.floor()) as f32);
+    let mut sum = 0.0;
+    for corner in 0..8_usize {
+        let mut weight = 1.0_f32;
+        let mut place = 0;
+        let mut inside = true;
+        for axis in 0..3 {
+            let up = corner >> axis & 1;
+            weight *= if up == 1 { share[axis] } else { 1.0 - share[axis] };
+            match usize::try_from(low[axis] + isize::from(up == 1)) {
+                Ok(voxel) if voxel < size[axis] => place = place * size[axis] + voxel,
+                _ => inside = false,
+            }
+        }
+        if inside && weight > 0.0 {
+            sum += weight * (f32::from(patient.hu[place]) - OUTSIDE_HU);
+        }
+    }
+    sum + OUTSIDE_HU
+}
+
+/// The label of the nearest voxel; background beyond the scan.
+fn label(patient: &Prepared, at: [f64; 3]) -> u16 {
+    let mut place = 0;
+    for (at, size) in at.into_iter().zip(patient.size) {
+        let nearest = at.round_ties_even();
+        if !(nearest >= 0.0 && nearest < size as f64) {
+            return 0;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "inside the scan")]
+        {
+            place = place * size + nearest as usize;
+        }
+    }
+    patient.labels[place]
+}
+
+/// Ends the scan somewhere inside the patch, above or below.
+pub(super) fn cut(recipe: &Recipe, hu: &mut [f32], labels: &mut [u16], random: &mut Random) {
+    let [nz, ny, nx] = recipe.network.patch;
+    if random.unit() < recipe.augment.cut_probability {
+        let depth = 1 + random.below(nz / 2 - 1);
+        let from = if random.unit() < 0.5 { 0 } else { nz - depth };
+        let part = from * ny * nx..(from + depth) * ny * nx;
+        hu[part.clone()].fill(OUTSIDE_HU);
+        labels[part].fill(IGNORE);
+    }
+}
+
+/// Blurs, scales and shifts the values, adds noise, normalises. Air outside stays air.
+pub(super) fn degrade(
+    recipe: &Recipe,
+    normalization: &Normalization,
+    hu: &mut Vec<f32>,
+    random: &mut Random,
+) {
+    let augment = &recipe.augment;
+    let outside: Vec<bool> = hu.iter().map(|value| *value < OUTSIDE_HU + 1.0).collect();
+    if random.unit() < 0.15 {
+        blur(hu, recipe.network.patch, random.between(0.3, 0.8));
+    }
+    let factor = random.between(augment.hu_scale[0], augment.hu_scale[1]);
+    let shift = random.between(-1.0, 1.0) * augment.hu_shift;
+    let noise = if random.unit() < 0.3 { random.between(0.0, augment.hu_noise) } else { 0.0 };
+    for (value, outside) in hu.iter_mut().zip(outside) {
+        let drawn = if noise > 0.0 { random.normal() * noise } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, reason = "HU")]
+        let changed = (f64::from(*value) * factor + shift + drawn) as f32;
+        *value = normalization.apply(if outside { OUTSIDE_HU } else { changed });
+    }
+}
+
+/// A Gaussian of five taps along each axis; beyond the patch there is air.
+fn blur(hu: &mut Vec<f32>, size: [usize; 3], sigma: f64) {
+    let taps = [-2.0, -1.0, 0.0, 1.0, 2.0].map(|at: f64| (-0.5 * (at / sigma).powi(2)).exp());
+    let sum: f64 = taps.iter().sum();
+    #[expect(clippy::cast_possible_truncation, reason = "shares of 1")]
+    let taps = taps.map(|tap| (tap / sum) as f32);
+    for axis in 0..3 {
+        let step: usize = size[axis + 1..].iter().product();
+        let source = std::mem::take(hu);
+        hu.extend(source.iter().enumerate().map(|(place, _)| {
+            let at = place / step % size[axis];
+            let mut value = OUTSIDE_HU;
+            for (tap, weight) in taps.iter().enumerate() {
+                if let Some(other) = (at + tap).checked_sub(2).filter(|other| *other < size[axis]) {
+                    value += weight * (source[place + other * step - at * step] - OUTSIDE_HU);
+                }
+            }
+            value
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sampler::tests::{tiny_patient, tiny_recipe};
+    use super::*;
+
+    fn still() -> Recipe {
+        let mut recipe = tiny_recipe();
+        recipe.augment.affine_probability = 0.0;
+        recipe.augment.mirror_x = false;
+        recipe
+    }
+
+    #[test]
+    fn an_undeformed_patch_is_the_scan_itself_and_air_beyond_it() {
+        let patient = tiny_patient([true; 3]);
+        // The patch's 8 voxels from x = 12 on: 4 inside, 4 beyond.
+        let centre = [5.5, 7.5, 15.5];
+        let (hu, labels, mirrored) = deform(&still(), &patient, centre, &mut Random::new(&[1]));
+        assert!(!mirrored);
+        for (place, (hu, label)) in hu.iter().zip(&labels).enumerate() {
+            let (z, y, x) = (place / 64 + 2, place / 8 % 8 + 4, place % 8 + 12);
+            let inside = x < 16;
+            let own = (z * 16 + y) * 16 + x;
+            assert_eq!(*hu, if inside { f32::from(patient.hu[own]) } else { -1000.0 }, "{z} {y} {x}");
+            assert_eq!(*label, if inside { patient.labels[own] } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_turn_goes_about_the_patch_s_middle_in_millimetres() {
+        let mut recipe = still();
+        recipe.input.spacing_mm = [6.0, 3.0, 6.0];
+        recipe.augment.affine_probability = 1.0;
+        recipe.augment.scale = [1.0, 1.0];
+        recipe.augment.rotation_deg = [0.0; 3];
+        let patient = tiny_patient([true; 3]);
+        let (straight, ..) = deform(&still(), &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3]));
+        let (near, ..) = deform(&recipe, &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3]));
+        // Only the small factors of each axis remain (6 % at most): most voxels are alike.
+        let alike = straight.iter().zip(&near).filter(|(a, b)| (*a - *b).abs() < 1.0).count();
+        assert!(alike > 300, "{alike}");
+    }
+
+    #[test]
+    fn a_blur_keeps_a_flat_field_and_spreads_a_point_evenly() {
+        let mut point = vec![OUTSIDE_HU; 512];
+        point[(4 * 8 + 4) * 8 + 4] = OUTSIDE_HU + 1000.0;
+        blur(&mut point, [8; 3], 0.6);
+        let sum: f32 = point.iter().map(|value| value - OUTSIDE_HU).sum();
+        assert!((sum - 1000.0).abs() < 0.5, "{sum}");
+        let at = |z: usize, y: usize, x: usize| point[(z * 8 + y) * 8 + x];
+        assert!((at(3, 4, 4) - at(4, 4, 5)).abs() < 1e-3 && at(4, 4, 4) > at(3, 4, 4));
+    }
+
+    #[test]
+    fn a_shortened_scan_ends_in_air_that_is_not_judged() {
+        let mut recipe = still();
+        recipe.augment.cut_probability = 1.0;
+        let (mut hu, mut labels) = (vec![40.0; 512], vec![1; 512]);
+        cut(&recipe, &mut hu, &mut labels, &mut Random::new(&[2]));
+        let gone = labels.iter().filter(|label| **label == IGNORE).count();
+        assert!(gone >= 64 && gone < 256 && gone.is_multiple_of(64), "{gone}");
+        assert!(hu.iter().zip(&labels).all(|(hu, label)| (*hu == OUTSIDE_HU) == (*label == IGNORE)));
+    }
+}

@@ -1,0 +1,372 @@
+//! The loop: patches on one thread, steps on another, checkpoints and packages on the way.
+
+use super::TrainError;
+use super::checkpoint::{self, State, download};
+use super::events::{Event, Log};
+use super::export::{About, write_package};
+use super::graph::{Graph, Parameters};
+use super::loss::total_loss;
+use super::measure::{OrganDice, mean, measure};
+use super::optimiser::{Optimiser, learning_rate, squared_norm};
+use super::patient::{Patients, Prepared, prepare};
+use super::recipe::Recipe;
+use super::recipe_parts::Training;
+use super::sampler::{Batch, Sampler};
+use super::start::{parameters, unusable};
+use crate::ai::ModelPackage;
+use crate::ai::engine::{quietly, training_device};
+use crate::device::DeviceChoice;
+use crate::new_file::{WriteFileError, write_file};
+use crate::progress::Progress;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+/// The package's folder in the run's folder.
+pub const PACKAGE: &str = "model";
+/// Steps between two lines of the log.
+const TELL_EVERY: u64 = 10;
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The run's folder: checkpoint, log, recipe, package.
+    pub out: PathBuf,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// The time between checkpoints.
+    pub save_every: Duration,
+    /// Steps between two validations; 0: only at the end.
+    pub validate_every: u64,
+    /// The most patients scored before the end; at the end all are.
+    pub validate_patients: usize,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Steps done in all.
+    pub step: u64,
+    /// Whether these were all; otherwise someone asked to stop, and the same call goes on.
+    pub finished: bool,
+    /// The mean loss of the last steps told; `None` when there were none.
+    pub loss: Option<f64>,
+    /// Agreement on the validation patients.
+    pub organs: Vec<OrganDice>,
+    /// The package.
+    pub package: PathBuf,
+    /// The device.
+    pub device: String,
+    /// Seconds trained, earlier parts of the run included.
+    pub seconds: f64,
+}
+
+/// Trains, or goes on training, a recipe on patients. `init`: the package to begin with. `observe` is
+/// told of every [`Event`]. It blocks; work of the device is done on a thread of its own.
+///
+/// Asked to stop it saves a checkpoint and gives the outcome so far. Killed it goes on from the last
+/// checkpoint the next time.
+///
+/// # Errors
+/// [`TrainError`] when recipe, patients, package or device cannot be used, or a file cannot be
+/// written.
+pub fn train(
+    recipe: &Recipe,
+    init: Option<&ModelPackage>,
+    patients: &dyn Patients,
+    options: &Options,
+    observe: &(dyn Fn(&Event) + Sync),
+    progress: &Progress,
+) -> Result<Outcome, TrainError> {
+    let ended =
+        |reason: &str| TrainError::Device { device: "its thread".to_owned(), reason: reason.to_owned() };
+    std::thread::scope(|scope| {
+        let work = || run(recipe, init, patients, options, observe, progress);
+        let thread = std::thread::Builder::new().name("delineo-training".to_owned());
+        let thread = thread.spawn_scoped(scope, work).map_err(|error| ended(&error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(ended("see the log")))
+    })
+}
+
+/// The network on the device, and one step of it.
+pub(super) struct Step {
+    graph: Graph,
+    pub parameters: Parameters,
+    pub optimiser: Optimiser,
+    device: Device,
+}
+
+/// What a step gave.
+pub(super) struct Done {
+    pub loss: f64,
+    /// Whether the weights were changed; not, where the gradient was not finite.
+    pub updated: bool,
+}
+
+impl Step {
+    pub(super) fn new(graph: Graph, parameters: Parameters, device: &Device) -> Self {
+        let weights = Parameters::upload(&parameters.values, device);
+        let optimiser = Optimiser::new(weights, device);
+        Self { graph, parameters, optimiser, device: device.clone() }
+    }
+
+    /// The loss of a batch, its gradients in the order of the parameters, and their norm.
+    pub(super) fn gradients(
+        &self,
+        batch: &Batch,
+        training: &Training,
+    ) -> Result<(f64, Vec<Option<Tensor<1>>>, f64), String> {
+        let [z, y, x] = batch.truth.size;
+        let shape = [batch.truth.known.len(), 1, z, y, x];
+        let image: Tensor<5> =
+            Tensor::from_data(TensorData::new(batch.image.clone(), shape), &self.device).autodiff();
+        let live: Vec<Tensor<1>> =
+            self.optimiser.weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
+        let logits = self.graph.forward(&live, &self.parameters.shapes, image);
+        let loss = total_loss(logits, &batch.truth, training.log_dice);
+        let mut found = loss.backward();
+        let gradients: Vec<_> = live.iter().map(|weight| weight.grad_remove(&mut found)).collect();
+        let square = squared_norm(&gradients, &self.parameters.shapes, &self.device);
+        let both = download(&[loss.without_autodiff().reshape([1]), square])?;
+        Ok((f64::from(both[0][0]), gradients, f64::from(both[1][0]).sqrt()))
+    }
+
+    /// One step with this batch, the `step`-th of `steps`.
+    pub(super) fn run(
+        &mut self,
+        batch: &Batch,
+        step: u64,
+        steps: u64,
+        training: &Training,
+    ) -> Result<Done, String> {
+        let (loss, gradients, norm) = self.gradients(batch, training)?;
+        let rate = learning_rate(step, steps, training);
+        let updated = self.optimiser.update(gradients, norm, rate, training);
+        self.optimiser.average(step, training);
+        Ok(Done { loss, updated })
+    }
+}
+
+/// What happens between steps.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    patients: &'a dyn Patients,
+    options: &'a Options,
+    observe: &'a (dyn Fn(&Event) + Sync),
+    progress: &'a Progress,
+    device: String,
+    state: State,
+    log: Log,
+}
+
+fn run(
+    recipe: &Recipe,
+    init: Option<&ModelPackage>,
+    patients: &dyn Patients,
+    options: &Options,
+    observe: &(dyn Fn(&Event) + Sync),
+    progress: &Progress,
+) -> Result<Outcome, TrainError> {
+    let out = &options.out;
+    std::fs::create_dir_all(out).map_err(|error| WriteFileError::from_io(&error, out))?;
+    let (device, device_name) = training_device(options.device)?;
+    let mut parameters = parameters(recipe, init)?;
+    let init_name = init.map(|package| format!("{} {}", package.id, package.version));
+    let expected = State::new(recipe, patients.train(), init_name);
+    let resumed = checkpoint::load(out, &expected, &mut parameters, &device)?;
+    let graph = Graph::new(&recipe.architecture(), recipe.training.heads, &parameters)
+        .map_err(|error| unusable(&error))?;
+    let mut step = Step::new(graph, parameters, &device);
+    let state = match resumed {
+        Some((state, optimiser)) => {
+            step.optimiser = optimiser;
+            state
+        }
+        None => expected,
+    };
+    write_file(&out.join("recipe.toml"), true, recipe.text().as_bytes())?;
+    let log = Log::open(out, state.step)?;
+    let mut run = Run { recipe, patients, options, observe, progress, device: device_name, state, log };
+    if run.state.step >= recipe.training.steps {
+        return run.end(&step, None);
+    }
+    let sampler = run.sampler()?;
+    run.tell(&Event::Started {
+        step: run.state.step,
+        steps: recipe.training.steps,
+        train: patients.train().len(),
+        valid: patients.valid().len(),
+        device: run.device.clone(),
+        parameters: step.parameters.values.iter().map(Vec::len).sum(),
+    })?;
+    let loss = std::thread::scope(|scope| {
+        let (first, last) = (run.state.step, recipe.training.steps);
+        let (sender, receiver) = sync_channel::<Batch>(2);
+        let draw = move || {
+            // Nobody listens any more: the loop has ended.
+            (first..last).try_for_each(|step| sender.send(sampler.batch(step))).ok();
+        };
+        let thread = std::thread::Builder::new().name("delineo-patches".to_owned());
+        thread.spawn_scoped(scope, draw).map_err(|error| TrainError::Patients(error.to_string()))?;
+        run.steps(&mut step, &receiver)
+    })?;
+    run.end(&step, loss)
+}
+
+impl Run<'_> {
+    fn tell(&self, event: &Event) -> Result<(), TrainError> {
+        (self.observe)(event);
+        self.log.add(event)
+    }
+
+    fn warn(&self, message: String) -> Result<(), TrainError> {
+        self.tell(&Event::Warning { message })
+    }
+
+    /// Reads the patients to train on; one that cannot be used is told and left out.
+    fn sampler(&self) -> Result<Sampler, TrainError> {
+        let ids = self.patients.train();
+        let mut prepared: Vec<Prepared> = Vec::with_capacity(ids.len());
+        for (number, id) in ids.iter().enumerate() {
+            self.progress.set_step(format!("Reading patient {} of {}", number + 1, ids.len()));
+            self.progress.check()?;
+            let quiet = Progress::new();
+            let read = self.patients.read(id, &quiet).map_err(TrainError::Patients);
+            match read.and_then(|case| prepare(&case, self.recipe, &quiet)) {
+                Ok(patient) => prepared.push(patient),
+                Err(TrainError::Patients(why)) => self.warn(why)?,
+                Err(other) => return Err(other),
+            }
+        }
+        let sampler = Sampler::new(prepared, self.recipe)?;
+        let missing: Vec<String> = sampler
+            .missing()
+            .iter()
+            .filter_map(|value| self.recipe.labels.iter().find(|label| label.value == *value))
+            .map(|label| label.name.clone())
+            .collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            self.warn(format!("outlined in no patient to train on, so not learnt: {missing}"))?;
+        }
+        Ok(sampler)
+    }
+
+    /// Steps until all are done or someone asks to stop; gives the mean loss of the last ones told.
+    fn steps(
+        &mut self,
+        step: &mut Step,
+        batches: &std::sync::mpsc::Receiver<Batch>,
+    ) -> Result<Option<f64>, TrainError> {
+        let training = &self.recipe.training;
+        let (begun, all) = (self.state.step, training.steps);
+        let (mut saved, mut told) = (Instant::now(), Instant::now());
+        let (mut losses, mut last) = (Vec::new(), None);
+        while self.state.step < all && !self.progress.is_cancelled() {
+            let number = self.state.step;
+            let Ok(batch) = batches.recv() else { break };
+            let before = Instant::now();
+            let done = quietly(|| step.run(&batch, number, all, training))
+                .and_then(|done| done)
+                .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
+            if !done.updated {
+                self.tell(&Event::LeftOut { step: number })?;
+            }
+            self.state.step += 1;
+            self.state.updates = step.optimiser.updates;
+            self.state.seconds += before.elapsed().as_secs_f64();
+            losses.push(done.loss);
+            let at = self.state.step;
+            // Being asked to stop is seen at the top.
+            let _ = self.progress.set_fraction((at - begun) as f64 / (all - begun) as f64);
+            if at.is_multiple_of(TELL_EVERY) || at == all {
+                let loss = losses.iter().sum::<f64>() / losses.len() as f64;
+                last = Some(loss);
+                self.progress.set_step(format!("Step {at} of {all}, loss {loss:.3}"));
+                self.tell(&Event::Steps {
+                    step: at,
+                    loss,
+                    learning_rate: learning_rate(number, all, training),
+                    seconds_per_step: told.elapsed().as_secs_f64() / losses.len() as f64,
+                })?;
+                losses.clear();
+                told = Instant::now();
+            }
+            if saved.elapsed() >= self.options.save_every {
+                self.save(step)?;
+                saved = Instant::now();
+            }
+            let every = self.options.validate_every;
+            if every > 0 && at.is_multiple_of(every) && at < all && !self.patients.valid().is_empty() {
+                self.validate(step, self.options.validate_patients)?;
+                told = Instant::now();
+            }
+        }
+        self.save(step)?;
+        Ok(last)
+    }
+
+    fn save(&self, step: &Step) -> Result<(), TrainError> {
+        checkpoint::save(&self.options.out, &self.state, &step.parameters, &step.optimiser, &self.device)?;
+        self.tell(&Event::Saved { step: self.state.step })
+    }
+
+    fn package(&self, step: &Step, organs: &[OrganDice]) -> Result<ModelPackage, TrainError> {
+        let average = download(&step.optimiser.average)
+            .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
+        let about = About {
+            recipe: self.recipe,
+            step: self.state.step,
+            seconds: self.state.seconds,
+            device: &self.device,
+            train: self.patients.train().len(),
+            valid: self.patients.valid().len(),
+            init: self.state.init.as_deref(),
+            organs,
+        };
+        write_package(&self.options.out.join(PACKAGE), &step.parameters, &average, &about)
+    }
+
+    /// Writes the package and scores it; being asked to stop meanwhile leaves the scores out.
+    fn validate(&self, step: &Step, limit: usize) -> Result<Vec<OrganDice>, TrainError> {
+        let package = self.package(step, &[])?;
+        self.progress.set_step(format!("Validation at step {}", self.state.step));
+        let measured =
+            measure(&package, self.recipe, self.patients, limit, self.options.device, self.progress);
+        let (organs, warnings) = match measured {
+            Ok(measured) => measured,
+            Err(TrainError::Cancelled(_)) => return Ok(Vec::new()),
+            Err(other) => return Err(other),
+        };
+        for warning in warnings {
+            self.warn(warning)?;
+        }
+        self.tell(&Event::Validated {
+            step: self.state.step,
+            mean_dice: mean(&organs),
+            organs: organs.clone(),
+        })?;
+        self.package(step, &organs)?;
+        Ok(organs)
+    }
+
+    fn end(self, step: &Step, loss: Option<f64>) -> Result<Outcome, TrainError> {
+        let finished = self.state.step >= self.recipe.training.steps;
+        let organs = if finished && !self.patients.valid().is_empty() {
+            self.validate(step, usize::MAX)?
+        } else {
+            self.package(step, &[])?;
+            Vec::new()
+        };
+        Ok(Outcome {
+            step: self.state.step,
+            finished,
+            loss,
+            organs,
+            package: self.options.out.join(PACKAGE),
+            device: self.device,
+            seconds: self.state.seconds,
+        })
+    }
+}

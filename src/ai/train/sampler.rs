@@ -1,0 +1,224 @@
+//! Which patches are drawn: which patient, where, how changed.
+//!
+//! Every draw depends only on the generator it is given, so that a run can stop at any step and go on
+//! as if it had not. The rules are those of `models/training/patches.py`.
+
+use super::TrainError;
+use super::augment::{cut, deform, degrade};
+use super::loss::Truth;
+use super::patient::Prepared;
+use super::random::Random;
+use super::recipe::Recipe;
+use crate::ai::package::Normalization;
+
+/// Patches ready for the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Normalised values, `[patch][z][y][x]`.
+    pub image: Vec<f32>,
+    /// What they show.
+    pub truth: Truth,
+}
+
+/// Voxels of a label in one patient, as places in its box.
+struct Found {
+    patient: usize,
+    voxels: Vec<u32>,
+}
+
+/// Patients in memory, and the rule by which patches are drawn from them.
+pub struct Sampler {
+    recipe: Recipe,
+    normalization: Normalization,
+    patients: Vec<Prepared>,
+    /// Of each label from 1, the patients that show it.
+    found: Vec<Vec<Found>>,
+    /// Sums of the labels' weights, up to each.
+    weights: Vec<f64>,
+    /// What each label is in a mirrored patch.
+    swap: Vec<u16>,
+}
+
+impl Sampler {
+    /// Takes the patients.
+    ///
+    /// # Errors
+    /// [`TrainError::Patients`] when there are none, or no organ of the recipe is in any of them.
+    pub(super) fn new(patients: Vec<Prepared>, recipe: &Recipe) -> Result<Self, TrainError> {
+        let classes = recipe.network.classes;
+        let mut found: Vec<Vec<Found>> = (1..classes).map(|_| Vec::new()).collect();
+        for (number, patient) in patients.iter().enumerate() {
+            let mut voxels: Vec<Vec<u32>> = vec![Vec::new(); classes];
+            for (place, label) in (0_u32..).zip(&patient.labels) {
+                voxels[usize::from(*label)].push(place);
+            }
+            for (label, voxels) in voxels.into_iter().enumerate().skip(1).filter(|(_, v)| !v.is_empty()) {
+                found[label - 1].push(Found { patient: number, voxels });
+            }
+        }
+        let own = |label: usize| recipe.sampling.weights.as_ref().map_or(1.0, |weights| weights[label]);
+        let mut sum = 0.0;
+        let weights: Vec<f64> = (0..classes - 1)
+            .map(|label| {
+                sum += if found[label].is_empty() { 0.0 } else { own(label) };
+                sum
+            })
+            .collect();
+        if !(sum > 0.0) {
+            return Err(TrainError::Patients(
+                "no organ of the recipe is outlined in any patient to train on; check the names of the \
+                 structures, and give others under [synonyms] in the recipe"
+                    .to_owned(),
+            ));
+        }
+        let mut swap: Vec<u16> = (0..=u16::try_from(classes - 1).unwrap_or(u16::MAX)).collect();
+        for [a, b] in &recipe.augment.mirror_swaps {
+            swap.swap(usize::from(*a), usize::from(*b));
+        }
+        let normalization = recipe.normalization();
+        Ok(Self { recipe: recipe.clone(), normalization, patients, found, weights, swap })
+    }
+
+    /// The organs (values) that no patient shows.
+    pub(super) fn missing(&self) -> Vec<u16> {
+        (1_u16..).zip(&self.found).filter(|(_, found)| found.is_empty()).map(|(label, _)| label).collect()
+    }
+
+    /// The batch of a step: the seed and the step alone decide it.
+    #[must_use]
+    pub fn batch(&self, step: u64) -> Batch {
+        let training = &self.recipe.training;
+        let size = self.recipe.network.patch;
+        let voxels: usize = size.iter().product();
+        let mut batch = Batch {
+            image: Vec::with_capacity(training.batch * voxels),
+            truth: Truth { labels: Vec::with_capacity(training.batch * voxels), size, known: Vec::new() },
+        };
+        // Of a batch's patches, on average `organ_share` show a chosen organ.
+        let on_organ = self.recipe.sampling.organ_share * training.batch as f64;
+        for number in 0..training.batch {
+            let mut random = Random::new(&[training.seed, step, number as u64]);
+            let shows_organ = number as f64 + random.unit() < on_organ;
+            self.draw(&mut random, shows_organ, &mut batch);
+        }
+        batch
+    }
+
+    fn draw(&self, random: &mut Random, shows_organ: bool, batch: &mut Batch) {
+        let (recipe, patch) = (&self.recipe, self.recipe.network.patch);
+        let (number, mut centre) = if shows_organ {
+            let at = random.unit() * self.weights.last().copied().unwrap_or(0.0);
+            let label = self.weights.iter().position(|sum| *sum > at).unwrap_or(0);
+            let patients = &self.found[label];
+            let found = &patients[random.below(patients.len())];
+            let place = found.voxels[random.below(found.voxels.len())] as usize;
+            let [_, ny, nx] = self.patients[found.patient].size;
+            let voxel = [place / (ny * nx), place / nx % ny, place % nx];
+            // The organ need not lie in the middle of the patch.
+            (
+                found.patient,
+                [0, 1, 2].map(|a| voxel[a] as f64 + random.between(-0.35, 0.35) * patch[a] as f64),
+            )
+        } else {
+            let number = random.below(self.patients.len());
+            let size = self.patients[number].size;
+            (number, [0, 1, 2].map(|axis| random.unit() * size[axis] as f64))
+        };
+        let patient = &self.patients[number];
+        // Inside the scan, as the sliding window stays, up to a small overhang.
+        for axis in 0..3 {
+            let half = patch[axis] as f64 / 2.0;
+            let overhang = recipe.sampling.overhang as f64;
+            let (low, high) = (half - overhang, patient.size[axis] as f64 - half + overhang);
+            centre[axis] =
+                if low < high { centre[axis].clamp(low, high) } else { patient.size[axis] as f64 / 2.0 };
+        }
+        let centre = centre.map(|at| at - 0.5);
+        let (mut hu, mut labels, mirrored) = deform(recipe, patient, centre, random);
+        let mut known = patient.known.clone();
+        if mirrored {
+            for label in &mut labels {
+                *label = self.swap[usize::from(*label)];
+            }
+            known = self.swap.iter().map(|label| patient.known[usize::from(*label)]).collect();
+        }
+        cut(recipe, &mut hu, &mut labels, random);
+        degrade(recipe, &self.normalization, &mut hu, random);
+        batch.image.extend(hu);
+        batch.truth.labels.extend(labels);
+        batch.truth.known.push(known);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ai::train::loss::IGNORE;
+
+    /// A recipe for a tiny network of two organs, a left one and a right one.
+    pub(in crate::ai::train) fn tiny_recipe() -> Recipe {
+        Recipe::parse(include_str!("tiny.toml")).unwrap()
+    }
+
+    /// 12 x 16 x 16 voxels: soft tissue, label 1 on the low-x side, label 2 on the high-x side.
+    pub(in crate::ai::train) fn tiny_patient(known: [bool; 3]) -> Prepared {
+        let size = [12, 16, 16];
+        let mut hu = vec![0_i16; 12 * 16 * 16];
+        let mut labels = vec![0_u16; hu.len()];
+        for (place, (hu, label)) in hu.iter_mut().zip(&mut labels).enumerate() {
+            let (z, y, x) = (place / 256, place / 16 % 16, place % 16);
+            if (3..9).contains(&z) && (5..11).contains(&y) {
+                (*hu, *label) = match x {
+                    2..=6 => (300, 1),
+                    9..=13 => (-200, 2),
+                    _ => (0, 0),
+                };
+            }
+            if !known[usize::from(*label)] {
+                *label = 0;
+            }
+        }
+        Prepared { size, hu, labels, known: known.to_vec() }
+    }
+
+    #[test]
+    fn a_batch_depends_on_the_step_alone() {
+        let sampler = Sampler::new(vec![tiny_patient([true; 3])], &tiny_recipe()).unwrap();
+        let first = sampler.batch(7);
+        let _ = sampler.batch(8);
+        assert_eq!(sampler.batch(7), first);
+        assert_ne!(sampler.batch(8), first);
+        assert_eq!(first.image.len(), 2 * 8 * 8 * 8);
+        assert!(first.truth.labels.iter().all(|label| *label < 3 || *label == IGNORE));
+    }
+
+    #[test]
+    fn mirrored_patches_swap_left_and_right_with_their_values() {
+        let mut recipe = tiny_recipe();
+        recipe.augment.hu_shift = 0.0;
+        recipe.augment.hu_scale = [1.0, 1.0];
+        recipe.augment.hu_noise = 0.0;
+        let sampler = Sampler::new(vec![tiny_patient([true, true, false])], &recipe).unwrap();
+        let mut seen = [0; 3];
+        for step in 0..40 {
+            let batch = sampler.batch(step);
+            let patch = 8 * 8 * 8;
+            for (number, known) in batch.truth.known.iter().enumerate() {
+                // Label 1 is bright; in a mirrored patch it is label 2, and label 1 is unknown.
+                let is_mirrored = *known == [true, false, true];
+                assert!(is_mirrored || *known == [true, true, false], "{known:?}");
+                let bright = if is_mirrored { 2 } else { 1 };
+                let labels = &batch.truth.labels[number * patch..][..patch];
+                assert!(labels.iter().all(|label| [0, bright, IGNORE].contains(label)));
+                seen[usize::from(bright)] += labels.iter().filter(|label| **label == bright).count();
+            }
+        }
+        assert!(seen[1] > 1000 && seen[2] > 1000, "{seen:?}");
+    }
+
+    #[test]
+    fn patients_without_any_organ_are_refused() {
+        let error = Sampler::new(vec![tiny_patient([true, false, false])], &tiny_recipe()).err().unwrap();
+        assert!(error.to_string().contains("[synonyms]"), "{error}");
+    }
+}

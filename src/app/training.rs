@@ -1,0 +1,188 @@
+//! Training a model in the window: a job that tells what happens, and the line that shows it.
+
+use super::Workstation;
+use super::opening::capitalised;
+use super::workstation::Message;
+use crate::ai::ModelPackage;
+use crate::ai::train::{CHECKPOINT, Event, Options, Recipe, read_log, train};
+use crate::device::DeviceChoice;
+use crate::progress::Progress;
+use crate::session::training::TrainingFolder;
+use crate::ui::state::{Overlay, TrainingForm, TrainingLine};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The key of the job: one training at a time.
+const JOB: &str = "training";
+/// Between two checkpoints.
+const SAVE_EVERY: Duration = Duration::from_mins(3);
+
+/// How a training ended.
+pub(super) struct Trained {
+    package: PathBuf,
+    finished: bool,
+    step: u64,
+}
+
+/// What a running training tells, and what of it is shown already.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    told: Arc<Mutex<Vec<Event>>>,
+    line: TrainingLine,
+}
+
+impl Workstation {
+    /// Opens the card of training, with the chosen model and a place for the result filled in.
+    pub(super) fn open_training(&mut self) {
+        let form = &mut self.state.training;
+        if form.init.is_none() && form.recipe.text.is_empty() {
+            let trainable = self.desk.models.iter().filter(|model| model.trainable);
+            let chosen = self.state.model.as_ref();
+            form.init = trainable
+                .clone()
+                .find(|model| chosen == Some(&model.id))
+                .or_else(|| trainable.clone().next())
+                .map(|model| model.id.clone());
+        }
+        if form.out.text.is_empty() {
+            let name = form.init.clone().unwrap_or_else(|| "model".to_owned());
+            form.out.text = self.data_folder.join("training").join(name).display().to_string();
+        }
+        self.state.overlay = Some(Overlay::Training);
+    }
+
+    /// Starts or goes on with the training that the form describes.
+    pub(super) fn train(&mut self) {
+        if self.jobs.running_for(JOB).is_some() {
+            self.state.toasts.attention("A training is running; stop it first.");
+            return;
+        }
+        let form = self.state.training.clone();
+        let out = PathBuf::from(form.out.text.trim());
+        // What was learnt before is shown at once; a run that begins anew writes a log of its own.
+        let before = if out.join(CHECKPOINT).is_file() { read_log(&out) } else { Vec::new() };
+        let watched = Watched { told: Arc::new(Mutex::new(before)), line: TrainingLine::default() };
+        let told = Arc::clone(&watched.told);
+        let name = form.init.clone().unwrap_or_else(|| "by a recipe".to_owned());
+        self.training = Some(Watched {
+            line: TrainingLine { title: format!("Training {name}"), ..TrainingLine::default() },
+            ..watched
+        });
+        self.jobs.start(JOB, format!("Training {name}"), move |progress| {
+            let observe = |event: &Event| {
+                told.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+            };
+            Message::Trained(run(&form, out, &observe, progress))
+        });
+    }
+
+    /// Takes in what the training has told, for the card.
+    pub(super) fn watch_training(&mut self) {
+        let Some(watched) = self.training.as_mut() else { return };
+        let events = std::mem::take(&mut *watched.told.lock().unwrap_or_else(PoisonError::into_inner));
+        events.into_iter().for_each(|event| take_in(&mut watched.line, event));
+        let id = self.jobs.running_for(JOB).map(|job| job.id);
+        watched.line.job = self.desk.jobs.iter().find(|job| Some(job.id) == id).cloned();
+        self.desk.training = Some(watched.line.clone());
+    }
+
+    pub(super) fn trained(&mut self, result: Result<Trained, String>) {
+        match result {
+            Ok(Trained { package, finished: true, .. }) => {
+                let text = format!("The training is done. Its package: {}", package.display());
+                self.state.toasts.done(text);
+                self.look_around();
+            }
+            Ok(Trained { step, .. }) => {
+                self.state
+                    .toasts
+                    .done(format!("The training was stopped at step {step}; it can be gone on with."));
+            }
+            Err(why) => self.state.toasts.error(capitalised(&why), None),
+        }
+    }
+}
+
+/// What an event changes on the card.
+fn take_in(line: &mut TrainingLine, event: Event) {
+    match event {
+        Event::Started { step, steps, .. } => {
+            line.steps = steps;
+            let till = step as f64;
+            for values in [&mut line.loss, &mut line.dice] {
+                values.retain(|[at, _]| *at <= till);
+            }
+            line.warnings.clear();
+        }
+        Event::Steps { step, loss, .. } => line.loss.push([step as f64, loss]),
+        Event::Validated { step, mean_dice, mut organs } => {
+            line.dice.extend(mean_dice.map(|dice| [step as f64, dice]));
+            organs.sort_by(|a, b| a.mean.total_cmp(&b.mean));
+            line.organs = organs.into_iter().map(|organ| (organ.name, organ.mean)).collect();
+        }
+        Event::Warning { message } => line.warnings.push(message),
+        Event::LeftOut { .. } | Event::Saved { .. } => {}
+    }
+}
+
+fn run(
+    form: &TrainingForm,
+    out: PathBuf,
+    observe: &(dyn Fn(&Event) + Sync),
+    progress: &Progress,
+) -> Result<Trained, String> {
+    let init = form.init.as_deref().map(ModelPackage::find).transpose();
+    let init = init.map_err(|error| error.to_string())?;
+    let recipe = match (form.recipe.text.trim(), &init) {
+        ("", Some(package)) => Recipe::of_package(package),
+        ("", None) => return Err("a training that begins with nothing needs a recipe".to_owned()),
+        (path, _) => Recipe::read(&PathBuf::from(path)),
+    };
+    let mut recipe = recipe.map_err(|error| error.to_string())?;
+    if let Ok(steps) = form.steps.trim().parse() {
+        recipe.training.steps = steps;
+    }
+    let data = PathBuf::from(form.data.text.trim());
+    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.to_string())?;
+    let options = Options {
+        out,
+        device: DeviceChoice::Auto,
+        save_every: SAVE_EVERY,
+        validate_every: (recipe.training.steps / 8).max(50),
+        validate_patients: 5,
+    };
+    let outcome = train(&recipe, init.as_ref(), &patients, &options, observe, progress);
+    let outcome = outcome.map_err(|error| error.to_string())?;
+    Ok(Trained { package: outcome.package, finished: outcome.finished, step: outcome.step })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ai::train::OrganDice;
+
+    #[test]
+    fn a_run_taken_up_again_draws_each_step_once() {
+        let mut line = TrainingLine::default();
+        let steps = |step, loss| Event::Steps { step, loss, learning_rate: 1e-3, seconds_per_step: 1.0 };
+        let started = |step| Event::Started {
+            step,
+            steps: 100,
+            train: 2,
+            valid: 1,
+            device: "CPU".into(),
+            parameters: 10,
+        };
+        let organ = |name: &str, mean| OrganDice { name: name.into(), patients: 1, mean, least: mean };
+        let organs = vec![organ("Brainstem", 0.8), organ("Larynx", 0.4)];
+        let validated = Event::Validated { step: 20, mean_dice: Some(0.6), organs };
+        for event in [started(0), steps(10, 1.5), steps(20, 1.2), validated, started(10), steps(20, 1.1)] {
+            take_in(&mut line, event);
+        }
+        assert_eq!(line.loss, [[10.0, 1.5], [20.0, 1.1]]);
+        assert!(line.dice.is_empty(), "the validation at step 20 will be done again");
+        assert_eq!(line.organs[0].0, "Larynx", "the worst first");
+        assert_eq!(line.steps, 100);
+    }
+}
