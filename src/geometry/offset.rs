@@ -81,14 +81,14 @@ impl Reach {
 /// of the input and half on arcs. Nothing grows to nothing; a reach of zero leaves its region.
 #[must_use]
 pub fn grown(parts: &[(&[Polygon], Reach)], tolerance_mm: f64) -> Vec<Polygon> {
-    let rings = parts
+    let rings: Vec<Ring> = parts
         .iter()
         .flat_map(|(polygons, reach)| {
             let outline = Outline::new(*reach, tolerance_mm * 0.5);
             polygons.iter().map(move |piece| outline.sweep(&walk(piece, tolerance_mm * 0.5)))
         })
         .collect();
-    wound(&[], rings, tolerance_mm)
+    wound(&[], &rings, tolerance_mm)
 }
 
 /// `own` without what the complement of any of `parts` grows to by the part's reach turned half
@@ -106,7 +106,7 @@ pub fn shrunk(own: &[Polygon], parts: &[(&[Polygon], Reach)], tolerance_mm: f64)
     let Some((low, high)) = bounds(all().flat_map(Polygon::rings).flatten()) else { return Vec::new() };
     let (low, high) = (low - Vector2::new(far, far), high + Vector2::new(far, far));
     let frame = Polygon::from_outer(vec![low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)]);
-    let rings = parts
+    let rings: Vec<Ring> = parts
         .iter()
         .flat_map(|(polygons, reach)| {
             let outline = Outline::new(reach.reversed(), tolerance_mm * 0.5);
@@ -115,7 +115,7 @@ pub fn shrunk(own: &[Polygon], parts: &[(&[Polygon], Reach)], tolerance_mm: f64)
                 .map(move |piece| outline.sweep(&walk(&piece, tolerance_mm * 0.5)))
         })
         .collect();
-    wound(own, rings, tolerance_mm)
+    wound(own, &rings, tolerance_mm)
 }
 
 /// The piece as one ring of fewer vertices, counter-clockwise.
@@ -246,7 +246,7 @@ fn direction(w: Vector2) -> f64 {
 }
 
 /// What `rings` wind around at least once, or, with a `subject`, the subject without it.
-fn wound(subject: &[Polygon], rings: Vec<Ring>, tolerance_mm: f64) -> Vec<Polygon> {
+fn wound(subject: &[Polygon], rings: &[Ring], tolerance_mm: f64) -> Vec<Polygon> {
     let of_subject = || subject.iter().flat_map(Polygon::rings);
     let Some((low, high)) = bounds(rings.iter().chain(of_subject()).flatten()) else { return Vec::new() };
     let center = nalgebra::center(&low, &high);
@@ -279,7 +279,7 @@ fn wound(subject: &[Polygon], rings: Vec<Ring>, tolerance_mm: f64) -> Vec<Polygo
     } else {
         (ShapeType::Clip, OverlayRule::Difference)
     };
-    for ring in &rings {
+    for ring in rings {
         overlay.add_contour(&ring.iter().map(to_int).collect::<Vec<_>>(), kind);
     }
     let back = |contour: &Vec<IntPoint<i32>>| -> Option<Ring> {
