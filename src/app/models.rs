@@ -116,6 +116,7 @@ pub(super) fn find(shop: &Shop) -> FoundModels {
         synthetic: false,
         any_values: false,
         has_card: false,
+        trainable: false,
         fit: Fit::Possible(String::new()),
     });
     let mut catalogue = (shop.entries)();
@@ -143,6 +144,7 @@ fn line(package: &ModelPackage) -> ModelLine {
         synthetic: package.provenance.synthetic,
         any_values: package.nnunet.is_some(),
         has_card: true,
+        trainable: package.nnunet.is_none(),
         fit: Fit::Possible(String::new()),
     }
 }

@@ -38,7 +38,7 @@ impl Workstation {
         let form = &mut self.state.training;
         if form.init.is_none() && form.recipe.text.is_empty() {
             let trainable = self.desk.models.iter().filter(|model| model.trainable);
-            let chosen = self.state.model.as_ref();
+            let chosen = self.state.propose.model.as_ref();
             form.init = trainable
                 .clone()
                 .find(|model| chosen == Some(&model.id))

@@ -33,6 +33,8 @@ pub(super) enum Message {
     Proposed(Result<Box<Proposed>, String>),
     /// A training has ended: where its package is, or why there is none.
     Trained(Result<training::Trained, String>),
+    /// A recipe was carried out.
+    Derived(Result<Box<session::Command>, String>),
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
@@ -367,6 +369,7 @@ impl Workstation {
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
             Message::Trained(result) => self.trained(result),
+            Message::Derived(result) => self.derived(result),
             Message::Exported(exported) => self.exported(*exported),
             Message::Models(found) => self.models_found(*found),
             Message::Regions(seen) => self.regions_seen(seen),

@@ -34,7 +34,11 @@ impl Draft {
         }
     }
 
-    fn set_attribute(&mut self, roi: RoiId, after: Attribute) {
+    pub(super) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    pub(super) fn set_attribute(&mut self, roi: RoiId, after: Attribute) {
         let Some(before) = self.set.roi(roi).map(|own| after.in_roi(own)) else { return };
         if before != after {
             self.make(Change::Attribute { roi, before, after });
@@ -92,7 +96,7 @@ impl Draft {
 
     /// The hand of a person on an ROI's contours: a proposal stays a proposal, a review is void, and
     /// a model's confidence tells of what it had proposed.
-    fn put_planes_by_hand(&mut self, roi: RoiId, planes: Vec<RoiPlane>) {
+    pub(super) fn put_planes_by_hand(&mut self, roi: RoiId, planes: Vec<RoiPlane>) {
         if !self.put_planes(roi, planes) {
             return;
         }
@@ -123,7 +127,7 @@ impl Draft {
 }
 
 /// The ROI, if its contours may be changed.
-fn editable(roi: &Roi) -> Result<(), Refusal> {
+pub(super) fn editable(roi: &Roi) -> Result<(), Refusal> {
     match (roi.approval, roi.locked) {
         (Approval::Approved, _) => Err(Refusal::Approved(roi.name.clone())),
         (_, true) => Err(Refusal::Locked(roi.name.clone())),
@@ -151,6 +155,7 @@ impl Session {
             select: None,
         };
         let name = self.work_out(command, &mut draft)?;
+        self.follow(&mut draft);
         let Draft { set, stamp, next_roi, changes, notes, select } = draft;
         if changes.is_empty() {
             return Ok(Applied { notes, ..Applied::default() });
@@ -231,6 +236,13 @@ impl Session {
                 Ok(format!("Clear slice on {}", own.name))
             }
             Command::CopyFromSlice { roi, slice, from } => self.work_out_copy(roi, slice, from, draft),
+            Command::PutDerived { gesture, results } => self.work_out_derived(gesture, results, draft),
+            Command::ForgetRecipe { roi } => {
+                let own = self.known(roi)?;
+                editable(own)?;
+                draft.set_attribute(roi, Attribute::Derivation(None));
+                Ok(format!("Recipe of {}", own.name))
+            }
             Command::ImportStructureSet(set) => self.work_out_import(*set, draft),
             Command::AddProposals { rois, model } => self.work_out_proposals(rois, &model, draft),
             Command::AcceptProposals { rois } => self.work_out_accept(&rois, draft),
@@ -251,6 +263,7 @@ impl Session {
             | Command::SetRoiType { .. }
             | Command::SetLock { .. }
             | Command::SetApproval { .. }
+            | Command::SetDensity { .. }
             | Command::SetVisibility { .. } => Ok(String::new()),
         }
     }
@@ -280,10 +293,18 @@ impl Session {
                     Approval::Approved => format!("Approve {}", roi.name),
                 }
             }
+            Attribute::RelativeElectronDensity(density) => {
+                editable(roi)?;
+                if density.is_some_and(|density| !(0.0..=25.0).contains(&density)) {
+                    return Err(Refusal::BadDensity);
+                }
+                format!("Density of {}", roi.name)
+            }
             Attribute::Generation(_)
             | Attribute::Description(_)
             | Attribute::Confidence(_)
-            | Attribute::Code(_) => {
+            | Attribute::Code(_)
+            | Attribute::Derivation(_) => {
                 format!("Change {}", roi.name)
             }
         };
@@ -370,7 +391,7 @@ impl Session {
     }
 
     /// The name trimmed, if a file can hold it and no other ROI has it.
-    fn free_name(&self, name: &str, own: Option<RoiId>) -> Result<String, Refusal> {
+    pub(super) fn free_name(&self, name: &str, own: Option<RoiId>) -> Result<String, Refusal> {
         let name = name.trim();
         let fits = (1..=64).contains(&name.chars().count());
         if !fits || name.chars().any(|c| c.is_control() || c == '\\') {

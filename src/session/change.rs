@@ -4,8 +4,8 @@
 //! the structure set, so that an edit costs the slices it touches and nothing else.
 
 use crate::patient::{
-    AnatomicCode, Approval, Color, Confidence, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane,
-    RoiType, StructureSet, Uid,
+    AnatomicCode, Approval, Color, Confidence, Derivation, GenerationAlgorithm, PatientInfo, Roi, RoiId,
+    RoiPlane, RoiType, StructureSet, Uid,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +40,10 @@ pub enum Attribute {
     Confidence(Option<Confidence>),
     /// What it is, for other systems.
     Code(Option<AnatomicCode>),
+    /// How it is derived from other ROIs.
+    Derivation(Option<Arc<Derivation>>),
+    /// The electron density relative to water that dose calculation is to assume.
+    RelativeElectronDensity(Option<f64>),
 }
 
 /// What a structure set says about itself, apart from its ROIs.
@@ -159,6 +163,8 @@ impl Attribute {
             Self::Description(_) => Self::Description(roi.description.clone()),
             Self::Confidence(_) => Self::Confidence(roi.confidence),
             Self::Code(_) => Self::Code(roi.code.clone()),
+            Self::Derivation(_) => Self::Derivation(roi.derivation.clone()),
+            Self::RelativeElectronDensity(_) => Self::RelativeElectronDensity(roi.relative_electron_density),
         }
     }
 }
@@ -227,6 +233,8 @@ impl Change {
                     Attribute::Description(description) => own.description = description,
                     Attribute::Confidence(confidence) => own.confidence = confidence,
                     Attribute::Code(code) => own.code = code,
+                    Attribute::Derivation(derivation) => own.derivation = derivation,
+                    Attribute::RelativeElectronDensity(density) => own.relative_electron_density = density,
                 }
             }
             Self::Planes { roi, planes } => {

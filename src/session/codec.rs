@@ -9,17 +9,20 @@
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    AnatomicCode, Approval, Confidence, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi,
-    RoiId, RoiPlane, RoiType, SourceContour, StructureSet,
+    AnatomicCode, Approval, Confidence, Derivation, GenerationAlgorithm, GeometricType, ImageInstance,
+    PatientInfo, Roi, RoiId, RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
-/// The version of the records' format. 1 had no confidence of ROIs and planes, 2 no codes of ROIs.
-const VERSION: u64 = 3;
+/// The version of the records' format. 1 had no confidence of ROIs and planes, 2 no codes,
+/// 3 no derivations and densities.
+const VERSION: u64 = 4;
 /// The first version with the confidence of ROIs and planes.
 const WITH_CONFIDENCE: u64 = 2;
 /// The first version with the codes of ROIs.
 const WITH_CODE: u64 = 3;
+/// The first version with the derivations and densities of ROIs.
+const WITH_DERIVATION: u64 = 4;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -206,7 +209,24 @@ impl Writer {
                 self.number(8);
                 self.code(code.as_ref());
             }
+            Attribute::Derivation(derivation) => {
+                self.number(9);
+                self.maybe(derivation.as_deref(), Self::derivation);
+            }
+            Attribute::RelativeElectronDensity(density) => {
+                self.number(10);
+                self.maybe(density.as_ref(), |w, density| w.real(*density));
+            }
         }
+    }
+
+    fn derivation(&mut self, derivation: &Derivation) {
+        self.text(&derivation.recipe);
+        self.list(&derivation.sources, |w, (roi, fingerprint)| {
+            w.number(roi.0);
+            w.number(*fingerprint);
+        });
+        self.number(derivation.result);
     }
 
     fn heading(&mut self, heading: &Heading) {
@@ -245,6 +265,8 @@ impl Writer {
         });
         self.maybe(roi.confidence.as_ref(), |w, own| w.confidence(*own));
         self.code(roi.code.as_ref());
+        self.maybe(roi.derivation.as_deref(), Self::derivation);
+        self.maybe(roi.relative_electron_density.as_ref(), |w, density| w.real(*density));
     }
 
     fn code(&mut self, code: Option<&AnatomicCode>) {
@@ -439,7 +461,17 @@ impl Reader<'_> {
             6 => Attribute::Description(self.text()?),
             7 => Attribute::Confidence(self.maybe(Self::confidence)?),
             8 => Attribute::Code(self.code()?),
+            9 => Attribute::Derivation(self.maybe(Self::derivation)?.map(Arc::new)),
+            10 => Attribute::RelativeElectronDensity(self.maybe(Self::real)?),
             _ => return Err(DamagedRecord),
+        })
+    }
+
+    fn derivation(&mut self) -> Read<Derivation> {
+        Ok(Derivation {
+            recipe: self.text()?,
+            sources: self.list(|r| Ok((RoiId(r.number()?), r.number()?)))?,
+            result: self.number()?,
         })
     }
 
@@ -502,6 +534,10 @@ impl Reader<'_> {
         if self.version >= WITH_CODE {
             roi.code = self.code()?;
         }
+        if self.version >= WITH_DERIVATION {
+            roi.derivation = self.maybe(Self::derivation)?.map(Arc::new);
+            roi.relative_electron_density = self.maybe(Self::real)?;
+        }
         Ok(roi)
     }
 
@@ -563,6 +599,10 @@ mod tests {
         ImageInstance { sop_class_uid: "1.2".into(), sop_instance_uid: "2.25.7".into(), frame: Some(3) }
     }
 
+    fn derivation() -> Derivation {
+        Derivation { recipe: "{3} + 5 mm".to_owned(), sources: vec![(RoiId(3), u64::MAX)], result: 1 << 63 }
+    }
+
     fn rich_roi() -> Roi {
         let mut roi = Roi::new(RoiId(9), -4, "Glnd_Submand_L", [1, 2, 3]);
         roi.roi_type = RoiType::Other("DOSE_REGION".to_owned());
@@ -573,6 +613,8 @@ mod tests {
         roi.description = "head-neck 0.1.0".to_owned();
         roi.code = AnatomicCode::of_name("Glnd_Submand_L");
         roi.revision = 1 << 40;
+        roi.derivation = Some(Arc::new(derivation()));
+        roi.relative_electron_density = Some(1.05);
         let oblique =
             Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3))
                 .unwrap();
@@ -625,6 +667,11 @@ mod tests {
                     Attribute::Confidence(Some(Confidence::new(0.75, false))),
                 ),
                 attribute(Attribute::Code(None), Attribute::Code(AnatomicCode::of_name("Liver"))),
+                attribute(Attribute::Derivation(None), Attribute::Derivation(Some(Arc::new(derivation())))),
+                attribute(
+                    Attribute::RelativeElectronDensity(Some(0.3)),
+                    Attribute::RelativeElectronDensity(None),
+                ),
                 Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
                 Change::Heading { before: Box::new(heading), after: Box::default() },
             ],
@@ -645,10 +692,11 @@ mod tests {
         assert_eq!((roi.name.as_str(), roi.number, roi.revision), ("Cord", 3, 5));
         assert_eq!(roi.planes[0].area_mm2(), 0.5);
         assert_eq!((roi.confidence, roi.planes[0].confidence, &roi.code), (None, None, &None));
+        assert!(roi.derivation.is_none() && roi.relative_electron_density.is_none());
         // Written again, it is of the present version; a version to come is refused.
         let new = encode_edit(&edit);
         assert_eq!((u64::from(new[0]), decode_edit(&new)), (VERSION, Ok(edit)));
-        old[0] = 4;
+        old[0] = 5;
         assert_eq!(decode_edit(&old), Err(DamagedRecord));
     }
 

@@ -136,6 +136,7 @@ mod tests {
             synthetic: false,
             any_values: true,
             has_card: false,
+            trainable: false,
             fit: Fit::Possible(String::new()),
         }
     }
