@@ -4,12 +4,14 @@
 //! vertices that an operation does not reach come back with the same bits. `tools` calls these
 //! while a gesture runs, `session` when a command needs them.
 
+mod between;
 mod freehand;
 mod paint;
 mod simplify;
 mod slices;
 mod slivers;
 
+pub use between::{Gap, between, gaps};
 pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use paint::{Sign, paint, paint_ball, paint_disc, same_polygons};
 pub use simplify::simplified;
