@@ -22,6 +22,11 @@ impl Workstation {
             Request::Apply(command) => {
                 self.apply(command);
             }
+            Request::Overwrite(overwrite) => {
+                if let Some(session) = self.session.as_mut() {
+                    session.set_overwrite(overwrite);
+                }
+            }
             Request::Select(roi) => self.select(roi),
             Request::Step(steps) => self.step(steps),
             Request::Open(paths) => self.open(paths, None),
@@ -108,7 +113,7 @@ impl Workstation {
     }
 
     /// Says why nothing happened: at the pointer while it is in a view, else as a message.
-    fn refuse(&mut self, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
         let pointer = self.ctx.as_ref().and_then(|ctx| ctx.input(|input| input.pointer.latest_pos()));
         let now = self.ctx.as_ref().map_or(0.0, |ctx| ctx.input(|input| input.time));
         match (self.state.views.as_mut(), pointer) {
@@ -189,7 +194,7 @@ impl Workstation {
                 };
             }
             other => {
-                if !self.act_on_structures(other) {
+                if !self.act_on_suggestion(other) && !self.act_on_structures(other) {
                     self.act_on_views(other);
                 }
             }
@@ -224,6 +229,8 @@ impl Workstation {
         if views.tools.is_busy() {
             let plane = crate::geometry::Plane::axial(0.0);
             views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
+        } else if views.tools.grow.suggestion().is_some() {
+            views.tools.drop_suggestion();
         } else if views.navigation.maximised.is_some() {
             views.navigation.maximised = None;
         } else if views.tools.kind() != ToolKind::Navigate {
@@ -274,7 +281,10 @@ impl Workstation {
                 | Action::MarkReviewed
                 | Action::DeleteContour
                 | Action::CopyFromAbove
-                | Action::CopyFromBelow,
+                | Action::CopyFromBelow
+                | Action::CopyContour
+                | Action::PasteContour
+                | Action::ThinSlices(_),
                 None,
             ) => self.refuse(&Refusal::NoRoi),
             (Action::RenameStructure, Some(roi)) => {
@@ -319,6 +329,9 @@ impl Workstation {
             }
             (Action::CopyFromAbove, Some(roi)) => self.copy_from(roi.id, true),
             (Action::CopyFromBelow, Some(roi)) => self.copy_from(roi.id, false),
+            (Action::CopyContour, Some(roi)) => self.copy_contour(&roi),
+            (Action::PasteContour, Some(roi)) => self.paste_contour(&roi),
+            (Action::ThinSlices(n), Some(roi)) => self.thin_slices(&roi, n),
             _ => return false,
         }
         true
@@ -355,7 +368,7 @@ impl Workstation {
     }
 
     /// The slice of the series that the crosshair stands on.
-    fn slice(&self) -> Option<usize> {
+    pub(super) fn slice(&self) -> Option<usize> {
         let (session, views) = (self.session.as_ref()?, self.state.views.as_ref()?);
         let normal = session.series().volume.slices.first()?.plane.normal();
         session.nearest_slice(normal.dot(&views.navigation.crosshair_mm().coords)).map(|(index, _)| index)
@@ -379,6 +392,10 @@ impl Workstation {
             Action::SelectBrush => views.choose_tool(ToolKind::Brush),
             Action::SelectEraser => views.choose_tool(ToolKind::Eraser),
             Action::SelectFreehand => views.choose_tool(ToolKind::Freehand),
+            Action::SelectShape => views.choose_tool(ToolKind::Shape),
+            Action::SelectPush => views.choose_tool(ToolKind::Push),
+            Action::SelectSmooth => views.choose_tool(ToolKind::Smooth),
+            Action::SelectGrow => views.choose_tool(ToolKind::Grow),
             Action::SelectDeleteContour => views.choose_tool(ToolKind::DeleteContour),
             Action::SelectRuler => views.choose_tool(ToolKind::Ruler),
             Action::SmallerBrush => views.tools.brush.resize(-1),

@@ -8,7 +8,7 @@
 
 use super::simplified;
 use crate::geometry::signed_field::{self, Lattice};
-use crate::geometry::{Plane, Point2, Polygon, Ring, Vector2, clip, ring_area, trace};
+use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, trace};
 use crate::patient::{Roi, RoiPlane, Volume};
 use std::sync::Arc;
 
@@ -118,7 +118,8 @@ fn groups(below: &[Polygon], above: &[Polygon], distance_mm: f64) -> Vec<Group> 
             }
         }
     }
-    let is_alone = |group: &[usize], piece: usize| group.iter().filter(|own| **own == group[piece]).count() == 1;
+    let is_alone =
+        |group: &[usize], piece: usize| group.iter().filter(|own| **own == group[piece]).count() == 1;
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
     for (i, a) in below.iter().enumerate() {
         for (j, b) in above.iter().enumerate() {

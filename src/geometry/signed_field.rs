@@ -78,7 +78,8 @@ pub fn signed(polygons: &[Polygon], lattice: &Lattice) -> Vec<f32> {
     let Some(frame) = lattice.frame().filter(|_| !edges.is_empty()) else {
         return vec![f32::INFINITY; nx * ny];
     };
-    let mut field = Nearest { lattice, edges: &edges, edge: vec![NONE; nx * ny], square: vec![f64::MAX; nx * ny] };
+    let mut field =
+        Nearest { lattice, edges: &edges, edge: vec![NONE; nx * ny], square: vec![f64::MAX; nx * ny] };
     field.seed();
     field.spread();
     let inside = rasterise::polygons(polygons, &frame);

@@ -214,6 +214,8 @@ impl Session {
                     .iter()
                     .filter(|plane| !plane.polygons.is_empty())
                     .try_for_each(|p| self.drawable(p))?;
+                let planes =
+                    planes.into_iter().map(|plane| self.through_the_gate(own, plane, draft)).collect();
                 draft.put_planes_by_hand(roi, planes);
                 Ok(format!("{gesture} on {}", own.name))
             }
@@ -247,6 +249,19 @@ impl Session {
             | Command::SetApproval { .. }
             | Command::SetVisibility { .. } => Ok(String::new()),
         }
+    }
+
+    /// A gesture's plane as it may be put in; others give way in the draft.
+    fn through_the_gate(&self, own: &Roi, plane: RoiPlane, draft: &mut Draft) -> RoiPlane {
+        let before = own
+            .plane_at(&plane.plane)
+            .map(|before| edit::reoriented(&before.polygons, &before.plane, &plane.plane))
+            .unwrap_or_default();
+        let gated = self.gated(own, &plane.plane, &before, plane.polygons.clone());
+        for (other, rest) in gated.others {
+            draft.put_planes_by_hand(other, vec![rest]);
+        }
+        if gated.own == plane.polygons { plane } else { RoiPlane::new(plane.plane, plane.image, gated.own) }
     }
 
     fn work_out_attribute(&self, id: RoiId, to: Attribute, draft: &mut Draft) -> Result<String, Refusal> {

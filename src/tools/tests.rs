@@ -1,5 +1,7 @@
 //! Gestures driven by [`drag`], with what must always hold checked after every event.
 
+mod drawing;
+
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3, Polygon, Vector3, clip, ring_area};

@@ -43,6 +43,8 @@ pub enum Request {
     Act(Action),
     /// A change of the structure set.
     Apply(Command),
+    /// Sets what drawing does to other structures.
+    Overwrite(crate::session::Overwrite),
     /// Makes an ROI the one that the tools edit.
     Select(Option<RoiId>),
     /// Take back (negative) or do again (positive) so many steps.

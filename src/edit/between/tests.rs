@@ -58,7 +58,13 @@ fn a_hole_closes_and_a_lonely_piece_tapers() {
     let mut hole = disc(0.0, 0.0, 6.0).outer;
     hole.reverse();
     let ring = Polygon { outer: disc(0.0, 0.0, 20.0).outer, holes: vec![hole] };
-    let got = between(std::slice::from_ref(&ring), &[disc(0.0, 0.0, 20.0), disc(60.0, 0.0, 8.0)], 10.0, 1.0, &[0.1, 0.9]);
+    let got = between(
+        std::slice::from_ref(&ring),
+        &[disc(0.0, 0.0, 20.0), disc(60.0, 0.0, 8.0)],
+        10.0,
+        1.0,
+        &[0.1, 0.9],
+    );
     assert_eq!((got[0].len(), got[0][0].holes.len()), (1 + 1, 1));
     assert!(got[0][0].area_mm2() > ring.area_mm2(), "the hole shrinks");
     assert_eq!(got[1].iter().map(|piece| piece.holes.len()).sum::<usize>(), 0);

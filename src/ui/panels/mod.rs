@@ -13,6 +13,7 @@ mod propose;
 mod start;
 mod structure_row;
 mod structures;
+mod tool_options;
 mod tool_strip;
 mod top_bar;
 
