@@ -3,8 +3,8 @@
 //! Shape-based interpolation (Raya and Udupa, IEEE Trans. Med. Imaging 9, 1990): the signed
 //! distances of two drawn slices are blended, and the zero line of the blend is the contour
 //! between. Blending in place loses a thin organ that runs obliquely, so pieces are matched first:
-//! a piece with one counterpart travels with its centre; pieces that split or join are blended
-//! together where they are; a piece without counterpart tapers to its core.
+//! a piece that little overlaps its one counterpart travels with its centre; others, and pieces
+//! that split or join, are blended where they are; a piece without counterpart tapers to its core.
 
 use super::simplified;
 use crate::geometry::signed_field::{self, Lattice};
@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 /// How far the outline may be from the blend's zero line after leaving out vertices, mm.
 const THIN_MM: f64 = 0.02;
+
+/// From this part of the smaller piece in common on, two pieces blend where they are. On organs of
+/// a chest CT with every fifth slice kept this gave the best agreement with the slices left out,
+/// between never travelling (worse for oblique tubes) and always (worse for liver and lungs).
+const RESTS: f64 = 0.8;
 
 /// Points of the blending grid across the smaller side of a group, at least.
 const ACROSS: f64 = 32.0;
@@ -58,8 +63,14 @@ struct Group {
 }
 
 impl Group {
+    /// The area that both sides have in common, as a part of the smaller side.
+    fn overlap(&self) -> f64 {
+        let area = |pieces: &[Polygon]| pieces.iter().map(Polygon::area_mm2).sum::<f64>();
+        area(&clip::intersection(&self.below, &self.above)) / area(&self.below).min(area(&self.above))
+    }
+
     fn blended(&self, pixel_mm: f64, at: &[f64]) -> Vec<Vec<Polygon>> {
-        let travels = self.below.len() == 1 && self.above.len() == 1;
+        let travels = self.below.len() == 1 && self.above.len() == 1 && self.overlap() < RESTS;
         let (from, to) = if travels {
             (centroid(&self.below[0]), centroid(&self.above[0]))
         } else {

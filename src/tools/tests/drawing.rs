@@ -1,7 +1,7 @@
 //! Brush tips and reaches, shapes, push and smooth, between slices, overwriting.
 
 use super::*;
-use crate::edit::ValueRange;
+use crate::edit::{GrowRange, ValueRange};
 use crate::patient::{Series, Voxels};
 use crate::session::Overwrite;
 use crate::tools::{BrushReach, BrushTip, ShapeKind};
@@ -275,4 +275,43 @@ fn what_may_be_overwritten_is_asked_at_one_gate() {
     check(shapes(Overwrite::Visible, false, true), 1600.0, capsule);
     check(shapes(Overwrite::Unlocked, false, true), 1600.0 - inside, capsule);
     check(shapes(Overwrite::Unlocked, true, false), 1600.0, capsule - inside);
+}
+
+#[test]
+fn what_grows_from_a_click_is_suggested_tuned_and_taken_over() {
+    let mut session = session_with(cylinder(), &["Cord"]);
+    session.apply(draw(&session, "Cord", 10, vec![square(15.0, 0.0, 10.0)])).unwrap();
+    let steps = session.history().done();
+    let mut tools = tools(ToolKind::Grow, 5.0);
+    let mut growth = tools.grow.growth();
+    growth.reach_mm = 20.0;
+    tools.grow.set_growth(&session, growth);
+    for view in [axial(30.0), sagittal(1.0)] {
+        let clicked = click(&mut tools, &mut session, &view, p(1.0, 1.0, 30.0), KEYS);
+        assert_eq!(clicked, Reaction::default(), "a click takes nothing over");
+        let slices: Vec<usize> = tools.suggestion().unwrap().slices().collect();
+        assert_eq!((slices[0], slices[slices.len() - 1]), (4, 16), "20 mm either way");
+        assert_eq!(session.history().done(), steps);
+    }
+    // Tuned, it follows; Esc drops it.
+    growth.range = GrowRange::Fixed(ValueRange { low: -25.0, high: 500.0 });
+    tools.grow.set_growth(&session, growth);
+    let suggestion = tools.suggestion().unwrap().clone();
+    assert_eq!(tools.grow.note(), Some("-25.0 to 500 HU"));
+    session.apply(suggestion.command(Some(11)).unwrap()).unwrap();
+    near(area_at(&session, 33.0), PI * 144.0, 0.02);
+    assert_eq!(session.undo_name(), Some("Grow on Cord"));
+    tools.update(&session);
+    assert!(tools.suggestion().is_none(), "the contours have changed since");
+    click(&mut tools, &mut session, &axial(30.0), p(1.0, 1.0, 30.0), KEYS);
+    session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
+    let joined = roi(&session).plane_at(&Plane::axial(30.0)).unwrap();
+    assert_eq!(joined.polygons.len(), 1, "joined with what was drawn");
+    tools.update(&session);
+    let outside = click(&mut tools, &mut session, &axial(30.0), p(-300.0, 0.0, 30.0), KEYS);
+    assert!(outside.message.is_some() && tools.suggestion().is_none());
+    click(&mut tools, &mut session, &axial(51.0), p(1.0, 1.0, 51.0), KEYS);
+    assert!(tools.suggestion().is_some());
+    tools.event(&session, &axial(51.0), ToolEvent::Escape);
+    assert!(tools.suggestion().is_none());
 }
