@@ -323,7 +323,9 @@ impl Session {
         };
         let source = source.and_then(|index| slices.get(index)).ok_or_else(nothing)?;
         let source = roi.plane_at(&source.plane).ok_or_else(nothing)?;
-        draft.put_planes_by_hand(id, vec![edit::copy_to_slice(source, to, roi.plane_at(&to.plane))]);
+        let copy = edit::copy_to_slice(source, to, roi.plane_at(&to.plane));
+        let copy = self.through_the_gate(roi, copy, draft);
+        draft.put_planes_by_hand(id, vec![copy]);
         Ok(format!("Copy from slice {} on {}", from.word(), roi.name))
     }
 

@@ -1,12 +1,14 @@
 //! Region growing from a click: what grew is a suggestion, shown dashed, that can be tuned before
-//! it is taken over.
+//! it is taken over. A large organ takes longer than a frame, so growing has a thread of its own;
+//! what is asked for meanwhile waits, the latest only.
 
 use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
-use crate::edit::{GrowRange, Growth, Sign, grow, paint, reoriented};
+use crate::edit::{GrowRange, Grown, Growth, Sign, grow, paint, reoriented};
 use crate::geometry::Point3;
 use crate::patient::{RoiId, RoiPlane};
 use crate::session::Session;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// Grows from a click.
 #[derive(Debug)]
@@ -19,6 +21,9 @@ pub struct GrowTool {
     seed: Option<(Point3, RoiId, u64)>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
+    running: Option<Receiver<Grown>>,
+    /// Whether what is running is no longer what is wanted.
+    again: bool,
 }
 
 impl Default for GrowTool {
@@ -32,6 +37,8 @@ impl Default for GrowTool {
             seed: None,
             suggestion: None,
             note: None,
+            running: None,
+            again: false,
         }
     }
 }
@@ -71,8 +78,35 @@ impl GrowTool {
         *self = Self { growth, at: self.at, ..Self::default() };
     }
 
-    /// Drops what grew for another structure, or for contours that have changed since.
+    /// Whether something is growing.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Waits for what is growing; for tests and scripts.
+    pub fn settle(&mut self, session: &Session) {
+        while let Some(running) = self.running.take() {
+            self.finish(session, running.recv().ok());
+        }
+    }
+
+    /// Takes what has grown; drops it for another structure, or for contours that have changed
+    /// since. Free while nothing has happened.
     pub fn update(&mut self, session: &Session) {
+        if let Some(running) = &self.running {
+            match running.try_recv() {
+                Ok(grown) => {
+                    self.running = None;
+                    self.finish(session, Some(grown));
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => {
+                    self.running = None;
+                    self.finish(session, None);
+                }
+            }
+        }
         let now = session.selected().map(|roi| (roi.id, roi.revision));
         if self.seed.is_some_and(|(_, roi, revision)| now != Some((roi, revision))) {
             self.cancel();
@@ -105,9 +139,6 @@ impl GrowTool {
                 self.refused = None;
                 if std::mem::take(&mut self.pressed) {
                     self.run(session, at);
-                    if self.suggestion.is_none() {
-                        return Reaction { message: self.note.clone(), ..Reaction::default() };
-                    }
                 }
             }
         }
@@ -116,9 +147,40 @@ impl GrowTool {
 
     fn run(&mut self, session: &Session, seed: Point3) {
         let Some(roi) = session.selected() else { return };
-        let volume = &session.series().volume;
-        let grown = grow(volume, seed, &self.growth);
         self.seed = Some((seed, roi.id, roi.revision));
+        if self.running.is_some() {
+            self.again = true;
+            return;
+        }
+        let (volume, growth) = (Arc::clone(&session.series().volume), self.growth);
+        let (sender, receiver) = channel();
+        let work = move || {
+            // Nobody listens any more when it was cancelled.
+            let _ = sender.send(grow(&volume, seed, &growth));
+        };
+        match std::thread::Builder::new().name("grow".to_owned()).spawn(work) {
+            Ok(_) => {
+                self.running = Some(receiver);
+                self.note = Some("Growing".to_owned());
+            }
+            Err(error) => self.note = Some(format!("Nothing grew: no thread could be started ({error}).")),
+        }
+    }
+
+    fn finish(&mut self, session: &Session, grown: Option<Grown>) {
+        let Some((seed, id, revision)) = self.seed else { return };
+        let Some(roi) = session.selected().filter(|roi| (roi.id, roi.revision) == (id, revision)) else {
+            return;
+        };
+        if std::mem::take(&mut self.again) {
+            self.run(session, seed);
+            return;
+        }
+        let Some(grown) = grown else {
+            self.note = Some("Growing failed on this image. Try another place or range.".to_owned());
+            return;
+        };
+        let volume = &session.series().volume;
         let unit = volume.unit.label();
         self.note = grown.range.map(|range| {
             let high = if range.high < 1e6 { format!("{:.4}", range.high) } else { "above".to_owned() };

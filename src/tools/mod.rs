@@ -309,6 +309,12 @@ impl Tools {
         self.between.update(session);
     }
 
+    /// Whether work is under way that will change what is suggested.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.grow.is_waiting()
+    }
+
     /// What is suggested for the selected structure and not yet taken over: what grew, else what
     /// lies between drawn slices.
     #[must_use]

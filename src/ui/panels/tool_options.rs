@@ -290,20 +290,20 @@ pub fn overwrite_ui(ui: &mut Ui, views: &ViewsState, session: &Session) -> Optio
     }
     let now = session.overwrite();
     let choices = [
-        (Overwrite::Overlap, "Others: overlap", "Other structures stay as they are; overlaps are allowed."),
-        (Overwrite::Stop, "Others: stop", "Other structures stay as they are; what you draw ends at them."),
+        (Overwrite::Overlap, "Overlap", "Other structures stay as they are; overlaps are allowed."),
+        (Overwrite::Stop, "Stop", "Other structures stay as they are; what you draw ends at them."),
         (
             Overwrite::Visible,
-            "Others: push visible",
+            "Push",
             "Visible structures give way; locked ones hold. Body and targets never take part.",
         ),
         (
             Overwrite::Unlocked,
-            "Others: push all",
+            "Push all",
             "All structures give way, hidden ones too; locked ones hold. Body and targets never take part.",
         ),
     ];
-    let name = choices.iter().find(|(value, ..)| *value == now).map_or("Others", |(_, name, _)| *name);
+    let name = choices.iter().find(|(value, ..)| *value == now).map_or("Overlap", |(_, name, _)| *name);
     let mut chosen = None;
     ui.menu_button(name, |ui| {
         for (value, name, why) in choices {

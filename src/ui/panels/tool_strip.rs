@@ -98,7 +98,7 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             scope.outbox.act(action);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.label(RichText::new(&status.text).color(theme.text));
+            ui.add(egui::Label::new(RichText::new(&status.text).color(theme.text)).truncate());
             let room = ui.available_rect_before_wrap();
             let galley =
                 ui.painter().layout_no_wrap(hint.to_owned(), FontId::proportional(theme::SMALL), theme.weak);

@@ -22,6 +22,9 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
     let second = scope.context.desk.second.clone();
     let Some(views) = scope.state.views.as_mut() else { return };
     views.tools.update(session);
+    if views.tools.is_waiting() {
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(30));
+    }
     let mode = if second.is_some() { views.display.fusion.mode } else { FusionMode::Off };
     let mut area = rect;
     let strip_rect = area.with_min_x(area.right() - strip::WIDTH);

@@ -220,7 +220,7 @@ impl ViewsState {
     /// Whether work is under way that will change a picture.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.surfaces.is_busy()
+        self.surfaces.is_busy() || self.tools.is_waiting()
     }
 }
 
