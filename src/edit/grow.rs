@@ -185,7 +185,7 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth) -> Grown {
             let greatest = block.values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
             ValueRange { low: greatest * part, high: f32::MAX }
         }
-        GrowRange::Similar { tolerance } => match tissue_at(volume, seed, 8.0, tolerance) {
+        GrowRange::Similar { tolerance } => match tissue_at(volume, seed, 16.0, tolerance) {
             Some(range) => range,
             None => return Grown::default(),
         },
