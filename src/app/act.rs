@@ -24,6 +24,11 @@ impl Workstation {
             }
             Request::Derive { gesture, orders } => self.derive(gesture, orders),
             Request::UpdateDerived(rois) => self.update_derived(&rois),
+            Request::Overwrite(overwrite) => {
+                if let Some(session) = self.session.as_mut() {
+                    session.set_overwrite(overwrite);
+                }
+            }
             Request::Select(roi) => self.select(roi),
             Request::Step(steps) => self.step(steps),
             Request::Open(paths) => self.open(paths, None),
@@ -215,7 +220,7 @@ impl Workstation {
                 };
             }
             other => {
-                if !self.act_on_structures(other) {
+                if !self.act_on_suggestion(other) && !self.act_on_structures(other) {
                     self.act_on_views(other);
                 }
             }
@@ -250,6 +255,8 @@ impl Workstation {
         if views.tools.is_busy() {
             let plane = crate::geometry::Plane::axial(0.0);
             views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
+        } else if views.tools.grow.suggestion().is_some() {
+            views.tools.drop_suggestion();
         } else if views.navigation.maximised.is_some() {
             views.navigation.maximised = None;
         } else if views.tools.kind() != ToolKind::Navigate {
@@ -308,7 +315,10 @@ impl Workstation {
                 | Action::MakeFromStructures
                 | Action::DeleteContour
                 | Action::CopyFromAbove
-                | Action::CopyFromBelow,
+                | Action::CopyFromBelow
+                | Action::CopyContour
+                | Action::PasteContour
+                | Action::ThinSlices(_),
                 None,
             ) => self.refuse(&Refusal::NoRoi),
             (Action::RenameStructure, Some(roi)) => {
@@ -360,6 +370,9 @@ impl Workstation {
             }
             (Action::CopyFromAbove, Some(roi)) => self.copy_from(roi.id, true),
             (Action::CopyFromBelow, Some(roi)) => self.copy_from(roi.id, false),
+            (Action::CopyContour, Some(roi)) => self.copy_contour(&roi),
+            (Action::PasteContour, Some(roi)) => self.paste_contour(&roi),
+            (Action::ThinSlices(n), Some(roi)) => self.thin_slices(&roi, n),
             _ => return false,
         }
         true
@@ -396,7 +409,7 @@ impl Workstation {
     }
 
     /// The slice of the series that the crosshair stands on.
-    fn slice(&self) -> Option<usize> {
+    pub(super) fn slice(&self) -> Option<usize> {
         let (session, views) = (self.session.as_ref()?, self.state.views.as_ref()?);
         let normal = session.series().volume.slices.first()?.plane.normal();
         session.nearest_slice(normal.dot(&views.navigation.crosshair_mm().coords)).map(|(index, _)| index)
@@ -420,6 +433,10 @@ impl Workstation {
             Action::SelectBrush => views.choose_tool(ToolKind::Brush),
             Action::SelectEraser => views.choose_tool(ToolKind::Eraser),
             Action::SelectFreehand => views.choose_tool(ToolKind::Freehand),
+            Action::SelectShape => views.choose_tool(ToolKind::Shape),
+            Action::SelectPush => views.choose_tool(ToolKind::Push),
+            Action::SelectSmooth => views.choose_tool(ToolKind::Smooth),
+            Action::SelectGrow => views.choose_tool(ToolKind::Grow),
             Action::SelectDeleteContour => views.choose_tool(ToolKind::DeleteContour),
             Action::SelectRuler => views.choose_tool(ToolKind::Ruler),
             Action::SmallerBrush => views.tools.brush.resize(-1),

@@ -13,6 +13,7 @@ mod polygon;
 pub mod rasterise;
 mod rings;
 pub mod section;
+pub mod signed_field;
 pub mod stroke;
 pub mod surface;
 pub mod thin;

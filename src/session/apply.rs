@@ -225,6 +225,8 @@ impl Session {
                     .iter()
                     .filter(|plane| !plane.polygons.is_empty())
                     .try_for_each(|p| self.drawable(p))?;
+                let planes =
+                    planes.into_iter().map(|plane| self.through_the_gate(own, plane, draft)).collect();
                 draft.put_planes_by_hand(roi, planes);
                 Ok(format!("{gesture} on {}", own.name))
             }
@@ -266,6 +268,19 @@ impl Session {
             | Command::SetDensity { .. }
             | Command::SetVisibility { .. } => Ok(String::new()),
         }
+    }
+
+    /// A gesture's plane as it may be put in; others give way in the draft.
+    fn through_the_gate(&self, own: &Roi, plane: RoiPlane, draft: &mut Draft) -> RoiPlane {
+        let before = own
+            .plane_at(&plane.plane)
+            .map(|before| edit::reoriented(&before.polygons, &before.plane, &plane.plane))
+            .unwrap_or_default();
+        let gated = self.gated(own, &plane.plane, &before, plane.polygons.clone());
+        for (other, rest) in gated.others {
+            draft.put_planes_by_hand(other, vec![rest]);
+        }
+        if gated.own == plane.polygons { plane } else { RoiPlane::new(plane.plane, plane.image, gated.own) }
     }
 
     fn work_out_attribute(&self, id: RoiId, to: Attribute, draft: &mut Draft) -> Result<String, Refusal> {
@@ -344,7 +359,9 @@ impl Session {
         };
         let source = source.and_then(|index| slices.get(index)).ok_or_else(nothing)?;
         let source = roi.plane_at(&source.plane).ok_or_else(nothing)?;
-        draft.put_planes_by_hand(id, vec![edit::copy_to_slice(source, to, roi.plane_at(&to.plane))]);
+        let copy = edit::copy_to_slice(source, to, roi.plane_at(&to.plane));
+        let copy = self.through_the_gate(roi, copy, draft);
+        draft.put_planes_by_hand(id, vec![copy]);
         Ok(format!("Copy from slice {} on {}", from.word(), roi.name))
     }
 

@@ -18,6 +18,7 @@ mod intake;
 pub mod jobs;
 pub mod journal;
 mod keep;
+mod overwrite;
 pub mod preferences;
 mod refusal;
 pub mod study;
@@ -33,6 +34,7 @@ pub use command::{Command, Neighbour};
 pub use history::{HISTORY_MEMORY, History};
 pub use journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
 pub use keep::catalog;
+pub use overwrite::{Gated, Overwrite};
 pub use refusal::Refusal;
 
 use crate::patient::{Roi, RoiId, Series, Slice, StructureSet};
@@ -85,6 +87,7 @@ pub struct Session {
     journal_off: String,
     /// The hidden ROIs as the journal has them.
     hidden_told: Vec<RoiId>,
+    overwrite: Overwrite,
 }
 
 impl Session {
@@ -109,6 +112,7 @@ impl Session {
             journal: None,
             journal_off: "Edits of this session are not kept after it is closed.".to_owned(),
             hidden_told: Vec::new(),
+            overwrite: Overwrite::default(),
         }
     }
 

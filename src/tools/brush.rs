@@ -3,8 +3,9 @@
 
 use super::canvas::{Canvas, Cut, cut_of, on_nearest_slice, roi_contains, slices_between};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane};
-use crate::edit::{Sign, paint_ball, paint_disc};
-use crate::geometry::Point3;
+use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, paint_disc, reoriented};
+use crate::geometry::stroke::{extruded_section, swept_ball_section, swept_disc};
+use crate::geometry::{Plane, Point3, Polygon};
 use crate::patient::Roi;
 use crate::session::{Refusal, Session};
 
@@ -24,10 +25,38 @@ pub enum BrushMode {
     Auto,
 }
 
+/// What of its disc a brush paints.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum BrushTip {
+    /// All of it.
+    #[default]
+    Plain,
+    /// What hangs together with its centre up to the next image edge.
+    Adaptive {
+        /// How many spreads of the tissue's values still count as it; 1 to 8.
+        tolerance: f32,
+    },
+    /// What has values in a range.
+    Range(ValueRange),
+}
+
+/// How far a brush reaches from the view it is used in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BrushReach {
+    /// A disc on the slice shown; a ball in views across the slices.
+    #[default]
+    Slice,
+    /// A ball in every view.
+    Ball,
+    /// The disc, through a slab around the view.
+    Slab,
+}
+
 #[derive(Debug)]
 struct Stroke {
     sign: Sign,
     cut: Cut,
+    view: Plane,
     last: Point3,
     canvas: Canvas,
 }
@@ -47,13 +76,24 @@ enum State {
 pub struct BrushTool {
     radius_mm: f64,
     mode: BrushMode,
+    tip: BrushTip,
+    reach: BrushReach,
+    thickness_mm: f64,
     eraser: bool,
     state: State,
 }
 
 impl Default for BrushTool {
     fn default() -> Self {
-        Self { radius_mm: 8.0, mode: BrushMode::Add, eraser: false, state: State::Away }
+        Self {
+            radius_mm: 8.0,
+            mode: BrushMode::Add,
+            tip: BrushTip::Plain,
+            reach: BrushReach::Slice,
+            thickness_mm: 10.0,
+            eraser: false,
+            state: State::Away,
+        }
     }
 }
 
@@ -87,6 +127,44 @@ impl BrushTool {
     /// Sets what the brush does; the eraser always cuts.
     pub fn set_mode(&mut self, mode: BrushMode) {
         self.mode = mode;
+    }
+
+    /// What of its disc it paints; the eraser takes all of it.
+    #[must_use]
+    pub fn tip(&self) -> BrushTip {
+        self.tip
+    }
+
+    /// Sets what of its disc it paints.
+    pub fn set_tip(&mut self, tip: BrushTip) {
+        self.tip = match tip {
+            BrushTip::Adaptive { tolerance } => BrushTip::Adaptive { tolerance: tolerance.clamp(1.0, 8.0) },
+            other => other,
+        };
+    }
+
+    /// How far it reaches from the view.
+    #[must_use]
+    pub fn reach(&self) -> BrushReach {
+        self.reach
+    }
+
+    /// Sets how far it reaches from the view.
+    pub fn set_reach(&mut self, reach: BrushReach) {
+        self.reach = reach;
+    }
+
+    /// The thickness of the slab, mm.
+    #[must_use]
+    pub fn thickness_mm(&self) -> f64 {
+        self.thickness_mm
+    }
+
+    /// Sets the thickness of the slab, mm, kept between 1 and 500.
+    pub fn set_thickness_mm(&mut self, thickness_mm: f64) {
+        if thickness_mm.is_finite() {
+            self.thickness_mm = thickness_mm.clamp(1.0, 500.0);
+        }
     }
 
     /// Whether it is held as the eraser.
@@ -177,7 +255,7 @@ impl BrushTool {
             session.may_draw(selected, Some(slice))?;
         }
         let sign = self.sign_at(session, roi, at, keys);
-        Ok(Stroke { sign, cut, last: at, canvas: Canvas::new(session, roi) })
+        Ok(Stroke { sign, cut, view: view.plane, last: at, canvas: Canvas::new(session, roi) })
     }
 
     fn sign_at(&self, session: &Session, roi: &Roi, at: Point3, keys: Modifiers) -> Sign {
@@ -203,25 +281,97 @@ impl BrushTool {
         let radius = self.radius_mm.max(stroke.canvas.pixel_mm() * 0.55);
         let path = [stroke.last, at];
         let path = if stroke.last == at { &path[..1] } else { &path[..] };
-        let sign = stroke.sign;
-        match stroke.cut {
-            Cut::Along(slice) => stroke.canvas.change(session, slice, |plane, polygons| {
-                let path: Vec<_> = path.iter().map(|point| plane.project(*point)).collect();
-                Some(paint_disc(polygons, &path, radius, sign))
-            }),
-            Cut::Across => {
-                if let Some(base) = volume.base_plane() {
-                    let offset = |point: Point3| base.normal().dot(&point.coords);
-                    for slice in slices_between(volume, offset(stroke.last), offset(at), radius) {
-                        stroke.canvas.change(session, slice, |plane, polygons| {
-                            Some(paint_ball(polygons, plane, path, radius, sign))
-                        });
-                    }
-                }
+        let tip = if self.eraser { BrushTip::Plain } else { self.tip };
+        match tip {
+            BrushTip::Adaptive { tolerance } => self.stamp(session, stroke, path, radius, tolerance),
+            BrushTip::Plain => self.sweep_shape(session, stroke, path, radius, |_, _, shape| shape),
+            BrushTip::Range(range) => {
+                self.sweep_shape(session, stroke, path, radius, |slice, plane, shape| {
+                    in_range(volume, slice, plane, &shape, range)
+                });
             }
         }
         stroke.last = at;
         stroke.canvas.refresh();
+    }
+
+    /// Paints what the brush sweeps on every slice it reaches, as far as `part` lets it.
+    fn sweep_shape(
+        &self,
+        session: &Session,
+        stroke: &mut Stroke,
+        path: &[Point3],
+        radius: f64,
+        part: impl Fn(usize, &Plane, Vec<Polygon>) -> Vec<Polygon>,
+    ) {
+        let (sign, view) = (stroke.sign, stroke.view);
+        let disc = |plane: &Plane| -> Vec<Polygon> {
+            let path: Vec<_> = path.iter().map(|point| plane.project(*point)).collect();
+            swept_disc(&path, radius, CHORD_MM)
+        };
+        for slice in self.slices(session, stroke, path, radius) {
+            stroke.canvas.change(session, slice, |plane, polygons| {
+                let shape = match (stroke.cut, self.reach) {
+                    (Cut::Along(_), BrushReach::Slice | BrushReach::Slab) => disc(plane),
+                    (Cut::Across, BrushReach::Slab) => {
+                        extruded_section(&disc(&view), &view, self.thickness_mm / 2.0, plane)
+                    }
+                    _ => swept_ball_section(path, radius, plane, CHORD_MM),
+                };
+                let shape = if shape.is_empty() { shape } else { part(slice, plane, shape) };
+                Some(paint(polygons, &shape, sign))
+            });
+        }
+    }
+
+    /// The slices that a sweep along `path` reaches.
+    fn slices(
+        &self,
+        session: &Session,
+        stroke: &Stroke,
+        path: &[Point3],
+        radius: f64,
+    ) -> std::ops::Range<usize> {
+        let volume = &session.series().volume;
+        let Some(base) = volume.base_plane() else { return 0..0 };
+        let offsets = path.iter().map(|point| base.normal().dot(&point.coords));
+        let (low, high) = offsets.fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
+        match (stroke.cut, self.reach) {
+            (Cut::Along(slice), BrushReach::Slice) => slice..slice + 1,
+            (Cut::Along(slice), BrushReach::Slab) => {
+                let around = slices_between(volume, low, high, self.thickness_mm / 2.0);
+                around.start.min(slice)..around.end.max(slice + 1)
+            }
+            (Cut::Across, BrushReach::Slab) => slices_between(volume, low, high, radius + self.thickness_mm),
+            _ => slices_between(volume, low, high, radius),
+        }
+    }
+
+    /// Paints what hangs together with the brush's centre, stamp by stamp.
+    fn stamp(&self, session: &Session, stroke: &mut Stroke, path: &[Point3], radius: f64, tolerance: f32) {
+        let volume = &session.series().volume;
+        let sign = stroke.sign;
+        let (from, to) = (path[0], path[path.len() - 1]);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let steps = ((to - from).norm() / (radius * 0.35)).ceil().clamp(1.0, 200.0) as u32;
+        let first = u32::from(path.len() > 1);
+        for step in first..=steps.max(first) {
+            let center = from + (to - from) * (f64::from(step) / f64::from(steps));
+            let around = [center];
+            let slices = match (stroke.cut, self.reach) {
+                (Cut::Along(_), BrushReach::Slice | BrushReach::Slab) => None,
+                _ => Some(self.slices(session, stroke, &around, radius)),
+            };
+            for (slice, shape) in adaptive(volume, center, radius, tolerance, slices) {
+                let own = volume.slices[slice].plane;
+                stroke.canvas.change(session, slice, |plane, polygons| {
+                    Some(paint(polygons, &reoriented(&shape, &own, plane), sign))
+                });
+            }
+            if path.len() == 1 {
+                break;
+            }
+        }
     }
 
     /// How the cursor looks now.

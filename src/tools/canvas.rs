@@ -14,6 +14,11 @@ const THIN_MM: f64 = 0.005;
 
 static STAMP: AtomicU64 = AtomicU64::new(1 << 63);
 
+/// A number that no revision of a session and no other preview has.
+pub(super) fn fresh_stamp() -> u64 {
+    STAMP.fetch_add(1, Ordering::Relaxed)
+}
+
 /// How a view cuts the slices that contours lie on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cut {
@@ -83,7 +88,7 @@ impl Canvas {
             preview: Preview {
                 roi: roi.id,
                 based_on: roi.revision,
-                stamp: STAMP.fetch_add(1, Ordering::Relaxed),
+                stamp: fresh_stamp(),
                 planes: Vec::new(),
             },
             missing: 0,
@@ -119,6 +124,13 @@ impl Canvas {
             Work { thinned_at: now.vertex_count(), before, now }
         });
         let polygons = change(&work.now.plane, &work.now.polygons);
+        let polygons = polygons.map(|polygons| {
+            let before = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
+            match session.roi(self.roi) {
+                Some(roi) => session.gated_own(roi, &work.now.plane, before, polygons),
+                None => polygons,
+            }
+        });
         let Some(polygons) = polygons.filter(|polygons| *polygons != work.now.polygons) else {
             if fresh {
                 self.work.remove(&slice);
@@ -158,7 +170,7 @@ impl Canvas {
     /// Brings the preview up to date after changes.
     pub(super) fn refresh(&mut self) {
         self.preview.planes = self.work.values().map(|work| Arc::clone(&work.now)).collect();
-        self.preview.stamp = STAMP.fetch_add(1, Ordering::Relaxed);
+        self.preview.stamp = fresh_stamp();
     }
 
     pub(super) fn preview(&self) -> &Preview {

@@ -2,10 +2,10 @@
 //! inside the structure it adds; outside and crossing it cuts; outside and touching nothing it
 //! makes a new piece. Across the slices it acts on a slab of a given thickness.
 
-use super::canvas::{Canvas, Cut, cut_of, on_nearest_slice, roi_contains, slices_between};
-use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane};
-use crate::edit::{Sign, freehand, freehand_slab, path_touches, region_of};
-use crate::geometry::{Point2, Point3};
+use super::canvas::{Cut, on_nearest_slice, roi_contains};
+use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
+use crate::edit::{Sign, path_touches};
+use crate::geometry::Point3;
 use crate::patient::Roi;
 use crate::session::{Refusal, Session};
 
@@ -141,37 +141,18 @@ impl FreehandTool {
 
     fn finish(&self, session: &Session, drawing: &Drawing) -> Reaction {
         let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
-        let volume = &session.series().volume;
-        let mut canvas = Canvas::new(session, roi);
         let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
         let touches = drawing.touches
             || closes.is_some_and(|(first, last)| touches(session, roi, drawing.cut, last, first));
         let sign = self.sign(&Drawing { touches, points: Vec::new(), ..*drawing });
-        match drawing.cut {
-            Cut::Along(slice) => canvas.change(session, slice, |plane, polygons| {
-                let path: Vec<Point2> = drawing.points.iter().map(|point| plane.project(*point)).collect();
-                Some(freehand(polygons, &region_of(&path), sign))
-            }),
-            Cut::Across => {
-                let drawn_on = drawing.view.plane;
-                let path: Vec<Point2> = drawing.points.iter().map(|point| drawn_on.project(*point)).collect();
-                let region = region_of(&path);
-                let Some(base) = volume.base_plane() else { return Reaction::default() };
-                let thickness = self.thickness_mm.max(canvas.pixel_mm() * 1.02);
-                let offsets = drawing.points.iter().map(|point| base.normal().dot(&point.coords));
-                let (low, high) = offsets.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
-                for slice in slices_between(volume, low, high, thickness) {
-                    canvas.change(session, slice, |plane, polygons| {
-                        Some(freehand_slab(polygons, plane, &region, &drawn_on, thickness, sign))
-                    });
-                }
-            }
-        }
-        if canvas.only_missing() {
-            return Reaction::message(&Refusal::MissingSlice);
-        }
-        let message = canvas.left_out().map(str::to_owned);
-        Reaction { command: canvas.into_command("Freehand"), message, ..Reaction::default() }
+        region::act(
+            session,
+            (&drawing.view, drawing.cut),
+            &drawing.points,
+            sign,
+            self.thickness_mm,
+            "Freehand",
+        )
     }
 
     /// How the cursor looks now.
@@ -217,14 +198,8 @@ impl FreehandTool {
 }
 
 fn begin(session: &Session, view: &ViewPlane, at: Point3, keys: Modifiers) -> Result<Drawing, Refusal> {
-    let volume = &session.series().volume;
-    let selected = session.selected().map(|roi| roi.id);
-    let roi = session.may_draw(selected, None)?;
-    let cut = cut_of(volume, view, at)?;
-    if let Cut::Along(slice) = cut {
-        session.may_draw(selected, Some(slice))?;
-    }
-    let started_inside = roi_contains(volume, roi, at);
+    let (roi, cut) = region::may_begin(session, view, at)?;
+    let started_inside = roi_contains(&session.series().volume, roi, at);
     Ok(Drawing { started_inside, touches: started_inside, keys, cut, view: *view, points: vec![at] })
 }
 

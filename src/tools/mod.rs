@@ -4,18 +4,29 @@
 //! gesture, when the button is released. Cursor, hint and preview derive from the state. Esc drops
 //! the gesture; a gesture that changes nothing gives no command.
 
+mod between;
 mod brush;
 mod canvas;
 mod freehand;
+mod grow;
+mod mold;
+mod region;
 mod ruler;
+mod shape;
 mod simple;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 
-pub use brush::{BrushMode, BrushTool};
+pub use between::BetweenSlices;
+pub use brush::{BrushMode, BrushReach, BrushTip, BrushTool};
 pub use freehand::{FreehandMode, FreehandTool};
+pub use grow::GrowTool;
+pub use mold::{MoldKind, MoldTool};
 pub use ruler::{Ruler, RulerTool};
+pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
+pub use suggestion::Suggestion;
 
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3};
@@ -70,6 +81,14 @@ pub enum ToolKind {
     Eraser,
     /// Draws a line that adds, cuts or makes a new piece.
     Freehand,
+    /// Polygon, closed curve, rectangle, ellipse.
+    Shape,
+    /// Pushes the outline along with a soft round tool.
+    Push,
+    /// Smooths the outline under a round tool.
+    Smooth,
+    /// Grows from a click.
+    Grow,
     /// Deletes the contour under the cursor.
     DeleteContour,
     /// Measures a distance.
@@ -177,6 +196,14 @@ pub struct Tools {
     pub brush: BrushTool,
     /// Freehand.
     pub freehand: FreehandTool,
+    /// Polygon, closed curve, rectangle, ellipse.
+    pub shape: ShapeTool,
+    /// Push and smooth.
+    pub mold: MoldTool,
+    /// Growing from a click.
+    pub grow: GrowTool,
+    /// Contours between drawn slices.
+    pub between: BetweenSlices,
     /// Deletes contours.
     pub delete_contour: DeleteContourTool,
     /// Measures.
@@ -195,12 +222,16 @@ impl Tools {
         self.cancel();
         self.kind = kind;
         self.brush.set_eraser(kind == ToolKind::Eraser);
+        self.mold.set_kind(if kind == ToolKind::Smooth { MoldKind::Smooth } else { MoldKind::Push });
     }
 
     /// Drops the gesture under way, if any.
     pub fn cancel(&mut self) {
         self.brush.cancel();
         self.freehand.cancel();
+        self.shape.cancel();
+        self.mold.cancel();
+        self.grow.cancel();
         self.ruler.cancel();
         self.navigate.cancel();
     }
@@ -209,7 +240,12 @@ impl Tools {
     /// is, and Esc is the tool's.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.brush.is_busy() || self.freehand.is_busy() || self.ruler.is_busy() || self.navigate.is_busy()
+        self.brush.is_busy()
+            || self.freehand.is_busy()
+            || self.shape.is_busy()
+            || self.mold.is_busy()
+            || self.ruler.is_busy()
+            || self.navigate.is_busy()
     }
 
     /// Hands an event to the tool in hand.
@@ -218,6 +254,11 @@ impl Tools {
             ToolKind::Navigate => self.navigate.event(event),
             ToolKind::Brush | ToolKind::Eraser => self.brush.event(session, view, event),
             ToolKind::Freehand => self.freehand.event(session, view, event),
+            ToolKind::Shape => self.shape.event(session, view, event, self.freehand.thickness_mm()),
+            ToolKind::Push | ToolKind::Smooth => {
+                self.mold.event(session, view, event, self.brush.radius_mm())
+            }
+            ToolKind::Grow => self.grow.event(session, view, event),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
         }
@@ -230,6 +271,9 @@ impl Tools {
             ToolKind::Navigate | ToolKind::Ruler => Cursor::plain(CursorShape::Cross),
             ToolKind::Brush | ToolKind::Eraser => self.brush.cursor(session),
             ToolKind::Freehand => self.freehand.cursor(session),
+            ToolKind::Shape => self.shape.cursor(session),
+            ToolKind::Push | ToolKind::Smooth => self.mold.cursor(session, self.brush.radius_mm()),
+            ToolKind::Grow => self.grow.cursor(session),
             ToolKind::DeleteContour => self.delete_contour.cursor(session),
         }
     }
@@ -241,6 +285,9 @@ impl Tools {
             ToolKind::Navigate => "Click or drag to move the crosshair",
             ToolKind::Brush | ToolKind::Eraser => self.brush.hint(),
             ToolKind::Freehand => self.freehand.hint(),
+            ToolKind::Shape => self.shape.hint(),
+            ToolKind::Push | ToolKind::Smooth => self.mold.hint(),
+            ToolKind::Grow => self.grow.hint(),
             ToolKind::DeleteContour => "Click a contour of the selected structure to delete it on this slice",
             ToolKind::Ruler => self.ruler.hint(),
         }
@@ -251,8 +298,39 @@ impl Tools {
     pub fn preview(&self) -> Option<&Preview> {
         match self.kind {
             ToolKind::Brush | ToolKind::Eraser => self.brush.preview(),
+            ToolKind::Push | ToolKind::Smooth => self.mold.preview(),
             _ => None,
         }
+    }
+
+    /// Brings what is suggested up to date with the session; free while nothing has changed.
+    pub fn update(&mut self, session: &Session) {
+        self.grow.update(session);
+        self.between.update(session);
+    }
+
+    /// Whether work is under way that will change what is suggested.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.grow.is_waiting()
+    }
+
+    /// What is suggested for the selected structure and not yet taken over: what grew, else what
+    /// lies between drawn slices.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&Suggestion> {
+        self.grow.suggestion().or(self.between.suggestion())
+    }
+
+    /// Drops what is suggested; whether there was anything.
+    pub fn drop_suggestion(&mut self) -> bool {
+        let had = self.suggestion().is_some();
+        if self.grow.suggestion().is_some() {
+            self.grow.cancel();
+        } else {
+            self.between.set_on(false);
+        }
+        had
     }
 
     /// The ROI being edited as the preview shows it; `None` without a preview.
@@ -268,7 +346,25 @@ impl Tools {
     pub fn line(&self) -> &[Point3] {
         match self.kind {
             ToolKind::Freehand => self.freehand.line(),
+            ToolKind::Shape => self.shape.line(),
             _ => &[],
+        }
+    }
+
+    /// Points of the line that can be dragged, patient mm.
+    #[must_use]
+    pub fn anchors(&self) -> &[Point3] {
+        match self.kind {
+            ToolKind::Shape => self.shape.anchors(),
+            _ => &[],
+        }
+    }
+
+    /// Ends what waits for more clicks: closes an outline drawn point by point.
+    pub fn finish(&mut self, session: &Session) -> Reaction {
+        match self.kind {
+            ToolKind::Shape => self.shape.finish(session, self.freehand.thickness_mm()),
+            _ => Reaction::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Gestures driven by [`drag`], with what must always hold checked after every event.
 
+mod drawing;
+
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3, Polygon, Vector3, clip, ring_area};
@@ -235,7 +237,15 @@ fn tools_know_oblique_series() {
 fn escape_drops_the_gesture_and_nothing_changes_without_one() {
     let mut session = session_with(axial_series(), &["Liver"]);
     let before = session.structures().clone();
-    for kind in [ToolKind::Brush, ToolKind::Freehand, ToolKind::Ruler, ToolKind::Navigate] {
+    for kind in [
+        ToolKind::Brush,
+        ToolKind::Freehand,
+        ToolKind::Shape,
+        ToolKind::Push,
+        ToolKind::Smooth,
+        ToolKind::Ruler,
+        ToolKind::Navigate,
+    ] {
         let mut tools = tools(kind, 5.0);
         let view = axial(9.0);
         tools.event(&session, &view, ToolEvent::Press(p(0.0, 0.0, 9.0), KEYS));
@@ -263,7 +273,16 @@ fn a_stroke_that_may_not_be_says_why_at_the_cursor() {
     let mut session = session_with(axial_series(), &["Liver"]);
     let roi = id(&session, "Liver");
     session.apply(Command::SetLock { roi, locked: true }).unwrap();
-    for kind in [ToolKind::Brush, ToolKind::Eraser, ToolKind::Freehand, ToolKind::DeleteContour] {
+    for kind in [
+        ToolKind::Brush,
+        ToolKind::Eraser,
+        ToolKind::Freehand,
+        ToolKind::Shape,
+        ToolKind::Push,
+        ToolKind::Smooth,
+        ToolKind::Grow,
+        ToolKind::DeleteContour,
+    ] {
         let mut tools = tools(kind, 5.0);
         let path = line(p(0.0, 0.0, 9.0), p(9.0, 9.0, 9.0), 3);
         let reaction = drag(&mut tools, &mut session, &axial(9.0), KEYS, &path);

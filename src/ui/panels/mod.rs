@@ -17,6 +17,7 @@ mod recipe;
 mod start;
 mod structure_row;
 mod structures;
+mod tool_options;
 mod tool_strip;
 mod top_bar;
 mod train;

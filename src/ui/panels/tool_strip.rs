@@ -3,9 +3,10 @@
 use super::super::actions::Action;
 use super::super::theme::{self, Theme};
 use super::super::views::{FusionMode, ViewsState};
-use super::super::{Scope, widgets};
+use super::super::{Request, Scope, widgets};
+use super::tool_options;
 use crate::render::{Interpolation, WindowPreset};
-use crate::tools::{BrushMode, FreehandMode, ToolKind};
+use crate::tools::ToolKind;
 use egui::{Align, Align2, FontId, Layout, RichText, Ui};
 
 /// The strip's height, points.
@@ -54,6 +55,10 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             (ToolKind::Brush, Action::SelectBrush),
             (ToolKind::Eraser, Action::SelectEraser),
             (ToolKind::Freehand, Action::SelectFreehand),
+            (ToolKind::Shape, Action::SelectShape),
+            (ToolKind::Push, Action::SelectPush),
+            (ToolKind::Smooth, Action::SelectSmooth),
+            (ToolKind::Grow, Action::SelectGrow),
             (ToolKind::DeleteContour, Action::SelectDeleteContour),
             (ToolKind::Ruler, Action::SelectRuler),
         ] {
@@ -61,10 +66,19 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
                 pressed.push(action);
             }
         }
+        if widgets::action_icon(ui, Action::FillBetween, true, views.tools.between.is_on()) {
+            pressed.push(Action::FillBetween);
+        }
         ui.separator();
-        if !matches!(views.tools.kind(), ToolKind::Navigate | ToolKind::DeleteContour) {
-            options_ui(ui, views);
-            ui.separator();
+        if let Some(session) = scope.context.session {
+            tool_options::suggestion_ui(ui, views, &mut pressed);
+            if !matches!(views.tools.kind(), ToolKind::Navigate | ToolKind::DeleteContour) {
+                tool_options::options_ui(ui, views, session);
+                ui.separator();
+            }
+            if let Some(overwrite) = tool_options::overwrite_ui(ui, views, session) {
+                scope.outbox.send(Request::Overwrite(overwrite));
+            }
         }
         window_ui(ui, views, &mut pressed);
         if widgets::action_icon(
@@ -84,7 +98,7 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             scope.outbox.act(action);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.label(RichText::new(&status.text).color(theme.text));
+            ui.add(egui::Label::new(RichText::new(&status.text).color(theme.text)).truncate());
             let room = ui.available_rect_before_wrap();
             let galley =
                 ui.painter().layout_no_wrap(hint.to_owned(), FontId::proportional(theme::SMALL), theme.weak);
@@ -95,90 +109,6 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             }
         });
     });
-}
-
-fn options_ui(ui: &mut Ui, views: &mut ViewsState) {
-    match views.tools.kind() {
-        ToolKind::Brush | ToolKind::Eraser => {
-            let mut radius = views.tools.brush.radius_mm();
-            let field = egui::DragValue::new(&mut radius)
-                .speed(0.1)
-                .range(0.5..=80.0)
-                .suffix(" mm")
-                .fixed_decimals(1);
-            let response = named_value(ui, "Radius", field);
-            if response.on_hover_text("Brush radius   [ and ], or Alt and the wheel").changed() {
-                views.tools.brush.set_radius_mm(radius);
-            }
-            if views.tools.kind() == ToolKind::Brush {
-                let mut mode = views.tools.brush.mode();
-                segments(
-                    ui,
-                    &mut mode,
-                    &[
-                        (BrushMode::Add, "Add", "Paints. Hold Ctrl to erase."),
-                        (BrushMode::Cut, "Cut", "Erases. Hold Ctrl to paint."),
-                        (
-                            BrushMode::Auto,
-                            "Auto",
-                            "Paints when started inside, erases when started at the edge outside.",
-                        ),
-                    ],
-                );
-                if mode != views.tools.brush.mode() {
-                    views.tools.brush.set_mode(mode);
-                }
-            }
-        }
-        ToolKind::Freehand => {
-            let mut thickness = views.tools.freehand.thickness_mm();
-            let field = egui::DragValue::new(&mut thickness)
-                .speed(0.2)
-                .range(1.0..=500.0)
-                .suffix(" mm")
-                .fixed_decimals(1);
-            let why = "How thick a slab a line drawn across the slices acts on";
-            if named_value(ui, "Slab", field).on_hover_text(why).changed() {
-                views.tools.freehand.set_thickness_mm(thickness);
-            }
-            let mut mode = views.tools.freehand.mode();
-            segments(
-                ui,
-                &mut mode,
-                &[
-                    (
-                        FreehandMode::Auto,
-                        "Auto",
-                        "Starting inside adds, starting outside cuts or makes a new piece.",
-                    ),
-                    (FreehandMode::Add, "Add", "Adds what the line encloses."),
-                    (FreehandMode::Cut, "Cut", "Removes what the line encloses."),
-                ],
-            );
-            if mode != views.tools.freehand.mode() {
-                views.tools.freehand.set_mode(mode);
-            }
-        }
-        ToolKind::Ruler => {
-            if ui.button("Clear rulers").clicked() {
-                views.tools.ruler.clear();
-            }
-        }
-        ToolKind::Navigate | ToolKind::DeleteContour => {}
-    }
-}
-
-fn named_value(ui: &mut Ui, name: &str, field: egui::DragValue<'_>) -> egui::Response {
-    let label = ui.label(RichText::new(name).color(Theme::of(ui.ctx()).weak));
-    ui.add(field).labelled_by(label.id)
-}
-
-fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, choices: &[(T, &str, &str)]) {
-    for (value, name, why) in choices {
-        if ui.selectable_label(*chosen == *value, *name).on_hover_text(*why).clicked() {
-            *chosen = *value;
-        }
-    }
 }
 
 fn window_ui(ui: &mut Ui, views: &ViewsState, pressed: &mut Vec<Action>) {

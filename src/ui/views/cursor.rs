@@ -59,6 +59,16 @@ pub fn hand_line(painter: &Painter, frame: &PaneFrame, line: &[crate::geometry::
     painter.extend(egui::Shape::dashed_line(&[last, first], Stroke::new(1.5, ink), 6.0, 5.0));
 }
 
+/// Points of a line that can be dragged; the first, which closes it, is larger.
+pub fn anchors(painter: &Painter, frame: &PaneFrame, anchors: &[crate::geometry::Point3], ink: Color32) {
+    for (index, point) in anchors.iter().enumerate() {
+        let at = frame.screen_of(*point);
+        let radius = if index == 0 { 4.5 } else { 3.0 };
+        painter.circle_filled(at, radius + 1.5, Color32::from_black_alpha(170));
+        painter.circle_filled(at, radius, ink);
+    }
+}
+
 /// A sentence at the cursor, for why nothing happened.
 pub fn message(painter: &Painter, at: Pos2, text: &str) {
     let ink = theme::OVERLAY_TEXT;

@@ -53,6 +53,18 @@ impl OutlineCache {
         outlines
     }
 
+    /// The outline of contours suggested for an ROI, dashed; `None` where the view has none.
+    pub fn suggested(&mut self, roi: &Roi, volume: &Volume, view: &Plane) -> Option<Outline> {
+        let key = OutlineKey { roi: roi.id, revision: roi.revision, plane: plane_key(view) };
+        let clock = self.clock;
+        let entry = self.rings.entry(key).or_insert_with(|| (rings_of(roi, volume, view), clock));
+        entry.1 = clock;
+        let mut outline = Outline::new(Some(key), Arc::clone(&entry.0), roi.color);
+        outline.dashed = true;
+        outline.selected = true;
+        (!entry.0.is_empty()).then_some(outline)
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.rings.clear();

@@ -21,6 +21,10 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
     let Some(session) = scope.context.session else { return };
     let second = scope.context.desk.second.clone();
     let Some(views) = scope.state.views.as_mut() else { return };
+    views.tools.update(session);
+    if views.tools.is_waiting() {
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(30));
+    }
     let mode = if second.is_some() { views.display.fusion.mode } else { FusionMode::Off };
     let mut area = rect;
     let strip_rect = area.with_min_x(area.right() - strip::WIDTH);
@@ -124,6 +128,7 @@ fn gesture_ui(ui: &Ui, views: &mut ViewsState, response: &Response, session: &Se
         cursor::draw(&painter, frame, &tool, pointer);
         let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
         cursor::hand_line(&painter, frame, views.tools.line(), ink);
+        cursor::anchors(&painter, frame, views.tools.anchors(), ink);
         if tool.shape == crate::tools::CursorShape::Cross
             && views.tools.kind() == ToolKind::Navigate
             && let Some(name) = views.hover.as_ref().and_then(|hover| hover.name.clone())
@@ -347,6 +352,10 @@ fn scene(
     if !display.peek {
         let shown = views.tools.previewed_roi(session);
         scene.outlines = views.outlines.outlines(session, shown.as_ref(), &frame.plane);
+        if let Some(suggestion) = views.tools.suggestion() {
+            let volume = &session.series().volume;
+            scene.outlines.extend(views.outlines.suggested(suggestion.shown(), volume, &frame.plane));
+        }
     }
     scene
 }

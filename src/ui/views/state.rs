@@ -89,6 +89,8 @@ pub struct ViewsState {
     pub display: Display,
     /// The tools.
     pub tools: Tools,
+    /// A copied contour.
+    pub clipboard: Option<std::sync::Arc<crate::patient::RoiPlane>>,
     /// What is under the pointer.
     pub hover: Option<Hover>,
     /// A sentence at the cursor: where, what, and until when in egui's time.
@@ -134,6 +136,7 @@ impl ViewsState {
                 peek: false,
             },
             tools: Tools::default(),
+            clipboard: None,
             hover: None,
             message: None,
             moved_at: f64::NEG_INFINITY,
@@ -217,7 +220,7 @@ impl ViewsState {
     /// Whether work is under way that will change a picture.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.surfaces.is_busy()
+        self.surfaces.is_busy() || self.tools.is_waiting()
     }
 }
 

@@ -1,0 +1,96 @@
+//! Carrying out what concerns contours on the slice shown: what is suggested, copy and paste,
+//! fewer slices.
+
+use super::Workstation;
+use crate::edit;
+use crate::patient::Roi;
+use crate::session::{Command, Refusal};
+use crate::ui::actions::Action;
+
+impl Workstation {
+    /// Takes over or drops suggested contours, closes an outline; whether the action was for that.
+    /// A, Shift A and X are for what is dashed in the selected structure before they are for
+    /// proposals, and Enter closes an outline before it maximises a view.
+    pub(super) fn act_on_suggestion(&mut self, action: Action) -> bool {
+        let slice = self.slice();
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
+            return false;
+        };
+        views.tools.update(session);
+        let suggestion = views.tools.suggestion();
+        match action {
+            Action::FillBetween => {
+                let on = !views.tools.between.is_on();
+                views.tools.between.set_on(on);
+            }
+            Action::MaximiseView | Action::CloseOutline if views.tools.shape.is_busy() => {
+                let reaction = views.tools.finish(session);
+                if let Some(text) = reaction.message {
+                    self.state.toasts.attention(text);
+                }
+                if let Some(command) = reaction.command {
+                    self.apply(command);
+                }
+            }
+            Action::AcceptProposal | Action::TakeSuggested if suggestion.is_some() => {
+                match suggestion.and_then(|own| own.command(slice)) {
+                    Some(command) => {
+                        self.apply(command);
+                    }
+                    None => self.state.toasts.attention("Nothing is suggested on this slice."),
+                }
+            }
+            Action::AcceptAll | Action::TakeAllSuggested if suggestion.is_some() => {
+                if let Some(command) = suggestion.and_then(|own| own.command(None)) {
+                    self.apply(command);
+                }
+            }
+            Action::RejectProposal | Action::DropSuggested if suggestion.is_some() => {
+                views.tools.drop_suggestion();
+            }
+            Action::CloseOutline
+            | Action::TakeSuggested
+            | Action::TakeAllSuggested
+            | Action::DropSuggested => {}
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn copy_contour(&mut self, roi: &Roi) {
+        let (Some(slice), Some(session)) = (self.slice(), self.session.as_ref()) else { return };
+        let plane = roi.plane_at(&session.series().volume.slices[slice].plane).cloned();
+        match (plane, self.state.views.as_mut()) {
+            (Some(plane), Some(views)) => views.clipboard = Some(plane),
+            _ => self.refuse(&Refusal::NoContourHere(roi.name.clone())),
+        }
+    }
+
+    pub(super) fn paste_contour(&mut self, roi: &Roi) {
+        let Some(copied) = self.state.views.as_ref().and_then(|views| views.clipboard.clone()) else {
+            self.state.toasts.attention("No contour was copied. Copy one with Shift C.");
+            return;
+        };
+        let (Some(slice), Some(session)) = (self.slice(), self.session.as_ref()) else { return };
+        let image = &session.series().volume.slices[slice];
+        match edit::pasted(&copied, image, roi.plane_at(&image.plane)) {
+            Some(plane) => {
+                let (roi, based_on) = (roi.id, roi.revision);
+                let planes = vec![plane];
+                self.apply(Command::SetPlanes { roi, gesture: "Paste contour", based_on, planes });
+            }
+            None => self.refuse(&Refusal::NoSlice),
+        }
+    }
+
+    pub(super) fn thin_slices(&mut self, roi: &Roi, n: u8) {
+        let Some(session) = self.session.as_ref() else { return };
+        let planes = edit::thinned_slices(roi, &session.series().volume, usize::from(n));
+        if planes.is_empty() {
+            self.state.toasts.attention("There are no slices to leave out.");
+        } else {
+            let (roi, based_on) = (roi.id, roi.revision);
+            self.apply(Command::SetPlanes { roi, gesture: "Fewer slices", based_on, planes });
+        }
+    }
+}

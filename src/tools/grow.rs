@@ -1,0 +1,239 @@
+//! Region growing from a click: what grew is a suggestion, shown dashed, that can be tuned before
+//! it is taken over. A large organ takes longer than a frame, so growing has a thread of its own;
+//! what is asked for meanwhile waits, the latest only.
+
+use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
+use crate::edit::{GrowRange, Grown, Growth, Sign, grow, paint, reoriented};
+use crate::geometry::Point3;
+use crate::patient::{RoiId, RoiPlane};
+use crate::session::Session;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+
+/// Grows from a click.
+#[derive(Debug)]
+pub struct GrowTool {
+    growth: Growth,
+    at: Option<Point3>,
+    pressed: bool,
+    refused: Option<String>,
+    /// Where it grew from, for which ROI and revision.
+    seed: Option<(Point3, RoiId, u64)>,
+    suggestion: Option<Suggestion>,
+    note: Option<String>,
+    running: Option<Receiver<Grown>>,
+    /// Whether what is running is no longer what is wanted.
+    again: bool,
+}
+
+impl Default for GrowTool {
+    fn default() -> Self {
+        let range = GrowRange::Similar { tolerance: 3.0 };
+        Self {
+            growth: Growth { range, reach_mm: 60.0, neck_mm: 4.0 },
+            at: None,
+            pressed: false,
+            refused: None,
+            seed: None,
+            suggestion: None,
+            note: None,
+            running: None,
+            again: false,
+        }
+    }
+}
+
+impl GrowTool {
+    /// What belongs and what holds growing back.
+    #[must_use]
+    pub fn growth(&self) -> Growth {
+        self.growth
+    }
+
+    /// Sets what belongs and what holds growing back; what is suggested follows.
+    pub fn set_growth(&mut self, session: &Session, growth: Growth) {
+        if growth != self.growth {
+            self.growth = growth;
+            if let Some((seed, ..)) = self.seed {
+                self.run(session, seed);
+            }
+        }
+    }
+
+    /// What grew.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&Suggestion> {
+        self.suggestion.as_ref()
+    }
+
+    /// The values used, or why nothing grew, for the strip.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Drops what grew.
+    pub fn cancel(&mut self) {
+        let growth = self.growth;
+        *self = Self { growth, at: self.at, ..Self::default() };
+    }
+
+    /// Whether something is growing.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Waits for what is growing; for tests and scripts.
+    pub fn settle(&mut self, session: &Session) {
+        while let Some(running) = self.running.take() {
+            self.finish(session, running.recv().ok());
+        }
+    }
+
+    /// Takes what has grown; drops it for another structure, or for contours that have changed
+    /// since. Free while nothing has happened.
+    pub fn update(&mut self, session: &Session) {
+        if let Some(running) = &self.running {
+            match running.try_recv() {
+                Ok(grown) => {
+                    self.running = None;
+                    self.finish(session, Some(grown));
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => {
+                    self.running = None;
+                    self.finish(session, None);
+                }
+            }
+        }
+        let now = session.selected().map(|roi| (roi.id, roi.revision));
+        if self.seed.is_some_and(|(_, roi, revision)| now != Some((roi, revision))) {
+            self.cancel();
+        }
+    }
+
+    /// The next state and what comes of it.
+    pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
+        match event {
+            ToolEvent::Hover(at, _) => self.at = Some(at),
+            ToolEvent::Leave => self.at = None,
+            ToolEvent::Escape => self.cancel(),
+            ToolEvent::Drag(at) => {
+                self.at = Some(at);
+                if let Some(why) = &self.refused {
+                    return Reaction::message(why);
+                }
+            }
+            ToolEvent::Press(at, _) => {
+                self.at = Some(at);
+                match region::may_begin(session, view, at) {
+                    Ok(_) => self.pressed = true,
+                    Err(refusal) => {
+                        self.refused = Some(refusal.to_string());
+                        return Reaction::message(&refusal);
+                    }
+                }
+            }
+            ToolEvent::Release(at) => {
+                self.refused = None;
+                if std::mem::take(&mut self.pressed) {
+                    self.run(session, at);
+                }
+            }
+        }
+        Reaction::default()
+    }
+
+    fn run(&mut self, session: &Session, seed: Point3) {
+        let Some(roi) = session.selected() else { return };
+        self.seed = Some((seed, roi.id, roi.revision));
+        if self.running.is_some() {
+            self.again = true;
+            return;
+        }
+        let (volume, growth) = (Arc::clone(&session.series().volume), self.growth);
+        let (sender, receiver) = channel();
+        let work = move || {
+            // Nobody listens any more when it was cancelled.
+            let _ = sender.send(grow(&volume, seed, &growth));
+        };
+        match std::thread::Builder::new().name("grow".to_owned()).spawn(work) {
+            Ok(_) => {
+                self.running = Some(receiver);
+                self.note = Some("Growing".to_owned());
+            }
+            Err(error) => self.note = Some(format!("Nothing grew: no thread could be started ({error}).")),
+        }
+    }
+
+    fn finish(&mut self, session: &Session, grown: Option<Grown>) {
+        let Some((seed, id, revision)) = self.seed else { return };
+        let Some(roi) = session.selected().filter(|roi| (roi.id, roi.revision) == (id, revision)) else {
+            return;
+        };
+        if std::mem::take(&mut self.again) {
+            self.run(session, seed);
+            return;
+        }
+        let Some(grown) = grown else {
+            self.note = Some("Growing failed on this image. Try another place or range.".to_owned());
+            return;
+        };
+        let volume = &session.series().volume;
+        let unit = volume.unit.label();
+        self.note = grown.range.map(|range| {
+            let high = if range.high < 1e6 { format!("{:.4}", range.high) } else { "above".to_owned() };
+            let high = high.trim_end_matches('0').trim_end_matches('.');
+            format!("{:.1} to {high} {unit}", range.low)
+        });
+        let planes: Vec<_> = grown
+            .slices
+            .into_iter()
+            .filter_map(|(slice, contours)| {
+                let image = &volume.slices[slice];
+                let own = roi.plane_at(&image.plane);
+                let plane = own.map_or(image.plane, |own| own.plane);
+                let contours = reoriented(&contours, &image.plane, &plane);
+                let before = own.map_or(&[][..], |own| &own.polygons);
+                let after = session.gated_own(roi, &plane, before, paint(before, &contours, Sign::Add));
+                let after = RoiPlane::new(plane, image.instance.clone(), after);
+                let changed = !crate::edit::same_polygons(&after.polygons, before);
+                changed.then(|| (slice, Arc::new(after)))
+            })
+            .collect();
+        if planes.is_empty() {
+            let range = self.note.take().map_or_else(String::new, |range| format!(" ({range})"));
+            self.note = Some(format!("Nothing new grows from here{range}. Click inside the organ."));
+        }
+        self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, "Grow", planes));
+    }
+
+    /// How the cursor looks now.
+    #[must_use]
+    pub fn cursor(&self, session: &Session) -> Cursor {
+        let roi = session.selected();
+        match (&self.refused, self.at) {
+            (Some(why), _) => {
+                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
+            }
+            (None, None) => Cursor::plain(CursorShape::Arrow),
+            (None, Some(_)) => Cursor {
+                shape: CursorShape::Cross,
+                sign: Some(Sign::Add),
+                color: roi.map(|roi| roi.color),
+                label: roi.map(|roi| roi.name.clone()),
+            },
+        }
+    }
+
+    /// What the person can do now.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        if self.suggestion.is_some() {
+            "A takes this slice, Shift A all; X drops it; or click elsewhere"
+        } else {
+            "Click inside the organ: what is alike and hangs together is suggested"
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Push and smooth: soft round tools that move the outline instead of painting over it. In every
+//! view the tool is a ball, so that neighbouring slices follow; it can be kept to the slice shown.
+
+use super::canvas::{Canvas, Cut, roi_contains, slices_between};
+use super::{Cursor, CursorShape, Preview, Reaction, ToolEvent, ViewPlane, region};
+use crate::edit::{RoundTool, pushed, smoothed_under};
+use crate::geometry::{Point3, Vector3};
+use crate::session::{Refusal, Session};
+
+/// Which soft tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MoldKind {
+    /// Drags the outline along.
+    #[default]
+    Push,
+    /// Takes wrinkles out.
+    Smooth,
+}
+
+#[derive(Debug)]
+struct Stroke {
+    cut: Cut,
+    last: Point3,
+    canvas: Canvas,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Away,
+    Hovering(Point3),
+    Working(Box<Stroke>),
+    Refused(String),
+}
+
+/// Push and smooth.
+#[derive(Debug, Default)]
+pub struct MoldTool {
+    kind: MoldKind,
+    flat: bool,
+    state: State,
+}
+
+impl MoldTool {
+    pub(super) fn set_kind(&mut self, kind: MoldKind) {
+        self.kind = kind;
+    }
+
+    /// Whether it keeps to the slice shown (a disc) where the view shows one.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.flat
+    }
+
+    /// Keeps it to the slice shown, or lets the neighbouring slices follow.
+    pub fn set_flat(&mut self, flat: bool) {
+        self.flat = flat;
+    }
+
+    /// Whether a stroke is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, State::Working(_) | State::Refused(_))
+    }
+
+    /// Drops the stroke.
+    pub fn cancel(&mut self) {
+        self.state = State::Away;
+    }
+
+    /// The contours as they would be if the stroke ended now.
+    #[must_use]
+    pub fn preview(&self) -> Option<&Preview> {
+        match &self.state {
+            State::Working(stroke) => Some(stroke.canvas.preview()),
+            _ => None,
+        }
+    }
+
+    /// The next state and what comes of it; the tool has the brush's radius.
+    pub fn event(
+        &mut self,
+        session: &Session,
+        view: &ViewPlane,
+        event: ToolEvent,
+        radius_mm: f64,
+    ) -> Reaction {
+        let (state, reaction) = match (std::mem::take(&mut self.state), event) {
+            (State::Working(stroke), ToolEvent::Leave) => (State::Working(stroke), Reaction::default()),
+            (_, ToolEvent::Escape | ToolEvent::Leave) => (State::Away, Reaction::default()),
+            (_, ToolEvent::Press(at, _)) => match region::may_begin(session, view, at) {
+                Ok((roi, cut)) => {
+                    let mut stroke = Stroke { cut, last: at, canvas: Canvas::new(session, roi) };
+                    self.sweep(session, &mut stroke, at, radius_mm);
+                    (State::Working(Box::new(stroke)), Reaction::default())
+                }
+                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(&refusal)),
+            },
+            (State::Working(mut stroke), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
+                self.sweep(session, &mut stroke, at, radius_mm);
+                (State::Working(stroke), Reaction::default())
+            }
+            (State::Working(mut stroke), ToolEvent::Release(at)) => {
+                if at != stroke.last {
+                    self.sweep(session, &mut stroke, at, radius_mm);
+                }
+                let gesture = if self.kind == MoldKind::Push { "Push" } else { "Smooth" };
+                let message = if stroke.canvas.only_missing() {
+                    Some(Refusal::MissingSlice.to_string())
+                } else {
+                    stroke.canvas.left_out().map(str::to_owned)
+                };
+                let command = stroke.canvas.into_command(gesture);
+                (State::Hovering(at), Reaction { command, message, ..Reaction::default() })
+            }
+            (State::Refused(why), ToolEvent::Drag(_)) => {
+                (State::Refused(why.clone()), Reaction::message(&why))
+            }
+            (_, ToolEvent::Release(at) | ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
+                (State::Hovering(at), Reaction::default())
+            }
+        };
+        self.state = state;
+        reaction
+    }
+
+    fn sweep(&self, session: &Session, stroke: &mut Stroke, at: Point3, radius_mm: f64) {
+        let volume = &session.series().volume;
+        let Some(base) = volume.base_plane() else { return };
+        let offset = |point: Point3| base.normal().dot(&point.coords);
+        let (from, by) = (stroke.last, at - stroke.last);
+        let slices = match stroke.cut {
+            Cut::Along(slice) if self.flat => slice..slice + 1,
+            _ => slices_between(volume, offset(from), offset(at), radius_mm),
+        };
+        // The slice shown may lie a little off the view's plane.
+        let onto = match stroke.cut {
+            Cut::Along(slice) => base.normal() * (volume.slices[slice].plane.offset_mm() - offset(from)),
+            Cut::Across => Vector3::zeros(),
+        };
+        for slice in slices {
+            stroke.canvas.change(session, slice, |plane, polygons| {
+                let center = from + onto;
+                let tool = |center: Point3| RoundTool {
+                    center: plane.project(center),
+                    height_mm: plane.distance_mm(center),
+                    radius_mm,
+                };
+                match self.kind {
+                    MoldKind::Smooth => Some(smoothed_under(polygons, tool(at + onto))),
+                    MoldKind::Push if by == Vector3::zeros() => None,
+                    MoldKind::Push => {
+                        // In the plane the outline goes along; along the normal the contours stay on
+                        // their slices and only feel the tool come nearer.
+                        let in_plane = by - plane.normal() * plane.normal().dot(&by);
+                        let by = plane.project(Point3::from(in_plane)).coords;
+                        Some(pushed(polygons, tool(center), by))
+                    }
+                }
+            });
+        }
+        stroke.last = at;
+        stroke.canvas.refresh();
+    }
+
+    /// How the cursor looks now; `radius_mm` is the brush's.
+    #[must_use]
+    pub fn cursor(&self, session: &Session, radius_mm: f64) -> Cursor {
+        let roi = session.selected();
+        let color = roi.map(|roi| roi.color);
+        let name = roi.map(|roi| roi.name.clone());
+        let circle = |center| CursorShape::Circle { center, radius_mm };
+        match &self.state {
+            State::Away => Cursor::plain(CursorShape::Arrow),
+            State::Refused(why) => {
+                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
+            }
+            State::Working(stroke) => Cursor { shape: circle(stroke.last), sign: None, color, label: name },
+            State::Hovering(at) => {
+                let inside = roi.is_some_and(|roi| roi_contains(&session.series().volume, roi, *at));
+                let what = match (self.kind, inside) {
+                    (MoldKind::Smooth, _) => "smooth",
+                    (MoldKind::Push, true) => "push out",
+                    (MoldKind::Push, false) => "push in",
+                };
+                let label = name.map(|name| format!("{name}: {what}"));
+                Cursor { shape: circle(*at), sign: None, color, label }
+            }
+        }
+    }
+
+    /// What the person can do now.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match (&self.state, self.kind) {
+            (State::Working(_), _) => "Release to keep the change, Esc to drop it",
+            (State::Refused(_), _) => "",
+            (_, MoldKind::Push) => "Drag to push the outline along, [ and ] for the size",
+            (_, MoldKind::Smooth) => "Drag along the outline to smooth it, [ and ] for the size",
+        }
+    }
+}

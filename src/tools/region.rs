@@ -1,0 +1,67 @@
+//! What a closed line does, whatever drew it: on the contours' own plane it adds or cuts what it
+//! encloses; in any other view it acts on a slab of a given thickness.
+
+use super::canvas::{Canvas, Cut, cut_of, slices_between};
+use super::{Reaction, ViewPlane};
+use crate::edit::{Sign, freehand, freehand_slab, region_of};
+use crate::geometry::{Point2, Point3};
+use crate::patient::Roi;
+use crate::session::{Refusal, Session};
+
+/// Which slices a closed line in `view` may act on, asked when a gesture starts.
+///
+/// # Errors
+/// [`Refusal`] when nothing may be drawn there.
+pub(super) fn may_begin<'a>(
+    session: &'a Session,
+    view: &ViewPlane,
+    at: Point3,
+) -> Result<(&'a Roi, Cut), Refusal> {
+    let selected = session.selected().map(|roi| roi.id);
+    let roi = session.may_draw(selected, None)?;
+    let cut = cut_of(&session.series().volume, view, at)?;
+    if let Cut::Along(slice) = cut {
+        session.may_draw(selected, Some(slice))?;
+    }
+    Ok((roi, cut))
+}
+
+/// Adds or cuts what `line` (patient mm, on `view`'s plane) encloses; `gesture` names the undo
+/// step. Across the slices a slab of `thickness_mm`, at least a pixel, centred on the view.
+pub(super) fn act(
+    session: &Session,
+    (view, cut): (&ViewPlane, Cut),
+    line: &[Point3],
+    sign: Sign,
+    thickness_mm: f64,
+    gesture: &'static str,
+) -> Reaction {
+    let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
+    let volume = &session.series().volume;
+    let mut canvas = Canvas::new(session, roi);
+    match cut {
+        Cut::Along(slice) => canvas.change(session, slice, |plane, polygons| {
+            let path: Vec<Point2> = line.iter().map(|point| plane.project(*point)).collect();
+            Some(freehand(polygons, &region_of(&path), sign))
+        }),
+        Cut::Across => {
+            let drawn_on = view.plane;
+            let path: Vec<Point2> = line.iter().map(|point| drawn_on.project(*point)).collect();
+            let region = region_of(&path);
+            let Some(base) = volume.base_plane() else { return Reaction::default() };
+            let thickness = thickness_mm.max(canvas.pixel_mm() * 1.02);
+            let offsets = line.iter().map(|point| base.normal().dot(&point.coords));
+            let (low, high) = offsets.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
+            for slice in slices_between(volume, low, high, thickness) {
+                canvas.change(session, slice, |plane, polygons| {
+                    Some(freehand_slab(polygons, plane, &region, &drawn_on, thickness, sign))
+                });
+            }
+        }
+    }
+    if canvas.only_missing() {
+        return Reaction::message(&Refusal::MissingSlice);
+    }
+    let message = canvas.left_out().map(str::to_owned);
+    Reaction { command: canvas.into_command(gesture), message, ..Reaction::default() }
+}

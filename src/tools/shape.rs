@@ -1,0 +1,320 @@
+//! Shapes from few points: polygon and closed curve by clicks with anchors that can be dragged,
+//! rectangle and ellipse by one drag. On the contours' own plane they add or cut what they
+//! enclose; across the slices they act on a slab, as freehand does.
+
+use super::canvas::Cut;
+use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
+use crate::edit::{Sign, closed_spline, ellipse, rectangle};
+use crate::geometry::{Point2, Point3};
+use crate::session::{Refusal, Session};
+
+/// How close to an anchor counts as on it, screen pixels.
+const NEAR_PIXELS: f64 = 8.0;
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ShapeKind {
+    /// Straight lines between clicks.
+    #[default]
+    Polygon,
+    /// A smooth closed curve through clicks.
+    Spline,
+    /// From corner to corner.
+    Rectangle,
+    /// In the rectangle from corner to corner.
+    Ellipse,
+}
+
+impl ShapeKind {
+    fn has_anchors(self) -> bool {
+        matches!(self, Self::Polygon | Self::Spline)
+    }
+
+    fn gesture(self) -> &'static str {
+        match self {
+            Self::Polygon => "Polygon",
+            Self::Spline => "Curve",
+            Self::Rectangle => "Rectangle",
+            Self::Ellipse => "Ellipse",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Drawing {
+    view: ViewPlane,
+    cut: Cut,
+    keys: Modifiers,
+    /// Anchors, or the two corners.
+    points: Vec<Point3>,
+    /// The anchor under the pressed button, and whether it has moved since.
+    grabbed: Option<(usize, bool)>,
+    /// Where the next anchor would be.
+    next: Option<Point3>,
+    outline: Vec<Point3>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Away,
+    Hovering(Modifiers),
+    Drawing(Box<Drawing>),
+    Refused(String),
+}
+
+/// Polygon, curve, rectangle, ellipse.
+#[derive(Debug, Default)]
+pub struct ShapeTool {
+    kind: ShapeKind,
+    cuts: bool,
+    state: State,
+}
+
+impl ShapeTool {
+    /// What is drawn.
+    #[must_use]
+    pub fn kind(&self) -> ShapeKind {
+        self.kind
+    }
+
+    /// Draws something else from now on; what is under way is dropped.
+    pub fn set_kind(&mut self, kind: ShapeKind) {
+        if kind != self.kind {
+            self.kind = kind;
+            self.cancel();
+        }
+    }
+
+    /// Whether shapes cut.
+    #[must_use]
+    pub fn cuts(&self) -> bool {
+        self.cuts
+    }
+
+    /// Sets whether shapes cut.
+    pub fn set_cuts(&mut self, cuts: bool) {
+        self.cuts = cuts;
+    }
+
+    /// Whether a shape is under way: for anchors, until it is closed or dropped.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, State::Drawing(_) | State::Refused(_))
+    }
+
+    /// Drops the shape.
+    pub fn cancel(&mut self) {
+        self.state = State::Away;
+    }
+
+    /// The outline as it would be now, patient mm.
+    #[must_use]
+    pub fn line(&self) -> &[Point3] {
+        match &self.state {
+            State::Drawing(drawing) => &drawing.outline,
+            _ => &[],
+        }
+    }
+
+    /// The anchors that can be dragged, patient mm.
+    #[must_use]
+    pub fn anchors(&self) -> &[Point3] {
+        match &self.state {
+            State::Drawing(drawing) if self.kind.has_anchors() => &drawing.points,
+            _ => &[],
+        }
+    }
+
+    fn sign(&self, keys: Modifiers) -> Sign {
+        if self.cuts == keys.invert { Sign::Add } else { Sign::Cut }
+    }
+
+    /// The next state and what comes of it. `thickness_mm` is that of a slab across the slices.
+    pub fn event(
+        &mut self,
+        session: &Session,
+        view: &ViewPlane,
+        event: ToolEvent,
+        thickness_mm: f64,
+    ) -> Reaction {
+        match std::mem::take(&mut self.state) {
+            State::Drawing(drawing) => self.drawing(drawing, session, view, event, thickness_mm),
+            State::Refused(why) if matches!(event, ToolEvent::Drag(_)) => {
+                let told = Reaction::message(&why);
+                self.state = State::Refused(why);
+                told
+            }
+            _ => match event {
+                ToolEvent::Press(at, keys) => self.begin(session, view, at, keys),
+                ToolEvent::Hover(_, keys) => {
+                    self.state = State::Hovering(keys);
+                    Reaction::default()
+                }
+                ToolEvent::Release(_) | ToolEvent::Drag(_) => {
+                    self.state = State::Hovering(Modifiers::default());
+                    Reaction::default()
+                }
+                ToolEvent::Leave | ToolEvent::Escape => Reaction::default(),
+            },
+        }
+    }
+
+    fn begin(&mut self, session: &Session, view: &ViewPlane, at: Point3, keys: Modifiers) -> Reaction {
+        match region::may_begin(session, view, at) {
+            Ok((_, cut)) => {
+                let points = if self.kind.has_anchors() { vec![at] } else { vec![at, at] };
+                let grabbed = Some((points.len() - 1, true));
+                let drawing =
+                    Drawing { view: *view, cut, keys, points, grabbed, next: None, outline: Vec::new() };
+                self.show(drawing);
+                Reaction::default()
+            }
+            Err(refusal) => {
+                self.state = State::Refused(refusal.to_string());
+                Reaction::message(&refusal)
+            }
+        }
+    }
+
+    fn show(&mut self, mut drawing: Drawing) {
+        let plane = drawing.view.plane;
+        let own: Vec<Point2> =
+            drawing.points.iter().chain(&drawing.next).map(|point| plane.project(*point)).collect();
+        let square = |a: Point2, b: Point2| {
+            let by = b - a;
+            let side = by.x.abs().max(by.y.abs());
+            a + nalgebra::Vector2::new(side.copysign(by.x), side.copysign(by.y))
+        };
+        let corner = |a: Point2, b: Point2| if drawing.keys.shift { square(a, b) } else { b };
+        let ring = match (self.kind, own.as_slice()) {
+            (ShapeKind::Spline, points) => closed_spline(points),
+            (ShapeKind::Rectangle, [a, b]) => rectangle(*a, corner(*a, *b)),
+            (ShapeKind::Ellipse, [a, b]) => ellipse(*a, corner(*a, *b)),
+            (_, points) => points.to_vec(),
+        };
+        drawing.outline = ring.into_iter().map(|point| plane.lift(point)).collect();
+        self.state = State::Drawing(Box::new(drawing));
+    }
+
+    fn drawing(
+        &mut self,
+        mut drawing: Box<Drawing>,
+        session: &Session,
+        view: &ViewPlane,
+        event: ToolEvent,
+        thickness_mm: f64,
+    ) -> Reaction {
+        let elsewhere = !drawing.view.plane.coincides(&view.plane, 0.01);
+        match event {
+            ToolEvent::Escape => return Reaction::default(),
+            ToolEvent::Leave => drawing.next = None,
+            ToolEvent::Press(..) | ToolEvent::Hover(..) if elsewhere => {
+                let told = matches!(event, ToolEvent::Press(..))
+                    .then(|| "Close the outline first (Enter), or drop it (Esc).".to_owned());
+                self.state = State::Drawing(drawing);
+                return Reaction { message: told, ..Reaction::default() };
+            }
+            ToolEvent::Hover(at, _) => drawing.next = Some(at),
+            ToolEvent::Press(at, keys) => {
+                drawing.next = None;
+                let near = |point: &Point3| (point - at).norm() <= NEAR_PIXELS * view.pixel_mm;
+                match drawing.points.iter().position(near) {
+                    Some(index) if keys.invert && drawing.points.len() > 1 => {
+                        drawing.points.remove(index);
+                    }
+                    Some(index) => drawing.grabbed = Some((index, false)),
+                    None => {
+                        drawing.points.push(at);
+                        drawing.grabbed = Some((drawing.points.len() - 1, true));
+                    }
+                }
+            }
+            ToolEvent::Drag(at) => {
+                if let Some((index, moved)) = &mut drawing.grabbed {
+                    *moved |= (drawing.points[*index] - at).norm() > 2.0 * view.pixel_mm;
+                    if *moved {
+                        drawing.points[*index] = at;
+                    }
+                }
+            }
+            ToolEvent::Release(at) => {
+                let grabbed = drawing.grabbed.take();
+                if !self.kind.has_anchors() {
+                    drawing.points[1] = at;
+                    self.show(*drawing);
+                    return self.finish(session, thickness_mm);
+                }
+                if grabbed == Some((0, false)) && drawing.points.len() >= 3 {
+                    self.show(*drawing);
+                    return self.finish(session, thickness_mm);
+                }
+            }
+        }
+        self.show(*drawing);
+        Reaction::default()
+    }
+
+    /// Closes the shape and does what it does; nothing without three anchors.
+    pub fn finish(&mut self, session: &Session, thickness_mm: f64) -> Reaction {
+        match std::mem::take(&mut self.state) {
+            State::Drawing(mut drawing) => {
+                drawing.next = None;
+                let sign = self.sign(drawing.keys);
+                self.show(*drawing);
+                let State::Drawing(drawing) = std::mem::take(&mut self.state) else {
+                    return Reaction::default();
+                };
+                if self.kind.has_anchors() && drawing.points.len() < 3 {
+                    let told = "An outline needs three points. Click on, or drop it (Esc).".to_owned();
+                    self.state = State::Drawing(drawing);
+                    return Reaction { message: Some(told), ..Reaction::default() };
+                }
+                if session.selected().is_none() {
+                    return Reaction::message(&Refusal::NoRoi);
+                }
+                let Drawing { view, cut, outline, .. } = *drawing;
+                region::act(session, (&view, cut), &outline, sign, thickness_mm, self.kind.gesture())
+            }
+            other => {
+                self.state = other;
+                Reaction::default()
+            }
+        }
+    }
+
+    /// How the cursor looks now.
+    #[must_use]
+    pub fn cursor(&self, session: &Session) -> Cursor {
+        let roi = session.selected();
+        let color = roi.map(|roi| roi.color);
+        let label = roi.map(|roi| roi.name.clone());
+        let shown =
+            |keys: Modifiers| Cursor { shape: CursorShape::Pen, sign: Some(self.sign(keys)), color, label };
+        match &self.state {
+            State::Away => Cursor::plain(CursorShape::Arrow),
+            State::Refused(why) => {
+                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
+            }
+            State::Drawing(drawing) => shown(drawing.keys),
+            State::Hovering(keys) => shown(*keys),
+        }
+    }
+
+    /// What the person can do now.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match (&self.state, self.kind.has_anchors()) {
+            (State::Refused(_), _) => "",
+            (State::Drawing(drawing), true) if drawing.points.len() < 3 => {
+                "Click the next point, Esc to drop"
+            }
+            (State::Drawing(_), true) => {
+                "Click the first point or press Enter to close; drag points, Ctrl removes one"
+            }
+            (State::Drawing(_), false) => "Release to keep the shape, Esc to drop it",
+            (_, true) => "Click point after point; started with Ctrl it cuts",
+            (_, false) => "Drag from corner to corner; Shift keeps it even, Ctrl cuts",
+        }
+    }
+}

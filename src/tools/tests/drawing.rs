@@ -1,0 +1,323 @@
+//! Brush tips and reaches, shapes, push and smooth, between slices, overwriting.
+
+use super::*;
+use crate::edit::{GrowRange, ValueRange};
+use crate::patient::{Series, Voxels};
+use crate::session::Overwrite;
+use crate::tools::{BrushReach, BrushTip, ShapeKind};
+
+/// The series with 50 HU in a cylinder of 12 mm around x = y = 0 and -100 around it.
+fn cylinder() -> Series {
+    let mut series = axial_series();
+    let volume = Arc::make_mut(&mut series.volume);
+    let grid = volume.grid.clone();
+    let [nx, ny, nz] = grid.dims();
+    let mut voxels = Vec::new();
+    for k in 0..nz {
+        for j in 0..ny {
+            for i in 0..nx {
+                let at = grid.patient_of([i as f64, j as f64, k as f64]);
+                let inside = 1.0 / (1.0 + ((at.x.hypot(at.y) - 12.0) * 3.0).exp());
+                #[expect(clippy::cast_possible_truncation, reason = "HU")]
+                voxels.push((-100.0 + 150.0 * inside).round() as i16);
+            }
+        }
+    }
+    volume.voxels = Voxels::I16(voxels);
+    series
+}
+
+fn slices_of(session: &Session) -> Vec<f64> {
+    roi(session).planes.iter().map(|plane| plane.plane.offset_mm()).collect()
+}
+
+#[test]
+fn the_adaptive_brush_stays_in_the_organ_in_every_view() {
+    let mut session = session_with(cylinder(), &["Cord"]);
+    let mut brush = tools(ToolKind::Brush, 20.0);
+    brush.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
+    drag(&mut brush, &mut session, &axial(9.0), KEYS, &[p(1.0, 0.0, 9.0)]);
+    near(area_at(&session, 9.0), PI * 144.0, 0.03);
+    assert_eq!(session.undo_name(), Some("Brush on Cord"));
+    session.undo().unwrap();
+    let path = line(p(0.0, 0.0, 21.0), p(0.0, 0.0, 36.0), 4);
+    drag(&mut brush, &mut session, &sagittal(0.0), KEYS, &path);
+    near(area_at(&session, 27.0), PI * 144.0, 0.03);
+    session.undo().unwrap();
+    let outside = line(p(30.0, 0.0, 9.0), p(-30.0, 0.0, 9.0), 40);
+    brush.brush.set_radius_mm(4.0);
+    drag(&mut brush, &mut session, &axial(9.0), KEYS, &outside);
+    assert!(area_at(&session, 9.0) < 60.0 * 8.0 + 60.0, "each stamp keeps to its own side");
+}
+
+#[test]
+fn a_brush_of_a_range_paints_only_such_values() {
+    let mut session = session_with(cylinder(), &["Cord"]);
+    let mut brush = tools(ToolKind::Brush, 10.0);
+    brush.brush.set_tip(BrushTip::Range(ValueRange { low: -25.0, high: 300.0 }));
+    drag(&mut brush, &mut session, &axial(9.0), KEYS, &line(p(-30.0, 0.0, 9.0), p(30.0, 0.0, 9.0), 9));
+    // A disc of 12 mm between two chords 10 mm from its middle.
+    let angle = (10.0_f64 / 12.0).acos();
+    let wanted = PI * 144.0 - 2.0 * (144.0 * angle - 10.0 * 12.0 * angle.sin());
+    near(area_at(&session, 9.0), wanted, 0.01);
+}
+
+#[test]
+fn a_slab_and_a_ball_reach_the_neighbours_in_every_view() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut brush = tools(ToolKind::Brush, 7.0);
+    brush.brush.set_reach(BrushReach::Slab);
+    brush.brush.set_thickness_mm(13.0);
+    drag(&mut brush, &mut session, &axial(30.0), KEYS, &[p(0.0, 0.0, 30.0)]);
+    assert_eq!(slices_of(&session), [24.0, 27.0, 30.0, 33.0, 36.0]);
+    near(area_at(&session, 24.0), PI * 49.0, 0.01);
+    session.undo().unwrap();
+    drag(&mut brush, &mut session, &sagittal(4.0), KEYS, &[p(4.0, 0.0, 30.0)]);
+    near(roi(&session).volume_cc(&session.series().volume), PI * 49.0 * 13.0 / 1000.0, 0.05);
+    near(area_at(&session, 30.0), 14.0 * 13.0, 0.01);
+    session.undo().unwrap();
+    brush.brush.set_reach(BrushReach::Ball);
+    drag(&mut brush, &mut session, &axial(30.0), KEYS, &[p(0.0, 0.0, 30.0)]);
+    assert_eq!(slices_of(&session), [24.0, 27.0, 30.0, 33.0, 36.0]);
+    near(area_at(&session, 36.0), PI * 13.0, 0.02);
+}
+
+/// Presses and releases without moving; the command is applied.
+fn click(
+    tools: &mut Tools,
+    session: &mut Session,
+    view: &ViewPlane,
+    at: Point3,
+    keys: Modifiers,
+) -> Reaction {
+    tools.event(session, view, ToolEvent::Hover(at, keys));
+    let pressed = tools.event(session, view, ToolEvent::Press(at, keys));
+    assert_eq!(pressed.command, None);
+    let mut reaction = tools.event(session, view, ToolEvent::Release(at));
+    check(tools, session);
+    if let Some(command) = reaction.command.clone() {
+        session.apply(command).unwrap();
+        roi(session).planes.iter().for_each(|plane| check_polygons(&plane.polygons));
+    }
+    reaction.message = reaction.message.or(pressed.message);
+    reaction
+}
+
+#[test]
+fn a_polygon_is_clicked_corrected_and_closed() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut pen = tools(ToolKind::Shape, 1.0);
+    let view = axial(9.0);
+    for (x, y) in [(0.0, 0.0), (20.0, 0.0), (35.0, 10.0), (25.0, 20.0), (0.0, 20.0)] {
+        assert_eq!(click(&mut pen, &mut session, &view, p(x, y, 9.0), KEYS).command, None);
+    }
+    assert!(pen.is_busy());
+    assert_eq!(pen.anchors().len(), 5);
+    // The third point goes, the fourth is dragged.
+    click(&mut pen, &mut session, &view, p(35.0, 10.0, 9.0), CTRL);
+    pen.event(&session, &view, ToolEvent::Press(p(25.0, 20.0, 9.0), KEYS));
+    pen.event(&session, &view, ToolEvent::Drag(p(20.0, 20.0, 9.0)));
+    pen.event(&session, &view, ToolEvent::Release(p(20.0, 20.0, 9.0)));
+    let elsewhere = click(&mut pen, &mut session, &axial(12.0), p(5.0, 5.0, 12.0), KEYS);
+    assert!(elsewhere.message.is_some_and(|text| text.contains("Enter")));
+    click(&mut pen, &mut session, &view, p(0.0, 0.0, 9.0), KEYS);
+    near(area_at(&session, 9.0), 400.0, 1e-6);
+    assert_eq!(session.undo_name(), Some("Polygon on Liver"));
+    assert!(!pen.is_busy());
+    // A hole, by Ctrl, closed with Enter.
+    for (x, y) in [(5.0, 5.0), (10.0, 5.0), (10.0, 10.0), (5.0, 10.0)] {
+        click(&mut pen, &mut session, &view, p(x, y, 9.0), CTRL);
+    }
+    let command = pen.finish(&session).command.unwrap();
+    session.apply(command).unwrap();
+    near(area_at(&session, 9.0), 375.0, 1e-6);
+    click(&mut pen, &mut session, &view, p(50.0, 5.0, 9.0), KEYS);
+    pen.event(&session, &view, ToolEvent::Escape);
+    assert!(!pen.is_busy() && pen.line().is_empty());
+}
+
+#[test]
+fn ellipse_rectangle_and_curve_in_their_own_view_and_across() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut pen = tools(ToolKind::Shape, 1.0);
+    pen.freehand.set_thickness_mm(9.0);
+    pen.shape.set_kind(ShapeKind::Ellipse);
+    drag(
+        &mut pen,
+        &mut session,
+        &axial(9.0),
+        KEYS,
+        &[p(-10.0, -5.0, 9.0), p(0.0, 0.0, 9.0), p(10.0, 5.0, 9.0)],
+    );
+    near(area_at(&session, 9.0), PI * 50.0, 0.005);
+    let square = Modifiers { shift: true, invert: true };
+    pen.shape.set_kind(ShapeKind::Rectangle);
+    drag(&mut pen, &mut session, &axial(9.0), square, &[p(-2.0, -2.0, 9.0), p(2.0, 1.0, 9.0)]);
+    near(area_at(&session, 9.0), PI * 50.0 - 16.0, 0.005);
+    drag(&mut pen, &mut session, &sagittal(20.0), KEYS, &[p(20.0, -10.0, 20.0), p(20.0, 10.0, 40.0)]);
+    near(area_at(&session, 30.0), 20.0 * 9.0, 0.001);
+    assert_eq!(session.undo_name(), Some("Rectangle on Liver"));
+    pen.shape.set_kind(ShapeKind::Spline);
+    for step in 0..6 {
+        let angle = f64::from(step) * PI / 3.0;
+        click(&mut pen, &mut session, &axial(51.0), p(12.0 * angle.cos(), 12.0 * angle.sin(), 51.0), KEYS);
+    }
+    let command = pen.finish(&session).command.unwrap();
+    session.apply(command).unwrap();
+    near(area_at(&session, 51.0), PI * 144.0, 0.03);
+}
+
+#[test]
+fn push_moves_the_wall_and_its_neighbours_and_undo_brings_all_back() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    for slice in 2..8 {
+        session.apply(draw(&session, "Liver", slice, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    }
+    let before = session.structures().clone();
+    let mut push = tools(ToolKind::Push, 10.0);
+    let path = line(p(15.0, 0.0, 15.0), p(25.0, 0.0, 15.0), 12);
+    drag(&mut push, &mut session, &axial(15.0), KEYS, &path);
+    let grown: Vec<f64> = (2..8).map(|k| area_at(&session, f64::from(k) * 3.0) - 1600.0).collect();
+    assert!(grown[3] > 40.0, "{grown:?}");
+    assert!(grown[3] > grown[4] && grown[4] > 1.0 && grown[2] > 1.0, "{grown:?}");
+    near(grown[2], grown[4], 0.01);
+    assert_eq!(session.undo_name(), Some("Push on Liver"));
+    session.undo().unwrap();
+    assert_eq!(plain(session.structures()), plain(&before));
+    push.mold.set_flat(true);
+    drag(&mut push, &mut session, &axial(15.0), KEYS, &path);
+    assert!(area_at(&session, 15.0) > 1640.0);
+    assert_eq!(area_at(&session, 18.0), 1600.0);
+    session.undo().unwrap();
+    // In a sagittal view, pushed inward from the front.
+    let path = line(p(0.0, -26.0, 15.0), p(0.0, -14.0, 15.0), 8);
+    push.mold.set_flat(false);
+    drag(&mut push, &mut session, &sagittal(0.0), KEYS, &path);
+    assert!(area_at(&session, 15.0) < 1580.0);
+}
+
+#[test]
+fn smoothing_takes_the_corner_and_leaves_the_rest() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    session.apply(draw(&session, "Liver", 3, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    let mut smooth = tools(ToolKind::Smooth, 6.0);
+    drag(&mut smooth, &mut session, &axial(9.0), KEYS, &[p(20.0, 20.0, 9.0), p(20.0, 19.5, 9.0)]);
+    let corners = &roi(&session).planes[0].polygons[0].outer;
+    let far = |x: f64, y: f64| corners.iter().any(|c| c.x == x && c.y == y);
+    assert!(far(-20.0, -20.0) && far(20.0, -20.0) && far(-20.0, 20.0) && !far(20.0, 20.0));
+    near(area_at(&session, 9.0), 1600.0, 0.01);
+    assert_eq!(session.undo_name(), Some("Smooth on Liver"));
+}
+
+#[test]
+fn between_slices_follows_every_change_and_bridges_no_missing_slice() {
+    let mut session = session_with(series_without(14), &["Liver"]);
+    for (slice, side) in [(2, 30.0), (6, 10.0), (12, 10.0), (16, 10.0)] {
+        session.apply(draw(&session, "Liver", slice, vec![square(0.0, 0.0, side)])).unwrap();
+    }
+    let mut tools = tools(ToolKind::Brush, 5.0);
+    tools.between.set_on(true);
+    assert!(tools.between.update(&session) && !tools.between.update(&session));
+    let suggested = tools.between.suggestion().unwrap();
+    assert_eq!(suggested.slices().collect::<Vec<_>>(), [3, 4, 5, 7, 8, 9, 10, 11]);
+    assert_eq!(tools.between.note(), Some("A gap with a missing slice was left out."));
+    assert!(suggested.shown().is_proposal());
+    assert_eq!(roi(&session).planes.len(), 4, "nothing is taken over by itself");
+    session.apply(suggested.command(Some(4)).unwrap()).unwrap();
+    near(area_at(&session, 12.0), 400.0, 0.04);
+    assert_eq!(session.undo_name(), Some("Between slices on Liver"));
+    tools.between.update(&session);
+    assert_eq!(tools.between.suggestion().unwrap().slices().collect::<Vec<_>>(), [3, 5, 7, 8, 9, 10, 11]);
+    session.apply(tools.between.suggestion().unwrap().command(None).unwrap()).unwrap();
+    near(area_at(&session, 9.0), 625.0, 0.04);
+    near(area_at(&session, 27.0), 100.0, 0.01);
+    tools.between.update(&session);
+    assert!(tools.between.suggestion().is_none());
+    session.undo().unwrap();
+    session.undo().unwrap();
+    assert_eq!(roi(&session).planes.len(), 4);
+    let liver = id(&session, "Liver");
+    session.apply(Command::SetLock { roi: liver, locked: true }).unwrap();
+    tools.between.update(&session);
+    assert!(tools.between.suggestion().is_none() && tools.between.note().is_some());
+}
+
+#[test]
+fn what_may_be_overwritten_is_asked_at_one_gate() {
+    let shapes = |overwrite: Overwrite, lock: bool, hide: bool| {
+        let mut session = session_with(axial_series(), &["Liver", "Kidney_R"]);
+        session.select(Some(id(&session, "Liver")));
+        session.apply(draw(&session, "Liver", 3, vec![square(0.0, 0.0, 40.0)])).unwrap();
+        let liver = id(&session, "Liver");
+        session.apply(Command::SetLock { roi: liver, locked: lock }).unwrap();
+        session.apply(Command::SetVisibility { rois: vec![liver], visible: !hide }).unwrap();
+        session.select(Some(id(&session, "Kidney_R")));
+        session.set_overwrite(overwrite);
+        let steps = session.history().done();
+        let path = line(p(10.0, 0.0, 9.0), p(40.0, 0.0, 9.0), 10);
+        drag(&mut tools(ToolKind::Brush, 5.0), &mut session, &axial(9.0), KEYS, &path);
+        assert_eq!(session.history().done(), steps + 1, "one undo step");
+        let area = |name: &str| session.structures().roi_named(name).unwrap().planes[0].area_mm2();
+        let result = (area("Liver"), area("Kidney_R"));
+        session.undo().unwrap();
+        assert_eq!(session.structures().roi_named("Liver").unwrap().planes[0].area_mm2(), 1600.0);
+        result
+    };
+    let capsule = PI * 25.0 + 300.0;
+    let inside = 100.0 + PI * 12.5;
+    let check = |got: (f64, f64), liver: f64, kidney: f64| {
+        near(got.0, liver, 0.005);
+        near(got.1, kidney, 0.005);
+    };
+    check(shapes(Overwrite::Overlap, false, false), 1600.0, capsule);
+    check(shapes(Overwrite::Stop, false, false), 1600.0, capsule - inside);
+    check(shapes(Overwrite::Visible, false, false), 1600.0 - inside, capsule);
+    check(shapes(Overwrite::Visible, false, true), 1600.0, capsule);
+    check(shapes(Overwrite::Unlocked, false, true), 1600.0 - inside, capsule);
+    check(shapes(Overwrite::Unlocked, true, false), 1600.0, capsule - inside);
+}
+
+#[test]
+fn what_grows_from_a_click_is_suggested_tuned_and_taken_over() {
+    let mut session = session_with(cylinder(), &["Cord"]);
+    session.apply(draw(&session, "Cord", 10, vec![square(15.0, 0.0, 10.0)])).unwrap();
+    let steps = session.history().done();
+    let mut tools = tools(ToolKind::Grow, 5.0);
+    let mut growth = tools.grow.growth();
+    growth.reach_mm = 20.0;
+    tools.grow.set_growth(&session, growth);
+    for view in [axial(30.0), sagittal(1.0)] {
+        let clicked = click(&mut tools, &mut session, &view, p(1.0, 1.0, 30.0), KEYS);
+        assert_eq!(clicked, Reaction::default(), "a click takes nothing over");
+        tools.grow.settle(&session);
+        let slices: Vec<usize> = tools.suggestion().unwrap().slices().collect();
+        assert_eq!((slices[0], slices[slices.len() - 1]), (4, 16), "20 mm either way");
+        assert_eq!(session.history().done(), steps);
+    }
+    // Tuned, it follows; Esc drops it.
+    growth.range = GrowRange::Fixed(ValueRange { low: -25.0, high: 500.0 });
+    tools.grow.set_growth(&session, growth);
+    tools.grow.settle(&session);
+    let suggestion = tools.suggestion().unwrap().clone();
+    assert_eq!(tools.grow.note(), Some("-25.0 to 500 HU"));
+    session.apply(suggestion.command(Some(11)).unwrap()).unwrap();
+    near(area_at(&session, 33.0), PI * 144.0, 0.02);
+    assert_eq!(session.undo_name(), Some("Grow on Cord"));
+    tools.update(&session);
+    assert!(tools.suggestion().is_none(), "the contours have changed since");
+    click(&mut tools, &mut session, &axial(30.0), p(1.0, 1.0, 30.0), KEYS);
+    tools.grow.settle(&session);
+    session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
+    let joined = roi(&session).plane_at(&Plane::axial(30.0)).unwrap();
+    assert_eq!(joined.polygons.len(), 1, "joined with what was drawn");
+    tools.update(&session);
+    click(&mut tools, &mut session, &axial(30.0), p(-300.0, 0.0, 30.0), KEYS);
+    tools.grow.settle(&session);
+    assert!(tools.grow.note().is_some_and(|note| note.starts_with("Nothing new")));
+    assert!(tools.suggestion().is_none());
+    click(&mut tools, &mut session, &axial(51.0), p(1.0, 1.0, 51.0), KEYS);
+    tools.grow.settle(&session);
+    assert!(tools.suggestion().is_some());
+    tools.event(&session, &axial(51.0), ToolEvent::Escape);
+    assert!(tools.suggestion().is_none());
+}
