@@ -13,6 +13,7 @@ mod components;
 pub mod cpu;
 pub mod engine;
 pub mod gpu;
+pub mod memory;
 pub mod network;
 pub mod nnunet;
 mod orient;

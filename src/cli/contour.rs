@@ -2,7 +2,7 @@
 
 use super::bar::with_bar;
 use super::{WrongUsage, label_names, peak_memory_bytes};
-use crate::ai::{self, ModelPackage, PredictOptions, Timings};
+use crate::ai::{self, ModelPackage, PredictOptions, Timings, memory};
 use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, write_rtstruct};
 use crate::formats::nifti;
@@ -85,6 +85,8 @@ struct Found {
     timings: Timings,
     device: String,
     warnings: Vec<String>,
+    /// Bytes that the model was expected to take on the CPU.
+    memory_estimate: Option<u64>,
 }
 
 /// Runs the command.
@@ -158,6 +160,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "model": package.as_ref().map_or(BODY, |package| &package.id),
             "device": found.device,
             "seconds": seconds,
+            "memory_estimate_mb": found.memory_estimate.map(|bytes| (bytes as f64 / 1e6).round()),
             "peak_memory_mb": peak_memory_bytes().map(|bytes| (bytes as f64 / 1e6).round()),
             "rois": rois,
             "warnings": warnings,
@@ -267,6 +270,11 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         step: args.step,
         no_mirror: args.no_mirror,
     };
+    let needed = memory::estimate_bytes(&study.series.volume, package, &options);
+    let available = memory::available_bytes();
+    let free = available.map_or(String::new(), |bytes| format!(", {} MB are free", bytes / 1_000_000));
+    eprintln!("on the CPU the model takes about {} MB of memory{free}", needed / 1_000_000);
+    memory::check(needed, available, args.device).map_err(anyhow::Error::msg)?;
     let found = with_bar(|progress| ai::predict(&study.series.volume, package, &options, progress))?;
     warnings.extend(found.warnings);
     Ok(Found {
@@ -275,6 +283,7 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         timings: found.timings,
         device: found.device,
         warnings,
+        memory_estimate: Some(needed),
     })
 }
 
@@ -298,7 +307,7 @@ fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {
     });
     let timings = Timings { preprocess: 0.0, infer, postprocess: started.elapsed().as_secs_f64() - infer };
     let device = format!("CPU ({} threads)", rayon::current_num_threads());
-    Ok(Found { rois: vec![roi], labels, timings, device, warnings: Vec::new() })
+    Ok(Found { rois: vec![roi], labels, timings, device, warnings: Vec::new(), memory_estimate: None })
 }
 
 /// Writes what was asked for; gives the warnings of writing.

@@ -1,14 +1,15 @@
 //! Direct convolutions over channels-last features: one register-blocked kernel for all of them.
 
+use super::lines::Lines;
 use super::norm::Moments;
 use super::simd::vectorised;
-use super::{Feature, LANES};
+use super::{Feature, LANES, Pool};
 use crate::ai::network::Convolution;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Output voxels computed together: 6 x 2 accumulators fill the 16 registers of AVX2.
-const BLOCK: usize = 6;
+pub(super) const BLOCK: usize = 6;
 
 /// The runs of one source: contiguous stretches of its features around an output voxel.
 struct Source {
@@ -25,7 +26,7 @@ pub(super) struct Packed {
     step: [usize; 3],
     output: usize,
     sources: Vec<Source>,
-    weights: Vec<f32>,
+    weights: Lines,
     /// Padded to whole blocks.
     bias: Vec<f32>,
 }
@@ -51,7 +52,7 @@ impl Packed {
             .collect();
         let blocks = conv.output.div_ceil(LANES);
         let per_block: usize = sources.iter().map(|s| kz * ky * s.run * LANES).sum();
-        let mut weights = vec![0.0; blocks * per_block];
+        let mut weights = Lines::zeros(blocks * per_block);
         let taps = kz * ky * kx;
         for block in 0..blocks {
             let mut base = block * per_block;
@@ -78,7 +79,7 @@ impl Packed {
         let stride = padded(conv.input);
         let blocks = conv.output.div_ceil(LANES);
         let taps: usize = conv.kernel.iter().product();
-        let mut weights = vec![0.0; taps * blocks * stride * LANES];
+        let mut weights = Lines::zeros(taps * blocks * stride * LANES);
         for tap in 0..taps {
             for block in 0..blocks {
                 for channel in 0..conv.input {
@@ -119,13 +120,18 @@ struct Target {
 
 /// Convolves `sources` (one, or the two halves of a concatenation) into a feature with `border`.
 /// Also gives the mean and spread of every channel, for the normalisation that follows.
-pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: [usize; 3]) -> (Feature, Moments) {
+pub(super) fn forward(
+    packed: &Packed,
+    sources: &[&Feature],
+    border: [usize; 3],
+    pool: &Pool,
+) -> (Feature, Moments) {
     let input = sources[0];
     let size = [0, 1, 2].map(|axis| {
         let padding = packed.kernel[axis] / 2;
         (input.size[axis] + 2 * padding - packed.kernel[axis]) / packed.step[axis] + 1
     });
-    let mut out = Feature::zeros(size, border, packed.output, packed.blocks() * LANES);
+    let mut out = pool.feature(size, border, packed.output, packed.blocks() * LANES);
     let reads = reads_of(packed, sources);
     let (row_values, plane_rows) = (out.row_voxels() * out.stride, out.plane_rows());
     let rows = rows_per_task(&out);
@@ -167,9 +173,9 @@ pub(super) fn forward(packed: &Packed, sources: &[&Feature], border: [usize; 3])
 
 /// A transposed convolution whose kernel equals its stride: each input voxel makes a block of
 /// output voxels of its own.
-pub(super) fn transposed(packed: &Packed, input: &Feature, border: [usize; 3]) -> Feature {
+pub(super) fn transposed(packed: &Packed, input: &Feature, border: [usize; 3], pool: &Pool) -> Feature {
     let size = [0, 1, 2].map(|axis| input.size[axis] * packed.step[axis]);
-    let mut out = Feature::zeros(size, border, packed.output, packed.blocks() * LANES);
+    let mut out = pool.feature(size, border, packed.output, packed.blocks() * LANES);
     let (row_values, plane_rows) = (out.row_voxels() * out.stride, out.plane_rows());
     let rows = rows_per_task(&out);
     let stride = out.stride;
@@ -296,31 +302,34 @@ impl Kernel<'_> {
 /// `sums[voxel][vector] += run[voxel][value] * weights[value][vector]`.
 #[expect(clippy::inline_always, reason = "vector code must end up in the function compiled for them")]
 #[inline(always)]
-fn accumulate<S: Simd, const V: usize>(
+pub(super) fn accumulate<S: Simd, const V: usize>(
     simd: S,
     runs: [&[f32]; BLOCK],
     weights: &[f32],
     sums: &mut [[S::f32s; V]; BLOCK],
 ) {
-    // Plain counted loops: they stay fast in a development build, where iterators are not inlined.
     let mut local = *sums;
     let (weights, _) = S::as_simd_f32s(weights);
     let [a, b, c, d, e, f] = runs;
-    let mut index = 0;
-    while index < a.len() {
-        let values = [a[index], b[index], c[index], d[index], e[index], f[index]];
-        let weight = &weights[index * V..][..V];
-        let mut voxel = 0;
-        while voxel < BLOCK {
-            let value = simd.splat_f32s(values[voxel]);
-            let mut vector = 0;
-            while vector < V {
-                local[voxel][vector] = simd.mul_add_e_f32s(value, weight[vector], local[voxel][vector]);
-                vector += 1;
-            }
-            voxel += 1;
-        }
-        index += 1;
+    // One iterator over all of them: no index is looked at twice, each value is read as it is spread.
+    let values = a.iter().zip(b).zip(c).zip(d).zip(e).zip(f);
+    for (weight, (((((a, b), c), d), e), f)) in weights.chunks_exact(V).zip(values) {
+        multiply_add(simd, *a, weight, &mut local[0]);
+        multiply_add(simd, *b, weight, &mut local[1]);
+        multiply_add(simd, *c, weight, &mut local[2]);
+        multiply_add(simd, *d, weight, &mut local[3]);
+        multiply_add(simd, *e, weight, &mut local[4]);
+        multiply_add(simd, *f, weight, &mut local[5]);
     }
     *sums = local;
+}
+
+#[inline(always)]
+fn multiply_add<S: Simd, const V: usize>(simd: S, value: f32, weight: &[S::f32s], sums: &mut [S::f32s; V]) {
+    let value = simd.splat_f32s(value);
+    let mut vector = 0;
+    while vector < V {
+        sums[vector] = simd.mul_add_e_f32s(value, weight[vector], sums[vector]);
+        vector += 1;
+    }
 }

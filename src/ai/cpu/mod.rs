@@ -1,23 +1,33 @@
-//! The CPU engine: the whole network as direct convolutions over channels-last features.
+//! The CPU engine: the whole network as convolutions over channels-last features.
 //!
 //! Why not burn's CPU backend: it reached two fifths of one-thread PyTorch on these networks.
-//! Here features are stored `[z][y][x][channel]` with a border of zeros, so a 3 x 3 x 3 convolution
-//! is, for each output voxel, nine contiguous runs of `3 * channels` inputs against packed
-//! weights: a register-blocked matrix product without any copying of the input. Memory is what the
-//! features themselves take. Work is spread over rayon's pool; results do not depend on the number
-//! of threads.
+//! Here features are stored `[z][y][x][channel]` with a border of zeros. A 3 x 3 x 3 convolution with
+//! stride 1 multiplies by Winograd's filtering (`winograd`), a quarter of the usual products. Any other
+//! is, for each output voxel, nine contiguous runs of `3 * channels` inputs against packed weights
+//! (`conv`): a register-blocked matrix product without any copying of the input. Memory is what the
+//! features themselves take ([`CpuNetwork::peak_bytes`]); buffers are used again. Work is spread over
+//! rayon's pool.
 
+mod buffers;
 mod conv;
+mod lines;
+mod memory;
 mod norm;
 mod pool;
 mod simd;
+mod tiles;
+mod winograd;
 
+use self::buffers::Pool;
 use self::conv::Packed;
+use self::lines::Lines;
 use self::norm::Then;
-use super::network::{Block, EncoderBlock, Network, ResidualBlock};
+use self::winograd::Winograd;
+use super::network::{Block, Convolution, EncoderBlock, Network, ResidualBlock};
+use rayon::prelude::*;
 
 /// Features of one resolution, channels last, with a border of zero voxels on every side.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Feature {
     /// Size without the border, (z, y, x).
     size: [usize; 3],
@@ -27,18 +37,13 @@ struct Feature {
     channels: usize,
     /// Distance between voxels in `values`: `channels`, rounded up to [`LANES`] except for the input.
     stride: usize,
-    values: Vec<f32>,
+    values: Lines,
 }
 
 /// Channels are stored in multiples of this, so that every vector width divides it.
 const LANES: usize = 16;
 
 impl Feature {
-    fn zeros(size: [usize; 3], border: [usize; 3], channels: usize, stride: usize) -> Self {
-        let voxels: usize = size.iter().zip(border).map(|(n, border)| n + 2 * border).product();
-        Self { size, border, channels, stride, values: vec![0.0; voxels * stride] }
-    }
-
     /// Voxels of a row with its border.
     fn row_voxels(&self) -> usize {
         self.size[2] + 2 * self.border[2]
@@ -55,8 +60,21 @@ impl Feature {
     }
 }
 
+/// A convolution in the way that suits it.
+enum Way {
+    Direct(Packed),
+    Winograd(Winograd),
+}
+
+impl Way {
+    fn new(conv: &Convolution, split: Option<usize>, is_first: bool) -> Self {
+        let winograd = if is_first { None } else { Winograd::new(conv, split) };
+        winograd.map_or_else(|| Self::Direct(Packed::new(conv, split, is_first)), Self::Winograd)
+    }
+}
+
 struct PackedBlock {
-    conv: Packed,
+    conv: Way,
     scale: Vec<f32>,
     shift: Vec<f32>,
 }
@@ -64,14 +82,17 @@ struct PackedBlock {
 impl PackedBlock {
     fn new(block: &Block, split: Option<usize>, is_first: bool) -> Self {
         Self {
-            conv: Packed::new(&block.conv, split, is_first),
+            conv: Way::new(&block.conv, split, is_first),
             scale: block.scale.clone(),
             shift: block.shift.clone(),
         }
     }
 
-    fn run(&self, sources: &[&Feature], border: [usize; 3], then: Then<'_>) -> Feature {
-        let (mut feature, moments) = conv::forward(&self.conv, sources, border);
+    fn run(&self, sources: &[&Feature], border: [usize; 3], then: Then<'_>, pool: &Pool) -> Feature {
+        let (mut feature, moments) = match &self.conv {
+            Way::Direct(packed) => conv::forward(packed, sources, border, pool),
+            Way::Winograd(winograd) => winograd::forward(winograd, sources, border, pool),
+        };
         norm::normalise(&mut feature, &moments, &self.scale, &self.shift, then);
         feature
     }
@@ -94,13 +115,17 @@ impl PackedResidual {
         }
     }
 
-    fn run(&self, input: &Feature, border: [usize; 3]) -> Feature {
-        let inner = self.first.run(&[input], border, Then::Activate);
-        let pooled = (self.pool != [1; 3]).then(|| pool::average(input, self.pool));
+    fn run(&self, input: &Feature, border: [usize; 3], pool: &Pool) -> Feature {
+        let inner = self.first.run(&[input], border, Then::Activate, pool);
+        let pooled = (self.pool != [1; 3]).then(|| pool::average(input, self.pool, pool));
         let skip = pooled.as_ref().unwrap_or(input);
-        let projected = self.skip.as_ref().map(|block| block.run(&[skip], border, Then::Nothing));
+        let projected = self.skip.as_ref().map(|block| block.run(&[skip], border, Then::Nothing, pool));
         let skip = projected.as_ref().unwrap_or(skip);
-        self.second.run(&[&inner], border, Then::AddAndActivate(skip))
+        let out = self.second.run(&[&inner], border, Then::AddAndActivate(skip), pool);
+        for used in [Some(inner), pooled, projected].into_iter().flatten() {
+            pool.give(used.values);
+        }
+        out
     }
 }
 
@@ -110,10 +135,10 @@ enum PackedStep {
 }
 
 impl PackedStep {
-    fn run(&self, input: &Feature, border: [usize; 3]) -> Feature {
+    fn run(&self, input: &Feature, border: [usize; 3], pool: &Pool) -> Feature {
         match self {
-            Self::Plain(block) => block.run(&[input], border, Then::Activate),
-            Self::Residual(block) => block.run(input, border),
+            Self::Plain(block) => block.run(&[input], border, Then::Activate, pool),
+            Self::Residual(block) => block.run(input, border, pool),
         }
     }
 }
@@ -129,6 +154,7 @@ pub struct CpuNetwork {
     head: Packed,
     input_channels: usize,
     classes: usize,
+    pool: Pool,
 }
 
 /// Called with a layer's name, size (z, y, x), channels and values in PyTorch's order.
@@ -166,7 +192,15 @@ impl CpuNetwork {
             head: Packed::new(&network.head, None, false),
             input_channels: network.architecture.input_channels,
             classes: network.architecture.classes,
+            pool: Pool::default(),
         }
+    }
+
+    /// What the processor could do at best on all threads, in 10^9 operations a second: a loop of
+    /// multiply-adds in registers, measured now.
+    #[must_use]
+    pub fn peak_gflops() -> f64 {
+        simd::peak_gflops()
     }
 
     /// The logits of a patch of `size` (z, y, x), whose `values` are `[channel][z][y][x]`.
@@ -195,48 +229,75 @@ impl CpuNetwork {
                 probe(&name, feature.size, feature.channels, planar(feature));
             }
         };
-        let border = self.border;
-        let mut current = from_planar(values, size, self.input_channels, border);
+        let (border, pool) = (self.border, &self.pool);
+        let mut current = from_planar(values, size, self.input_channels, border, pool);
         if let Some(stem) = &self.stem {
-            current = stem.run(&[&current], border, Then::Activate);
+            let next = stem.run(&[&current], border, Then::Activate, pool);
+            pool.give(std::mem::replace(&mut current, next).values);
             see("encoder.stem".to_owned(), &current);
         }
         let mut skips = Vec::new();
         for (stage, blocks) in self.encoder.iter().enumerate() {
             for (index, block) in blocks.iter().enumerate() {
-                let next = block.run(&current, border);
+                let next = block.run(&current, border, pool);
                 see(format!("encoder.stages.{stage}.0.convs.{index}"), &next);
                 // What this stage consumed: kept if it was the last stage's output, else freed.
                 let used = std::mem::replace(&mut current, next);
                 if index == 0 && stage > 0 {
                     skips.push(used);
+                } else {
+                    pool.give(used.values);
                 }
             }
             see(format!("encoder.stages.{stage}"), &current);
         }
         for (stage, (up, blocks)) in self.upsample.iter().zip(&self.decoder).enumerate() {
-            let upsampled = conv::transposed(up, &current, border);
+            let upsampled = conv::transposed(up, &current, border, pool);
             see(format!("decoder.transpconvs.{stage}"), &upsampled);
             let Some(skip) = skips.pop() else { break };
-            current = upsampled;
-            for (index, block) in blocks.iter().enumerate() {
-                let sources: &[&Feature] = if index == 0 { &[&current, &skip] } else { &[&current] };
-                let next = block.run(sources, border, Then::Activate);
-                current = next;
+            pool.give(std::mem::replace(&mut current, upsampled).values);
+            let mut skip = Some(skip);
+            for block in blocks {
+                let skip = skip.take();
+                let sources: Vec<&Feature> = std::iter::once(&current).chain(&skip).collect();
+                let next = block.run(&sources, border, Then::Activate, pool);
+                pool.give(std::mem::replace(&mut current, next).values);
+                if let Some(skip) = skip {
+                    pool.give(skip.values);
+                }
             }
             see(format!("decoder.stages.{stage}"), &current);
         }
-        let head = conv::forward(&self.head, &[&current], [0; 3]).0;
+        let head = conv::forward(&self.head, &[&current], [0; 3], pool).0;
+        pool.give(current.values);
         see("logits".to_owned(), &head);
-        head.values.chunks_exact(head.stride).flat_map(|voxel| &voxel[..self.classes]).copied().collect()
+        let mut logits = vec![0.0; size.iter().product::<usize>() * self.classes];
+        logits
+            .par_chunks_mut(size[2] * self.classes)
+            .zip(head.values.par_chunks(size[2] * head.stride))
+            .for_each(|(row, voxels)| {
+                for (logits, voxel) in
+                    row.chunks_exact_mut(self.classes).zip(voxels.chunks_exact(head.stride))
+                {
+                    logits.copy_from_slice(&voxel[..self.classes]);
+                }
+            });
+        pool.give(head.values);
+        logits
     }
 }
 
 /// `[channel][z][y][x]` to channels last with a border.
-fn from_planar(values: &[f32], size: [usize; 3], channels: usize, border: [usize; 3]) -> Feature {
+fn from_planar(
+    values: &[f32],
+    size: [usize; 3],
+    channels: usize,
+    border: [usize; 3],
+    pool: &Pool,
+) -> Feature {
     let voxels: usize = size.iter().product();
     assert_eq!(values.len(), voxels * channels, "a patch has channels * z * y * x values");
-    let mut feature = Feature::zeros(size, border, channels, channels);
+    let mut feature = pool.feature(size, border, channels, channels);
     for channel in 0..channels {
         for z in 0..size[0] {
             for y in 0..size[1] {

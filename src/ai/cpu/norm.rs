@@ -42,6 +42,15 @@ impl Moments {
         })
     }
 
+    /// The greatest difference to others, of means and variances.
+    #[cfg(test)]
+    pub(super) fn differ(&self, other: &Self) -> f64 {
+        assert_eq!(self.count, other.count);
+        let pairs = self.mean.iter().zip(&other.mean).map(|(a, b)| a - b);
+        let squares = self.squares.iter().zip(&other.squares).map(|(a, b)| (a - b) / self.count);
+        pairs.chain(squares).map(f64::abs).fold(0.0, f64::max)
+    }
+
     /// Of all parts together, merged in order (Chan, Golub and LeVeque, 1979).
     pub(super) fn merged(parts: &[Self]) -> Self {
         let mut all = Self::default();

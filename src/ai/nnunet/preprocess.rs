@@ -105,16 +105,24 @@ pub enum PreprocessError {
 }
 
 impl Preprocessing {
+    /// Voxels of the network's input, in its axes, for an image of `size` voxels of `spacing_mm`
+    /// (z, y, x) of which nothing is cropped.
+    #[must_use]
+    pub fn network_size(&self, size: [usize; 3], spacing_mm: [f64; 3]) -> [usize; 3] {
+        let (size, from) = (pick(size, self.transpose_forward), pick(spacing_mm, self.transpose_forward));
+        match (self.resampling, self.spacing_mm.as_slice()) {
+            (Some(_), [z, y, x]) => new_size(size, from, [*z, *y, *x]),
+            (Some(_), [y, x]) => new_size(size, from, [from[0], *y, *x]),
+            _ => size,
+        }
+    }
+
     /// Bytes that [`preprocess`] makes of an image of `size` voxels of `spacing_mm` (z, y, x), at
     /// most, the result of `channels` channels included (a cascade's labels among them).
     #[must_use]
     pub fn peak_bytes(&self, size: [usize; 3], spacing_mm: [f64; 3], channels: usize) -> usize {
-        let (size, from) = (pick(size, self.transpose_forward), pick(spacing_mm, self.transpose_forward));
-        let to = match (self.resampling, self.spacing_mm.as_slice()) {
-            (Some(_), [z, y, x]) => new_size(size, from, [*z, *y, *x]),
-            (Some(_), [y, x]) => new_size(size, from, [from[0], *y, *x]),
-            _ => size,
-        };
+        let to = self.network_size(size, spacing_mm);
+        let size = pick(size, self.transpose_forward);
         let voxels: usize = size.iter().product();
         let result = channels * to.iter().product::<usize>();
         // Masks; a channel cut out, and the same with its axes turned.

@@ -1,0 +1,131 @@
+//! The memory that a run takes on the CPU, told before it starts.
+//!
+//! What grows with the image is bounded by the depth of a patch, never all classes on all voxels; what
+//! a network takes is known from its shape ([`CpuNetwork::peak_bytes`]).
+
+use super::cpu::CpuNetwork;
+use super::nnunet::Model;
+use super::package::ModelPackage;
+use crate::ai::PredictOptions;
+use crate::device::DeviceChoice;
+use crate::patient::Volume;
+
+/// Bytes that [`super::predict()`] takes at most beside the images read, on the CPU; the image is taken
+/// whole, whatever of it is empty.
+#[must_use]
+pub fn estimate_bytes(volume: &Volume, package: &ModelPackage, options: &PredictOptions) -> u64 {
+    let [nx, ny, nz] = volume.grid.dims();
+    let [dx, dy, dz] = volume.grid.spacing_mm();
+    let (size, spacing_mm) = ([nz, ny, nx], [dz, dy, dx]);
+    let bytes = match &package.nnunet {
+        Some(model) => nnunet(model, size, spacing_mm, options),
+        None => own(package, size, spacing_mm),
+    };
+    bytes as u64
+}
+
+/// A run of a model of nnU-Net: the greater of a cascade's stages.
+fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &PredictOptions) -> usize {
+    let plan = &model.plan;
+    let voxels: usize = size.iter().product();
+    let channels = plan.architecture.input_channels;
+    let classes = plan.architecture.classes;
+    let images = model.dataset.channels.len();
+    let offset = 3 - plan.dimensions;
+    // The channels as given and as turned, and the labels.
+    let given = voxels * (2 * images * size_of::<f32>() + 2 * size_of::<u16>());
+    let prepared = plan.preprocessing.peak_bytes(size, spacing_mm, channels);
+    let window = super::nnunet::window::Window {
+        patch: &plan.patch[offset..],
+        step: options.step.unwrap_or(0.5),
+        mirror_axes: if options.no_mirror { &[] } else { &model.mirror_axes },
+        classes,
+        needed: None,
+        background: true,
+    };
+    let network_size = plan.preprocessing.network_size(size, spacing_mm);
+    let kept = channels * network_size.iter().product::<usize>() * size_of::<f32>();
+    let plane = network_size[1] * network_size[2] * classes * size_of::<f32>();
+    // Planes gathered on their way back; all in half precision where the axes are turned.
+    let turned = plan.transpose_backward[0] != 0;
+    let back = if turned { plane / 2 * network_size[0] } else { 0 } + 11 * plane;
+    let network = CpuNetwork::peak_bytes(&plan.architecture, plan.patch, rayon::current_num_threads());
+    // Each fold keeps its weights and buffers.
+    let running = kept + window.peak_bytes(network_size, channels) + back + network * model.folds();
+    let own = given + prepared.max(running);
+    model.previous.as_ref().map_or(own, |previous| own.max(nnunet(previous, size, spacing_mm, options)))
+}
+
+/// A run of a model of our own kind.
+fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3]) -> usize {
+    let voxels: usize = size.iter().product();
+    let extent: f64 = (0..3).map(|axis| size[axis] as f64 * spacing_mm[axis]).product();
+    let model_voxel: f64 = package.input.spacing_mm.iter().product();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive number of voxels"
+    )]
+    let model_voxels = (extent / model_voxel).ceil() as usize;
+    let classes = package.architecture.classes;
+    let patch: usize = package.patch.iter().product();
+    // The sum over the window is as deep as a patch, and never more than the image.
+    let deep = (package.patch[0] as f64 * package.input.spacing_mm[0]) / (size[0] as f64 * spacing_mm[0]);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive number of voxels"
+    )]
+    let sum = ((model_voxels as f64 * deep) as usize).max(patch) * (classes + 1) * size_of::<f32>();
+    let probabilities = model_voxels * (classes * size_of::<half::f16>() + 2 * size_of::<f32>());
+    let mirrored = if package.inference.mirror_axes.is_empty() { 0 } else { 2 };
+    let tiles = mirrored * patch * classes * size_of::<f32>();
+    let network = CpuNetwork::peak_bytes(&package.architecture, package.patch, rayon::current_num_threads());
+    // The body's search and mask, and the label map.
+    voxels * 8 + sum + probabilities + tiles + network
+}
+
+/// Memory that the machine has for a run, where the system tells (Linux).
+#[must_use]
+pub fn available_bytes() -> Option<u64> {
+    available(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+}
+
+/// A sentence with the remedy when a run on the CPU needs more than there is.
+///
+/// # Errors
+/// That sentence.
+pub fn check(needed: u64, available: Option<u64>, device: DeviceChoice) -> Result<(), String> {
+    match available {
+        Some(available) if needed > available && device == DeviceChoice::Cpu => Err(format!(
+            "the model needs about {} MB of memory and {} MB are free; close other programs, or crop the images",
+            needed / 1_000_000,
+            available / 1_000_000
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_refused_only_where_memory_is_known_to_lack() {
+        assert!(check(2_000_000, Some(1_000_000), DeviceChoice::Cpu).unwrap_err().contains("2 MB"));
+        assert!(check(2_000_000, Some(3_000_000), DeviceChoice::Cpu).is_ok());
+        assert!(check(2_000_000, None, DeviceChoice::Cpu).is_ok());
+    }
+
+    #[test]
+    fn free_memory_is_read_as_the_system_writes_it() {
+        let text = "MemTotal:       24607188 kB\nMemFree:  1 kB\nMemAvailable:   21240656 kB\n";
+        assert_eq!(available(text), Some(21_240_656 * 1024));
+        assert_eq!(available("MemTotal: 1 kB"), None);
+    }
+}
