@@ -134,7 +134,7 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     };
     click(&mut harness, "Contour 7 structures");
     assert_eq!(card(&harness), Some(("head-neck".to_owned(), true)));
-    harness.get_by_label("Couch and fixation mask");
+    harness.get_by_label("Intended use");
     click(&mut harness, "Not now");
     assert!(card(&harness).is_none());
     // Not read: it comes again.

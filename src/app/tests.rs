@@ -46,6 +46,8 @@ fn opened(series: Series) -> Box<Opened> {
 fn at_work(series: Series, data_folder: &Path) -> Workstation {
     let mut station = Workstation::in_folder(&[], data_folder);
     station.show(*opened(series));
+    // What is seen in the images is looked for in the background.
+    finish_jobs(&mut station);
     add(&mut station, "Liver");
     paint(&mut station, 10.0);
     station

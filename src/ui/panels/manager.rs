@@ -57,7 +57,7 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 /// A frame around one model.
 fn entry<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
     let theme = Theme::of(ui.ctx());
-    let frame = egui::Frame::new().fill(theme.raised).corner_radius(theme::RADIUS).inner_margin(12);
+    let frame = egui::Frame::new().stroke(theme.hairline()).corner_radius(theme::RADIUS).inner_margin(12);
     let inner = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         content(ui)
@@ -122,7 +122,7 @@ fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         return;
     }
     ui.horizontal(|ui| {
-        let width = ui.available_width() - 248.0;
+        let width = ui.available_width() - 204.0;
         let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
             .hint_text("Path of a training folder or ZIP")
             .margin(egui::Margin::symmetric(8, 6))

@@ -1,6 +1,7 @@
 //! The structure list: targets, organs at risk, other; and the field for a new name.
 
 use super::super::actions::Action;
+use super::super::state::Place;
 use super::super::theme::Theme;
 use super::super::views::ViewsState;
 use super::super::{Request, Scope, icons, widgets};
@@ -60,6 +61,9 @@ pub fn structures_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 fn empty_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.add_space(8.0);
     widgets::note(ui, "No structures yet. Let a model propose them, or add one and draw.");
+    if scope.state.place == Place::Propose {
+        return;
+    }
     ui.add_space(8.0);
     if widgets::primary_button(ui, "Propose structures", true).clicked() {
         scope.outbox.act(Action::GoPropose);

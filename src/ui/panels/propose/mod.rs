@@ -18,7 +18,11 @@ use egui::{RichText, Ui};
 /// The Propose place.
 pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let Some(session) = scope.context.session else { return };
-    widgets::heading(ui, "Propose");
+    ui.horizontal(|ui| {
+        widgets::heading(ui, "Propose");
+        let right = egui::Layout::right_to_left(egui::Align::Center);
+        ui.with_layout(right, |ui| models::manage_ui(ui, scope));
+    });
     let lines = &scope.context.desk.models;
     if lines.is_empty() {
         let known = scope.context.desk.models_known;
@@ -27,6 +31,7 @@ pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     models::models_ui(ui, scope);
     let chosen = lines.iter().find(|model| scope.state.propose.model.as_ref() == Some(&model.id));
     if let Some(model) = chosen {
+        ui.add_space(4.0);
         small_note(ui, &model.note);
         organs::organs_ui(ui, scope, model);
         let channels = channels::channels_ui(ui, scope, model);

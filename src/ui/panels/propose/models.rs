@@ -8,7 +8,7 @@ use crate::patient::BodyRegion;
 use crate::session::suggestion::Fit;
 use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
 
-/// The list, and the way to get more.
+/// The list.
 pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
     let chosen = &mut scope.state.propose.model;
@@ -30,16 +30,16 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         model_row_ui(ui, scope, model);
     }
-    ui.add_space(4.0);
-    ui.horizontal(|ui| {
-        let text = RichText::new(format!("{}  Manage models…", icons::MANAGE)).small();
-        let button =
-            ui.add(egui::Button::new(text).frame(false)).on_hover_text(Action::ManageModels.tooltip());
-        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Manage models"));
-        if button.clicked() {
-            scope.outbox.act(Action::ManageModels);
-        }
-    });
+}
+
+/// The way to more models.
+pub fn manage_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let text = RichText::new(format!("{}  Models…", icons::MANAGE)).small();
+    let button = ui.add(egui::Button::new(text)).on_hover_text(Action::ManageModels.tooltip());
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Manage models"));
+    if button.clicked() {
+        scope.outbox.act(Action::ManageModels);
+    }
 }
 
 /// What is said below a model's name.
