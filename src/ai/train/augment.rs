@@ -231,7 +231,7 @@ mod tests {
         let (mut hu, mut labels) = (vec![40.0; 512], vec![1; 512]);
         cut(&recipe, &mut hu, &mut labels, &mut Random::new(&[2]));
         let gone = labels.iter().filter(|label| **label == IGNORE).count();
-        assert!(gone >= 64 && gone < 256 && gone.is_multiple_of(64), "{gone}");
+        assert!((64..256).contains(&gone) && gone.is_multiple_of(64), "{gone}");
         assert!(hu.iter().zip(&labels).all(|(hu, label)| (*hu == OUTSIDE_HU) == (*label == IGNORE)));
     }
 }

@@ -154,7 +154,7 @@ fn case(id: &str, shift: usize) -> Case {
             *hu = 20;
             if (10 + shift..18 + shift).contains(&k) && (14..22).contains(&j) {
                 (*hu, *label) = match i {
-                    8..=14 => (-250, 2),
+                    8..=14 => (-120, 2),
                     21..=27 => (400, 1),
                     _ => (20, 0),
                 };
@@ -211,13 +211,14 @@ fn a_tiny_network_learns_and_its_package_contours() {
     let mut recipe = tiny_recipe();
     // Patches that show an organ with its surroundings: within one, normalisation leaves nothing.
     recipe.network.patch = [16; 3];
-    recipe.training.steps = 80;
+    recipe.network.features = vec![8, 12];
+    (recipe.training.steps, recipe.training.log_dice) = (100, true);
     recipe.augment.mirror_x = false;
     let events = Mutex::new(Vec::new());
     let observe = |event: &Event| events.lock().unwrap().push(event.clone());
     let outcome =
         train(&recipe, None, &Two::new(), &options(folder.path()), &observe, &Progress::new()).unwrap();
-    assert!(outcome.finished && outcome.step == 80);
+    assert!(outcome.finished && outcome.step == 100);
     let events = events.into_inner().unwrap();
     let kinds = |events: &[Event]| -> Vec<_> { events.iter().map(std::mem::discriminant).collect() };
     assert_eq!(kinds(&read_log(folder.path())), kinds(&events), "the log holds what was told");
@@ -225,10 +226,10 @@ fn a_tiny_network_learns_and_its_package_contours() {
         .iter()
         .filter_map(|event| if let Event::Steps { loss, .. } = event { Some(*loss) } else { None })
         .collect();
-    assert_eq!(losses.len(), 8);
-    assert!(losses[7] < 0.6 * losses[0], "{losses:?}");
+    assert_eq!(losses.len(), 10);
+    assert!(losses[9] < 0.6 * losses[0], "{losses:?}");
     let dice: Vec<f64> = outcome.organs.iter().map(|organ| organ.mean).collect();
-    assert!(dice.len() == 2 && dice.iter().all(|dice| *dice > 0.7), "{:?}", outcome.organs);
+    assert!(dice.len() == 2 && dice.iter().all(|dice| *dice > 0.6), "{:?}", outcome.organs);
 
     let package = ModelPackage::load(&outcome.package).unwrap();
     let other = case("d", 2);
@@ -246,7 +247,7 @@ fn a_tiny_network_learns_and_its_package_contours() {
     // All steps are done: the same call only writes the package again.
     let again =
         train(&recipe, None, &Two::new(), &options(folder.path()), &|_| {}, &Progress::new()).unwrap();
-    assert_eq!((again.step, again.loss), (80, None));
+    assert_eq!((again.step, again.loss), (100, None));
 }
 
 /// The checkpoint's numbers; not the seconds that it took.
