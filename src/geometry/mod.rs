@@ -7,6 +7,7 @@ pub mod clip;
 pub mod distance;
 mod grid;
 mod keyhole;
+pub mod offset;
 mod plane;
 mod polygon;
 pub mod rasterise;
@@ -14,6 +15,7 @@ mod rings;
 pub mod section;
 pub mod stroke;
 pub mod surface;
+pub mod thin;
 pub mod trace;
 
 pub use grid::Grid;
