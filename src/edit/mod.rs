@@ -4,8 +4,10 @@
 //! vertices that an operation does not reach come back with the same bits. `tools` calls these
 //! while a gesture runs, `session` when a command needs them.
 
+pub mod algebra;
 mod freehand;
 mod paint;
+pub mod recipe;
 mod simplify;
 mod slices;
 mod slivers;

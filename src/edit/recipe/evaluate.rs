@@ -1,0 +1,143 @@
+//! Carrying recipes out, on all slices or on those of a window.
+
+use super::{Operation, Recipe};
+use crate::edit::algebra::{
+    AlgebraError, Region, cavities_filled, combined, contracted, expanded, extrapolated, holes_removed,
+    largest_piece, ring_around, simplified_to, simplified_within, smoothed, wall, without_small_pieces,
+};
+use crate::patient::{Roi, RoiId, Volume};
+use crate::progress::Progress;
+use std::sync::Arc;
+
+/// The slices from the first to the last index.
+pub type Window = (usize, usize);
+
+/// All slices.
+const ALL: Window = (0, usize::MAX);
+
+/// Why a recipe could not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluateError {
+    /// A structure it is made from has been deleted.
+    #[error(
+        "A structure of the recipe has been deleted. Give it another recipe, or bring the structure back."
+    )]
+    NoSource(RoiId),
+    /// The operation was not done.
+    #[error(transparent)]
+    Algebra(#[from] AlgebraError),
+}
+
+/// What the recipe makes on the slices of `window`.
+///
+/// # Errors
+/// [`EvaluateError`] when a source is not there or lies on no slice, or when cancelled.
+pub fn evaluate(
+    recipe: &Recipe,
+    rois: &[Arc<Roi>],
+    volume: &Volume,
+    window: Window,
+    progress: &Progress,
+) -> Result<Region, EvaluateError> {
+    progress.check().map_err(AlgebraError::from)?;
+    let part = |part: &Recipe, window: Window| evaluate(part, rois, volume, window, progress);
+    match recipe {
+        Recipe::Roi(id) => {
+            let roi = rois.iter().find(|roi| roi.id == *id).ok_or(EvaluateError::NoSource(*id))?;
+            Ok(Region::of_roi(roi, volume)?.within(window.0, window.1))
+        }
+        Recipe::Set(rule, parts) => {
+            let parts: Vec<Region> = parts.iter().map(|own| part(own, window)).collect::<Result<_, _>>()?;
+            Ok(combined(*rule, &parts.iter().collect::<Vec<_>>()))
+        }
+        Recipe::Apply(operation, own) => {
+            let own = part(own, operation.reads(volume, window))?;
+            let whole = match *operation {
+                Operation::Expand(margin) => expanded(&own, volume, margin, window, progress)?,
+                Operation::Contract(margin) => contracted(&own, volume, margin, window, progress)?,
+                Operation::Wall { inner_mm, outer_mm } => {
+                    wall(&own, volume, (inner_mm, outer_mm), window, progress)?
+                }
+                Operation::Ring { gap_mm, width_mm } => {
+                    ring_around(&own, volume, (gap_mm, width_mm), window, progress)?
+                }
+                Operation::Largest => largest_piece(&own, volume),
+                Operation::Above(cc) => without_small_pieces(&own, volume, cc * 1000.0),
+                Operation::Filled => cavities_filled(&own, volume),
+                Operation::Unholed => holes_removed(&own),
+                Operation::Smooth(mm) => smoothed(&own, mm),
+                Operation::Simple(mm) => simplified_within(&own, mm),
+                Operation::Points(count) => simplified_to(&own, count),
+                Operation::Extended(slices) => extrapolated(&own, volume, slices),
+            };
+            Ok(whole.within(window.0, window.1))
+        }
+    }
+}
+
+impl Operation {
+    /// How far from a slice the operation looks, mm; `None` when it looks at all of the structure.
+    fn looks_mm(&self) -> Option<f64> {
+        match self {
+            // On sagittal and coronal slices other directions than superior and inferior count.
+            Self::Expand(margin) | Self::Contract(margin) => Some(margin.largest_mm()),
+            Self::Wall { inner_mm, outer_mm } => Some(inner_mm.max(*outer_mm)),
+            Self::Ring { gap_mm, width_mm } => Some(gap_mm + width_mm),
+            Self::Unholed | Self::Smooth(_) | Self::Simple(_) => Some(0.0),
+            Self::Largest | Self::Above(_) | Self::Filled | Self::Points(_) | Self::Extended(_) => None,
+        }
+    }
+
+    /// The slices it reads to know those of `window`.
+    fn reads(&self, volume: &Volume, window: Window) -> Window {
+        self.looks_mm().map_or(ALL, |mm| widened(volume, window, mm))
+    }
+}
+
+/// The window and all slices whose slabs come within `mm` of its slices.
+fn widened(volume: &Volume, (from, to): Window, mm: f64) -> Window {
+    let last = volume.slices.len().saturating_sub(1);
+    let (mut from, mut to) = (from.min(last), to.min(last));
+    if mm <= 0.0 || volume.slices.is_empty() {
+        return (from, to);
+    }
+    let offset = |index: usize| volume.slices[index].plane.offset_mm();
+    let (low, high) = (offset(from) - mm, offset(to) + mm);
+    while from > 0 && offset(from - 1) + volume.slab_of(from - 1).1 > low {
+        from -= 1;
+    }
+    while to < last && offset(to + 1) - volume.slab_of(to + 1).0 < high {
+        to += 1;
+    }
+    (from, to)
+}
+
+/// Whether a change of a slice changes only slices near it.
+#[must_use]
+pub fn is_local(recipe: &Recipe) -> bool {
+    match recipe {
+        Recipe::Roi(_) => true,
+        Recipe::Set(_, parts) => parts.iter().all(is_local),
+        Recipe::Apply(operation, part) => operation.looks_mm().is_some() && is_local(part),
+    }
+}
+
+/// The slices of the result that may change when the slices `changed` of any source do.
+#[must_use]
+pub fn affected(recipe: &Recipe, volume: &Volume, changed: Window) -> Window {
+    match recipe {
+        Recipe::Roi(_) => changed,
+        Recipe::Set(_, parts) => parts
+            .iter()
+            .map(|part| affected(part, volume, changed))
+            .fold(changed, |a, b| (a.0.min(b.0), a.1.max(b.1))),
+        Recipe::Apply(operation, part) => {
+            let inner = affected(part, volume, changed);
+            operation.looks_mm().map_or(ALL, |mm| {
+                // A slab's near border is half a slice closer than its plane.
+                let (from, to) = widened(volume, inner, mm);
+                if mm > 0.0 { (from.saturating_sub(1), to.saturating_add(1)) } else { (from, to) }
+            })
+        }
+    }
+}
