@@ -9,6 +9,9 @@ use dicom::core::{Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
 
+/// ROI Physical Property: electron density relative to water (PS3.3 C.8.8.8).
+const ELECTRON_DENSITY: &str = "REL_ELEC_DENSITY";
+
 /// Retired from the newest edition in favour of longer successors that few programs know yet.
 const ROI_OBSERVATION_LABEL: Tag = Tag(0x3006, 0x0085);
 /// Retired likewise.
@@ -55,6 +58,8 @@ pub(super) struct StoredRoi {
     pub observation_label: String,
     pub observation_description: String,
     pub roi_type: String,
+    /// ROI Physical Property Value of REL_ELEC_DENSITY; empty when not given.
+    pub relative_electron_density: String,
     /// Whether the Structure Set ROI Sequence names it; contours of a number that it lacks are
     /// kept under an empty name.
     pub declared: bool,
@@ -76,6 +81,11 @@ impl StoredSet {
                 roi.roi_type = text(item, tags::RTROI_INTERPRETED_TYPE);
                 roi.observation_label = text(item, ROI_OBSERVATION_LABEL);
                 roi.observation_description = text(item, ROI_OBSERVATION_DESCRIPTION);
+            }
+            let properties = items(item, tags::ROI_PHYSICAL_PROPERTIES_SEQUENCE).iter();
+            let density = properties.filter(|own| text(own, tags::ROI_PHYSICAL_PROPERTY) == ELECTRON_DENSITY);
+            if let Some(density) = density.map(|own| text(own, tags::ROI_PHYSICAL_PROPERTY_VALUE)).next() {
+                roi.relative_electron_density = density;
             }
         }
         Self {
@@ -326,5 +336,11 @@ fn observation_item(roi: &StoredRoi, number: i32) -> InMemDicomObject {
     put_optional(&mut item, ROI_OBSERVATION_DESCRIPTION, VR::ST, &roi.observation_description);
     put(&mut item, tags::RTROI_INTERPRETED_TYPE, VR::CS, &roi.roi_type);
     put(&mut item, tags::ROI_INTERPRETER, VR::PN, "");
+    if !roi.relative_electron_density.is_empty() {
+        let mut density = InMemDicomObject::new_empty();
+        put(&mut density, tags::ROI_PHYSICAL_PROPERTY, VR::CS, ELECTRON_DENSITY);
+        put(&mut density, tags::ROI_PHYSICAL_PROPERTY_VALUE, VR::DS, &roi.relative_electron_density);
+        put_items(&mut item, tags::ROI_PHYSICAL_PROPERTIES_SEQUENCE, vec![density]);
+    }
     item
 }

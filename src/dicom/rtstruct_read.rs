@@ -258,6 +258,12 @@ fn roi_of(index: usize, stored: StoredRoi, frame: &Frame) -> (Roi, Vec<String>) 
         generation,
         approval: if unreviewed { Approval::Proposal } else { Approval::Accepted },
         description: stored.description,
+        relative_electron_density: stored
+            .relative_electron_density
+            .trim()
+            .parse()
+            .ok()
+            .filter(|density: &f64| density.is_finite() && *density >= 0.0),
         planes: made.planes,
         source: Some(Arc::new(contours)),
         ..Roi::new(RoiId(index as u64 + 1), stored.number, name, color)

@@ -346,6 +346,10 @@ fn stored_roi(roi: &Roi, volume: &Volume, frame_of_reference_uid: &str, unreview
         observation_label: clean(&roi.name, 16),
         observation_description: if unreviewed { UNREVIEWED.to_owned() } else { String::new() },
         roi_type: clean(roi.roi_type.term(), 16),
+        relative_electron_density: roi
+            .relative_electron_density
+            .map(|density| format!("{density:.4}"))
+            .unwrap_or_default(),
         declared: true,
     }
 }

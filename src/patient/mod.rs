@@ -17,7 +17,7 @@ pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;
 pub use roi::{
-    Approval, Color, GenerationAlgorithm, GeometricType, PALETTE, Roi, RoiId, RoiPlane, RoiType,
+    Approval, Color, Derivation, GenerationAlgorithm, GeometricType, PALETTE, Roi, RoiId, RoiPlane, RoiType,
     SourceContour,
 };
 pub use series::{DateText, ImageInstance, Modality, PatientInfo, Series, SeriesInfo, StudyInfo, Uid};

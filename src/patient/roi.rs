@@ -289,6 +289,17 @@ impl RoiPlane {
     }
 }
 
+/// How an ROI is derived from others, and what it was made from last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derivation {
+    /// The recipe, with identities (`{12}`) in place of names.
+    pub recipe: String,
+    /// The ROIs it is made from, with [`Roi::contours_fingerprint`] of each when it was made last.
+    pub sources: Vec<(RoiId, u64)>,
+    /// The fingerprint of its own contours as they were made last.
+    pub result: u64,
+}
+
 /// A region of interest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roi {
@@ -318,6 +329,11 @@ pub struct Roi {
     /// All contours as imported, in the file's order, points and open contours included; `None`
     /// for an ROI made here.
     pub source: Option<Arc<Vec<SourceContour>>>,
+    /// How it is derived from other ROIs; `None` for one of its own.
+    pub derivation: Option<Arc<Derivation>>,
+    /// The electron density relative to water that dose calculation is to assume inside it; `None`
+    /// where the images tell.
+    pub relative_electron_density: Option<f64>,
     /// Counts every change; caches are stamped with it.
     pub revision: u64,
 }
@@ -339,8 +355,33 @@ impl Roi {
             description: String::new(),
             planes: Vec::new(),
             source: None,
+            derivation: None,
+            relative_electron_density: None,
             revision: 0,
         }
+    }
+
+    /// A number that tells contours apart: the same planes and rings, bit by bit and in the same
+    /// order, give the same (a product hash of 64 bits). 0 without
+    /// contours.
+    #[must_use]
+    pub fn contours_fingerprint(&self) -> u64 {
+        if self.planes.is_empty() {
+            return 0;
+        }
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bits: u64| hash = (hash ^ bits).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+        for own in &self.planes {
+            add(own.plane.offset_mm().to_bits());
+            for ring in own.polygons.iter().flat_map(Polygon::rings) {
+                add(ring.len() as u64);
+                for point in ring {
+                    add((point.x + 0.0).to_bits());
+                    add((point.y + 0.0).to_bits());
+                }
+            }
+        }
+        hash
     }
 
     /// Whether its contours may not be changed.

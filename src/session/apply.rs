@@ -34,7 +34,11 @@ impl Draft {
         }
     }
 
-    fn set_attribute(&mut self, roi: RoiId, after: Attribute) {
+    pub(super) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    pub(super) fn set_attribute(&mut self, roi: RoiId, after: Attribute) {
         let Some(before) = self.set.roi(roi).map(|own| after.in_roi(own)) else { return };
         if before != after {
             self.make(Change::Attribute { roi, before, after });
@@ -89,7 +93,7 @@ impl Draft {
     }
 
     /// The hand of a person on an ROI's contours: a proposal stays a proposal, a review is void.
-    fn put_planes_by_hand(&mut self, roi: RoiId, planes: Vec<RoiPlane>) {
+    pub(super) fn put_planes_by_hand(&mut self, roi: RoiId, planes: Vec<RoiPlane>) {
         if !self.put_planes(roi, planes) {
             return;
         }
@@ -118,7 +122,7 @@ impl Draft {
 }
 
 /// The ROI, if its contours may be changed.
-fn editable(roi: &Roi) -> Result<(), Refusal> {
+pub(super) fn editable(roi: &Roi) -> Result<(), Refusal> {
     match (roi.approval, roi.locked) {
         (Approval::Approved, _) => Err(Refusal::Approved(roi.name.clone())),
         (_, true) => Err(Refusal::Locked(roi.name.clone())),
@@ -146,6 +150,7 @@ impl Session {
             select: None,
         };
         let name = self.work_out(command, &mut draft)?;
+        self.follow(&mut draft);
         let Draft { set, stamp, next_roi, changes, notes, select } = draft;
         if changes.is_empty() {
             return Ok(Applied { notes, ..Applied::default() });
@@ -225,6 +230,13 @@ impl Session {
                 Ok(format!("Clear slice on {}", own.name))
             }
             Command::CopyFromSlice { roi, slice, from } => self.work_out_copy(roi, slice, from, draft),
+            Command::PutDerived { gesture, results } => self.work_out_derived(gesture, results, draft),
+            Command::ForgetRecipe { roi } => {
+                let own = self.known(roi)?;
+                editable(own)?;
+                draft.set_attribute(roi, Attribute::Derivation(None));
+                Ok(format!("Recipe of {}", own.name))
+            }
             Command::ImportStructureSet(set) => self.work_out_import(*set, draft),
             Command::AddProposals { rois, model } => self.work_out_proposals(rois, &model, draft),
             Command::AcceptProposals { rois } => self.work_out_accept(&rois, draft),
@@ -245,6 +257,7 @@ impl Session {
             | Command::SetRoiType { .. }
             | Command::SetLock { .. }
             | Command::SetApproval { .. }
+            | Command::SetDensity { .. }
             | Command::SetVisibility { .. } => Ok(String::new()),
         }
     }
@@ -274,7 +287,16 @@ impl Session {
                     Approval::Approved => format!("Approve {}", roi.name),
                 }
             }
-            Attribute::Generation(_) | Attribute::Description(_) => format!("Change {}", roi.name),
+            Attribute::RelativeElectronDensity(density) => {
+                editable(roi)?;
+                if density.is_some_and(|density| !(0.0..=25.0).contains(&density)) {
+                    return Err(Refusal::BadDensity);
+                }
+                format!("Density of {}", roi.name)
+            }
+            Attribute::Generation(_) | Attribute::Description(_) | Attribute::Derivation(_) => {
+                format!("Change {}", roi.name)
+            }
         };
         draft.set_attribute(id, to);
         Ok(title)
@@ -355,7 +377,7 @@ impl Session {
     }
 
     /// The name trimmed, if a file can hold it and no other ROI has it.
-    fn free_name(&self, name: &str, own: Option<RoiId>) -> Result<String, Refusal> {
+    pub(super) fn free_name(&self, name: &str, own: Option<RoiId>) -> Result<String, Refusal> {
         let name = name.trim();
         let fits = (1..=64).contains(&name.chars().count());
         if !fits || name.chars().any(|c| c.is_control() || c == '\\') {

@@ -4,7 +4,8 @@
 //! the structure set, so that an edit costs the slices it touches and nothing else.
 
 use crate::patient::{
-    Approval, Color, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane, RoiType, StructureSet, Uid,
+    Approval, Color, Derivation, GenerationAlgorithm, PatientInfo, Roi, RoiId, RoiPlane, RoiType,
+    StructureSet, Uid,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,6 +36,10 @@ pub enum Attribute {
     Locked(bool),
     /// What made a proposal, or ROI Description.
     Description(String),
+    /// How it is derived from other ROIs.
+    Derivation(Option<Arc<Derivation>>),
+    /// The electron density relative to water that dose calculation is to assume.
+    RelativeElectronDensity(Option<f64>),
 }
 
 /// What a structure set says about itself, apart from its ROIs.
@@ -152,6 +157,8 @@ impl Attribute {
             Self::Approval(_) => Self::Approval(roi.approval),
             Self::Locked(_) => Self::Locked(roi.locked),
             Self::Description(_) => Self::Description(roi.description.clone()),
+            Self::Derivation(_) => Self::Derivation(roi.derivation.clone()),
+            Self::RelativeElectronDensity(_) => Self::RelativeElectronDensity(roi.relative_electron_density),
         }
     }
 }
@@ -218,6 +225,8 @@ impl Change {
                     Attribute::Approval(approval) => own.approval = approval,
                     Attribute::Locked(locked) => own.locked = locked,
                     Attribute::Description(description) => own.description = description,
+                    Attribute::Derivation(derivation) => own.derivation = derivation,
+                    Attribute::RelativeElectronDensity(density) => own.relative_electron_density = density,
                 }
             }
             Self::Planes { roi, planes } => {

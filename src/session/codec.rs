@@ -8,13 +8,13 @@
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    Approval, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId, RoiPlane, RoiType,
-    SourceContour, StructureSet,
+    Approval, Derivation, GenerationAlgorithm, GeometricType, ImageInstance, PatientInfo, Roi, RoiId,
+    RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
-/// The version of the records' format.
-const VERSION: u64 = 1;
+/// The version of the records' format. 2: derivations and densities after an ROI's source.
+const VERSION: u64 = 2;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +34,7 @@ pub(super) fn encode_edit(edit: &Edit) -> Vec<u8> {
 
 /// The edit of a record.
 pub(super) fn decode_edit(bytes: &[u8]) -> Read<Edit> {
-    let mut r = Reader { bytes };
+    let mut r = Reader { bytes, version: VERSION };
     r.version()?;
     let edit = Edit { name: r.text()?, changes: r.list(Reader::change)? };
     r.end()?;
@@ -52,7 +52,7 @@ pub(super) fn encode_set(set: &StructureSet) -> Vec<u8> {
 
 /// The structure set of a record.
 pub(super) fn decode_set(bytes: &[u8]) -> Read<StructureSet> {
-    let mut r = Reader { bytes };
+    let mut r = Reader { bytes, version: VERSION };
     r.version()?;
     let Heading { label, patient, frame_of_reference_uid, series_uid, sop_instance_uid } = r.heading()?;
     let rois = r.list(|r| r.roi().map(Arc::new))?;
@@ -69,7 +69,7 @@ pub(super) fn encode_ids(ids: &[RoiId]) -> Vec<u8> {
 
 /// The identities of a record.
 pub(super) fn decode_ids(bytes: &[u8]) -> Read<Vec<RoiId>> {
-    Reader { bytes }.list(|r| r.number().map(RoiId))
+    Reader { bytes, version: VERSION }.list(|r| r.number().map(RoiId))
 }
 
 #[derive(Default)]
@@ -189,7 +189,24 @@ impl Writer {
                 self.number(6);
                 self.text(text);
             }
+            Attribute::Derivation(derivation) => {
+                self.number(7);
+                self.maybe(derivation.as_deref(), Self::derivation);
+            }
+            Attribute::RelativeElectronDensity(density) => {
+                self.number(8);
+                self.maybe(density.as_ref(), |w, density| w.real(*density));
+            }
         }
+    }
+
+    fn derivation(&mut self, derivation: &Derivation) {
+        self.text(&derivation.recipe);
+        self.list(&derivation.sources, |w, (roi, fingerprint)| {
+            w.number(roi.0);
+            w.number(*fingerprint);
+        });
+        self.number(derivation.result);
     }
 
     fn heading(&mut self, heading: &Heading) {
@@ -226,6 +243,8 @@ impl Writer {
                 w.flag(contour.bounds_area);
             });
         });
+        self.maybe(roi.derivation.as_deref(), Self::derivation);
+        self.maybe(roi.relative_electron_density.as_ref(), |w, density| w.real(*density));
     }
 
     fn image(&mut self, image: &ImageInstance) {
@@ -295,6 +314,7 @@ fn from_lattice(steps: i64) -> f64 {
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    version: u64,
 }
 
 impl Reader<'_> {
@@ -309,7 +329,8 @@ impl Reader<'_> {
     }
 
     fn version(&mut self) -> Read<()> {
-        if self.number()? == VERSION { Ok(()) } else { Err(DamagedRecord) }
+        self.version = self.number()?;
+        if (1..=VERSION).contains(&self.version) { Ok(()) } else { Err(DamagedRecord) }
     }
 
     fn end(&self) -> Read<()> {
@@ -396,7 +417,17 @@ impl Reader<'_> {
             4 => Attribute::Approval(self.approval()?),
             5 => Attribute::Locked(self.flag()?),
             6 => Attribute::Description(self.text()?),
+            7 => Attribute::Derivation(self.maybe(Self::derivation)?.map(Arc::new)),
+            8 => Attribute::RelativeElectronDensity(self.maybe(Self::real)?),
             _ => return Err(DamagedRecord),
+        })
+    }
+
+    fn derivation(&mut self) -> Read<Derivation> {
+        Ok(Derivation {
+            recipe: self.text()?,
+            sources: self.list(|r| Ok((RoiId(r.number()?), r.number()?)))?,
+            result: self.number()?,
         })
     }
 
@@ -453,6 +484,10 @@ impl Reader<'_> {
             })
         })?;
         roi.source = source.map(Arc::new);
+        if self.version >= 2 {
+            roi.derivation = self.maybe(Self::derivation)?.map(Arc::new);
+            roi.relative_electron_density = self.maybe(Self::real)?;
+        }
         Ok(roi)
     }
 
@@ -505,6 +540,10 @@ mod tests {
         ImageInstance { sop_class_uid: "1.2".into(), sop_instance_uid: "2.25.7".into(), frame: Some(3) }
     }
 
+    fn derivation() -> Derivation {
+        Derivation { recipe: "{3} + 5 mm".to_owned(), sources: vec![(RoiId(3), u64::MAX)], result: 1 << 63 }
+    }
+
     fn rich_roi() -> Roi {
         let mut roi = Roi::new(RoiId(9), -4, "Glnd_Submand_L", [1, 2, 3]);
         roi.roi_type = RoiType::Other("DOSE_REGION".to_owned());
@@ -514,6 +553,8 @@ mod tests {
         roi.visible = false;
         roi.description = "head-neck 0.1.0".to_owned();
         roi.revision = 1 << 40;
+        roi.derivation = Some(Arc::new(derivation()));
+        roi.relative_electron_density = Some(1.05);
         let oblique =
             Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3))
                 .unwrap();
@@ -559,11 +600,29 @@ mod tests {
                 attribute(Attribute::Approval(Approval::Proposal), Attribute::Approval(Approval::Approved)),
                 attribute(Attribute::Locked(true), Attribute::Locked(false)),
                 attribute(Attribute::Description("x".to_owned()), Attribute::Description("y".to_owned())),
+                attribute(Attribute::Derivation(None), Attribute::Derivation(Some(Arc::new(derivation())))),
+                attribute(
+                    Attribute::RelativeElectronDensity(Some(0.3)),
+                    Attribute::RelativeElectronDensity(None),
+                ),
                 Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
                 Change::Heading { before: Box::new(heading), after: Box::default() },
             ],
         };
         assert_eq!(decode_edit(&encode_edit(&edit)), Ok(edit));
+    }
+
+    #[test]
+    fn a_record_of_version_1_is_read_without_derivation_and_density() {
+        let mut roi = rich_roi();
+        roi.derivation = None;
+        roi.relative_electron_density = None;
+        let set = StructureSet { rois: vec![Arc::new(roi)], ..StructureSet::default() };
+        let mut old = encode_set(&set);
+        // The two absent values are the last two bytes.
+        old.truncate(old.len() - 2);
+        old[0] = 1;
+        assert_eq!(decode_set(&old), Ok(set));
     }
 
     #[test]
@@ -592,7 +651,7 @@ mod tests {
                 let mut w = Writer::default();
                 w.ring(&ring);
                 prop_assert!(w.bytes.len() <= 12 + bytes_each * ring.len());
-                prop_assert_eq!(Reader { bytes: &w.bytes }.ring(), Ok(ring));
+                prop_assert_eq!(Reader { bytes: &w.bytes, version: VERSION }.ring(), Ok(ring));
             }
         }
     }

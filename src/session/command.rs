@@ -1,6 +1,7 @@
 //! What a person can ask the session to do. Imperative; applied by `Session::apply` alone.
 
 use super::Attribute;
+use super::derive::Derived;
 use crate::geometry::Point3;
 use crate::patient::{Approval, Color, Roi, RoiId, RoiPlane, RoiType, StructureSet};
 
@@ -78,6 +79,26 @@ pub enum Command {
         roi: RoiId,
         /// Accepted, reviewed or approved; [`Approval::Proposal`] is refused.
         approval: Approval,
+    },
+    /// Gives an ROI the electron density that dose calculation is to assume in it.
+    SetDensity {
+        /// The ROI.
+        roi: RoiId,
+        /// Relative to water, 0 to 25; `None` for what the images tell.
+        relative_electron_density: Option<f64>,
+    },
+    /// Puts what recipes have made into ROIs ([`super::derive::Plan::run`]), as one step. Refused
+    /// when a source has changed since.
+    PutDerived {
+        /// The name of the step.
+        gesture: String,
+        /// The results, in order.
+        results: Vec<Derived>,
+    },
+    /// Takes an ROI's recipe away; its contours stay.
+    ForgetRecipe {
+        /// The ROI.
+        roi: RoiId,
     },
     /// Deletes an ROI.
     DeleteRoi {
@@ -160,6 +181,9 @@ pub(super) fn attribute_of(command: &Command) -> Option<(RoiId, Attribute)> {
         Command::SetRoiType { roi, roi_type } => Some((*roi, Attribute::RoiType(roi_type.clone()))),
         Command::SetLock { roi, locked } => Some((*roi, Attribute::Locked(*locked))),
         Command::SetApproval { roi, approval } => Some((*roi, Attribute::Approval(*approval))),
+        Command::SetDensity { roi, relative_electron_density } => {
+            Some((*roi, Attribute::RelativeElectronDensity(*relative_electron_density)))
+        }
         _ => None,
     }
 }

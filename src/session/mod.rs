@@ -10,6 +10,7 @@ pub mod channels;
 mod codec;
 mod colors;
 mod command;
+pub mod derive;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod history;

@@ -28,6 +28,15 @@ pub enum Refusal {
     /// The ROI changed while the gesture was under way.
     #[error("{0} changed during the stroke. Draw it again.")]
     Stale(String),
+    /// A source of a recipe changed while it was carried out.
+    #[error("{0} changed meanwhile. Do it again.")]
+    SourceChanged(String),
+    /// The recipe would make a structure from itself.
+    #[error("A structure cannot be made from itself: {0}. Use another source, or do not keep the recipe.")]
+    Circle(String),
+    /// No density of matter.
+    #[error("An electron density relative to water lies between 0 and 25.")]
+    BadDensity,
     /// The name is empty or too long for a file (64 characters).
     #[error("A structure needs a name of 1 to 64 characters.")]
     BadName,

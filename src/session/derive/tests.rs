@@ -1,0 +1,192 @@
+//! Derived structures follow their sources, through edits, undo and the journal.
+
+use super::*;
+use crate::geometry::Polygon;
+use crate::session::fixture::{axial_series, draw, id, plain, session_with, square};
+use crate::session::{Applied, JournalStatus};
+
+fn order(session: &Session, recipe: &str, target: Target, keep: bool) -> Order {
+    Order { recipe: session.read_recipe(recipe).unwrap().recipe, target, keep }
+}
+
+fn carry_out(session: &mut Session, orders: Vec<Order>) -> Result<Applied, Refusal> {
+    let plan = session.plan("Derive", orders)?;
+    session.apply(plan.run(&Progress::new()).unwrap())
+}
+
+fn derive(session: &mut Session, name: &str, recipe: &str) {
+    let target = Target::New { name: name.to_owned(), roi_type: RoiType::Ptv };
+    let order = order(session, recipe, target, true);
+    carry_out(session, vec![order]).unwrap();
+}
+
+/// CTV of 20 mm squares on slices 5 to 9.
+fn with_ctv() -> Session {
+    let mut session = session_with(axial_series(), &["CTV"]);
+    for slice in 5..10 {
+        session.apply(draw(&session, "CTV", slice, vec![square(0.0, 0.0, 20.0)])).unwrap();
+    }
+    session
+}
+
+fn area(session: &Session, name: &str, slice: usize) -> f64 {
+    let plane = session.series().volume.slices[slice].plane;
+    let roi = session.structures().roi_named(name).unwrap();
+    roi.plane_at(&plane).map_or(0.0, |own| own.polygons.iter().map(Polygon::area_mm2).sum())
+}
+
+#[test]
+fn a_recipe_makes_a_structure_in_one_step_and_is_kept() {
+    let mut session = with_ctv();
+    let steps = session.history().done();
+    derive(&mut session, "PTV", "CTV + 5 mm");
+    assert_eq!((session.history().done(), session.undo_name()), (steps + 1, Some("Derive")));
+    let wanted = 400.0 + 4.0 * 20.0 * 5.0 + std::f64::consts::PI * 25.0;
+    assert!((area(&session, "PTV", 7) - wanted).abs() < 0.2);
+    let ptv = id(&session, "PTV");
+    assert_eq!(session.recipe_text(ptv).as_deref(), Some("CTV + 5 mm"));
+    assert_eq!(session.standing(ptv), Some(Standing::UpToDate));
+    assert_eq!(session.standing(id(&session, "CTV")), None);
+    let ctv = id(&session, "CTV");
+    session.apply(Command::RenameRoi { roi: ctv, name: "CTV_6000".to_owned() }).unwrap();
+    assert_eq!(session.recipe_text(ptv).as_deref(), Some("CTV_6000 + 5 mm"));
+    assert_eq!(session.standing(ptv), Some(Standing::UpToDate), "a name is no contour");
+}
+
+#[test]
+fn it_follows_its_source_within_the_same_step_and_back() {
+    let mut session = with_ctv();
+    derive(&mut session, "PTV", "CTV + 5 mm");
+    derive(&mut session, "Ring", "PTV out 3 mm - PTV");
+    let before = session.structures().clone();
+    let steps = session.history().done();
+    session.apply(draw(&session, "CTV", 7, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    assert_eq!(session.history().done(), steps + 1);
+    let wanted = 1600.0 + 4.0 * 40.0 * 5.0 + std::f64::consts::PI * 25.0;
+    assert!((area(&session, "PTV", 7) - wanted).abs() < 0.2);
+    for name in ["PTV", "Ring"] {
+        let roi = id(&session, name);
+        assert_eq!(session.standing(roi), Some(Standing::UpToDate), "{name}");
+        // The same as made from nothing.
+        let text = session.recipe_text(roi).unwrap();
+        let order = order(&session, &text, Target::Roi(roi), true);
+        let again = session.plan("Again", vec![order]).unwrap().run(&Progress::new()).unwrap();
+        let Command::PutDerived { results, .. } = again else { panic!("another command") };
+        let own = session.roi(roi).unwrap();
+        assert!(results[0].region.planes_for(own, &session.series().volume).is_empty(), "{name}");
+    }
+    session.undo().unwrap();
+    assert_eq!(plain(session.structures()), plain(&before), "bit for bit");
+    assert_eq!(session.standing(id(&session, "PTV")), Some(Standing::UpToDate));
+    session.redo().unwrap();
+    assert_eq!(session.standing(id(&session, "Ring")), Some(Standing::UpToDate));
+}
+
+#[test]
+fn what_a_person_drew_and_what_is_locked_is_left_alone() {
+    let mut session = with_ctv();
+    derive(&mut session, "PTV", "CTV + 5 mm");
+    derive(&mut session, "PTV2", "CTV + 2 mm");
+    let (ptv, second) = (id(&session, "PTV"), id(&session, "PTV2"));
+    session.apply(draw(&session, "PTV", 6, vec![square(0.0, 0.0, 50.0)])).unwrap();
+    assert_eq!(session.standing(ptv), Some(Standing::Overridden));
+    session.apply(Command::SetLock { roi: second, locked: true }).unwrap();
+    let kept = [session.roi(ptv).unwrap().planes.clone(), session.roi(second).unwrap().planes.clone()];
+    session.apply(draw(&session, "CTV", 7, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    assert_eq!(
+        [&session.roi(ptv).unwrap().planes, &session.roi(second).unwrap().planes],
+        [&kept[0], &kept[1]]
+    );
+    assert_eq!(session.standing(second), Some(Standing::Stale));
+    assert!(session.plan_update(&[]).unwrap().is_none(), "one is locked, the other drawn by hand");
+    let plan = session.plan_update(&[ptv]).unwrap().unwrap();
+    session.apply(plan.run(&Progress::new()).unwrap()).unwrap();
+    assert_eq!(session.standing(ptv), Some(Standing::UpToDate));
+    let onto_locked = order(&session, "CTV", Target::Roi(second), false);
+    assert_eq!(session.plan("x", vec![onto_locked]).unwrap_err(), Refusal::Locked("PTV2".to_owned()));
+}
+
+#[test]
+fn what_takes_long_goes_out_of_date_until_asked_for() {
+    let mut session = with_ctv();
+    derive(&mut session, "Body", "largest(CTV)");
+    derive(&mut session, "Shell", "Body + 1 mm");
+    session.apply(draw(&session, "CTV", 7, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    let (body, shell) = (id(&session, "Body"), id(&session, "Shell"));
+    assert_eq!(session.standing(body), Some(Standing::Stale));
+    let plan = session.plan_update(&[]).unwrap().unwrap();
+    let put = plan.run(&Progress::new()).unwrap();
+    session.apply(put.clone()).unwrap();
+    assert_eq!([body, shell].map(|roi| session.standing(roi)), [Some(Standing::UpToDate); 2]);
+    assert!((area(&session, "Body", 7) - 1600.0).abs() < 1e-6);
+    assert!(area(&session, "Shell", 7) > 1600.0 + 160.0);
+    session.undo().unwrap();
+    session.apply(draw(&session, "CTV", 8, vec![square(0.0, 0.0, 30.0)])).unwrap();
+    assert_eq!(session.apply(put).unwrap_err(), Refusal::SourceChanged("CTV".to_owned()));
+}
+
+#[test]
+fn circles_are_refused_with_their_names() {
+    let mut session = with_ctv();
+    derive(&mut session, "PTV", "CTV + 5 mm");
+    derive(&mut session, "Ring", "ring(PTV, 2 mm, 3 mm)");
+    let (ctv, ptv) = (id(&session, "CTV"), id(&session, "PTV"));
+    let circle = order(&session, "Ring - 1 mm", Target::Roi(ctv), true);
+    assert_eq!(
+        session.plan("x", vec![circle]).unwrap_err(),
+        Refusal::Circle("CTV from Ring from PTV from CTV".to_owned())
+    );
+    let itself = order(&session, "PTV + 1 mm", Target::Roi(ptv), true);
+    assert!(matches!(session.plan("x", vec![itself]), Err(Refusal::Circle(_))));
+    // Without keeping the recipe it is an ordinary edit.
+    let once = order(&session, "PTV + 1 mm", Target::Roi(ptv), false);
+    carry_out(&mut session, vec![once]).unwrap();
+    assert_eq!(session.standing(ptv), Some(Standing::Overridden));
+    session.apply(Command::DeleteRoi { roi: ctv }).unwrap();
+    assert_eq!(session.standing(ptv), Some(Standing::Broken));
+    session.apply(Command::ForgetRecipe { roi: ptv }).unwrap();
+    assert_eq!(session.standing(ptv), None);
+}
+
+#[test]
+fn several_structures_change_in_one_step() {
+    let mut session = session_with(axial_series(), &["A", "B"]);
+    for name in ["A", "B"] {
+        session.apply(draw(&session, name, 5, vec![square(0.0, 0.0, 20.0)])).unwrap();
+    }
+    let before = session.structures().clone();
+    let flat = "(left 2, right 2, anterior 2, posterior 2) mm";
+    let orders = ["A", "B"]
+        .map(|name| order(&session, &format!("{name} + {flat}"), Target::Roi(id(&session, name)), false));
+    carry_out(&mut session, orders.to_vec()).unwrap();
+    assert!(area(&session, "A", 5) > 560.0 && area(&session, "B", 5) > 560.0);
+    session.undo().unwrap();
+    assert_eq!(plain(session.structures()), plain(&before));
+}
+
+#[test]
+fn the_journal_keeps_recipe_and_density() {
+    let folder = tempfile::tempdir().unwrap();
+    let series = Arc::new(axial_series());
+    let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
+    assert_eq!(session.journal_status(), JournalStatus::Saved);
+    session.apply(Command::AddRoi { name: "CTV".to_owned(), color: None, roi_type: RoiType::Ctv }).unwrap();
+    session.apply(draw(&session, "CTV", 5, vec![square(0.0, 0.0, 20.0)])).unwrap();
+    derive(&mut session, "PTV", "CTV + 5 mm");
+    let ptv = id(&session, "PTV");
+    let density = |relative_electron_density| Command::SetDensity { roi: ptv, relative_electron_density };
+    session.apply(density(Some(1.05))).unwrap();
+    assert_eq!(session.apply(density(Some(-1.0))).unwrap_err(), Refusal::BadDensity);
+    let set = session.structures().clone();
+    let path = session.journal().unwrap().path().to_owned();
+    session.flush_to_disk().unwrap();
+    drop(session);
+    let mut session = Session::resume(series, &path).unwrap();
+    assert_eq!(plain(session.structures()), plain(&set));
+    assert_eq!(session.roi(ptv).unwrap().relative_electron_density, Some(1.05));
+    assert_eq!(session.standing(ptv), Some(Standing::UpToDate));
+    session.apply(draw(&session, "CTV", 5, vec![square(0.0, 0.0, 24.0)])).unwrap();
+    assert_eq!(session.standing(ptv), Some(Standing::UpToDate), "it goes on following");
+    session.undo().unwrap();
+    assert_eq!(plain(session.structures()), plain(&set));
+}
