@@ -4,6 +4,7 @@
 //! device with the same [`Workstation`]: no edit is lost, since none ever lived on the device.
 
 mod act;
+mod deriving;
 mod dialogs;
 mod exporting;
 mod leaving;

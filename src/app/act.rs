@@ -22,6 +22,8 @@ impl Workstation {
             Request::Apply(command) => {
                 self.apply(command);
             }
+            Request::Derive { gesture, orders } => self.derive(gesture, orders),
+            Request::UpdateDerived(rois) => self.update_derived(&rois),
             Request::Select(roi) => self.select(roi),
             Request::Step(steps) => self.step(steps),
             Request::Open(paths) => self.open(paths, None),
@@ -108,7 +110,7 @@ impl Workstation {
     }
 
     /// Says why nothing happened: at the pointer while it is in a view, else as a message.
-    fn refuse(&mut self, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
         let pointer = self.ctx.as_ref().and_then(|ctx| ctx.input(|input| input.pointer.latest_pos()));
         let now = self.ctx.as_ref().map_or(0.0, |ctx| ctx.input(|input| input.time));
         match (self.state.views.as_mut(), pointer) {
@@ -257,8 +259,14 @@ impl Workstation {
                 self.state.overlay = Some(Overlay::AcceptAll);
             }
             (Action::AcceptAll, _) => self.refuse(&Refusal::NoProposal),
+            (Action::UpdateDerived, _) => self.update_derived(&[]),
             (Action::ShowAll, _) => {
                 self.apply(Command::SetVisibility { rois: all, visible: true });
+            }
+            (Action::MakeFromStructures, Some(_)) => {
+                self.state.place = Place::Correct;
+                self.state.inspector = Fold::Open;
+                self.state.recipe.wants_focus = true;
             }
             (Action::NextStructure, _) => self.walk(1),
             (Action::PreviousStructure, _) => self.walk(-1),
@@ -272,6 +280,7 @@ impl Workstation {
                 | Action::AcceptProposal
                 | Action::RejectProposal
                 | Action::MarkReviewed
+                | Action::MakeFromStructures
                 | Action::DeleteContour
                 | Action::CopyFromAbove
                 | Action::CopyFromBelow,

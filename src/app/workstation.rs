@@ -27,6 +27,8 @@ pub(super) enum Message {
     Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
     /// A model is done.
     Proposed(Result<Box<Proposed>, String>),
+    /// A recipe was carried out.
+    Derived(Result<Box<session::Command>, String>),
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
@@ -305,6 +307,7 @@ impl Workstation {
             Message::Second(chosen, result) => self.second_read(chosen, result),
             Message::Structures(path, result) => self.structures_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
+            Message::Derived(result) => self.derived(result),
             Message::Exported(exported) => self.exported(*exported),
             Message::Models(models) => self.desk.models = models,
             Message::Journals(catalog) => {

@@ -21,6 +21,7 @@ pub use layout::window_ui;
 pub use paint::GpuViews;
 
 use crate::patient::RoiId;
+use crate::session::derive::Order;
 use crate::session::jobs::JobId;
 use crate::session::{Command, Session};
 use actions::Action;
@@ -43,6 +44,15 @@ pub enum Request {
     Act(Action),
     /// A change of the structure set.
     Apply(Command),
+    /// Make structures by recipes, as one step.
+    Derive {
+        /// The name of the step.
+        gesture: String,
+        /// The recipes and where their results go.
+        orders: Vec<Order>,
+    },
+    /// Make derived structures again that are out of date, and these even if edited by hand.
+    UpdateDerived(Vec<RoiId>),
     /// Makes an ROI the one that the tools edit.
     Select(Option<RoiId>),
     /// Take back (negative) or do again (positive) so many steps.

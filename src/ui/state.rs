@@ -147,8 +147,58 @@ pub struct WindowState {
     pub export_path: PathField,
     /// The model chosen in the Propose panel.
     pub model: Option<String>,
+    /// The recipe being written in the Correct panel.
+    pub recipe: RecipeForm,
     /// The groups of the structure list that are folded.
     pub folded_groups: Vec<&'static str>,
+}
+
+/// A recipe being written: the controls of the form and the text they make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecipeForm {
+    /// The operation's place in the form's list.
+    pub kind: usize,
+    /// Left, right, anterior, posterior, superior, inferior, mm.
+    pub margin_mm: [f64; 6],
+    /// Whether all six are one.
+    pub linked: bool,
+    /// The distances of walls, rings and shapes, mm.
+    pub pair_mm: [f64; 2],
+    /// How many slices the ends are extended by.
+    pub slices: usize,
+    /// The second structure.
+    pub other: Option<crate::patient::RoiId>,
+    /// The recipe as text.
+    pub text: String,
+    /// The structure that the text was made for.
+    pub made_for: Option<crate::patient::RoiId>,
+    /// Whether the result becomes a structure of its own.
+    pub into_new: bool,
+    /// The new structure's name.
+    pub name: String,
+    /// Whether the structure keeps the recipe.
+    pub keep: bool,
+    /// Whether the text wants the keyboard.
+    pub wants_focus: bool,
+}
+
+impl Default for RecipeForm {
+    fn default() -> Self {
+        Self {
+            kind: 0,
+            margin_mm: [5.0; 6],
+            linked: true,
+            pair_mm: [2.0, 3.0],
+            slices: 1,
+            other: None,
+            text: String::new(),
+            made_for: None,
+            into_new: true,
+            name: String::new(),
+            keep: true,
+            wants_focus: false,
+        }
+    }
 }
 
 /// A model that can be asked for proposals.

@@ -4,7 +4,7 @@ use super::super::actions::Action;
 use super::super::state::{Naming, Place};
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
-use super::{check, export, open, propose, structure_row};
+use super::{check, export, open, propose, recipe, structure_row};
 use crate::patient::{Approval, GenerationAlgorithm, Roi};
 use crate::session::{Command, Session};
 use egui::{RichText, Ui};
@@ -52,6 +52,10 @@ fn structure_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         scope.outbox.apply(Command::RecolorRoi { roi: roi.id, color });
     }
     slice_ui(ui, scope, session, &roi);
+    if !roi.is_proposal() {
+        ui.add_space(8.0);
+        recipe::recipe_ui(ui, scope, session, &roi);
+    }
     ui.add_space(12.0);
     ui.horizontal_wrapped(|ui| {
         if widgets::button(ui, "Rename").on_hover_text(Action::RenameStructure.tooltip()).clicked() {

@@ -10,6 +10,7 @@ mod open;
 mod overlays;
 mod palette;
 mod propose;
+mod recipe;
 mod start;
 mod structure_row;
 mod structures;
