@@ -104,6 +104,16 @@ pub fn measure() -> anyhow::Result<Vec<EventTimes>> {
     Ok(lists)
 }
 
+/// The rows of the algebra of structures, on the same study.
+///
+/// # Errors
+/// When the session refuses a step, or the shared data is there but cannot be read.
+pub fn algebra() -> anyhow::Result<Vec<super::BenchRow>> {
+    let series = Arc::new(study()?);
+    let set = structures(&series);
+    super::algebra::run(&series, &set)
+}
+
 /// Performs a gesture; the times of its moves and of its release, ms.
 fn perform(session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
     let mut tools = Tools::default();

@@ -5,6 +5,7 @@
 //! module needed, the peer's column stays empty.
 
 pub mod ai;
+mod algebra;
 pub mod contours;
 pub mod edit;
 pub mod read;

@@ -67,12 +67,14 @@ pub(super) fn rtstruct() -> anyhow::Result<Vec<BenchRow>> {
 /// # Errors
 /// When the session refuses a gesture.
 pub(super) fn edit() -> anyhow::Result<Vec<BenchRow>> {
-    Ok(editing::measure()?
+    let mut rows: Vec<BenchRow> = editing::measure()?
         .into_iter()
         .map(|times| {
             let note =
                 format!("{} events, median {:.2}, worst {:.2}", times.count, times.p50_ms, times.worst_ms);
             alone(&format!("{}, 99th percentile", times.event), "ms", times.p99_ms, note)
         })
-        .collect())
+        .collect();
+    rows.extend(editing::algebra()?);
+    Ok(rows)
 }
