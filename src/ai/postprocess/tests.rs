@@ -133,8 +133,10 @@ fn organs_share_their_border_and_do_not_overlap() {
     let (traced, map) = contoured(&volume, &package, &field(3, shares));
     let [stem, cord] = traced.as_slice() else { panic!("two organs") };
     for (one, other) in stem.planes.iter().zip(&cord.planes) {
-        let overlap: f64 =
-            crate::geometry::intersection(&one.polygons, &other.polygons).iter().map(Polygon::area_mm2).sum();
+        let overlap: f64 = crate::geometry::clip::intersection(&one.polygons, &other.polygons)
+            .iter()
+            .map(Polygon::area_mm2)
+            .sum();
         assert!(overlap < 1e-3, "{overlap} mm2");
     }
     let total = area_mm2(stem) + area_mm2(cord);
