@@ -49,7 +49,9 @@ fn organ(value: u16, name: &str) -> Label {
 }
 
 fn package(labels: Vec<Label>) -> ModelPackage {
-    ModelPackage { labels, ..ModelPackage::find("head-neck").unwrap() }
+    let mut package = ModelPackage::find("head-neck").unwrap();
+    package.labels = labels;
+    package
 }
 
 /// Contours and label map of all labels.
@@ -117,7 +119,7 @@ fn the_canal_holds_the_cord_without_a_seam_and_the_label_map_keeps_them_apart() 
         assert!(*label == 0 || inside[at], "all that is canal or cord is in the contours");
         wavering += usize::from(inside[at] && *label == 0);
     }
-    assert!(wavering > 200, "{wavering}");
+    assert!(wavering > 100, "{wavering}");
 }
 
 #[test]
