@@ -298,7 +298,7 @@ fn table_arms_metal_and_another_scale_leave_the_contours() {
         }
     }
     let wide = axial_grid(scan, [3.9, 3.9, 2.5], 110.0);
-    let middle = (low.x + high.x) / 2.0;
+    let middle = f64::midpoint(low.x, high.x);
     let arms = on_grid(scan, wide.clone(), |point, hu| {
         let aside = (point.x - middle).abs() - (high.x - low.x) / 2.0 - 45.0;
         let from_the_middle = aside.hypot(point.y - f64::midpoint(low.y, high.y));
