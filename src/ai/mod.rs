@@ -3,13 +3,16 @@
 //! The steps are nnU-Net's: body and preprocessing ([`predict`]), the network over a sliding
 //! window, probabilities back onto the image's own slices, contours. A model is a package
 //! ([`package`]); it runs in burn on a graphics device (`gpu`) or in our own engine on the CPU
-//! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else.
+//! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else. `tiling` runs a
+//! sliding window's tiles on either.
 
 pub mod body;
 mod components;
 pub mod cpu;
 pub mod engine;
 pub mod gpu;
+mod graphics;
+mod mirror;
 pub mod network;
 pub mod nnunet;
 mod orient;
@@ -18,6 +21,7 @@ mod postprocess;
 mod predict;
 mod preprocess;
 mod sliding;
+mod tiling;
 
 pub use body::{BodyError, body_contour, body_mask};
 pub use package::ModelPackage;

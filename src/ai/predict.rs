@@ -117,7 +117,9 @@ impl From<SlideError> for PredictError {
     fn from(error: SlideError) -> Self {
         match error {
             SlideError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            SlideError::Engine(EngineError::Cancelled(cancelled)) => Self::Cancelled(cancelled),
             SlideError::Engine(error) => Self::Engine(error),
+            SlideError::Plan(what) => Self::Crashed(what.to_owned()),
         }
     }
 }
@@ -208,6 +210,7 @@ fn predict_here(
 
     progress.set_step("Loading the model");
     let mut engine = Engine::new(package.network()?, options.device).map_err(PredictError::Engine)?;
+    engine.prepare(package.patch, &progress.part(0.1, 0.15)).map_err(SlideError::Engine)?;
     progress.set_step(format!("Running {}", package.title));
     let window = Window {
         patch: package.patch,
@@ -215,7 +218,7 @@ fn predict_here(
         sigma: package.inference.gaussian_sigma,
         mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
     };
-    let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.1, 0.9))?;
+    let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.15, 0.9))?;
     warnings.extend(engine.take_warnings());
     let device = engine.device().to_owned();
     drop(engine);

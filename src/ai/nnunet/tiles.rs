@@ -18,7 +18,7 @@ pub fn starts(size: usize, patch: usize, step: f64) -> Vec<usize> {
 }
 
 /// Where tiles and input lie in the padded input.
-pub(super) struct Layout {
+pub(in crate::ai) struct Layout {
     pub size: [usize; 3],
     pub channels: usize,
     pub classes: usize,
@@ -32,7 +32,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new<E>(
+    pub(in crate::ai) fn new<E>(
         input: &[f32],
         size: [usize; 3],
         window: &Window<'_>,
@@ -82,7 +82,7 @@ impl Layout {
     }
 
     /// The part of the input that a tile covers: first voxel and size.
-    pub(super) fn part(&self, corner: [usize; 3]) -> ([usize; 3], [usize; 3]) {
+    pub(in crate::ai) fn part(&self, corner: [usize; 3]) -> ([usize; 3], [usize; 3]) {
         let low: [usize; 3] = std::array::from_fn(|axis| corner[axis].saturating_sub(self.shift[axis]));
         let end: [usize; 3] = std::array::from_fn(|axis| {
             (corner[axis] + self.patch[axis]).saturating_sub(self.shift[axis]).min(self.size[axis])
@@ -90,13 +90,13 @@ impl Layout {
         (low, std::array::from_fn(|axis| end[axis].saturating_sub(low[axis])))
     }
 
-    /// Cuts a tile out of the input, zeros around it.
-    pub(super) fn cut(&self, input: &[f32], corner: [usize; 3], tile: &mut Vec<f32>) {
+    /// Cuts a tile out of the input; `outside` surrounds it.
+    pub(in crate::ai) fn cut(&self, input: &[f32], corner: [usize; 3], outside: f32, tile: &mut Vec<f32>) {
         let [_, ny, nx] = self.size;
         let (low, part) = self.part(corner);
         let into: [usize; 3] = std::array::from_fn(|axis| low[axis] + self.shift[axis] - corner[axis]);
         tile.clear();
-        tile.resize(self.channels * self.patch.iter().product::<usize>(), 0.0);
+        tile.resize(self.channels * self.patch.iter().product::<usize>(), outside);
         for channel in 0..self.channels {
             for z in 0..part[0] {
                 for y in 0..part[1] {
