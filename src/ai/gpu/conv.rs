@@ -131,16 +131,24 @@ impl DeviceConv {
         let before = padding.saturating_sub(low);
         let after = high.saturating_sub(padding + depth);
         let (from, to) = (low.saturating_sub(padding), (high - padding).min(depth));
-        let part = if from == 0 && to == depth {
+        let mut padding = self.padding;
+        let part = if wanted.len() == self.output_size([depth, height, width])[0] {
             x.clone()
         } else {
-            x.clone().slice([0..1, from..to, 0..height, 0..width, 0..channels])
+            // Zeros where the part ends with the whole: burn pads both sides alike or none.
+            padding[0] = 0;
+            let part = x.clone().slice([0..1, from..to, 0..height, 0..width, 0..channels]);
+            let zeros = |planes: usize| Tensor::zeros([1, planes, height, width, channels], &part.device());
+            match (before, after) {
+                (0, 0) => part.clone(),
+                (0, after) => Tensor::cat(vec![part.clone(), zeros(after)], 1),
+                (before, 0) => Tensor::cat(vec![zeros(before), part.clone()], 1),
+                (before, after) => Tensor::cat(vec![zeros(before), part.clone(), zeros(after)], 1),
+            }
         };
-        let padding =
-            [(before, after), (self.padding[1], self.padding[1]), (self.padding[2], self.padding[2])];
         match self.way.get() {
             Way::Direct => {
-                let options = ConvOptions::new_with_padding(self.stride, padding, [1; 3], 1);
+                let options = ConvOptions::new(self.stride, padding, [1; 3], 1);
                 let turned = part.permute([0, 4, 1, 2, 3]);
                 conv3d(turned, self.weight.clone(), None, options).permute([0, 2, 3, 4, 1])
             }
@@ -148,15 +156,12 @@ impl DeviceConv {
         }
     }
 
-    fn columns(&self, part: Tensor<5>, padding: [(usize, usize); 3]) -> Tensor<5> {
+    fn columns(&self, part: Tensor<5>, padding: [usize; 3]) -> Tensor<5> {
         let [_, z, y, x, channels] = part.dims();
         let part: Tensor<4> = part.reshape([z, y, x, channels]);
-        let [pz, py, px] = padding;
-        let padded = if padding == [(0, 0); 3] {
-            part
-        } else {
-            part.pad([pz, py, px, (0, 0)], PadMode::Constant(0.0))
-        };
+        let [pz, py, px] = padding.map(|n| (n, n));
+        let padded =
+            if padding == [0; 3] { part } else { part.pad([pz, py, px, (0, 0)], PadMode::Constant(0.0)) };
         let [kz, ky, kx] = self.kernel;
         let [sz, sy, sx] = self.stride;
         let windows: Tensor<5> = padded.unfold(0, kz, sz);

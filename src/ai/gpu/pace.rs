@@ -20,7 +20,7 @@ use std::sync::Arc;
 const PIECE_S: f64 = 0.004;
 
 /// What a piece may take on a software driver, which shows no window: only cancel waits for it.
-const SOFTWARE_PIECE_S: f64 = 0.5;
+const SOFTWARE_PIECE_S: f64 = 2.0;
 
 /// Multiply-accumulates a second that a device is thought to do before it was measured; too low
 /// rather than too high, or the first pieces are long.
