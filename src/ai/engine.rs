@@ -105,6 +105,20 @@ impl Engine {
         Self { networks, runner, device: "test".to_owned(), warnings: Vec::new() }
     }
 
+    /// Lets a graphics device work in pieces of so many multiply-accumulates, by matrix products.
+    #[cfg(test)]
+    pub(super) fn in_pieces_of(&mut self, macs: u64) {
+        if let Runner::Gpu(ensemble) = &mut self.runner {
+            ensemble.in_pieces_of(macs);
+        }
+    }
+
+    /// The pieces that were handed over to a graphics device.
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> usize {
+        if let Runner::Gpu(ensemble) = &self.runner { ensemble.pieces() } else { 0 }
+    }
+
     /// Lets the device fail after so many tiles.
     #[cfg(test)]
     pub(super) fn fail_after(&mut self, tiles: usize) {

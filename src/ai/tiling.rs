@@ -336,11 +336,12 @@ mod tests {
         planes
     }
 
-    fn same(ours: &mut Engine, name: &str) {
+    const CASES: [(bool, Seen); 3] =
+        [(true, Seen::Background), (false, Seen::Nothing), (false, Seen::Needed)];
+
+    fn same(ours: &mut Engine, cases: &[(bool, Seen)], name: &str) {
         let mut cpu = Engine::ensemble(networks(), DeviceChoice::Cpu).unwrap();
-        for (is_softmax, left_out) in
-            [(false, Seen::Nothing), (true, Seen::Background), (false, Seen::Needed)]
-        {
+        for &(is_softmax, left_out) in cases {
             let expected = means(&mut cpu, is_softmax, left_out);
             assert_eq!(expected.len(), 3 * SIZE.iter().product::<usize>());
             assert!(expected.iter().any(|value| value.abs() > 0.1));
@@ -369,11 +370,18 @@ mod tests {
         same(&mut tiles, &CASES, "read back tile by tile");
     }
 
+    /// The same through the graphics driver, each layer cut up and computed as a matrix product, with
+    /// pieces handed over and waited for.
     #[test]
     fn a_graphics_device_sums_up_as_the_cpu_does() {
-        alone(|| match Engine::ensemble(networks(), DeviceChoice::Gpu) {
-            Ok(mut gpu) => same(&mut gpu, &CASES[..1], "graphics device"),
-            Err(_) => println!("skipped: no adapter"),
+        alone(|| {
+            let Ok(mut gpu) = Engine::ensemble(networks(), DeviceChoice::Gpu) else {
+                println!("skipped: no adapter");
+                return;
+            };
+            gpu.in_pieces_of(200_000);
+            same(&mut gpu, &CASES[..1], "graphics device");
+            assert!(gpu.pieces() > 50, "{} pieces", gpu.pieces());
         });
     }
 
