@@ -101,7 +101,7 @@ impl Engine {
         Self { networks, runner, device: "test".to_owned(), warnings: Vec::new() }
     }
 
-    /// Lets a graphics device work in pieces of so many multiply-accumulates, by matrix products.
+    /// Lets a graphics device work in pieces of so many multiply-accumulates.
     #[cfg(test)]
     pub(super) fn in_pieces_of(&mut self, macs: u64) {
         if let Runner::Gpu(ensemble) = &mut self.runner {

@@ -65,10 +65,9 @@ impl Ensemble {
         }
     }
 
-    /// Works in pieces of so many multiply-accumulates, by matrix products.
+    /// Works in pieces of so many multiply-accumulates.
     #[cfg(test)]
     pub(in crate::ai) fn in_pieces_of(&mut self, macs: u64) {
-        self.networks.iter().for_each(|network| network.set_way(super::Way::Columns));
         let pace = Pace::at_once(&self.networks[0].device);
         self.pace = std::mem::replace(&mut self.pace, pace).with_piece_macs(macs);
     }
