@@ -53,7 +53,8 @@ def manifest(config, state, digest, calibration):
     training = config["training"]
     text += toml_table(
         "[provenance]",
-        {
+        ({"synthetic": True} if config["data"].get("synthetic") else {})
+        | {
             "data": config["data"]["description"],
             "trained_with": f"PyTorch {torch.__version__.split('+')[0]}, models/training",
             "seed": state["seed"],

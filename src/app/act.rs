@@ -270,16 +270,6 @@ impl Workstation {
     fn act_on_structures(&mut self, action: Action) -> bool {
         let Some(session) = self.session.as_ref() else { return false };
         let selected = session.selected().cloned();
-        let visible = |all: bool| -> Vec<_> {
-            session
-                .structures()
-                .rois
-                .iter()
-                .filter(|roi| all || selected.as_ref().is_none_or(|own| own.id != roi.id))
-                .map(|roi| roi.id)
-                .collect()
-        };
-        let (all, others) = (visible(true), visible(false));
         match (action, selected) {
             (Action::AddStructure, _) => {
                 self.state.naming =
@@ -292,90 +282,84 @@ impl Workstation {
             (Action::AcceptAll, _) => self.refuse(&Refusal::NoProposal),
             (Action::UpdateDerived, _) => self.update_derived(&[]),
             (Action::ShowAll, _) => {
+                let all = session.structures().rois.iter().map(|roi| roi.id).collect();
                 self.apply(Command::SetVisibility { rois: all, visible: true });
             }
-            (Action::MakeFromStructures, Some(_)) => {
+            (Action::NextStructure, _) => self.walk(1),
+            (Action::PreviousStructure, _) => self.walk(-1),
+            (action, selected) if is_of_selected(action) => match selected {
+                Some(roi) => self.act_on_selected(action, &roi),
+                None => self.refuse(&Refusal::NoRoi),
+            },
+            _ => return false,
+        }
+        true
+    }
+
+    /// An action of [`is_of_selected`] on the selected structure.
+    fn act_on_selected(&mut self, action: Action, roi: &crate::patient::Roi) {
+        match action {
+            Action::MakeFromStructures => {
                 self.state.place = Place::Correct;
                 self.state.inspector = Fold::Open;
                 self.state.recipe.wants_focus = true;
             }
-            (Action::NextStructure, _) => self.walk(1),
-            (Action::PreviousStructure, _) => self.walk(-1),
-            (
-                Action::RenameStructure
-                | Action::DeleteStructure
-                | Action::ToggleVisible
-                | Action::ShowOnly
-                | Action::ToggleLock
-                | Action::GoToStructure
-                | Action::GoToLeastCertain
-                | Action::AcceptProposal
-                | Action::RejectProposal
-                | Action::MarkReviewed
-                | Action::MakeFromStructures
-                | Action::DeleteContour
-                | Action::CopyFromAbove
-                | Action::CopyFromBelow
-                | Action::CopyContour
-                | Action::PasteContour
-                | Action::ThinSlices(_),
-                None,
-            ) => self.refuse(&Refusal::NoRoi),
-            (Action::RenameStructure, Some(roi)) => {
+            Action::RenameStructure => {
                 let text = roi.name.clone();
                 self.state.naming = Some(Naming { roi: Some(roi.id), text, choice: None, focused: false });
                 self.state.structures = Fold::Auto;
             }
-            (Action::DeleteStructure, Some(roi)) if roi.planes.is_empty() => {
+            Action::DeleteStructure if roi.planes.is_empty() => {
                 self.apply(Command::DeleteRoi { roi: roi.id });
             }
-            (Action::DeleteStructure, Some(roi)) => self.state.overlay = Some(Overlay::Delete(roi.id)),
-            (Action::ToggleVisible, Some(roi)) => {
+            Action::DeleteStructure => self.state.overlay = Some(Overlay::Delete(roi.id)),
+            Action::ToggleVisible => {
                 self.apply(Command::SetVisibility { rois: vec![roi.id], visible: !roi.visible });
             }
-            (Action::ShowOnly, Some(roi)) => {
+            Action::ShowOnly => {
+                let rois = self.session.iter().flat_map(|session| &session.structures().rois);
+                let others = rois.map(|own| own.id).filter(|own| *own != roi.id).collect();
                 self.apply(Command::SetVisibility { rois: others, visible: false });
                 self.apply(Command::SetVisibility { rois: vec![roi.id], visible: true });
             }
-            (Action::ToggleLock, Some(roi)) => {
+            Action::ToggleLock => {
                 self.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
             }
-            (Action::GoToStructure, Some(roi)) => {
+            Action::GoToStructure => {
                 if let Some(views) = self.state.views.as_mut() {
-                    views.navigation.go_to_roi(&roi);
+                    views.navigation.go_to_roi(roi);
                 }
             }
-            (Action::GoToLeastCertain, Some(roi)) => {
+            Action::GoToLeastCertain => {
                 if let (Some((plane, _)), Some(views)) = (roi.least_confident(), self.state.views.as_mut()) {
                     views.navigation.go_to_plane(plane);
                 } else {
                     self.state.toasts.attention(format!("{} has no confidence by slice.", roi.name));
                 }
             }
-            (Action::AcceptProposal, Some(roi)) => {
-                self.decide(&roi, Command::AcceptProposals { rois: vec![roi.id] });
+            Action::AcceptProposal => {
+                self.decide(roi, Command::AcceptProposals { rois: vec![roi.id] });
             }
-            (Action::RejectProposal, Some(roi)) => {
-                self.decide(&roi, Command::RejectProposals { rois: vec![roi.id] });
+            Action::RejectProposal => {
+                self.decide(roi, Command::RejectProposals { rois: vec![roi.id] });
             }
-            (Action::MarkReviewed, Some(roi)) => {
+            Action::MarkReviewed => {
                 let approval =
                     if roi.approval == Approval::Reviewed { Approval::Accepted } else { Approval::Reviewed };
                 self.apply(Command::SetApproval { roi: roi.id, approval });
             }
-            (Action::DeleteContour, Some(roi)) => {
+            Action::DeleteContour => {
                 if let Some(slice) = self.slice() {
                     self.apply(Command::ClearSlice { roi: roi.id, slice });
                 }
             }
-            (Action::CopyFromAbove, Some(roi)) => self.copy_from(roi.id, true),
-            (Action::CopyFromBelow, Some(roi)) => self.copy_from(roi.id, false),
-            (Action::CopyContour, Some(roi)) => self.copy_contour(&roi),
-            (Action::PasteContour, Some(roi)) => self.paste_contour(&roi),
-            (Action::ThinSlices(n), Some(roi)) => self.thin_slices(&roi, n),
-            _ => return false,
+            Action::CopyFromAbove => self.copy_from(roi.id, true),
+            Action::CopyFromBelow => self.copy_from(roi.id, false),
+            Action::CopyContour => self.copy_contour(roi),
+            Action::PasteContour => self.paste_contour(roi),
+            Action::ThinSlices(n) => self.thin_slices(roi, n),
+            _ => {}
         }
-        true
     }
 
     /// Accepts or rejects the selected proposal and goes on to the next one.
@@ -531,4 +515,28 @@ fn preset(views: &mut ViewsState, number: u8) {
         (None, 8) => views.display.full_window,
         _ => views.display.opened_window,
     };
+}
+
+/// Whether an action is one on the selected structure.
+fn is_of_selected(action: Action) -> bool {
+    matches!(
+        action,
+        Action::RenameStructure
+            | Action::DeleteStructure
+            | Action::ToggleVisible
+            | Action::ShowOnly
+            | Action::ToggleLock
+            | Action::GoToStructure
+            | Action::GoToLeastCertain
+            | Action::AcceptProposal
+            | Action::RejectProposal
+            | Action::MarkReviewed
+            | Action::MakeFromStructures
+            | Action::DeleteContour
+            | Action::CopyFromAbove
+            | Action::CopyFromBelow
+            | Action::CopyContour
+            | Action::PasteContour
+            | Action::ThinSlices(_)
+    )
 }

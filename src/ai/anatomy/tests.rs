@@ -109,14 +109,14 @@ fn the_middle_is_the_bodys_not_the_pictures() {
     // The body's left half is missing: its middle is at column 5.5, so columns 8 to 9 are left.
     let mut half = image(4);
     half.body.iter_mut().enumerate().for_each(|(at, inside)| *inside = at % 16 < 8);
-    let (mut p, mut labels) = field(4, |_, _, x| if (8..=9).contains(&x) { 1 } else { 0 });
+    let (mut p, mut labels) = field(4, |_, _, x| u16::from((8..=9).contains(&x)));
     put_right(&mut p, &mut labels, &pair(), &half);
     assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![8, 9]));
     // An arm on one slice alone does not move it.
     let mut arm = half;
     arm.body[..64].fill(false);
     arm.body[12..16].fill(true);
-    let (mut p, mut labels) = field(4, |_, _, x| if (8..=9).contains(&x) { 1 } else { 0 });
+    let (mut p, mut labels) = field(4, |_, _, x| u16::from((8..=9).contains(&x)));
     put_right(&mut p, &mut labels, &pair(), &arm);
     assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![8, 9]));
 }

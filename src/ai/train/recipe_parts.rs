@@ -16,6 +16,9 @@ pub struct Data {
     /// What the patients are, in words for the card.
     #[serde(default)]
     pub description: String,
+    /// Whether they are synthetic anatomy, no people.
+    #[serde(default)]
+    pub synthetic: bool,
     /// The validation patients, by the names of their folders.
     #[serde(default)]
     pub valid: Vec<String>,

@@ -89,6 +89,7 @@ fn loss_and_gradients_are_pytorch_s() {
 }
 
 #[test]
+#[ignore = "a software driver tunes its kernels for minutes; run it where there is a GPU"]
 fn loss_and_gradients_are_pytorch_s_on_the_graphics_device() {
     if crate::ai::engine::with_gpu_device(agrees_with_pytorch).is_none() {
         eprintln!("skipped: no adapter");
