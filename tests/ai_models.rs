@@ -2,7 +2,7 @@
 
 use delineo::ai::ModelPackage;
 use delineo::ai::cpu::CpuNetwork;
-use delineo::ai::gpu::BurnNetwork;
+use delineo::ai::gpu::{BurnNetwork, Pace, Way};
 use delineo::ai::network::{Network, Parameter};
 use delineo::ai::package::read_safetensors;
 use std::collections::BTreeMap;
@@ -70,13 +70,13 @@ fn every_layer_of_the_cpu_engine_is_pytorch_s() {
     assert!(comparison.worst < 1e-4, "off by {}", comparison.worst);
 }
 
-fn burn_agrees(device: &burn::tensor::Device) {
+fn burn_agrees(device: &burn::tensor::Device, way: Way, mut pace: Pace) {
     let mut comparison = Comparison::new();
     let (input, size) = comparison.input();
     let network = BurnNetwork::new(&head_neck(), device);
-    let logits = network
-        .forward_probed(&input, size, Some(&mut |name: &str, values: &[f32]| comparison.see(name, values)))
-        .unwrap();
+    network.set_way(way);
+    let mut see = |name: &str, values: &[f32]| comparison.see(name, values);
+    let logits = network.forward_probed(&input, size, &mut pace, Some(&mut see)).unwrap();
     comparison.see("logits", &planar(&logits, 8));
     assert!(comparison.layers >= 13, "{} layers compared", comparison.layers);
     eprintln!("greatest difference {}", comparison.worst);
@@ -84,7 +84,10 @@ fn burn_agrees(device: &burn::tensor::Device) {
 
 #[test]
 fn every_layer_in_burn_on_the_cpu_is_pytorch_s() {
-    burn_agrees(&burn::tensor::Device::flex());
+    let device = burn::tensor::Device::flex();
+    burn_agrees(&device, Way::Direct, Pace::at_once(&device));
+    // Every layer in as many pieces as it has planes.
+    burn_agrees(&device, Way::Columns, Pace::at_once(&device).with_piece_macs(1));
 }
 
 /// One test: burn opens a graphics device once a process, and the second half destroys it.
@@ -97,7 +100,7 @@ fn every_layer_on_the_gpu_is_pytorch_s_and_its_loss_is_survived() {
         return;
     };
     eprintln!("{name}");
-    with_gpu_device(burn_agrees).unwrap();
+    with_gpu_device(|device| burn_agrees(device, Way::Direct, Pace::at_once(device))).unwrap();
 
     let comparison = Comparison::new();
     let (input, size) = comparison.input();

@@ -199,6 +199,7 @@ fn tiles_lie_where_nnunet_lays_them() {
             patch: &patch,
             step: 0.5,
             mirror_axes: &[0, 1, 2],
+            mirror_swaps: &[],
             classes: 1,
             needed: None,
             background: true,

@@ -250,6 +250,7 @@ fn windows_run_alike() {
             patch: &patch,
             step: case["step"].as_f64().unwrap(),
             mirror_axes: &mirror,
+            mirror_swaps: &[],
             classes: 3,
             needed: None,
             background: true,

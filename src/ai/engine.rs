@@ -4,26 +4,16 @@
 //! thread). A panic or error of the GPU path ends there: the engine goes on with the CPU and says so.
 
 use super::cpu::CpuNetwork;
-use super::gpu::BurnNetwork;
+use super::gpu::{Back, DeviceSum, Ensemble, Reading, Stop, SumPlan, Tile};
+use super::graphics::{Gpu, open_gpu, quietly};
+use super::mirror::{self, Mirrors};
 use super::network::Network;
 use crate::device::DeviceChoice;
-use burn::tensor::wgpu::WgpuBackend;
-use burn::tensor::{Device, DeviceKind};
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use crate::progress::{Cancelled, Progress};
+use burn::tensor::Device;
 
-/// The handles of a wgpu device, to share one between window and networks.
-pub use burn::tensor::wgpu::WgpuSetup;
-
-/// The system's own graphics interface: looking through all of them (OpenGL) makes drivers write
-/// to standard error.
-const NATIVE_API: WgpuBackend = if cfg!(target_vendor = "apple") {
-    WgpuBackend::Metal
-} else if cfg!(windows) {
-    WgpuBackend::Dx12
-} else {
-    WgpuBackend::Vulkan
+pub use super::graphics::{
+    WgpuSetup, destroy_device, forget_device, gpu_name, share_device, with_gpu_device,
 };
 
 /// Why a model cannot run where it should.
@@ -32,144 +22,39 @@ pub enum EngineError {
     /// A GPU was asked for and there is none.
     #[error("there is no graphics device for the model ({0}); use --device cpu or auto")]
     NoGpu(String),
-}
-
-/// A graphics device that networks can run on.
-#[derive(Clone)]
-struct Gpu {
-    device: Device,
-    name: String,
-    software: bool,
-    setup: Option<Arc<WgpuSetup>>,
-}
-
-/// The one graphics device of the process, once asked for; burn registers a device only once.
-static GPU: Mutex<Option<Result<Gpu, String>>> = Mutex::new(None);
-
-/// Runs networks on a device that the window has opened. Call it before the first model runs.
-///
-/// # Errors
-/// A sentence when burn cannot use the device.
-pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
-    let info = setup.adapter.get_info();
-    let kept = setup.clone();
-    let device = quietly(|| burn::tensor::Device::wgpu_options().setup(setup).init())?
-        .map_err(|error| error.to_string())?;
-    let software = format!("{:?}", info.device_type) == "Cpu";
-    *GPU.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Ok(Gpu { device, name: info.name, software, setup: Some(Arc::new(kept)) }));
-    Ok(())
-}
-
-/// Forgets the graphics device, after it was lost: the next model looks for one again, or runs on
-/// one shared anew.
-pub fn forget_device() {
-    *GPU.lock().unwrap_or_else(PoisonError::into_inner) = None;
-}
-
-/// Destroys the graphics device, as a driver's reset would; for tests of its loss.
-pub fn destroy_device() {
-    if let Some(Ok(Gpu { setup: Some(setup), .. })) = &*GPU.lock().unwrap_or_else(PoisonError::into_inner) {
-        setup.device.destroy();
-    }
-}
-
-/// Hands the graphics device to `work`, for tests of networks on it; `None` when there is none.
-pub fn with_gpu_device<T>(work: impl FnOnce(&Device) -> T) -> Option<T> {
-    open_gpu(true).ok().map(|gpu| work(&gpu.device))
-}
-
-/// The name of the graphics device that [`DeviceChoice::Gpu`] would use, and whether it is a
-/// software driver; `None` when there is none.
-#[must_use]
-pub fn gpu_name() -> Option<(String, bool)> {
-    open_gpu(true).ok().map(|gpu| (gpu.name, gpu.software))
-}
-
-fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
-    let mut opened = GPU.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = opened.get_or_insert_with(|| {
-        let mut reason = "no driver was found".to_owned();
-        // Real devices first; a kind that is missing is an error, not a fallback to another.
-        for kind in [
-            DeviceKind::DiscreteGpu(0),
-            DeviceKind::IntegratedGpu(0),
-            DeviceKind::VirtualGpu(0),
-            DeviceKind::Cpu,
-        ] {
-            let options = Device::wgpu_options().device_kind(kind).graphics_api(NATIVE_API);
-            match quietly(|| options.init_with_setup()) {
-                Ok(Ok((device, setup))) => {
-                    let info = setup.adapter.get_info();
-                    let software = format!("{:?}", info.device_type) == "Cpu";
-                    return Ok(Gpu { device, name: info.name, software, setup: Some(Arc::new(setup)) });
-                }
-                Ok(Err(error)) => tracing::debug!("no graphics device of this kind: {error}"),
-                Err(message) => reason = message,
-            }
-        }
-        Err(reason)
-    });
-    match known {
-        Ok(gpu) if gpu.software && !software_counts => Err("there is only a software driver".to_owned()),
-        Ok(gpu) => Ok(gpu.clone()),
-        Err(reason) => Err(reason.clone()),
-    }
-}
-
-/// The device that training runs on, and its name: a real graphics device, or the CPU.
-pub(super) fn training_device(choice: DeviceChoice) -> Result<(Device, String), EngineError> {
-    let gpu = match choice {
-        DeviceChoice::Cpu => None,
-        DeviceChoice::Auto => open_gpu(false).ok(),
-        DeviceChoice::Gpu => Some(open_gpu(true).map_err(EngineError::NoGpu)?),
-    };
-    Ok(gpu.map_or_else(
-        || (Device::flex(), cpu_name()),
-        |gpu| (gpu.device, format!("{}: {}", if gpu.software { "software GPU" } else { "GPU" }, gpu.name)),
-    ))
-}
-
-thread_local! {
-    /// Whether a panic on this thread is expected and handled: nothing is printed.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work`, turning a panic into its message, without anything printed.
-pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if QUIET.with(Cell::get) {
-                tracing::debug!("handled: {info}");
-            } else {
-                previous(info);
-            }
-        }));
-    });
-    QUIET.with(|quiet| quiet.set(true));
-    let result = catch_unwind(AssertUnwindSafe(work));
-    QUIET.with(|quiet| quiet.set(false));
-    result.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "unknown reason".to_owned())
-    })
+    /// Someone asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 enum Runner {
-    Cpu(Box<CpuNetwork>),
-    Gpu(Box<BurnNetwork>),
+    Cpu(Vec<CpuNetwork>),
+    Gpu(Box<Ensemble>),
 }
 
-/// A network on a device.
+/// The networks of a model's folds on a device; their logits are averaged.
 pub struct Engine {
-    network: Network,
+    networks: Vec<Network>,
     runner: Runner,
     device: String,
     /// What happened on the way, for a person.
     warnings: Vec<String>,
+}
+
+/// A tile that was begun.
+pub(super) enum Started {
+    /// On the graphics device; what it was made of, should the device fail.
+    Gpu { reading: Vec<Reading>, values: Vec<f32>, size: [usize; 3], mirrors: Mirrors },
+    /// Done.
+    Cpu(Vec<f32>),
+}
+
+/// Why a sum on the graphics device ended.
+pub(super) enum SumError {
+    /// Someone asked to stop.
+    Cancelled,
+    /// The device failed; the engine goes on with the CPU.
+    Device,
 }
 
 impl Engine {
@@ -178,20 +63,22 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoGpu`] when a GPU was asked for and there is none.
     pub fn new(network: Network, choice: DeviceChoice) -> Result<Self, EngineError> {
-        let gpu = match choice {
-            DeviceChoice::Cpu => None,
-            DeviceChoice::Auto => open_gpu(false).ok(),
-            DeviceChoice::Gpu => Some(open_gpu(true).map_err(EngineError::NoGpu)?),
-        };
-        if let Some(gpu) = gpu {
-            match quietly(|| BurnNetwork::new(&network, &gpu.device)) {
+        Self::ensemble(vec![network], choice)
+    }
+
+    /// Puts networks of one shape on a device, whose logits are to be averaged.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] when a GPU was asked for and there is none.
+    pub fn ensemble(networks: Vec<Network>, choice: DeviceChoice) -> Result<Self, EngineError> {
+        if let Some(gpu) = chosen(choice)? {
+            let Gpu { device, name, software, setup } = gpu.clone();
+            match quietly(|| Ensemble::new(&networks, &device, setup, &name, software)) {
                 Ok(runner) => {
-                    let kind = if gpu.software { "software GPU" } else { "GPU" };
-                    let device = format!("{kind}: {}", gpu.name);
                     return Ok(Self {
-                        network,
+                        networks,
                         runner: Runner::Gpu(Box::new(runner)),
-                        device,
+                        device: gpu.title(),
                         warnings: Vec::new(),
                     });
                 }
@@ -199,27 +86,197 @@ impl Engine {
                 Err(reason) => tracing::warn!("the graphics device does not take the model: {reason}"),
             }
         }
-        let runner = Runner::Cpu(Box::new(CpuNetwork::new(&network)));
-        Ok(Self { network, runner, device: cpu_name(), warnings: Vec::new() })
+        let runner = Runner::Cpu(networks.iter().map(CpuNetwork::new).collect());
+        Ok(Self { networks, runner, device: cpu_name(), warnings: Vec::new() })
     }
 
-    /// The logits `[z][y][x][class]` of a patch `[channel][z][y][x]` of `size` (z, y, x). When the
-    /// graphics device fails, this and all further patches are computed on the CPU.
+    /// Puts networks on any of burn's devices, as if it were a graphics device with buffers of so many
+    /// bytes, with a piece a layer.
+    #[cfg(test)]
+    pub(super) fn on(networks: Vec<Network>, device: &Device, limit_bytes: usize) -> Self {
+        let pace = super::gpu::Pace::at_once(device).with_piece_macs(1);
+        let ensemble = Ensemble::new(&networks, device, None, "test", true);
+        let ensemble = ensemble.with_pace(pace).with_limit(limit_bytes);
+        let runner = Runner::Gpu(Box::new(ensemble));
+        Self { networks, runner, device: "test".to_owned(), warnings: Vec::new() }
+    }
+
+    /// Lets a graphics device work in pieces of so many multiply-accumulates.
+    #[cfg(test)]
+    pub(super) fn in_pieces_of(&mut self, macs: u64) {
+        if let Runner::Gpu(ensemble) = &mut self.runner {
+            ensemble.in_pieces_of(macs);
+        }
+    }
+
+    /// The pieces that were handed over to a graphics device.
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> usize {
+        if let Runner::Gpu(ensemble) = &self.runner { ensemble.pieces() } else { 0 }
+    }
+
+    /// Lets the device fail after so many tiles.
+    #[cfg(test)]
+    pub(super) fn fail_after(&mut self, tiles: usize) {
+        if let Runner::Gpu(ensemble) = &mut self.runner {
+            ensemble.fails_after = Some(tiles);
+        }
+    }
+
+    /// Gets ready for patches of `size` (z, y, x): finds out how a graphics device computes them best,
+    /// which takes the time of some patches once on each device. Where the device is too small for them,
+    /// the engine goes on with the CPU and says so.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] when someone asked to stop.
+    pub fn prepare(&mut self, size: [usize; 3], progress: &Progress) -> Result<(), EngineError> {
+        let Runner::Gpu(ensemble) = &mut self.runner else { return Ok(()) };
+        if let Err(reason) = ensemble.fits(size) {
+            tracing::warn!("the graphics device is too small: {reason}");
+            self.warnings.push(format!(
+                "the model does not fit the graphics device ({}: {reason}); it was computed on the CPU",
+                self.device
+            ));
+            self.go_to_cpu();
+            return Ok(());
+        }
+        match stopped(quietly(|| ensemble.warm_up(size, progress))) {
+            Ok(()) => Ok(()),
+            Err(Stop::Cancelled) => Err(Cancelled.into()),
+            Err(Stop::Failed(reason)) => {
+                self.leave_gpu(&reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// The logits `[z][y][x][class]` of a patch `[channel][z][y][x]` of `size` (z, y, x), the mean of
+    /// the folds. When the graphics device fails, this and all further patches are computed on the CPU.
     ///
     /// # Errors
     /// None at present.
     pub fn forward(&mut self, values: &[f32], size: [usize; 3]) -> Result<Vec<f32>, EngineError> {
-        if let Runner::Gpu(network) = &self.runner {
-            match quietly(|| network.forward(values, size)).and_then(|result| result) {
-                Ok(logits) if logits.iter().all(|logit| logit.is_finite()) => return Ok(logits),
-                Ok(_) => self.leave_gpu("it gave values that are not numbers"),
-                Err(reason) => self.leave_gpu(&reason),
+        let progress = Progress::new();
+        let started = self.start(values, size, &Mirrors::none(), &progress)?;
+        self.collect(started, &progress)
+    }
+
+    /// Begins a tile, whose logits are the mean of the folds and the mirror images: on a graphics
+    /// device it is under way when this returns.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] when someone asked to stop.
+    pub(super) fn start(
+        &mut self,
+        values: &[f32],
+        size: [usize; 3],
+        mirrors: &Mirrors,
+        progress: &Progress,
+    ) -> Result<Started, EngineError> {
+        if let Runner::Gpu(ensemble) = &mut self.runner {
+            let tile = Tile { values: values.to_vec(), size, mirrors };
+            match stopped(quietly(|| ensemble.start(tile, progress))) {
+                Ok(reading) => {
+                    let (values, mirrors) = (values.to_vec(), mirrors.clone());
+                    return Ok(Started::Gpu { reading, values, size, mirrors });
+                }
+                Err(Stop::Cancelled) => return Err(Cancelled.into()),
+                Err(Stop::Failed(reason)) => self.leave_gpu(&reason),
             }
         }
-        match &self.runner {
-            Runner::Cpu(network) => Ok(network.forward(values, size)),
-            Runner::Gpu(_) => Ok(CpuNetwork::new(&self.network).forward(values, size)),
+        self.on_cpu(values, size, mirrors, progress).map(Started::Cpu)
+    }
+
+    /// Waits for the logits of a tile.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] when someone asked to stop.
+    pub(super) fn collect(&mut self, started: Started, progress: &Progress) -> Result<Vec<f32>, EngineError> {
+        let (reading, values, size, mirrors) = match started {
+            Started::Cpu(logits) => return Ok(logits),
+            Started::Gpu { reading, values, size, mirrors } => (reading, values, size, mirrors),
+        };
+        let read = quietly(|| reading.into_iter().map(Reading::wait).collect::<Result<Vec<_>, _>>());
+        let classes = self.networks.first().map_or(0, |network| network.architecture.classes);
+        match read.and_then(|result| result).map(|parts| parts.concat()) {
+            Ok(logits) if logits.len() != size.iter().product::<usize>() * classes => {
+                self.leave_gpu("it gave an incomplete result");
+            }
+            Ok(logits) if logits.iter().all(|logit| logit.is_finite()) => return Ok(logits),
+            Ok(_) => self.leave_gpu("it gave values that are not numbers"),
+            Err(reason) => self.leave_gpu(&reason),
         }
+        self.on_cpu(&values, size, &mirrors, progress)
+    }
+
+    fn on_cpu(
+        &mut self,
+        values: &[f32],
+        size: [usize; 3],
+        mirrors: &Mirrors,
+        progress: &Progress,
+    ) -> Result<Vec<f32>, EngineError> {
+        if let Runner::Gpu(_) = &self.runner {
+            self.go_to_cpu();
+        }
+        let Runner::Cpu(networks) = &self.runner else { return Err(Cancelled.into()) };
+        let mut total: Vec<f32> = Vec::new();
+        let classes = self.networks.first().map_or(0, |network| network.architecture.classes);
+        for network in networks {
+            let mut forward = |tile: &[f32]| Ok::<_, Cancelled>(network.forward(tile, size));
+            let logits = mirror::averaged(values, size, classes, mirrors, &mut forward, progress)?;
+            if total.is_empty() {
+                total = logits;
+            } else {
+                total.iter_mut().zip(&logits).for_each(|(sum, logit)| *sum += logit);
+            }
+        }
+        if networks.len() > 1 {
+            total.iter_mut().for_each(|sum| *sum /= networks.len() as f32);
+        }
+        Ok(total)
+    }
+
+    /// A window's running sum on the graphics device; `None` on the CPU, or where it does not fit.
+    pub(super) fn sum(&mut self, plan: SumPlan<'_>) -> Option<DeviceSum> {
+        let Runner::Gpu(ensemble) = &self.runner else { return None };
+        quietly(|| ensemble.sum(plan)).unwrap_or_else(|reason| {
+            self.leave_gpu(&reason);
+            None
+        })
+    }
+
+    /// Runs a tile and adds it to a sum.
+    ///
+    /// # Errors
+    /// [`SumError`]; after [`SumError::Device`] the sum is lost and the engine on the CPU.
+    pub(super) fn add(
+        &mut self,
+        tile: Tile<'_>,
+        corner: [usize; 3],
+        sum: &mut DeviceSum,
+        progress: &Progress,
+    ) -> Result<(), SumError> {
+        let Runner::Gpu(ensemble) = &mut self.runner else { return Err(SumError::Device) };
+        match stopped(quietly(|| ensemble.add(tile, corner, sum, progress))) {
+            Ok(()) => Ok(()),
+            Err(Stop::Cancelled) => Err(SumError::Cancelled),
+            Err(Stop::Failed(reason)) => {
+                self.leave_gpu(&reason);
+                Err(SumError::Device)
+            }
+        }
+    }
+
+    /// Planes of a sum that are done, as [`DeviceSum::take`].
+    ///
+    /// # Errors
+    /// [`SumError::Device`]: the sum is lost and the engine on the CPU.
+    pub(super) fn take(&mut self, sum: &mut DeviceSum, waits: bool) -> Result<Option<Back>, SumError> {
+        quietly(|| sum.take(waits)).and_then(|result| result).map_err(|reason| {
+            self.leave_gpu(&reason);
+            SumError::Device
+        })
     }
 
     fn leave_gpu(&mut self, reason: &str) {
@@ -229,10 +286,20 @@ impl Engine {
             self.device
         ));
         self.device = format!("{} after {} failed", cpu_name(), self.device);
-        let old = std::mem::replace(&mut self.runner, Runner::Cpu(Box::new(CpuNetwork::new(&self.network))));
+        self.replace_runner();
+        forget_device();
+    }
+
+    fn go_to_cpu(&mut self) {
+        self.device = cpu_name();
+        self.replace_runner();
+    }
+
+    fn replace_runner(&mut self) {
+        let cpu = Runner::Cpu(self.networks.iter().map(CpuNetwork::new).collect());
+        let old = std::mem::replace(&mut self.runner, cpu);
         // Dropping tensors of a lost device may panic as well.
         drop(quietly(move || drop(old)));
-        forget_device();
     }
 
     /// The device, in words.
@@ -245,6 +312,32 @@ impl Engine {
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
+}
+
+/// A panic on the device's path is its failure.
+fn stopped<T>(result: Result<Result<T, Stop>, String>) -> Result<T, Stop> {
+    result.unwrap_or_else(|reason| Err(Stop::Failed(reason)))
+}
+
+/// The graphics device of a choice; `None` for the CPU.
+fn chosen(choice: DeviceChoice) -> Result<Option<Gpu>, EngineError> {
+    match choice {
+        DeviceChoice::Cpu => Ok(None),
+        DeviceChoice::Auto => Ok(open_gpu(false).ok()),
+        DeviceChoice::Gpu => open_gpu(true).map(Some).map_err(EngineError::NoGpu),
+    }
+}
+
+/// The device that training runs on, and its name: a graphics device, or burn's own on the CPU.
+pub(super) fn training_device(choice: DeviceChoice) -> Result<(Device, String), EngineError> {
+    let gpu = chosen(choice)?;
+    Ok(gpu.map_or_else(
+        || (Device::flex(), cpu_name()),
+        |gpu| {
+            let name = gpu.title();
+            (gpu.device, name)
+        },
+    ))
 }
 
 fn cpu_name() -> String {

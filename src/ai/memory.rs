@@ -39,6 +39,7 @@ fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &Predi
         patch: &plan.patch[offset..],
         step: options.step.unwrap_or(0.5),
         mirror_axes: if options.no_mirror { &[] } else { &model.mirror_axes },
+        mirror_swaps: &[],
         classes,
         needed: None,
         background: true,
@@ -69,14 +70,15 @@ fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3]) -> usize 
     let model_voxels = (extent / model_voxel).ceil() as usize;
     let classes = package.architecture.classes;
     let patch: usize = package.patch.iter().product();
-    // The sum over the window is as deep as a patch, and never more than the image.
+    // The sum over the window is as deep as a patch, and never more than the image; beside the classes
+    // it holds two sums of weights.
     let deep = (package.patch[0] as f64 * package.input.spacing_mm[0]) / (size[0] as f64 * spacing_mm[0]);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a positive number of voxels"
     )]
-    let sum = ((model_voxels as f64 * deep) as usize).max(patch) * (classes + 1) * size_of::<f32>();
+    let sum = ((model_voxels as f64 * deep) as usize).max(patch) * (classes + 2) * size_of::<f32>();
     let probabilities = model_voxels * (classes * size_of::<half::f16>() + 2 * size_of::<f32>());
     let mirrored = if package.inference.mirror_axes.is_empty() { 0 } else { 2 };
     let tiles = mirrored * patch * classes * size_of::<f32>();

@@ -3,7 +3,8 @@
 //! The steps are nnU-Net's: body and preprocessing ([`predict`]), the network over a sliding
 //! window, probabilities back onto the image's own slices, contours. A model is a package
 //! ([`package`]); it runs in burn on a graphics device (`gpu`) or in our own engine on the CPU
-//! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else.
+//! (`cpu`), both built from the same numbers (`network`). burn is named nowhere else. `tiling` runs a
+//! sliding window's tiles on either.
 
 mod agreement;
 mod anatomy;
@@ -13,7 +14,9 @@ mod components;
 pub mod cpu;
 pub mod engine;
 pub mod gpu;
+mod graphics;
 pub mod memory;
+mod mirror;
 pub mod network;
 pub mod nnunet;
 mod orient;
@@ -24,6 +27,7 @@ mod preprocess;
 mod presence;
 pub mod regions;
 mod sliding;
+mod tiling;
 pub mod train;
 mod union;
 pub mod workload;

@@ -115,11 +115,21 @@ impl From<CaseError> for PredictError {
     }
 }
 
+impl From<EngineError> for PredictError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other @ EngineError::NoGpu(_) => Self::Engine(other),
+        }
+    }
+}
+
 impl From<SlideError> for PredictError {
     fn from(error: SlideError) -> Self {
         match error {
             SlideError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-            SlideError::Engine(error) => Self::Engine(error),
+            SlideError::Engine(error) => error.into(),
+            SlideError::Plan(what) => Self::Crashed(what.to_owned()),
         }
     }
 }
@@ -215,7 +225,8 @@ fn predict_here(
     let preprocess = started.elapsed().as_secs_f64();
 
     progress.set_step("Loading the model");
-    let mut engine = Engine::new(package.network()?, options.device).map_err(PredictError::Engine)?;
+    let mut engine = Engine::new(package.network()?, options.device)?;
+    engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
     progress.set_step(format!("Running {}", package.title));
     let window = Window {
         patch: package.patch,
@@ -224,7 +235,7 @@ fn predict_here(
         mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
         mirror_swaps: &package.inference.mirror_swaps,
     };
-    let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.1, 0.9))?;
+    let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.15, 0.9))?;
     warnings.extend(engine.take_warnings());
     let device = engine.device().to_owned();
     drop(engine);

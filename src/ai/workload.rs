@@ -4,7 +4,7 @@
 //! The work is a number of passes of the network over its patch (windows, mirror images, folds, the
 //! stages of a cascade); skipped empty patches are not foreseen, so the number is an upper bound.
 
-use super::engine::{Engine, EngineError};
+use super::engine::Engine;
 use super::network::{Architecture, Network};
 use super::nnunet::Model;
 use super::nnunet::resample::new_size;
@@ -131,15 +131,16 @@ pub fn measure_speed(
         progress.set_step("Measuring the speed of this machine");
         let network = Network::random(architecture.clone(), 7)
             .map_err(|error| PredictError::Crashed(error.to_string()))?;
-        let mut engine = Engine::new(network, choice).map_err(PredictError::Engine)?;
+        let mut engine = Engine::new(network, choice)?;
+        // As a run does: a graphics device finds its best way first, or turns out to be too small.
+        engine.prepare(patch, &progress.part(0.0, 0.4))?;
         let is_cpu = engine.device().starts_with("CPU");
         let patch = if is_cpu { smaller(architecture, patch) } else { patch };
         let values = vec![0.0; architecture.input_channels * patch.iter().product::<usize>()];
-        let failed = |error: EngineError| PredictError::Engine(error);
-        engine.forward(&values, patch).map_err(failed)?;
+        engine.forward(&values, patch)?;
         progress.set_fraction(0.5)?;
         let started = Instant::now();
-        engine.forward(&values, patch).map_err(failed)?;
+        engine.forward(&values, patch)?;
         let seconds = started.elapsed().as_secs_f64().max(1e-6);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let macs_per_second = architecture.macs(patch) as f64 / seconds;

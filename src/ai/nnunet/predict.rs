@@ -31,7 +31,7 @@ pub enum CaseError {
     Package(#[from] PackageError),
     /// The device cannot be used.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(EngineError),
     /// Too few or too many images.
     #[error(
         "the model {model} takes {wanted} images ({names}) and {given} given; name each with --channel N=PATH"
@@ -65,6 +65,15 @@ impl From<PreprocessError> for CaseError {
         match error {
             PreprocessError::Cancelled(cancelled) => Self::Cancelled(cancelled),
             other => Self::Preprocess(other),
+        }
+    }
+}
+
+impl From<EngineError> for CaseError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other @ EngineError::NoGpu(_) => Self::Engine(other),
         }
     }
 }
@@ -241,9 +250,10 @@ impl<'a> Case<'a> {
 
         let started = Instant::now();
         progress.set_step("Loading the model");
-        let mut engines = (0..model.folds())
-            .map(|fold| Ok(Engine::new(model.network(fold)?, self.options.device)?))
-            .collect::<Result<Vec<_>, CaseError>>()?;
+        let networks = (0..model.folds()).map(|fold| model.network(fold));
+        let mut engine =
+            Engine::ensemble(networks.collect::<Result<_, PackageError>>()?, self.options.device)?;
+        engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
         progress.set_step(format!("Running {}", plan.configuration));
         let offset = 3 - plan.dimensions;
         let mirror_axes: Vec<usize> = if self.options.no_mirror {
@@ -255,6 +265,7 @@ impl<'a> Case<'a> {
             patch: &plan.patch[offset..],
             step: self.options.step.unwrap_or(0.5),
             mirror_axes: &mirror_axes,
+            mirror_swaps: &[],
             classes: model.dataset.outputs(),
             needed: None,
             background: !model.dataset.regions,
@@ -270,44 +281,24 @@ impl<'a> Case<'a> {
         };
         let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
         let mut slices = export.slices_to(map);
-        window::run(
+        window::run_on(
+            &mut engine,
             &prepared.values,
             prepared.geometry.size,
             window,
-            |tile, size| averaged(&mut engines, tile, size),
             |index, logits| {
                 slices.push(index, logits);
-                Ok(())
+                Ok::<_, CaseError>(())
             },
-            &progress.part(0.1, 1.0),
+            &progress.part(0.12, 1.0),
         )?;
-        for engine in &mut engines {
-            engine.device().clone_into(&mut self.device);
-            self.warnings.extend(engine.take_warnings());
-        }
-        drop(engines);
+        engine.device().clone_into(&mut self.device);
+        self.warnings.extend(engine.take_warnings());
+        drop(engine);
         let slices = slices.finish();
         self.timings.infer += started.elapsed().as_secs_f64();
         Ok(slices)
     }
-}
-
-/// The mean of the folds' logits.
-fn averaged(engines: &mut [Engine], tile: &[f32], size: [usize; 3]) -> Result<Vec<f32>, CaseError> {
-    let count = engines.len();
-    let mut total: Vec<f32> = Vec::new();
-    for engine in engines {
-        let logits = engine.forward(tile, size)?;
-        if total.is_empty() {
-            total = logits;
-        } else {
-            total.iter_mut().zip(&logits).for_each(|(sum, logit)| *sum += logit);
-        }
-    }
-    if count > 1 {
-        total.iter_mut().for_each(|sum| *sum /= count as f32);
-    }
-    Ok(total)
 }
 
 /// Which structures are asked for.

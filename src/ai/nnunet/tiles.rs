@@ -1,6 +1,7 @@
 //! Where the tiles of a sliding window lie, and what the network sees in each.
 
 use super::window::{Window, WindowError};
+use crate::ai::mirror::Mirrors;
 
 /// First voxels of the tiles along an axis: evenly spread, `step` of a patch apart at most, halves
 /// rounded to even. One tile where the patch covers `size`.
@@ -18,7 +19,7 @@ pub fn starts(size: usize, patch: usize, step: f64) -> Vec<usize> {
 }
 
 /// Where tiles and input lie in the padded input.
-pub(super) struct Layout {
+pub(in crate::ai) struct Layout {
     pub size: [usize; 3],
     pub channels: usize,
     pub classes: usize,
@@ -27,12 +28,11 @@ pub(super) struct Layout {
     /// Voxels of padding before the input.
     pub shift: [usize; 3],
     pub starts: [Vec<usize>; 3],
-    /// Which axes to turn, once for each mirror image; the first turns none.
-    pub flips: Vec<[bool; 3]>,
+    pub mirrors: Mirrors,
 }
 
 impl Layout {
-    pub(super) fn new<E>(
+    pub(in crate::ai) fn new<E>(
         input: &[f32],
         size: [usize; 3],
         window: &Window<'_>,
@@ -54,6 +54,9 @@ impl Layout {
         let axes: Vec<usize> = window.mirror_axes.iter().map(|axis| axis + offset).collect();
         if axes.iter().any(|axis| *axis > 2) || (1..axes.len()).any(|n| axes[..n].contains(&axes[n])) {
             return Err(WindowError::Plan("the axes to mirror are not the patch's"));
+        }
+        if window.mirror_swaps.as_flattened().iter().any(|class| *class >= window.classes) {
+            return Err(WindowError::Plan("the classes to swap are not the network's"));
         }
         let flips = (0..1_usize << axes.len()).map(|combination| {
             let turned = |axis| {
@@ -77,12 +80,12 @@ impl Layout {
             padded,
             shift: std::array::from_fn(|axis| (padded[axis] - size[axis]) / 2),
             starts,
-            flips: flips.collect(),
+            mirrors: Mirrors { flips: flips.collect(), swaps: window.mirror_swaps.to_vec() },
         })
     }
 
     /// The part of the input that a tile covers: first voxel and size.
-    pub(super) fn part(&self, corner: [usize; 3]) -> ([usize; 3], [usize; 3]) {
+    pub(in crate::ai) fn part(&self, corner: [usize; 3]) -> ([usize; 3], [usize; 3]) {
         let low: [usize; 3] = std::array::from_fn(|axis| corner[axis].saturating_sub(self.shift[axis]));
         let end: [usize; 3] = std::array::from_fn(|axis| {
             (corner[axis] + self.patch[axis]).saturating_sub(self.shift[axis]).min(self.size[axis])
@@ -90,13 +93,13 @@ impl Layout {
         (low, std::array::from_fn(|axis| end[axis].saturating_sub(low[axis])))
     }
 
-    /// Cuts a tile out of the input, zeros around it.
-    pub(super) fn cut(&self, input: &[f32], corner: [usize; 3], tile: &mut Vec<f32>) {
+    /// Cuts a tile out of the input; `outside` surrounds it.
+    pub(in crate::ai) fn cut(&self, input: &[f32], corner: [usize; 3], outside: f32, tile: &mut Vec<f32>) {
         let [_, ny, nx] = self.size;
         let (low, part) = self.part(corner);
         let into: [usize; 3] = std::array::from_fn(|axis| low[axis] + self.shift[axis] - corner[axis]);
         tile.clear();
-        tile.resize(self.channels * self.patch.iter().product::<usize>(), 0.0);
+        tile.resize(self.channels * self.patch.iter().product::<usize>(), outside);
         for channel in 0..self.channels {
             for z in 0..part[0] {
                 for y in 0..part[1] {

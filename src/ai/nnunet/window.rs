@@ -5,11 +5,12 @@
 //! covers it: memory is bounded by the depth of a patch, whatever the image's.
 
 use super::gaussian::gaussian;
-use super::sum::RunningSum;
 use super::tiles::Layout;
 pub use super::tiles::starts;
+use crate::ai::engine::{Engine, EngineError};
+use crate::ai::mirror;
+use crate::ai::tiling::{self, Seen};
 use crate::progress::{Cancelled, Progress};
-use rayon::prelude::*;
 
 /// Whether a patch is worth looking at, by its part of the input: first voxel and size, (z, y, x).
 pub type Needed<'a> = &'a dyn Fn([usize; 3], [usize; 3]) -> bool;
@@ -25,6 +26,9 @@ pub struct Window<'a> {
     pub step: f64,
     /// The axes to mirror, as in a checkpoint: 0 is the patch's first side.
     pub mirror_axes: &'a [usize],
+    /// Pairs of classes that change places where the patch's last side is mirrored (organs of left and
+    /// right); nnU-Net has none.
+    pub mirror_swaps: &'a [[usize; 2]],
     /// What the network gives for each voxel.
     pub classes: usize,
     /// Leaves out patches for which it is false; `None` runs all, as nnU-Net does. What no patch
@@ -90,87 +94,83 @@ pub fn run<E>(
     mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
     progress: &Progress,
 ) -> Result<(), WindowError<E>> {
-    let layout = Layout::new(input, size, &window)?;
-    let weights = gaussian(layout.patch);
-    let mut sum = RunningSum::new(&layout);
-    let mut buffer = Vec::new();
-    let [starts_z, starts_y, starts_x] = &layout.starts;
-    let tiles = starts_z.len() * starts_y.len() * starts_x.len();
-    let mut tile = 0_usize;
-    for (index, z) in starts_z.iter().enumerate() {
-        for (y, x) in starts_y.iter().flat_map(|y| starts_x.iter().map(move |x| (y, x))) {
-            progress.set_fraction(tile as f64 / tiles as f64)?;
-            tile += 1;
-            progress.set_step(format!("Running patch {tile} of {tiles}"));
-            let corner = [*z, *y, *x];
-            let (low, part) = layout.part(corner);
-            if window.needed.is_some_and(|needed| !needed(low, part)) {
-                continue;
-            }
-            layout.cut(input, corner, &mut buffer);
-            let logits = mirrored(&buffer, &layout, &mut forward, progress)?;
-            sum.add(&logits, corner, &weights);
-        }
-        let end = starts_z.get(index + 1).copied().unwrap_or(layout.padded[0]);
-        for plane in sum.first..end {
-            let logits = sum.finish_plane(window.background);
-            if let Some(z) = plane.checked_sub(layout.shift[0]).filter(|z| *z < size[0]) {
-                take(z, &logits).map_err(WindowError::Forward)?;
-            }
-        }
-    }
-    progress.set_fraction(1.0)?;
-    Ok(())
+    let job = Job::of(input, size, window)?;
+    let layout = &job.layout;
+    let mut networks = Mirrored { layout, forward: |tile: &[f32]| forward(tile, layout.patch) };
+    tiling::on_host(&mut networks, &job.source(input, window), &mut take, &mut 0, progress)
 }
 
-/// The logits of a tile, averaged over its mirror images turned back.
-fn mirrored<E>(
-    tile: &[f32],
-    layout: &Layout,
-    forward: &mut impl FnMut(&[f32], [usize; 3]) -> Result<Vec<f32>, E>,
+/// As [`run`], with an engine's networks: on a graphics device mirror images, folds and the running sum
+/// stay there.
+///
+/// # Errors
+/// Those of [`run`].
+pub(in crate::ai) fn run_on<E: From<EngineError>>(
+    engine: &mut Engine,
+    input: &[f32],
+    size: [usize; 3],
+    window: Window<'_>,
+    mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
     progress: &Progress,
-) -> Result<Vec<f32>, WindowError<E>> {
-    let patch = layout.patch;
-    let mut run = |tile: &[f32]| -> Result<Vec<f32>, WindowError<E>> {
-        let logits = forward(tile, patch).map_err(WindowError::Forward)?;
-        if logits.len() == patch.iter().product::<usize>() * layout.classes {
-            Ok(logits)
-        } else {
-            Err(WindowError::Plan("the network gives another number of logits"))
-        }
-    };
-    let mut total = run(tile)?;
-    for flip in &layout.flips[1..] {
-        progress.check()?;
-        let mut turned = vec![0.0; tile.len()];
-        for (to, from) in turned
-            .chunks_exact_mut(tile.len() / layout.channels)
-            .zip(tile.chunks_exact(tile.len() / layout.channels))
-        {
-            add_flipped(to, from, patch, 1, *flip);
-        }
-        add_flipped(&mut total, &run(&turned)?, patch, layout.classes, *flip);
-    }
-    if layout.flips.len() > 1 {
-        let share = layout.flips.len() as f32;
-        total.par_iter_mut().for_each(|logit| *logit /= share);
-    }
-    Ok(total)
+) -> Result<(), WindowError<E>> {
+    let job = Job::of(input, size, window)?;
+    tiling::run(engine, &job.source(input, window), &mut take, progress)
 }
 
-/// Adds `from` `[z][y][x][values]`, turned along the axes of `flip`, to `to`.
-fn add_flipped(to: &mut [f32], from: &[f32], [nz, ny, nx]: [usize; 3], values: usize, flip: [bool; 3]) {
-    let turn = |at: usize, n: usize, flip: bool| if flip { n - 1 - at } else { at };
-    to.par_chunks_exact_mut(nx * values).enumerate().for_each(|(row, to)| {
-        let (z, y) = (turn(row / ny, nz, flip[0]), turn(row % ny, ny, flip[1]));
-        let from = &from[(z * ny + y) * nx * values..][..nx * values];
-        for (x, to) in to.chunks_exact_mut(values).enumerate() {
-            let from = &from[turn(x, nx, flip[2]) * values..][..values];
-            for (to, from) in to.iter_mut().zip(from) {
-                *to += from;
+/// Where tiles lie, and their weights.
+struct Job {
+    layout: Layout,
+    weights: Vec<f32>,
+}
+
+impl Job {
+    fn of<E>(input: &[f32], size: [usize; 3], window: Window<'_>) -> Result<Self, WindowError<E>> {
+        let layout = Layout::new(input, size, &window)?;
+        Ok(Self { weights: gaussian(layout.patch), layout })
+    }
+
+    fn source<'a>(&'a self, input: &'a [f32], window: Window<'a>) -> tiling::Tiles<'a> {
+        let cut = move |corner: [usize; 3], tile: &mut Vec<f32>| {
+            let (low, part) = self.layout.part(corner);
+            if window.needed.is_some_and(|needed| !needed(low, part)) {
+                return Seen::Nothing;
             }
+            self.layout.cut(input, corner, 0.0, tile);
+            Seen::Needed
+        };
+        tiling::Tiles {
+            layout: &self.layout,
+            weights: &self.weights,
+            is_softmax: false,
+            is_background: window.background,
+            cut: Box::new(cut),
         }
-    });
+    }
+}
+
+/// A network given as a function.
+struct Mirrored<'a, F> {
+    layout: &'a Layout,
+    forward: F,
+}
+
+impl<E, F: FnMut(&[f32]) -> Result<Vec<f32>, E>> tiling::Networks<E> for Mirrored<'_, F> {
+    fn push(&mut self, tile: &[f32], progress: &Progress) -> Result<Option<Vec<f32>>, WindowError<E>> {
+        let Layout { patch, classes, ref mirrors, .. } = *self.layout;
+        let mut run = |tile: &[f32]| -> Result<Vec<f32>, WindowError<E>> {
+            let logits = (self.forward)(tile).map_err(WindowError::Forward)?;
+            if logits.len() == patch.iter().product::<usize>() * classes {
+                Ok(logits)
+            } else {
+                Err(WindowError::Plan("the network gives another number of logits"))
+            }
+        };
+        mirror::averaged(tile, patch, classes, mirrors, &mut run, progress).map(Some)
+    }
+
+    fn rest(&mut self, _: &Progress) -> Result<Option<Vec<f32>>, WindowError<E>> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +178,15 @@ mod tests {
     use super::*;
 
     fn window<'a>(patch: &'a [usize], mirror_axes: &'a [usize]) -> Window<'a> {
-        Window { patch, step: 0.5, mirror_axes, classes: 1, needed: None, background: true }
+        Window {
+            patch,
+            step: 0.5,
+            mirror_axes,
+            mirror_swaps: &[],
+            classes: 1,
+            needed: None,
+            background: true,
+        }
     }
 
     /// The logits `[z][y][x]` and the tiles of a network.
@@ -279,6 +287,8 @@ mod tests {
         );
         assert!(matches!(try_run(window(&[2], &[]), &Progress::new()), Err(WindowError::Plan(_))));
         assert!(matches!(try_run(window(&[2, 2], &[2]), &Progress::new()), Err(WindowError::Plan(_))));
+        let swapped = Window { mirror_swaps: &[[0, 1]], ..window(&[2, 2], &[1]) };
+        assert!(matches!(try_run(swapped, &Progress::new()), Err(WindowError::Plan(_))));
         let stopped = Progress::new();
         stopped.cancel();
         assert_eq!(try_run(window(&[1, 2, 2], &[]), &stopped), Err(WindowError::Cancelled));

@@ -1,0 +1,145 @@
+//! The one graphics device of the process.
+//!
+//! It is the window's, where there is a window ([`share_device`]), else the best one that burn finds.
+//! burn registers a device only once.
+
+use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::{Device, DeviceKind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+/// The handles of a wgpu device, to share one between window and networks.
+pub use burn::tensor::wgpu::WgpuSetup;
+
+/// The system's own graphics interface: looking through all of them (OpenGL) makes drivers write
+/// to standard error.
+const NATIVE_API: WgpuBackend = if cfg!(target_vendor = "apple") {
+    WgpuBackend::Metal
+} else if cfg!(windows) {
+    WgpuBackend::Dx12
+} else {
+    WgpuBackend::Vulkan
+};
+
+/// A graphics device that networks can run on.
+#[derive(Clone)]
+pub(super) struct Gpu {
+    pub device: Device,
+    pub name: String,
+    pub software: bool,
+    pub setup: Option<Arc<WgpuSetup>>,
+}
+
+impl Gpu {
+    /// Kind and name, in words.
+    pub(super) fn title(&self) -> String {
+        format!("{}: {}", if self.software { "software GPU" } else { "GPU" }, self.name)
+    }
+}
+
+/// The one graphics device of the process, once asked for; burn registers a device only once.
+static GPU: Mutex<Option<Result<Gpu, String>>> = Mutex::new(None);
+
+/// Runs networks on a device that the window has opened. Call it before the first model runs.
+///
+/// # Errors
+/// A sentence when burn cannot use the device.
+pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
+    let info = setup.adapter.get_info();
+    let kept = setup.clone();
+    let device = quietly(|| burn::tensor::Device::wgpu_options().setup(setup).init())?
+        .map_err(|error| error.to_string())?;
+    let software = format!("{:?}", info.device_type) == "Cpu";
+    *GPU.lock().unwrap_or_else(PoisonError::into_inner) =
+        Some(Ok(Gpu { device, name: info.name, software, setup: Some(Arc::new(kept)) }));
+    Ok(())
+}
+
+/// Forgets the graphics device, after it was lost: the next model looks for one again, or runs on
+/// one shared anew.
+pub fn forget_device() {
+    *GPU.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Destroys the graphics device, as a driver's reset would; for tests of its loss.
+pub fn destroy_device() {
+    if let Some(Ok(Gpu { setup: Some(setup), .. })) = &*GPU.lock().unwrap_or_else(PoisonError::into_inner) {
+        setup.device.destroy();
+    }
+}
+
+/// Hands the graphics device to `work`, for tests of networks on it; `None` when there is none.
+pub fn with_gpu_device<T>(work: impl FnOnce(&Device) -> T) -> Option<T> {
+    open_gpu(true).ok().map(|gpu| work(&gpu.device))
+}
+
+/// The name of the graphics device that [`DeviceChoice::Gpu`] would use, and whether it is a
+/// software driver; `None` when there is none.
+#[must_use]
+pub fn gpu_name() -> Option<(String, bool)> {
+    open_gpu(true).ok().map(|gpu| (gpu.name, gpu.software))
+}
+
+/// The device; a software driver only where it `counts`.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
+    let mut opened = GPU.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = opened.get_or_insert_with(|| {
+        let mut reason = "no driver was found".to_owned();
+        // Real devices first; a kind that is missing is an error, not a fallback to another.
+        for kind in [
+            DeviceKind::DiscreteGpu(0),
+            DeviceKind::IntegratedGpu(0),
+            DeviceKind::VirtualGpu(0),
+            DeviceKind::Cpu,
+        ] {
+            let options = Device::wgpu_options().device_kind(kind).graphics_api(NATIVE_API);
+            match quietly(|| options.init_with_setup()) {
+                Ok(Ok((device, setup))) => {
+                    let info = setup.adapter.get_info();
+                    let software = format!("{:?}", info.device_type) == "Cpu";
+                    return Ok(Gpu { device, name: info.name, software, setup: Some(Arc::new(setup)) });
+                }
+                Ok(Err(error)) => tracing::debug!("no graphics device of this kind: {error}"),
+                Err(message) => reason = message,
+            }
+        }
+        Err(reason)
+    });
+    match known {
+        Ok(gpu) if gpu.software && !software_counts => Err("there is only a software driver".to_owned()),
+        Ok(gpu) => Ok(gpu.clone()),
+        Err(reason) => Err(reason.clone()),
+    }
+}
+
+thread_local! {
+    /// Whether a panic on this thread is expected and handled: nothing is printed.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, turning a panic into its message, without anything printed.
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if QUIET.with(Cell::get) {
+                tracing::debug!("handled: {info}");
+            } else {
+                previous(info);
+            }
+        }));
+    });
+    QUIET.with(|quiet| quiet.set(true));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    QUIET.with(|quiet| quiet.set(false));
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "unknown reason".to_owned())
+    })
+}
