@@ -11,7 +11,7 @@ pub use channels::default_series;
 
 use super::super::actions::Action;
 use super::super::state::{Estimate, ModelLine};
-use super::super::theme::Theme;
+use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
 use egui::{RichText, Ui};
 
@@ -19,7 +19,7 @@ use egui::{RichText, Ui};
 pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let Some(session) = scope.context.session else { return };
     ui.horizontal(|ui| {
-        widgets::heading(ui, "Propose");
+        ui.label(RichText::new("Propose").font(theme::strong(15.0)));
         let right = egui::Layout::right_to_left(egui::Align::Center);
         ui.with_layout(right, |ui| models::manage_ui(ui, scope));
     });

@@ -73,7 +73,7 @@ pub fn organs_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
 fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, mut chosen: BTreeSet<String>) {
     let before = chosen.clone();
     ui.horizontal(|ui| {
-        let width = ui.available_width() - 104.0;
+        let width = ui.available_width() - 94.0;
         let field = egui::TextEdit::singleline(&mut scope.state.propose.search)
             .hint_text("Find an organ")
             .margin(egui::Margin::symmetric(8, 4))
