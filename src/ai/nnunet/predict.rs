@@ -158,7 +158,7 @@ pub(in crate::ai) fn predict(
         .filter_map(|(structure, _)| package.label(structure.value))
         .collect();
     let Present { rois, left_out, warnings } =
-        present(package, volume, &organs, traced(package, model, planes));
+        present(package, volume, [&organs, &organs], traced(package, model, planes));
     case.warnings.extend(warnings);
     if let Some(map) = labels.as_mut().filter(|_| !left_out.is_empty()) {
         map.labels.iter_mut().filter(|label| left_out.contains(label)).for_each(|label| *label = 0);
