@@ -38,7 +38,11 @@ fn parameters() -> Vec<(String, Vec<usize>)> {
 
 /// Writes a package with pseudo-random weights.
 fn write_package(folder: &Path, spacing_mm: [f64; 3]) {
-    let mut state = 12_345_u32;
+    write_seeded_package(folder, spacing_mm, 12_345);
+}
+
+fn write_seeded_package(folder: &Path, spacing_mm: [f64; 3], seed: u32) {
+    let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         f64::from(state >> 8) / f64::from(1 << 24) - 0.5
@@ -220,7 +224,7 @@ fn the_voxel_centres_inside_the_contours_are_exactly_the_label_map() {
 #[test]
 fn a_mirrored_patient_has_mirrored_labels_with_left_and_right_exchanged() {
     let folder = tempfile::tempdir().unwrap();
-    write_package(folder.path(), [6.0, 6.0, 6.0]);
+    write_seeded_package(folder.path(), [6.0, 6.0, 6.0], 7);
     let manifest = folder.path().join("model.toml");
     let plain = std::fs::read_to_string(&manifest).unwrap();
     let scan = volume([0, 1, 2], [false; 3]);

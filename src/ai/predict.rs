@@ -9,7 +9,7 @@ use super::nnunet::{ChannelImage, Model};
 use super::package::{Label, ModelPackage, PackageError};
 use super::postprocess::{Field, Wanted, contours};
 use super::preprocess::prepare;
-use super::presence::{Present, present};
+use super::presence::{Present, present, with_witnesses};
 use super::sliding::{SlideError, Window, run};
 use crate::device::DeviceChoice;
 use crate::patient::{LabelMap, Roi, Unit, Volume};
@@ -245,15 +245,28 @@ fn predict_here(
     let mut greatest = argmax(&probabilities);
     warnings.extend(put_right(&mut probabilities, &mut greatest, &package.labels, &image));
     let field = Field::new(&probabilities, &greatest, &image.grid);
-    let wanted =
-        Wanted { package, labels: labels.to_vec(), label_map: options.label_map, body: body.as_deref() };
-    let (traced, mut labels) = contours(volume, &field, &wanted, &progress.part(0.9, 1.0))?;
-    let organs: Vec<&Label> = wanted.organs().collect();
-    let Present { rois, left_out, warnings: found } = present(package, volume, &organs, traced);
+    let wanted = Wanted {
+        package,
+        labels: with_witnesses(&package.labels, labels),
+        label_map: options.label_map,
+        body: body.as_deref(),
+    };
+    let (traced, mut map) = contours(volume, &field, &wanted, &progress.part(0.9, 1.0))?;
+    let looked_for: Vec<&Label> = wanted.organs().collect();
+    let is_asked = |label: &&Label| labels[usize::from(label.value)];
+    let asked: Vec<&Label> = looked_for.iter().copied().filter(is_asked).collect();
+    let Present { rois, left_out, warnings: found } = present(package, volume, [&asked, &looked_for], traced);
     warnings.extend(found);
-    if let Some(map) = labels.as_mut().filter(|_| !left_out.is_empty()) {
+    if let Some(map) = &mut map {
         map.labels.iter_mut().filter(|label| left_out.contains(label)).for_each(|label| *label = 0);
+        map.names.retain(|(value, _)| asked.iter().any(|label| label.value == *value));
     }
     let postprocess = started.elapsed().as_secs_f64() - preprocess - infer;
-    Ok(Prediction { rois, labels, timings: Timings { preprocess, infer, postprocess }, device, warnings })
+    Ok(Prediction {
+        rois,
+        labels: map,
+        timings: Timings { preprocess, infer, postprocess },
+        device,
+        warnings,
+    })
 }

@@ -2,8 +2,8 @@
 //!
 //! A network has to name every voxel and was never shown a picture without a neck: on an abdomen it
 //! finds a little of everything. What anatomy rules out is left out and said so, by what the manifest
-//! states of each organ: volumes, the least raw score ([`super::agreement`]), and which organs it
-//! must lie above.
+//! states of each organ: volumes, the least raw score ([`super::agreement`]), which organs it must lie
+//! above, and which must be there with it.
 
 use super::agreement::Agreement;
 use super::package::{Label, ModelPackage};
@@ -42,11 +42,29 @@ struct Candidate<'a> {
     reason: Option<String>,
 }
 
-/// Makes proposals of what can be in the image. `wanted`: the labels asked for.
+/// The labels to trace, by value, to judge those of `wanted`: they and the labels that tell whether
+/// they can be there.
+pub(super) fn with_witnesses(labels: &[Label], wanted: &[bool]) -> Vec<bool> {
+    let mut all = wanted.to_vec();
+    let is_in = |all: &[bool], label: &Label| all.get(usize::from(label.value)).copied().unwrap_or(false);
+    loop {
+        let missing = labels.iter().find(|label| {
+            let names_it = |other: &Label| other.witnesses().any(|name| *name == label.name);
+            usize::from(label.value) < all.len()
+                && !is_in(&all, label)
+                && labels.iter().any(|other| is_in(&all, other) && names_it(other))
+        });
+        let Some(label) = missing else { return all };
+        all[usize::from(label.value)] = true;
+    }
+}
+
+/// Makes proposals of what can be in the image. `wanted`: the labels asked for; `traced`: what was
+/// found of the labels that were `looked_for`.
 pub(super) fn present(
     package: &ModelPackage,
     volume: &Volume,
-    wanted: &[&Label],
+    [wanted, looked_for]: [&[&Label]; 2],
     traced: Vec<Traced<'_>>,
 ) -> Present {
     let mut candidates: Vec<Candidate<'_>> = traced
@@ -58,29 +76,21 @@ pub(super) fn present(
             Candidate { label, height_mm: height_mm(&roi), roi, is_cut, reason }
         })
         .collect();
-    // Against those that stand by themselves.
-    let standing: Vec<(String, f64)> = candidates
-        .iter()
-        .filter(|own| own.reason.is_none())
-        .map(|own| (own.label.name.clone(), own.height_mm))
-        .collect();
-    for own in candidates.iter_mut().filter(|own| own.reason.is_none()) {
-        let below =
-            |(name, height_mm): &&(String, f64)| own.label.above.contains(name) && own.height_mm < *height_mm;
-        own.reason = standing.iter().find(below).map(|(name, _)| format!("it lies below {name}"));
-    }
-    let mut warnings = Vec::new();
-    let name = |label: &&&Label| match candidates.iter().find(|own| own.label.value == label.value) {
+    hold_together(&mut candidates, looked_for);
+    let is_wanted = |value: u16| wanted.iter().any(|label| label.value == value);
+    let name = |label: &&Label| match candidates.iter().find(|own| own.label.value == label.value) {
         None => Some(label.name.clone()),
         Some(own) => own.reason.as_ref().map(|why| format!("{} ({why})", label.name)),
     };
-    let missing: Vec<String> = wanted.iter().filter_map(|label| name(&label)).collect();
+    let missing: Vec<String> = wanted.iter().filter_map(name).collect();
+    let (found, out): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|own| own.reason.is_none() && is_wanted(own.label.value));
+    let cut = found.iter().filter(|own| own.is_cut && own.label.min_cc.is_some());
+    let cut: Vec<&str> = cut.map(|own| own.label.name.as_str()).collect();
+    let mut warnings = Vec::new();
     if !missing.is_empty() {
         warnings.push(format!("not found in the image: {}", missing.join(", ")));
     }
-    let (out, found): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|own| own.reason.is_some());
-    let cut = found.iter().filter(|own| own.is_cut && own.label.min_cc.is_some());
-    let cut: Vec<&str> = cut.map(|own| own.label.name.as_str()).collect();
     if !cut.is_empty() {
         warnings.push(format!("cut by the end of the scan: {}", cut.join(", ")));
     }
@@ -88,6 +98,40 @@ pub(super) fn present(
         left_out: out.iter().map(|own| own.label.value).collect(),
         rois: found.into_iter().map(|own| own.roi).collect(),
         warnings,
+    }
+}
+
+/// Holds organs against each other: first who lies above whom, then, until nothing changes, who has
+/// to have company. Only labels that were looked for can be missed.
+fn hold_together(candidates: &mut [Candidate<'_>], looked_for: &[&Label]) {
+    let heights: Vec<(String, f64)> = candidates
+        .iter()
+        .filter(|own| own.reason.is_none())
+        .map(|own| (own.label.name.clone(), own.height_mm))
+        .collect();
+    for own in candidates.iter_mut().filter(|own| own.reason.is_none()) {
+        let is_above =
+            |(name, height_mm): &&(String, f64)| own.label.above.contains(name) && own.height_mm < *height_mm;
+        own.reason = heights.iter().find(is_above).map(|(name, _)| format!("it lies below {name}"));
+    }
+    loop {
+        let standing: Vec<String> =
+            candidates.iter().filter(|own| own.reason.is_none()).map(|own| own.label.name.clone()).collect();
+        let is_alone = |own: &Candidate<'_>| {
+            let was_looked_for = |name: &String| looked_for.iter().any(|label| label.name == *name);
+            let company = &own.label.beside;
+            own.reason.is_none()
+                && company.iter().any(was_looked_for)
+                && !company.iter().any(|name| standing.contains(name))
+        };
+        let alone: Vec<usize> =
+            candidates.iter().enumerate().filter(|(_, own)| is_alone(own)).map(|(at, _)| at).collect();
+        if alone.is_empty() {
+            return;
+        }
+        for at in alone {
+            candidates[at].reason = Some("nothing that lies beside it was found".to_owned());
+        }
     }
 }
 

@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
         let organs: Vec<&Label> =
             wanted.iter().filter_map(|structure| package.label(structure.value)).collect();
         let Present { rois, left_out, warnings } =
-            present(package, volume, &organs, traced(package, structures, planes));
+            present(package, volume, [&organs, &organs], traced(package, structures, planes));
         self.warnings.extend(warnings);
         let labels = self.options.label_map.then(|| {
             let in_part = wanted.len() < structures.len() || !left_out.is_empty();

@@ -57,6 +57,10 @@ pub struct Label {
     /// found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub above: Vec<String>,
+    /// Labels, by name, of which one at least is in every image of the organ; found without any of
+    /// them, it was not found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// Pairs of raw score and the Dice to be expected of the ROI, both rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confidence: Vec<[f32; 2]>,
@@ -73,6 +77,16 @@ impl Label {
     #[must_use]
     pub fn roi_type(&self) -> RoiType {
         RoiType::from_term(&self.roi_type)
+    }
+
+    /// The other labels that it names.
+    fn named(&self) -> impl Iterator<Item = &String> {
+        self.includes.iter().chain(self.witnesses())
+    }
+
+    /// The labels that tell whether it can be in an image.
+    pub(in crate::ai) fn witnesses(&self) -> impl Iterator<Item = &String> {
+        self.above.iter().chain(&self.beside)
     }
 
     /// How many pieces it has at most; `None`: any number.
@@ -251,8 +265,10 @@ pub(in crate::ai) fn check_anatomy(labels: &[Label]) -> Result<(), String> {
             return Err(format!("labels.pieces of {name} is 0"));
         }
         let is_other = |named: &&String| **named != *name && labels.iter().any(|other| other.name == **named);
-        if let Some(named) = label.includes.iter().chain(&label.above).find(|named| !is_other(named)) {
-            return Err(format!("labels.includes or above of {name} has {named}, which is no other label"));
+        if let Some(named) = label.named().find(|named| !is_other(named)) {
+            return Err(format!(
+                "labels.includes, above or beside of {name} has {named}, which is no other label"
+            ));
         }
         let (least, greatest) = (label.min_cc.unwrap_or(0.0), label.max_cc.unwrap_or(f64::MAX));
         if !(0.0..=greatest).contains(&least) || !greatest.is_finite() {

@@ -178,7 +178,7 @@ fn the_confidence_is_what_the_probabilities_expect_calibrated() {
     let roi_of = |label: Label| {
         let package = package(vec![label]);
         let traced = contoured(&volume, &package, &shares).0;
-        present(&package, &volume, &[&package.labels[0]], traced).rois.remove(0)
+        present(&package, &volume, [&[&package.labels[0]]; 2], traced).rois.remove(0)
     };
     let raw = roi_of(organ(1, "Larynx"));
     let all = raw.confidence.unwrap();

@@ -46,7 +46,8 @@ fn judge(labels: &[Label], places: &[(f64, std::ops::Range<i32>)]) -> (Vec<Strin
     let package = ModelPackage::find("head-neck").unwrap();
     let wanted: Vec<&Label> = labels.iter().collect();
     let all = labels.iter().zip(places).map(|(label, (x, slices))| traced(label, *x, slices.clone()));
-    let Present { rois, left_out, warnings } = present(&package, &volume(), &wanted, all.collect());
+    let Present { rois, left_out, warnings } =
+        present(&package, &volume(), [&wanted, &wanted], all.collect());
     (rois.into_iter().map(|roi| roi.name).collect(), left_out, warnings)
 }
 
@@ -82,7 +83,7 @@ fn what_the_scan_cuts_may_be_smaller_and_is_said() {
         [(10.0, 5.0), (15.0, 5.0), (15.0, 15.0), (10.0, 15.0)].map(|(x, y)| Point2::new(x, y)).to_vec();
     small.planes = vec![Arc::new(RoiPlane::new(Plane::axial(0.0), None, vec![Polygon::from_outer(half)]))];
     let package = ModelPackage::find("head-neck").unwrap();
-    let present = present(&package, &volume(), &[&labels[0]], vec![small]);
+    let present = present(&package, &volume(), [&[&labels[0]], &[&labels[0]]], vec![small]);
     assert_eq!(present.left_out, [1]);
 }
 
@@ -98,4 +99,44 @@ fn an_organ_of_the_head_does_not_lie_below_one_of_the_neck() {
     assert_eq!(warnings, ["not found in the image: Brainstem (it lies below SpinalCord)"]);
     // What is not there itself rules nothing out.
     assert_eq!(judge(&labels, &[(5.0, 1..5), (20.0, 6..8)]).0, ["Brainstem"]);
+}
+
+#[test]
+fn an_organ_that_is_never_alone_needs_company() {
+    let beside = |names: &[&str], own: Label| Label {
+        beside: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..own
+    };
+    let labels = [
+        beside(&["Bone_Mandible"], organ(1, "Parotid_L")),
+        beside(&["Parotid_L"], organ(2, "Larynx")),
+        organ(3, "Bone_Mandible"),
+        organ(4, "SpinalCord"),
+    ];
+    let places = |jaw| [(5.0, 3..7), (20.0, 3..7), (20.0, jaw), (5.0, 2..8)];
+    assert_eq!(judge(&labels, &places(3..7)).0.len(), 4);
+    // Without the jaw there is no parotid, and without that no larynx.
+    let (rois, left_out, warnings) = judge(&labels, &places(3..4));
+    assert_eq!((rois, left_out), (vec!["SpinalCord".to_owned()], vec![1, 2, 3]));
+    assert!(warnings[0].contains("Parotid_L (nothing that lies beside it was found)"), "{warnings:?}");
+
+    // Asked for alone, its witnesses are traced, judged, and not told of.
+    assert_eq!(
+        with_witnesses(&labels, &[false, false, true, false, false]),
+        [false, true, true, true, false]
+    );
+    let package = ModelPackage::find("head-neck").unwrap();
+    let only = |jaw: std::ops::Range<i32>| {
+        let looked_for: Vec<&Label> = labels[..3].iter().collect();
+        let all = looked_for.iter().zip(places(jaw)).map(|(label, (x, slices))| traced(label, x, slices));
+        present(&package, &volume(), [&[&labels[1]], &looked_for], all.collect())
+    };
+    let there = only(3..7);
+    assert_eq!(there.rois.iter().map(|roi| roi.name.as_str()).collect::<Vec<_>>(), ["Larynx"]);
+    assert_eq!((there.left_out, there.warnings.len()), (vec![1, 3], 0));
+    assert!(only(3..4).rois.is_empty());
+    // What nobody looked for is not missed.
+    let alone =
+        present(&package, &volume(), [&[&labels[1]], &[&labels[1]]], vec![traced(&labels[1], 5.0, 3..7)]);
+    assert_eq!(alone.rois.len(), 1);
 }
