@@ -4,7 +4,7 @@
 //! a network takes is known from its shape ([`CpuNetwork::peak_bytes`]).
 
 use super::cpu::CpuNetwork;
-use super::nnunet::Model;
+use super::nnunet::{Composition, Model};
 use super::package::ModelPackage;
 use crate::ai::PredictOptions;
 use crate::device::DeviceChoice;
@@ -17,11 +17,29 @@ pub fn estimate_bytes(volume: &Volume, package: &ModelPackage, options: &Predict
     let [nx, ny, nz] = volume.grid.dims();
     let [dx, dy, dz] = volume.grid.spacing_mm();
     let (size, spacing_mm) = ([nz, ny, nx], [dz, dy, dx]);
-    let bytes = match &package.nnunet {
-        Some(model) => nnunet(model, size, spacing_mm, options),
-        None => own(package, size, spacing_mm),
+    let bytes = match (&package.nnunet, &package.composition) {
+        (_, Some(composition)) => composed(composition, size, spacing_mm, options),
+        (Some(model), None) => nnunet(model, size, spacing_mm, options),
+        (None, None) => own(package, size, spacing_mm),
     };
     bytes as u64
+}
+
+/// A run of several models, one after the other: the greatest of them, beside the image and the common
+/// labels and shares on the models' own grid.
+fn composed(
+    composition: &Composition,
+    size: [usize; 3],
+    spacing_mm: [f64; 3],
+    options: &PredictOptions,
+) -> usize {
+    let target_mm = composition.run.spacing_mm.unwrap_or(spacing_mm);
+    let options = PredictOptions { step: options.step.or(composition.run.step), ..options.clone() };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
+    let grid = [0, 1, 2].map(|axis| (size[axis] as f64 * spacing_mm[axis] / target_mm[axis]).ceil() as usize);
+    let kept = grid.iter().product::<usize>() * (2 * size_of::<f32>() + 2 * size_of::<u16>());
+    let own = |model: &Model| nnunet(model, grid, target_mm, &options);
+    kept + composition.parts.iter().map(|part| own(&part.model)).max().unwrap_or(0)
 }
 
 /// A run of a model of nnU-Net: the greater of a cascade's stages.

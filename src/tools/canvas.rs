@@ -5,6 +5,7 @@ use crate::edit::{same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
 use crate::session::{Command, Refusal, Session};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -180,9 +181,9 @@ impl Canvas {
     /// Ends the gesture: the command that does what was shown, tidied; `None` when nothing changed.
     pub(super) fn into_command(self, gesture: &'static str) -> Option<Command> {
         let pixel_mm = self.pixel_mm;
-        let planes: Vec<RoiPlane> = self
-            .work
-            .into_values()
+        let work: Vec<Work> = self.work.into_values().collect();
+        let planes: Vec<RoiPlane> = work
+            .into_par_iter()
             .filter_map(|Work { before, now, .. }| {
                 let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
                 let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);

@@ -12,6 +12,8 @@ const AIR_HU: f32 = -600.0;
 const BONE_HU: f32 = 250.0;
 /// The pixel of the coarse grid, mm.
 const PIXEL_MM: f64 = 4.0;
+/// How far thin parts grow back from what is thick, pixels.
+const REGROWN: usize = 12;
 /// A piece smaller than this share of the largest is not the body.
 const PIECE: f64 = 0.2;
 
@@ -49,7 +51,7 @@ pub(super) fn of_slice(volume: &Volume, oriented: &Oriented, z: usize) -> Option
         }
     }
     let dense: Vec<bool> = hu.iter().map(|value| *value > SKIN_HU).collect();
-    let body = filled(&largest(&opened(&dense, size), size), size);
+    let body = filled(&regrown(largest(&opened(&dense, size), size), &dense, size), size);
     let inside = || body.iter().enumerate().filter(|(_, inside)| **inside).map(|(at, _)| at);
     let count = inside().count();
     if count == 0 {
@@ -131,6 +133,18 @@ fn largest(mask: &[bool], size: [usize; 2]) -> Vec<bool> {
     let (number, sizes) = pieces(mask, size);
     let least = PIECE * as_f64(sizes.iter().copied().max().unwrap_or(0));
     number.into_iter().map(|number| number > 0 && as_f64(sizes[number - 1]) >= least).collect()
+}
+
+/// With what [`opened`] took of `dense` within [`REGROWN`] pixels: where the chest wall is thin, the
+/// lung would lie open.
+fn regrown(mut mask: Vec<bool>, dense: &[bool], size: [usize; 2]) -> Vec<bool> {
+    for _ in 0..REGROWN {
+        let grown = |at: usize| {
+            mask[at] || dense[at] && neighbours(at, size).into_iter().flatten().any(|next| mask[next])
+        };
+        mask = (0..mask.len()).map(grown).collect();
+    }
+    mask
 }
 
 /// With everything that is closed in.

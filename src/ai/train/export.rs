@@ -6,9 +6,9 @@ use super::graph::Parameters;
 use super::measure::{OrganDice, mean};
 use super::patient::OUTSIDE_HU;
 use super::recipe::Recipe;
-use super::recipe_parts::{InferenceTable, LabelRow, NetworkTable, NormalizationTable};
+use super::recipe_parts::{InferenceTable, NetworkTable, NormalizationTable};
 use crate::ai::ModelPackage;
-use crate::ai::package::sha256_text;
+use crate::ai::package::{Label, sha256_text};
 use crate::new_file::{WriteFileError, write_file};
 use half::f16;
 use safetensors::tensor::Dtype;
@@ -43,11 +43,13 @@ struct Manifest<'a> {
     network: &'a NetworkTable,
     inference: &'a InferenceTable,
     weights: Weights,
-    labels: &'a [LabelRow],
+    labels: &'a [Label],
 }
 
 #[derive(Serialize)]
 struct Provenance<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    synthetic: bool,
     data: String,
     trained_with: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +103,7 @@ pub(super) fn write_package(
         modality: "CT",
         license: &recipe.license,
         provenance: Provenance {
+            synthetic: recipe.data.synthetic,
             data: data_words(about),
             trained_with: format!("Delineo {} (burn), {}", env!("CARGO_PKG_VERSION"), about.device),
             begun_with: about.init,

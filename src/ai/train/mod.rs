@@ -31,7 +31,7 @@ pub use measure::OrganDice;
 pub use optimiser::{Optimiser, learning_rate};
 pub use patient::{Case, Patients};
 pub use recipe::Recipe;
-pub use recipe_parts::{Augment, Data, LabelRow, Sampling, Training};
+pub use recipe_parts::{Augment, Data, Sampling, Training};
 pub use run::{Options, Outcome, PACKAGE, train};
 pub use start::{name_key, time_step};
 

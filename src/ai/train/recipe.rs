@@ -2,13 +2,12 @@
 
 use super::TrainError;
 use super::recipe_parts::{
-    Augment, Data, InferenceTable, InputTable, LabelRow, NetworkTable, NormalizationTable, Sampling,
-    Synonyms, Training,
+    Augment, Data, InferenceTable, InputTable, NetworkTable, NormalizationTable, Sampling, Synonyms, Training,
 };
 use super::start::name_key;
 use crate::ai::ModelPackage;
 use crate::ai::network::{Architecture, EncoderKind};
-use crate::ai::package::{Normalization, sha256_text};
+use crate::ai::package::{Label, Normalization, sha256_text};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -49,7 +48,7 @@ pub struct Recipe {
     #[serde(default)]
     pub synonyms: Synonyms,
     /// The organs.
-    pub labels: Vec<LabelRow>,
+    pub labels: Vec<Label>,
 }
 
 impl Recipe {
@@ -72,7 +71,10 @@ impl Recipe {
     /// # Errors
     /// A sentence, when a key is unknown or missing, or the recipe contradicts itself.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let recipe: Self = toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
+        let recipe: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            format!("line {}: {}", 1 + before.matches('\n').count(), error.message())
+        })?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -96,12 +98,12 @@ impl Recipe {
             return Err(refused("its stages differ in depth"));
         }
         let Normalization { clip_low, clip_high, mean, std, .. } = package.normalization;
-        let label = |label: &crate::ai::package::Label| LabelRow {
-            value: label.value,
-            name: label.name.clone(),
-            roi_type: label.roi_type.clone(),
-            color: label.color,
-            keep_largest: label.keep_largest,
+        // How far the old weights could be trusted says nothing of new ones.
+        let label = |label: &Label| Label {
+            min_score: None,
+            confidence: Vec::new(),
+            slice_confidence: Vec::new(),
+            ..label.clone()
         };
         let recipe = Self {
             id: format!("{}-tuned", package.id),
@@ -150,6 +152,7 @@ impl Recipe {
                 step: package.inference.step,
                 gaussian_sigma: package.inference.gaussian_sigma,
                 mirror_axes: package.inference.mirror_axes.clone(),
+                mirror_swaps: package.inference.mirror_swaps.clone(),
             },
             synonyms: Synonyms::new(),
             labels: package.labels.iter().map(label).collect(),
@@ -189,7 +192,7 @@ impl Recipe {
     #[must_use]
     pub fn label_of(&self, roi_name: &str) -> Option<u16> {
         let key = name_key(roi_name);
-        let is_name = |label: &&LabelRow| {
+        let is_name = |label: &&Label| {
             let others = self.synonyms.get(&label.name).into_iter().flatten();
             std::iter::once(&label.name).chain(others).any(|name| name_key(name) == key)
         };

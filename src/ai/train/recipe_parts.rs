@@ -1,8 +1,8 @@
 //! The tables of a recipe, key by key as `models/training/*.toml` writes them.
 //!
-//! Keys that are not known are errors: a misspelt one would silently train something else.
+//! Keys that are not known are errors: a misspelt one would silently train something else. Labels are
+//! those of a package's manifest.
 
-use crate::patient::Color;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -152,30 +152,15 @@ pub struct InferenceTable {
     /// Axes (0 = z) that are mirrored and averaged.
     #[serde(default)]
     pub mirror_axes: Vec<usize>,
+    /// Pairs of classes that change places in a patch mirrored along x.
+    #[serde(default)]
+    pub mirror_swaps: Vec<[usize; 2]>,
 }
 
 impl Default for InferenceTable {
     fn default() -> Self {
-        Self { step: 0.5, gaussian_sigma: 0.125, mirror_axes: Vec::new() }
+        Self { step: 0.5, gaussian_sigma: 0.125, mirror_axes: Vec::new(), mirror_swaps: Vec::new() }
     }
-}
-
-/// One organ.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct LabelRow {
-    /// Its number, 1 and up.
-    pub value: u16,
-    /// ROI Name, TG-263.
-    pub name: String,
-    /// RT ROI Interpreted Type.
-    #[serde(rename = "type")]
-    pub roi_type: String,
-    /// Display colour.
-    pub color: Color,
-    /// Whether all but its largest piece are dropped.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub keep_largest: bool,
 }
 
 /// Other names of organs, by their TG-263 name.

@@ -1,5 +1,6 @@
 //! The model manager: the models that are there, those that can be fetched, and importing.
 
+use super::super::actions::Action;
 use super::super::state::{CatalogueLine, JobLine, ModelLine, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
@@ -148,6 +149,9 @@ fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             scope.outbox.send(Request::PickModelArchive);
         }
     });
+    if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
+        scope.outbox.act(Action::TrainModel);
+    }
 }
 
 fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
