@@ -28,8 +28,8 @@ fn a_trunk_is_chest_above_and_abdomen_below_whichever_way_it_is_stored() {
     for axis in [Vector3::z(), -Vector3::z()] {
         let seen = seen_regions(&trunk(axis), &Progress::new()).unwrap();
         assert_eq!(seen.regions, [BodyRegion::Chest, BodyRegion::Abdomen], "{axis:?}");
-        // 80 and 48 pixels across, the outermost ones cut by the opening.
-        assert!((seen.body_mm[0] - 316.0).abs() < 12.0 && (seen.body_mm[1] - 188.0).abs() < 12.0, "{seen:?}");
+        // 80 and 48 pixels of 4 mm across.
+        assert!((seen.body_mm[0] - 320.0).abs() < 12.0 && (seen.body_mm[1] - 192.0).abs() < 12.0, "{seen:?}");
     }
 }
 
