@@ -33,7 +33,7 @@ fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
             Window(workstation)
         });
     wait(&mut harness, "the scan", |station| station.session().is_some());
-    wait(&mut harness, "the models", |station| station.models_known());
+    wait(&mut harness, "the models", Workstation::models_known);
     harness
 }
 
