@@ -32,7 +32,14 @@ fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
             workstation.start(&cc.egui_ctx, None);
             Window(workstation)
         });
-    wait(&mut harness, "the scan", |station| station.session().is_some());
+    wait(&mut harness, "the scan", |station| {
+        station.session().is_some() || station.state().overlay.is_some()
+    });
+    if harness.state().0.session().is_none() {
+        // Earlier work on it is gone on with.
+        key(&mut harness, Modifiers::NONE, Key::Enter);
+        wait(&mut harness, "the scan", |station| station.session().is_some());
+    }
     wait(&mut harness, "the models", Workstation::models_known);
     harness
 }
