@@ -12,16 +12,12 @@ The raw score is the Dice that the probabilities expect of their own mask M,
 (src/ai/agreement.rs).
 """
 
-import argparse
-import itertools
 import sys
-import tomllib
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from evaluate import INFERENCE, load_network
+from evaluate import model_parser, open_model
 from export import toml_table
 from inference import largest_piece, probability_planes
 from volumes import AIR_HU, read_split
@@ -189,21 +185,8 @@ def rounded(table):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path, help="configuration or a package's model.toml")
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--weights", type=Path, help="default: the package's own")
-    parser.add_argument("--split", default="valid")
-    parser.add_argument("--limit", type=int, help="only the first so many patients")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    config = tomllib.loads(arguments.config.read_text())
-    config.setdefault("inference", INFERENCE)
-    weights = arguments.weights or arguments.config.parent / config["weights"]["file"]
-    network = load_network(config, weights)
-    root = arguments.data or config["data"]["root"]
-    patients = itertools.islice(read_split(root, arguments.split), arguments.limit)
+    arguments = model_parser(__doc__.splitlines()[0]).parse_args()
+    config, network, root, patients = open_model(arguments)
     rois, slices = observations(network, patients, config)
     report(rois, PRIOR["roi"], "ROIs")
     report(slices, PRIOR["slice"], "slices")

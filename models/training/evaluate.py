@@ -97,25 +97,38 @@ def summarise(per_patient, labels):
     return "\n".join(lines)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def model_parser(description):
+    """The options of a script that runs a model over a split; `open_model` reads them."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("config", type=Path, help="configuration or a package's model.toml")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path, help="default: the package's own")
     parser.add_argument("--split", default="valid")
     parser.add_argument("--limit", type=int, help="only the first so many patients")
-    parser.add_argument("--smallest-ml", type=float, default=0.0, help="skip smaller organs")
-    parser.add_argument("--json", type=Path, help="write the scores of each patient here")
     parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
+    return parser
+
+
+def open_model(arguments):
+    """Configuration, network, the data's folder, and the patients asked for, one after another."""
     torch.set_num_threads(arguments.threads)
     config = tomllib.loads(arguments.config.read_text())
     config.setdefault("inference", INFERENCE)
     weights = arguments.weights or arguments.config.parent / config["weights"]["file"]
     network = load_network(config, weights)
-    patients = read_split(arguments.data or config["data"]["root"], arguments.split)
+    root = arguments.data or config["data"]["root"]
+    patients = itertools.islice(read_split(root, arguments.split), arguments.limit)
+    return config, network, root, patients
+
+
+def main():
+    parser = model_parser(__doc__.splitlines()[0])
+    parser.add_argument("--smallest-ml", type=float, default=0.0, help="skip smaller organs")
+    parser.add_argument("--json", type=Path, help="write the scores of each patient here")
+    arguments = parser.parse_args()
+    config, network, _, patients = open_model(arguments)
     per_patient, started = {}, time.time()
-    for patient in itertools.islice(patients, arguments.limit):
+    for patient in patients:
         found = segment(network, patient.hu, patient.spacing, config)
         per_patient[patient.id] = score(found, patient, config["labels"], arguments.smallest_ml)
     print(summarise(per_patient, config["labels"]))
