@@ -1,11 +1,13 @@
 //! Output files that appear whole or not at all.
 //!
 //! A [`NewFile`] is written under a temporary name in the target's own folder, synced to disk and
-//! renamed; dropped before [`NewFile::commit`] it leaves nothing behind.
+//! renamed; dropped before [`NewFile::commit`] it leaves nothing behind. A process that ends without
+//! dropping them calls [`abandon_all`].
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use tempfile::NamedTempFile;
 
 /// Why an output file could not be made.
@@ -51,12 +53,43 @@ impl WriteFileError {
     }
 }
 
+/// The temporary files of this process.
+static IN_THE_MAKING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Deletes the temporary files of everything not yet committed: for a process about to end.
+pub fn abandon_all() {
+    for path in IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // Gone already, or nothing can be done about it any more.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Keeps a temporary file's path in [`IN_THE_MAKING`] until dropped.
+#[derive(Debug)]
+struct Listed(PathBuf);
+
+impl Listed {
+    fn new(path: &Path) -> Self {
+        // A relative path would lead elsewhere after a change of the working folder.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        Self(path)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
+    }
+}
+
 /// A file in the making. Use it as a writer, then [`Self::commit`].
 #[derive(Debug)]
 pub struct NewFile {
     temporary: NamedTempFile,
     target: PathBuf,
     overwrite: bool,
+    listed: Listed,
 }
 
 impl NewFile {
@@ -88,7 +121,8 @@ impl NewFile {
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         let temporary = builder.tempfile_in(folder).map_err(refused)?;
-        Ok(Self { temporary, target: target.to_owned(), overwrite })
+        let listed = Listed::new(temporary.path());
+        Ok(Self { temporary, target: target.to_owned(), overwrite, listed })
     }
 
     /// Where the bytes are until [`Self::commit`].
@@ -120,9 +154,10 @@ impl NewFile {
     /// be overwritten. Nothing is left behind then.
     pub fn commit(self) -> Result<(), WriteFileError> {
         self.sync()?;
-        let Self { temporary, target, overwrite } = self;
+        let Self { temporary, target, overwrite, listed } = self;
         let renamed =
             if overwrite { temporary.persist(&target) } else { temporary.persist_noclobber(&target) };
+        drop(listed);
         renamed.map_err(|error| WriteFileError::from_io(&error.error, &target))?;
         // The name itself must survive a power cut; folders cannot be synced everywhere.
         if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {

@@ -147,6 +147,32 @@ fn nobody_reading_on_is_no_failure_and_a_full_disk_is_one() {
     assert!(error_of(&output).contains("cannot write to standard output"), "{}", error_of(&output));
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_half_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("sample");
+    let child = Command::new(env!("CARGO_BIN_EXE_delineo"))
+        .args(["sample", text(&target)])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let images = target.join("CT");
+    let files = || std::fs::read_dir(&images).map_or(0, Iterator::count);
+    let begun = std::time::Instant::now();
+    while files() == 0 {
+        assert!(begun.elapsed().as_secs() < 300, "no slice was written");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 1, "{}", error_of(&output));
+    assert!(error_of(&output).trim_end().ends_with("error: cancelled"), "{}", error_of(&output));
+    assert_eq!(files(), 0);
+    assert!(!target.join("reference.dcm").exists());
+}
+
 /// A recipe of the smallest network, for the ball's body.
 fn tiny_recipe() -> String {
     let pairs = [

@@ -1,5 +1,6 @@
-//! A progress bar with time left on standard error, when that is a terminal.
+//! A progress bar with time left on standard error, when that is a terminal; Ctrl-C cancels.
 
+use super::interrupt;
 use crate::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
@@ -9,6 +10,7 @@ use std::time::Duration;
 /// Runs `work` with a progress handle that a bar shows.
 pub fn with_bar<T>(work: impl FnOnce(&Progress) -> T) -> T {
     let progress = Progress::new();
+    let _running = interrupt::guard(&progress);
     if !std::io::stderr().is_terminal() {
         return work(&progress);
     }

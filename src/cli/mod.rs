@@ -14,6 +14,7 @@ pub mod contour;
 pub mod convert;
 pub mod demo;
 pub mod info;
+mod interrupt;
 mod label_names;
 pub mod model;
 pub mod open;
@@ -63,6 +64,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
+    interrupt::listen();
     let done = match cli.command {
         Some(Command::Contour(args)) => contour::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),

@@ -86,7 +86,8 @@ pub fn write_ct_series(
             write_file(&path, true, &common.encode(*index, slice, pixels, &path)?)?;
             let count = done.fetch_add(1, Ordering::Relaxed) + 1;
             #[expect(clippy::cast_precision_loss, reason = "slice counts are far below 2^52")]
-            progress.set_fraction(count as f64 / present.len() as f64)?;
+            // Whether to stop is asked before a slice: every file written is among the results.
+            let _ = progress.set_fraction(count as f64 / present.len() as f64);
             Ok(path)
         })
         .collect();

@@ -1,4 +1,5 @@
-//! `delineo bench ai`: seconds per patch of the networks, beside PyTorch on the same cores.
+//! `delineo bench ai`: seconds per patch of the networks, beside PyTorch and onnxruntime on the same
+//! cores.
 //!
 //! Operations are counted as the direct convolutions have them, two a multiply-add. The processor's
 //! peak is measured in the same run by a loop of multiply-adds in registers on the same threads; the
@@ -15,8 +16,9 @@ use crate::device::DeviceChoice;
 /// Set: a software driver counts as a graphics device.
 const SOFTWARE: &str = "DELINEO_BENCH_SOFTWARE_GPU";
 
-/// The same network in PyTorch: random weights, the best of three rounds after one to warm up.
-const PYTORCH: &str = include_str!("pytorch_unet.py");
+/// The same network in PyTorch, and from there in onnxruntime: random weights, the median of three
+/// rounds after one to warm up.
+const PEER: &str = include_str!("pytorch_unet.py");
 
 /// Measures the shipped networks, and one of the size of `TotalSegmentator`'s.
 ///
@@ -24,6 +26,7 @@ const PYTORCH: &str = include_str!("pytorch_unet.py");
 /// When a network cannot be built.
 pub fn run() -> anyhow::Result<Vec<BenchRow>> {
     let python = python_with("torch");
+    let has_onnxruntime = python.is_some() && python_with("torch, onnx, onnxruntime") == python;
     let mut rows = Vec::new();
     let gpu = gpu_name().filter(|(_, software)| !software || std::env::var_os(SOFTWARE).is_some());
     let (packages, _) = ModelPackage::list();
@@ -50,7 +53,7 @@ pub fn run() -> anyhow::Result<Vec<BenchRow>> {
         // Once before, so that its buffers are there, as for all patches but a study's first.
         drop(network.forward(&input, patch));
         let ours = median_seconds(3, || drop(std::hint::black_box(network.forward(&input, patch))));
-        let peer = python.as_ref().and_then(|python| {
+        let peer_seconds = |module: &str| {
             let arguments = [
                 format!("{:?}", architecture.features),
                 format!("{:?}", architecture.strides),
@@ -58,22 +61,30 @@ pub fn run() -> anyhow::Result<Vec<BenchRow>> {
                 architecture.classes.to_string(),
                 format!("{patch:?}"),
                 rayon::current_num_threads().to_string(),
+                module.to_owned(),
             ];
-            python_number(python, PYTORCH, &arguments)
-        });
-        rows.push(BenchRow {
+            python.as_ref().and_then(|python| python_number(python, PEER, &arguments))
+        };
+        let mut row = BenchRow {
             name: format!("one {}x{}x{} patch, {name}, CPU", patch[0], patch[1], patch[2]),
             unit: "s",
             ours,
-            peer,
-            peer_name: if peer.is_some() { "PyTorch".to_owned() } else { String::new() },
+            peer: peer_seconds("torch"),
+            peer_name: if python.is_some() { "PyTorch".to_owned() } else { String::new() },
             note: format!(
                 "{:.1} GFLOP/s, {gflop:.0} GFLOP, {:.0} % of {peak:.0} GFLOP/s, {:.0} MB",
                 gflop / ours,
                 100.0 * gflop / ours / peak,
                 memory as f64 / 1e6
             ),
-        });
+        };
+        rows.push(row.clone());
+        if has_onnxruntime {
+            row.peer = peer_seconds("onnxruntime");
+            "onnxruntime".clone_into(&mut row.peer_name);
+            row.note.clear();
+            rows.push(row);
+        }
         let Some((device, _)) = &gpu else { continue };
         drop(network);
         let mut engine = Engine::new(Network::random(shape, 1)?, DeviceChoice::Gpu)?;

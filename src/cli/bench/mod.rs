@@ -11,6 +11,7 @@ pub mod edit;
 pub mod read;
 mod rows;
 pub mod rtstruct;
+mod study;
 pub mod training;
 mod window;
 
@@ -68,6 +69,7 @@ const BENCHMARKS: &[Benchmark] = &[
     ("contours", contours::run),
     ("window", window::run),
     ("ai", ai::run),
+    ("study", study::run),
     ("training", training::run),
 ];
 

@@ -1,6 +1,10 @@
-"""Seconds per patch of a nnU-Net PlainConvUNet in PyTorch on the CPU; median of three."""
+"""Seconds per patch of a nnU-Net PlainConvUNet on the CPU; median of three.
+
+The last argument says by what: torch, or onnxruntime (which also needs onnx).
+"""
 
 import ast
+import io
 import sys
 import time
 
@@ -48,10 +52,30 @@ class UNet(nn.Module):
 
 network = UNet().eval()
 image = torch.randn(1, 1, *patch)
+if sys.argv[7] == "torch":
+
+    def run():
+        with torch.inference_mode():
+            network(image)
+
+else:
+    import onnxruntime
+
+    file = io.BytesIO()
+    torch.onnx.export(network, image, file, input_names=["image"], dynamo=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        file.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+
+    def run():
+        session.run(None, {"image": image.numpy()})
+
+
 seconds = []
-with torch.inference_mode():
-    for _ in range(4):
-        start = time.perf_counter()
-        network(image)
-        seconds.append(time.perf_counter() - start)
+for _ in range(4):
+    start = time.perf_counter()
+    run()
+    seconds.append(time.perf_counter() - start)
 print(sorted(seconds[1:])[1])
