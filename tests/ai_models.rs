@@ -1,5 +1,8 @@
 //! The networks against PyTorch, on the CPU engine, on burn's CPU backend and on the GPU path.
 
+#[path = "shared/skip.rs"]
+mod skip;
+
 use delineo::ai::ModelPackage;
 use delineo::ai::cpu::CpuNetwork;
 use delineo::ai::gpu::{BurnNetwork, Pace, Way};
@@ -96,7 +99,7 @@ fn every_layer_on_the_gpu_is_pytorch_s_and_its_loss_is_survived() {
     use delineo::ai::engine::{Engine, destroy_device, gpu_name, with_gpu_device};
     use delineo::device::DeviceChoice;
     let Some((name, _)) = gpu_name() else {
-        eprintln!("skipped: no adapter");
+        skip::skipped("no adapter");
         return;
     };
     eprintln!("{name}");

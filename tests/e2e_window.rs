@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 #[path = "shared/ball.rs"]
 mod ball;
+#[path = "shared/skip.rs"]
+mod skip;
 
 /// Ends the program when the test ends, however it ends.
 struct Running(Child);
@@ -145,16 +147,16 @@ fn has(roi: &Roi, point: Point3) -> bool {
 fn open_contour_accept_paint_undo_export() {
     for program in ["Xvfb", "xdotool"] {
         if !is_there(program) {
-            println!("skipped: no {program}");
+            skip::skipped(&format!("no {program}"));
             return;
         }
     }
     if delineo::render::Gpu::headless(true).is_err() {
-        println!("skipped: no adapter");
+        skip::skipped("no adapter");
         return;
     }
     let Some((_server, display)) = display() else {
-        println!("skipped: Xvfb gives no display");
+        skip::skipped("Xvfb gives no display");
         return;
     };
     let folder = tempfile::tempdir().unwrap();

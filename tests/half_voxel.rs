@@ -22,7 +22,7 @@ fn python() -> Option<PathBuf> {
     if ready.is_ok_and(|output| output.status.success()) {
         Some(python)
     } else {
-        println!("skipped: no SimpleITK in {}", python.display());
+        shared::skipped(&format!("no SimpleITK in {}", python.display()));
         None
     }
 }

@@ -5,6 +5,8 @@
 #[path = "shared/arrays.rs"]
 #[allow(dead_code, missing_docs, reason = "each test binary uses its own part")]
 mod arrays;
+#[path = "shared/skip.rs"]
+mod skip;
 
 use arrays::{fixture, nifti, npz};
 use delineo::ai::cpu::CpuNetwork;
@@ -364,7 +366,7 @@ fn the_middle_of_a_tile_is_the_same_on_the_gpu() {
     use delineo::ai::engine::{gpu_name, with_gpu_device};
     use delineo::ai::gpu::BurnNetwork;
     if gpu_name().is_none() {
-        println!("skipped: no adapter");
+        skip::skipped("no adapter");
         return;
     }
     let Some(fixture) = Fixture::lowres() else { return };

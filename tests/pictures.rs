@@ -8,6 +8,9 @@
     reason = "small numbers of a test scene"
 )]
 
+#[path = "shared/skip.rs"]
+mod skip;
+
 use delineo::geometry::{Grid, Plane, Point3, Vector3};
 use delineo::patient::{OUTSIDE_I16, RoiId, Slice, Unit, Volume, Voxels};
 use delineo::render::{
@@ -22,7 +25,7 @@ fn renderer() -> Option<Renderer> {
     match Gpu::headless(true) {
         Ok(gpu) => Some(Renderer::new(gpu, None)),
         Err(error) => {
-            println!("skipped: no adapter ({error})");
+            skip::skipped(&format!("no adapter ({error})"));
             None
         }
     }

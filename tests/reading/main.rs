@@ -20,6 +20,8 @@ mod geometry;
 mod headers;
 mod pixels;
 mod real;
+#[path = "../shared/skip.rs"]
+mod skip;
 mod studies;
 
 use delineo::dicom::{Library, ReadSeries, read_series, scan};

@@ -172,7 +172,7 @@ fn run_length_encoding_in_one_and_many_frames() {
 fn encoded(program: &[&str], from: &Path, to: &Path) -> bool {
     let run = Command::new(program[0]).args(&program[1..]).arg(from).arg(to).output();
     let Ok(output) = run else {
-        println!("skipped: no {}", program[0]);
+        crate::skip::skipped(&format!("no {}", program[0]));
         return false;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

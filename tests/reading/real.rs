@@ -140,7 +140,7 @@ fn python() -> Option<PathBuf> {
     if ready.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
-    println!("skipped: no Python with SimpleITK at {} (set DELINEO_PYTHON)", python.display());
+    crate::skip::skipped(&format!("no Python with SimpleITK at {} (set DELINEO_PYTHON)", python.display()));
     None
 }
 

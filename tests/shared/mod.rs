@@ -1,6 +1,8 @@
 //! What several integration tests need: synthetic series, the shared data, external programs.
 #![allow(dead_code, missing_docs, reason = "each test binary uses its own part")]
 
+mod skip;
+
 use delineo::geometry::{Grid, Plane, Point2, Point3, Polygon, Ring, Vector3};
 use delineo::patient::{
     ImageInstance, Modality, PatientInfo, Roi, RoiId, RoiPlane, Series, SeriesInfo, Slice, StructureSet,
@@ -9,6 +11,8 @@ use delineo::patient::{
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+
+pub use skip::skipped;
 
 /// The shared patient data, or `None` with a word on standard output.
 pub fn data(part: &str) -> Option<PathBuf> {
@@ -26,7 +30,7 @@ pub fn program(name: &str) -> Option<&str> {
     if Command::new(name).arg("--version").output().is_ok() {
         Some(name)
     } else {
-        println!("skipped: {name} is not installed");
+        skipped(&format!("{name} is not installed"));
         None
     }
 }
@@ -38,7 +42,7 @@ pub fn python() -> Option<PathBuf> {
     if ready.is_ok_and(|output| output.status.success()) {
         Some(path)
     } else {
-        println!("skipped: no Python with the readers at {} (set DELINEO_PYTHON)", path.display());
+        skipped(&format!("no Python with the readers at {} (set DELINEO_PYTHON)", path.display()));
         None
     }
 }
