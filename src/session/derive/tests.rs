@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::geometry::Polygon;
+use crate::patient::Density;
 use crate::session::fixture::{axial_series, draw, id, plain, session_with, square};
 use crate::session::{Applied, JournalStatus};
 
@@ -174,16 +175,16 @@ fn the_journal_keeps_recipe_and_density() {
     session.apply(draw(&session, "CTV", 5, vec![square(0.0, 0.0, 20.0)])).unwrap();
     derive(&mut session, "PTV", "CTV + 5 mm");
     let ptv = id(&session, "PTV");
-    let density = |relative_electron_density| Command::SetDensity { roi: ptv, relative_electron_density };
-    session.apply(density(Some(1.05))).unwrap();
-    assert_eq!(session.apply(density(Some(-1.0))).unwrap_err(), Refusal::BadDensity);
+    let density = |value| Command::SetDensity { roi: ptv, density: Some(Density::Electron(value)) };
+    session.apply(density(1.05)).unwrap();
+    assert_eq!(session.apply(density(-1.0)).unwrap_err(), Refusal::BadDensity);
     let set = session.structures().clone();
     let path = session.journal().unwrap().path().to_owned();
     session.flush_to_disk().unwrap();
     drop(session);
     let mut session = Session::resume(series, &path).unwrap();
     assert_eq!(plain(session.structures()), plain(&set));
-    assert_eq!(session.roi(ptv).unwrap().relative_electron_density, Some(1.05));
+    assert_eq!(session.roi(ptv).unwrap().density, Some(Density::Electron(1.05)));
     assert_eq!(session.standing(ptv), Some(Standing::UpToDate));
     session.apply(draw(&session, "CTV", 5, vec![square(0.0, 0.0, 24.0)])).unwrap();
     assert_eq!(session.standing(ptv), Some(Standing::UpToDate), "it goes on following");
