@@ -325,6 +325,9 @@ impl Workstation {
             Action::ToggleLock => {
                 self.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
             }
+            Action::ToggleExclusive => {
+                self.apply(Command::SetExclusive { roi: roi.id, exclusive: !roi.exclusive });
+            }
             Action::GoToStructure => {
                 if let Some(views) = self.state.views.as_mut() {
                     views.navigation.go_to_roi(roi);
@@ -432,6 +435,7 @@ impl Workstation {
             Action::MaximiseView => views.navigation.toggle_maximised(views.navigation.focus),
             Action::NextView => views.navigation.next_view(),
             Action::FitViews => views.navigation.fit(),
+            Action::ToggleOverlays => views.display.hidden = !views.display.hidden,
             Action::ToggleInterpolation => {
                 views.display.interpolation = match views.display.interpolation {
                     Interpolation::Linear => Interpolation::Nearest,
@@ -491,6 +495,7 @@ impl Workstation {
             self.preferences.slab_thickness_mm = views.tools.freehand.thickness_mm();
             self.preferences.smooth_pictures = views.display.interpolation == Interpolation::Linear;
         }
+        self.preferences.keys = self.state.keys.stored();
         self.preferences.organs.clone_from(&self.state.propose.organs);
         self.preferences.templates.clone_from(&self.state.propose.templates);
         self.state.model_source.trim().clone_into(&mut self.preferences.model_source);
@@ -526,6 +531,7 @@ fn is_of_selected(action: Action) -> bool {
             | Action::ToggleVisible
             | Action::ShowOnly
             | Action::ToggleLock
+            | Action::ToggleExclusive
             | Action::GoToStructure
             | Action::GoToLeastCertain
             | Action::AcceptProposal

@@ -16,7 +16,8 @@ use crate::session::jobs::{JobEnded, Jobs, Outcome};
 use crate::session::preferences::{self, Preferences};
 use crate::session::{self, Catalog, JournalStatus, Session};
 use crate::ui::actions;
-use crate::ui::state::{Desk, JobLine, ResumeLine, WindowState};
+use crate::ui::keymap::{self, KeyMap};
+use crate::ui::state::{Desk, JobLine, KeySheet, Overlay, ResumeLine, WindowState};
 use crate::ui::{Context, GpuViews, Outbox, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,6 +117,7 @@ impl Workstation {
         state.propose.organs.clone_from(&preferences.organs);
         state.propose.templates.clone_from(&preferences.templates);
         state.model_source.clone_from(&preferences.model_source);
+        state.keys = KeyMap::from_stored(&preferences.keys);
         Self {
             session: None,
             session_number: 0,
@@ -238,8 +240,13 @@ impl Workstation {
         if !dropped.is_empty() {
             self.open(dropped, None);
         }
-        for action in actions::pressed(ui.ctx(), self.state.overlay.is_some()) {
-            self.act(action);
+        keymap::use_map(&self.state.keys);
+        // A key that is being chosen for an action asks for none.
+        let is_choosing = self.state.overlay == Some(Overlay::Keys) && self.state.key_sheet.waiting.is_some();
+        if !is_choosing {
+            for action in actions::pressed(ui.ctx(), self.state.overlay.is_some()) {
+                self.act(action);
+            }
         }
         self.peek(ui);
         let mut outbox = std::mem::take(&mut self.outbox);
@@ -251,6 +258,10 @@ impl Workstation {
         crate::ui::window_ui(ui, &mut scope);
         let requests = outbox.take();
         self.outbox = outbox;
+        if self.state.overlay != Some(Overlay::Keys) && self.state.key_sheet != KeySheet::default() {
+            self.state.key_sheet = KeySheet::default();
+            self.remember_preferences();
+        }
         for request in requests {
             self.carry_out(request);
         }

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod icons;
+pub mod keymap;
 pub mod markdown;
 pub mod nomenclature;
 pub mod panels;

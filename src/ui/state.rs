@@ -1,6 +1,7 @@
 //! What the window keeps between frames, in small pieces, none of it patient data.
 
 use super::actions::Action;
+use super::keymap::{KeyMap, KeyProblem};
 use super::markdown::Document;
 use super::toasts::Toasts;
 use super::views::ViewsState;
@@ -184,6 +185,17 @@ impl TrainingForm {
     }
 }
 
+/// What is being changed on the key sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeySheet {
+    /// Whether keys can be changed.
+    pub changing: bool,
+    /// The action that waits for its key to be pressed.
+    pub waiting: Option<Action>,
+    /// The key that was pressed for an action and cannot be its own, with the reason.
+    pub problem: Option<(Action, egui::KeyboardShortcut, KeyProblem)>,
+}
+
 /// Everything the window keeps.
 #[derive(Debug, Default)]
 pub struct WindowState {
@@ -215,6 +227,10 @@ pub struct WindowState {
     pub training: TrainingForm,
     /// The recipe being written in the Correct panel.
     pub recipe: RecipeForm,
+    /// The keys that the person has changed.
+    pub keys: KeyMap,
+    /// What is being changed on the key sheet.
+    pub key_sheet: KeySheet,
     /// The groups of the structure list that are folded.
     pub folded_groups: Vec<&'static str>,
 }

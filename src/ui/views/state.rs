@@ -78,6 +78,16 @@ pub struct Display {
     pub style: VolumeStyle,
     /// Looking without overlays (Space held).
     pub peek: bool,
+    /// Overlays are hidden; peeking shows them then.
+    pub hidden: bool,
+}
+
+impl Display {
+    /// Whether the picture is shown alone.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.peek != self.hidden
+    }
 }
 
 /// What the views of one open series keep.
@@ -134,6 +144,7 @@ impl ViewsState {
                 fusion: Fusion { mode: FusionMode::Off, opacity: 0.5, window, color_map: ColorMap::Grey },
                 style,
                 peek: false,
+                hidden: false,
             },
             tools: Tools::default(),
             clipboard: None,
