@@ -6,7 +6,7 @@ use super::leaving::Leaving;
 use crate::patient::Approval;
 use crate::render::{Interpolation, WindowPreset};
 use crate::session::preferences::{Preferences, Theme};
-use crate::session::{Command, Neighbour, Refusal};
+use crate::session::{Command, Neighbour, Refusal, Session};
 use crate::tools::{ToolEvent, ToolKind, ViewPlane};
 use crate::ui::Request;
 use crate::ui::actions::Action;
@@ -23,6 +23,7 @@ impl Workstation {
                 self.apply(command);
             }
             Request::Derive { gesture, orders } => self.derive(gesture, orders),
+            Request::Split(roi) => self.split(roi),
             Request::UpdateDerived(rois) => self.update_derived(&rois),
             Request::Overwrite(overwrite) => {
                 if let Some(session) = self.session.as_mut() {
@@ -325,6 +326,7 @@ impl Workstation {
             Action::ToggleLock => {
                 self.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
             }
+            Action::SplitStructure => self.split(roi.id),
             Action::ToggleExclusive => {
                 self.apply(Command::SetExclusive { roi: roi.id, exclusive: !roi.exclusive });
             }
@@ -480,7 +482,9 @@ impl Workstation {
     }
 
     /// Gives the views of a series just opened what the person has set.
-    pub(super) fn preferences_to_views(&self, views: &mut ViewsState) {
+    pub(super) fn preferences_to_views(&self, views: &mut ViewsState, session: &mut Session) {
+        session.set_overwrite(self.preferences.overwrite);
+        views.tools.restore_options(session.series().volume.unit, &self.preferences.tools);
         views.tools.brush.set_radius_mm(self.preferences.brush_radius_mm);
         views.tools.freehand.set_thickness_mm(self.preferences.slab_thickness_mm);
         if !self.preferences.smooth_pictures {
@@ -493,6 +497,10 @@ impl Workstation {
         if let Some(views) = &self.state.views {
             self.preferences.brush_radius_mm = views.tools.brush.radius_mm();
             self.preferences.slab_thickness_mm = views.tools.freehand.thickness_mm();
+            if let Some(session) = &self.session {
+                self.preferences.overwrite = session.overwrite();
+                views.tools.keep_options(session.series().volume.unit, &mut self.preferences.tools);
+            }
             self.preferences.smooth_pictures = views.display.interpolation == Interpolation::Linear;
         }
         self.preferences.keys = self.state.keys.stored();
@@ -532,6 +540,7 @@ fn is_of_selected(action: Action) -> bool {
             | Action::ShowOnly
             | Action::ToggleLock
             | Action::ToggleExclusive
+            | Action::SplitStructure
             | Action::GoToStructure
             | Action::GoToLeastCertain
             | Action::AcceptProposal

@@ -1,5 +1,6 @@
 //! What the window holds: the session, what was read around it, jobs, preferences.
 
+use super::deriving;
 use super::dialogs::Dialogs;
 use super::exporting::Exported;
 use super::leaving::{EXPORT, Leaving};
@@ -36,6 +37,8 @@ pub(super) enum Message {
     Trained(Result<training::Trained, String>),
     /// A recipe was carried out.
     Derived(Result<Box<session::Command>, String>),
+    /// What recipes would make, of the preview of this number.
+    Previewed(u64, Result<Vec<session::derive::Previewed>, String>),
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
@@ -91,6 +94,8 @@ pub struct Workstation {
     pub(super) may_close: bool,
     /// What was read and waits for the answer whether to resume earlier work on it.
     pub(super) pending_open: Option<Box<Opened>>,
+    /// The preview of recipes that is shown or being worked out.
+    pub(super) preview: deriving::Preview,
     pub(super) gpu: Option<GpuViews>,
     pub(super) ctx: Option<egui::Context>,
     outbox: Outbox,
@@ -137,6 +142,7 @@ impl Workstation {
             leaving: None,
             may_close: false,
             pending_open: None,
+            preview: deriving::Preview::default(),
             gpu: None,
             ctx: None,
             outbox: Outbox::default(),
@@ -249,6 +255,7 @@ impl Workstation {
             }
         }
         self.peek(ui);
+        self.state.recipe.wanted = None;
         let mut outbox = std::mem::take(&mut self.outbox);
         let mut scope = Scope {
             context: Context { session: self.session.as_ref(), desk: &self.desk },
@@ -265,6 +272,7 @@ impl Workstation {
         for request in requests {
             self.carry_out(request);
         }
+        self.mind_the_preview();
         if let Some(failure) = self.gpu.as_ref().and_then(GpuViews::take_failure) {
             self.state.toasts.error("A picture could not be drawn.", Some(failure));
         }
@@ -381,6 +389,7 @@ impl Workstation {
             Message::Proposed(result) => self.proposed(result),
             Message::Trained(result) => self.trained(result),
             Message::Derived(result) => self.derived(result),
+            Message::Previewed(number, result) => self.previewed(number, result),
             Message::Exported(exported) => self.exported(*exported),
             Message::Models(found) => self.models_found(*found),
             Message::Regions(seen) => self.regions_seen(seen),

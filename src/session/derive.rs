@@ -9,6 +9,12 @@
 //! then the ROI is out of date until a person asks for it. What a person has drawn into is never
 //! overwritten by itself.
 
+mod preview;
+mod split;
+
+pub use preview::{PreviewPlan, Previewed};
+pub use split::{SplitError, SplitPlan};
+
 use super::apply::{Draft, editable};
 use super::overwrite::Overwrite;
 use super::{Attribute, Change, Command, Refusal, Session, color_for};

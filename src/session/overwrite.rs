@@ -16,7 +16,7 @@ use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
 use std::sync::Arc;
 
 /// What drawing does to other structures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Overwrite {
     /// Nothing is overwritten; structures may overlap.
     #[default]

@@ -5,6 +5,7 @@ use super::keymap::{KeyMap, KeyProblem};
 use super::markdown::Document;
 use super::toasts::Toasts;
 use super::views::ViewsState;
+use crate::edit::recipe::Recipe;
 use crate::patient::{BodyRegion, LabelMap, RoiId, Series};
 use crate::session::jobs::JobId;
 use crate::session::suggestion::Fit;
@@ -262,6 +263,30 @@ pub struct RecipeForm {
     pub keep: bool,
     /// Whether the text wants the keyboard.
     pub wants_focus: bool,
+    /// The volume below which pieces are removed, cubic centimetres.
+    pub least_cc: f64,
+    /// How many points are to be left.
+    pub points: usize,
+    /// Other structures that the same is done to.
+    pub also: BTreeSet<RoiId>,
+    /// Whether what it would make is shown dashed.
+    pub shows_preview: bool,
+    /// What is to be shown dashed in this frame; the form asks anew in each.
+    pub wanted: Option<Vec<Recipe>>,
+    /// What the preview told last: of each structure its volume now and then and its points then, or
+    /// why there is none.
+    pub told: Option<Result<Vec<PreviewLine>, String>>,
+}
+
+/// What a preview tells of one structure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewLine {
+    /// The volume of the source, cubic centimetres.
+    pub source_cc: f64,
+    /// The volume of what would be made, cubic centimetres.
+    pub made_cc: f64,
+    /// The points of what would be made.
+    pub points: usize,
 }
 
 impl Default for RecipeForm {
@@ -279,6 +304,12 @@ impl Default for RecipeForm {
             name: String::new(),
             keep: true,
             wants_focus: false,
+            least_cc: 0.5,
+            points: 1000,
+            also: BTreeSet::new(),
+            shows_preview: false,
+            wanted: None,
+            told: None,
         }
     }
 }

@@ -356,6 +356,10 @@ fn scene(
             let volume = &session.series().volume;
             scene.outlines.extend(views.outlines.suggested(suggestion.shown(), volume, &frame.plane));
         }
+        for preview in &views.previews {
+            let volume = &session.series().volume;
+            scene.outlines.extend(views.outlines.suggested(preview, volume, &frame.plane));
+        }
     }
     scene
 }

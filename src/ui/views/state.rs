@@ -101,6 +101,8 @@ pub struct ViewsState {
     pub tools: Tools,
     /// A copied contour.
     pub clipboard: Option<std::sync::Arc<crate::patient::RoiPlane>>,
+    /// What recipes would make, shown dashed until they are carried out.
+    pub previews: Vec<std::sync::Arc<Roi>>,
     /// What is under the pointer.
     pub hover: Option<Hover>,
     /// A sentence at the cursor: where, what, and until when in egui's time.
@@ -148,6 +150,7 @@ impl ViewsState {
             },
             tools: Tools::default(),
             clipboard: None,
+            previews: Vec::new(),
             hover: None,
             message: None,
             moved_at: f64::NEG_INFINITY,
