@@ -6,7 +6,7 @@ use super::leaving::Leaving;
 use crate::patient::Approval;
 use crate::render::{Interpolation, WindowPreset};
 use crate::session::preferences::{Preferences, Theme};
-use crate::session::{Command, Neighbour, Refusal};
+use crate::session::{Command, Neighbour, Refusal, Session};
 use crate::tools::{ToolEvent, ToolKind, ViewPlane};
 use crate::ui::Request;
 use crate::ui::actions::Action;
@@ -23,6 +23,7 @@ impl Workstation {
                 self.apply(command);
             }
             Request::Derive { gesture, orders } => self.derive(gesture, orders),
+            Request::Split(roi) => self.split(roi),
             Request::UpdateDerived(rois) => self.update_derived(&rois),
             Request::Overwrite(overwrite) => {
                 if let Some(session) = self.session.as_mut() {
@@ -325,6 +326,10 @@ impl Workstation {
             Action::ToggleLock => {
                 self.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
             }
+            Action::SplitStructure => self.split(roi.id),
+            Action::ToggleExclusive => {
+                self.apply(Command::SetExclusive { roi: roi.id, exclusive: !roi.exclusive });
+            }
             Action::GoToStructure => {
                 if let Some(views) = self.state.views.as_mut() {
                     views.navigation.go_to_roi(roi);
@@ -432,6 +437,7 @@ impl Workstation {
             Action::MaximiseView => views.navigation.toggle_maximised(views.navigation.focus),
             Action::NextView => views.navigation.next_view(),
             Action::FitViews => views.navigation.fit(),
+            Action::ToggleOverlays => views.display.hidden = !views.display.hidden,
             Action::ToggleInterpolation => {
                 views.display.interpolation = match views.display.interpolation {
                     Interpolation::Linear => Interpolation::Nearest,
@@ -476,7 +482,9 @@ impl Workstation {
     }
 
     /// Gives the views of a series just opened what the person has set.
-    pub(super) fn preferences_to_views(&self, views: &mut ViewsState) {
+    pub(super) fn preferences_to_views(&self, views: &mut ViewsState, session: &mut Session) {
+        session.set_overwrite(self.preferences.overwrite);
+        views.tools.restore_options(session.series().volume.unit, &self.preferences.tools);
         views.tools.brush.set_radius_mm(self.preferences.brush_radius_mm);
         views.tools.freehand.set_thickness_mm(self.preferences.slab_thickness_mm);
         if !self.preferences.smooth_pictures {
@@ -489,8 +497,13 @@ impl Workstation {
         if let Some(views) = &self.state.views {
             self.preferences.brush_radius_mm = views.tools.brush.radius_mm();
             self.preferences.slab_thickness_mm = views.tools.freehand.thickness_mm();
+            if let Some(session) = &self.session {
+                self.preferences.overwrite = session.overwrite();
+                views.tools.keep_options(session.series().volume.unit, &mut self.preferences.tools);
+            }
             self.preferences.smooth_pictures = views.display.interpolation == Interpolation::Linear;
         }
+        self.preferences.keys = self.state.keys.stored();
         self.preferences.organs.clone_from(&self.state.propose.organs);
         self.preferences.templates.clone_from(&self.state.propose.templates);
         self.state.model_source.trim().clone_into(&mut self.preferences.model_source);
@@ -526,6 +539,8 @@ fn is_of_selected(action: Action) -> bool {
             | Action::ToggleVisible
             | Action::ShowOnly
             | Action::ToggleLock
+            | Action::ToggleExclusive
+            | Action::SplitStructure
             | Action::GoToStructure
             | Action::GoToLeastCertain
             | Action::AcceptProposal

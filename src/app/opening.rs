@@ -135,7 +135,7 @@ impl Workstation {
         self.close_session();
         let Opened { series, library, chosen, warnings, choice, opened_from, .. } = opened;
         let Opened { earlier, resume, reference, .. } = opened;
-        let session = match earlier.filter(|_| resume) {
+        let mut session = match earlier.filter(|_| resume) {
             Some(found) => match Session::resume(Arc::clone(&series), &found.path) {
                 Ok(session) => session,
                 Err(error) => {
@@ -147,7 +147,7 @@ impl Workstation {
             None => Session::begin(Arc::clone(&series), &opened_from, &self.data_folder),
         };
         let mut views = ViewsState::new(&series);
-        self.preferences_to_views(&mut views);
+        self.preferences_to_views(&mut views, &mut session);
         if let Some(roi) = session.selected() {
             views.navigation.go_to_roi(&roi.clone());
         }

@@ -353,3 +353,27 @@ fn a_model_is_fetched_and_a_failure_stays_until_it_is_read() {
     assert_eq!(problem(&station), None);
     assert_eq!(station.state().toasts.list().last().unwrap().text, "Far model is ready.");
 }
+
+#[test]
+fn what_was_set_for_drawing_and_keys_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let [series, other] = patients();
+    let mut station = at_work(series, folder.path());
+    let views = station.state.views.as_mut().unwrap();
+    views.tools.brush.set_mode(crate::tools::BrushMode::Auto);
+    views.tools.brush.set_radius_mm(4.5);
+    station.session.as_mut().unwrap().set_overwrite(crate::session::Overwrite::Visible);
+    let key = egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::F7);
+    station.state.keys.set(Action::SelectBrush, key).unwrap();
+    station.close_all();
+
+    let mut station = Workstation::in_folder(&[], folder.path());
+    station.show(*opened(other));
+    finish_jobs(&mut station);
+    let tools = &station.state.views.as_ref().unwrap().tools;
+    assert_eq!(tools.brush.mode(), crate::tools::BrushMode::Auto);
+    assert!((tools.brush.radius_mm() - 4.5).abs() < 1e-12);
+    assert_eq!(session(&station).overwrite(), crate::session::Overwrite::Visible);
+    assert_eq!(station.state.keys.keys(Action::SelectBrush), [key]);
+    station.close_all();
+}

@@ -1,5 +1,6 @@
 //! What the window holds: the session, what was read around it, jobs, preferences.
 
+use super::deriving;
 use super::dialogs::Dialogs;
 use super::exporting::Exported;
 use super::leaving::{EXPORT, Leaving};
@@ -16,7 +17,8 @@ use crate::session::jobs::{JobEnded, Jobs, Outcome};
 use crate::session::preferences::{self, Preferences};
 use crate::session::{self, Catalog, JournalStatus, Session};
 use crate::ui::actions;
-use crate::ui::state::{Desk, JobLine, ResumeLine, WindowState};
+use crate::ui::keymap::{self, KeyMap};
+use crate::ui::state::{Desk, JobLine, KeySheet, Overlay, ResumeLine, WindowState};
 use crate::ui::{Context, GpuViews, Outbox, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub(super) enum Message {
     Trained(Result<training::Trained, String>),
     /// A recipe was carried out.
     Derived(Result<Box<session::Command>, String>),
+    /// What recipes would make, of the preview of this number.
+    Previewed(u64, Result<Vec<session::derive::Previewed>, String>),
     /// A file was written.
     Exported(Box<Exported>),
     /// The models that there are.
@@ -90,6 +94,8 @@ pub struct Workstation {
     pub(super) may_close: bool,
     /// What was read and waits for the answer whether to resume earlier work on it.
     pub(super) pending_open: Option<Box<Opened>>,
+    /// The preview of recipes that is shown or being worked out.
+    pub(super) preview: deriving::Preview,
     pub(super) gpu: Option<GpuViews>,
     pub(super) ctx: Option<egui::Context>,
     outbox: Outbox,
@@ -116,6 +122,7 @@ impl Workstation {
         state.propose.organs.clone_from(&preferences.organs);
         state.propose.templates.clone_from(&preferences.templates);
         state.model_source.clone_from(&preferences.model_source);
+        state.keys = KeyMap::from_stored(&preferences.keys);
         Self {
             session: None,
             session_number: 0,
@@ -135,6 +142,7 @@ impl Workstation {
             leaving: None,
             may_close: false,
             pending_open: None,
+            preview: deriving::Preview::default(),
             gpu: None,
             ctx: None,
             outbox: Outbox::default(),
@@ -238,10 +246,16 @@ impl Workstation {
         if !dropped.is_empty() {
             self.open(dropped, None);
         }
-        for action in actions::pressed(ui.ctx(), self.state.overlay.is_some()) {
-            self.act(action);
+        keymap::use_map(&self.state.keys);
+        // A key that is being chosen for an action asks for none.
+        let is_choosing = self.state.overlay == Some(Overlay::Keys) && self.state.key_sheet.waiting.is_some();
+        if !is_choosing {
+            for action in actions::pressed(ui.ctx(), self.state.overlay.is_some()) {
+                self.act(action);
+            }
         }
         self.peek(ui);
+        self.state.recipe.wanted = None;
         let mut outbox = std::mem::take(&mut self.outbox);
         let mut scope = Scope {
             context: Context { session: self.session.as_ref(), desk: &self.desk },
@@ -251,9 +265,14 @@ impl Workstation {
         crate::ui::window_ui(ui, &mut scope);
         let requests = outbox.take();
         self.outbox = outbox;
+        if self.state.overlay != Some(Overlay::Keys) && self.state.key_sheet != KeySheet::default() {
+            self.state.key_sheet = KeySheet::default();
+            self.remember_preferences();
+        }
         for request in requests {
             self.carry_out(request);
         }
+        self.mind_the_preview();
         if let Some(failure) = self.gpu.as_ref().and_then(GpuViews::take_failure) {
             self.state.toasts.error("A picture could not be drawn.", Some(failure));
         }
@@ -370,6 +389,7 @@ impl Workstation {
             Message::Proposed(result) => self.proposed(result),
             Message::Trained(result) => self.trained(result),
             Message::Derived(result) => self.derived(result),
+            Message::Previewed(number, result) => self.previewed(number, result),
             Message::Exported(exported) => self.exported(*exported),
             Message::Models(found) => self.models_found(*found),
             Message::Regions(seen) => self.regions_seen(seen),

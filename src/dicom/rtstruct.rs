@@ -11,9 +11,6 @@ use dicom::core::{Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
 
-/// ROI Physical Property: electron density relative to water (PS3.3 C.8.8.8).
-const ELECTRON_DENSITY: &str = "REL_ELEC_DENSITY";
-
 /// Retired from the newest edition in favour of longer successors that few programs know yet.
 const ROI_OBSERVATION_LABEL: Tag = Tag(0x3006, 0x0085);
 /// Retired likewise.
@@ -61,8 +58,8 @@ pub(super) struct StoredRoi {
     pub observation_description: String,
     pub roi_type: String,
     pub code: Option<AnatomicCode>,
-    /// ROI Physical Property Value of REL_ELEC_DENSITY; empty when not given.
-    pub relative_electron_density: String,
+    /// ROI Physical Property and its value (PS3.3 C.8.8.8) of every item, in order.
+    pub properties: Vec<(String, String)>,
     /// Whether the Structure Set ROI Sequence names it; contours of a number that it lacks are
     /// kept under an empty name.
     pub declared: bool,
@@ -86,11 +83,9 @@ impl StoredSet {
                 roi.observation_label = text(item, ROI_OBSERVATION_LABEL);
                 roi.observation_description = text(item, ROI_OBSERVATION_DESCRIPTION);
             }
-            let properties = items(item, tags::ROI_PHYSICAL_PROPERTIES_SEQUENCE).iter();
-            let density = properties.filter(|own| text(own, tags::ROI_PHYSICAL_PROPERTY) == ELECTRON_DENSITY);
-            if let Some(density) = density.map(|own| text(own, tags::ROI_PHYSICAL_PROPERTY_VALUE)).next() {
-                roi.relative_electron_density = density;
-            }
+            roi.properties.extend(items(item, tags::ROI_PHYSICAL_PROPERTIES_SEQUENCE).iter().map(|own| {
+                (text(own, tags::ROI_PHYSICAL_PROPERTY), text(own, tags::ROI_PHYSICAL_PROPERTY_VALUE))
+            }));
         }
         Self {
             patient: PatientInfo {
@@ -357,11 +352,15 @@ fn observation_item(roi: &StoredRoi, number: i32) -> InMemDicomObject {
     }
     put(&mut item, tags::RTROI_INTERPRETED_TYPE, VR::CS, &roi.roi_type);
     put(&mut item, tags::ROI_INTERPRETER, VR::PN, "");
-    if !roi.relative_electron_density.is_empty() {
-        let mut density = InMemDicomObject::new_empty();
-        put(&mut density, tags::ROI_PHYSICAL_PROPERTY, VR::CS, ELECTRON_DENSITY);
-        put(&mut density, tags::ROI_PHYSICAL_PROPERTY_VALUE, VR::DS, &roi.relative_electron_density);
-        put_items(&mut item, tags::ROI_PHYSICAL_PROPERTIES_SEQUENCE, vec![density]);
+    let properties = roi.properties.iter().map(|(property, value)| {
+        let mut item = InMemDicomObject::new_empty();
+        put(&mut item, tags::ROI_PHYSICAL_PROPERTY, VR::CS, property);
+        put(&mut item, tags::ROI_PHYSICAL_PROPERTY_VALUE, VR::DS, value);
+        item
+    });
+    let properties: Vec<_> = properties.collect();
+    if !properties.is_empty() {
+        put_items(&mut item, tags::ROI_PHYSICAL_PROPERTIES_SEQUENCE, properties);
     }
     item
 }

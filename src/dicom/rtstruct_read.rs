@@ -9,7 +9,8 @@ use super::rtstruct::{StoredRoi, StoredSet};
 use super::rtstruct_planes::{Frame, planes_of};
 use super::rtstruct_write::{UNREVIEWED, is_same_patient};
 use crate::patient::{
-    Approval, Color, DataWarning, GenerationAlgorithm, Roi, RoiId, RoiType, Series, StructureSet, Uid,
+    Approval, Color, DataWarning, Density, GenerationAlgorithm, Roi, RoiId, RoiType, Series, StructureSet,
+    Uid,
 };
 use dicom::dictionary_std::{tags, uids};
 use rayon::prelude::*;
@@ -259,12 +260,10 @@ fn roi_of(index: usize, stored: StoredRoi, frame: &Frame) -> (Roi, Vec<String>) 
         generation,
         approval: if unreviewed { Approval::Proposal } else { Approval::Accepted },
         description: stored.description,
-        relative_electron_density: stored
-            .relative_electron_density
-            .trim()
-            .parse()
-            .ok()
-            .filter(|density: &f64| density.is_finite() && *density >= 0.0),
+        density: stored
+            .properties
+            .iter()
+            .find_map(|(property, value)| Density::from_term(property.trim(), value.trim().parse().ok()?)),
         planes: made.planes,
         source: Some(Arc::new(contours)),
         ..Roi::new(RoiId(index as u64 + 1), stored.number, name, color)

@@ -347,10 +347,11 @@ fn stored_roi(roi: &Roi, volume: &Volume, frame_of_reference_uid: &str, unreview
         observation_description: if unreviewed { UNREVIEWED.to_owned() } else { String::new() },
         roi_type: clean(roi.roi_type.term(), 16),
         code: roi.code.as_ref().and_then(stored_code),
-        relative_electron_density: roi
-            .relative_electron_density
-            .map(|density| format!("{density:.4}"))
-            .unwrap_or_default(),
+        properties: roi
+            .density
+            .map(|density| (density.term().to_owned(), format!("{:.4}", density.value())))
+            .into_iter()
+            .collect(),
         declared: true,
     }
 }

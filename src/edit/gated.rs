@@ -6,7 +6,7 @@ use crate::geometry::{Plane, Point2, Point3, Polygon, clip, stroke, trace};
 use crate::patient::Volume;
 
 /// Values from `low` to `high`, both included.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ValueRange {
     /// The least value.
     pub low: f32,

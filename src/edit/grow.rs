@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Which values belong.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum GrowRange {
     /// Those of the tissue around the seed: `tolerance` spreads and up to half way to the tissue
     /// beyond. Decided on values smoothed over 3 x 3 pixels.
@@ -25,7 +25,7 @@ pub enum GrowRange {
 }
 
 /// How growing is held back.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Growth {
     /// Which values belong.
     pub range: GrowRange,

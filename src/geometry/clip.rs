@@ -11,7 +11,6 @@ use i_overlay::core::overlay::{ContourDirection, IntOverlayOptions, Overlay, Sha
 use i_overlay::core::overlay_rule::OverlayRule;
 use i_overlay::core::solver::Solver;
 use i_overlay::i_float::int::point::IntPoint;
-use std::collections::HashMap;
 
 pub use super::rings::{ResolveNote, RingRule, resolve_rings};
 
@@ -161,39 +160,36 @@ fn to_int(point: Point2) -> IntPoint<i64> {
 
 /// Remembers the vertices that went in, to hand the same bits out again.
 struct Vertices {
-    exact: HashMap<(i64, i64), Point2>,
-    near: HashMap<(i64, i64), Vec<(i64, i64)>>,
+    /// By their integers, each once: of several with the same integers the first that went in.
+    sorted: Vec<(i64, i64, Point2)>,
 }
 
 impl Vertices {
     fn of<'a>(rings: impl Iterator<Item = &'a Ring>) -> Self {
-        let mut exact = HashMap::new();
-        for point in rings.flatten() {
-            let int = to_int(*point);
-            exact.entry((int.x, int.y)).or_insert(*point);
-        }
-        let mut near: HashMap<(i64, i64), Vec<(i64, i64)>> = HashMap::with_capacity(exact.len());
-        for key in exact.keys() {
-            near.entry((key.0.div_euclid(64), key.1.div_euclid(64))).or_default().push(*key);
-        }
-        Self { exact, near }
+        let mut sorted: Vec<(i64, i64, Point2)> = rings
+            .flatten()
+            .map(|point| {
+                let int = to_int(*point);
+                (int.x, int.y, *point)
+            })
+            .collect();
+        // Stable: the first that went in stays in front.
+        sorted.sort_by_key(|(x, y, _)| (*x, *y));
+        sorted.dedup_by_key(|(x, y, _)| (*x, *y));
+        Self { sorted }
     }
 
     fn restore(&self, int: IntPoint<i64>) -> Point2 {
-        if let Some(point) = self.exact.get(&(int.x, int.y)) {
-            return *point;
-        }
-        let (cell_x, cell_y) = (int.x.div_euclid(64), int.y.div_euclid(64));
-        (cell_x - 1..=cell_x + 1)
-            .flat_map(|x| (cell_y - 1..=cell_y + 1).map(move |y| (x, y)))
-            .filter_map(|cell| self.near.get(&cell))
-            .flatten()
-            .filter(|(x, y)| (x - int.x).abs() <= SAME_VERTEX && (y - int.y).abs() <= SAME_VERTEX)
-            .min_by_key(|(x, y)| ((x - int.x).abs() + (y - int.y).abs(), *x, *y))
+        let from = self.sorted.partition_point(|(x, ..)| *x < int.x - SAME_VERTEX);
+        self.sorted[from..]
+            .iter()
+            .take_while(|(x, ..)| *x <= int.x + SAME_VERTEX)
+            .filter(|(_, y, _)| (y - int.y).abs() <= SAME_VERTEX)
+            .min_by_key(|(x, y, _)| ((x - int.x).abs() + (y - int.y).abs(), *x, *y))
             .map_or_else(
                 #[expect(clippy::cast_precision_loss, reason = "below 2^44")]
                 || Point2::new(int.x as f64 / SCALE, int.y as f64 / SCALE),
-                |key| self.exact[key],
+                |(_, _, point)| *point,
             )
     }
 }

@@ -18,6 +18,7 @@ pub mod stroke;
 pub mod surface;
 pub mod thin;
 pub mod trace;
+pub mod within;
 
 pub use grid::Grid;
 pub use keyhole::{keyhole, open_keyholes};

@@ -4,7 +4,7 @@
 //! It is found from their convolution (Guibas, Ramshaw and Stolfi, "A kinetic framework for
 //! computational geometry", 1983): walk once around P, displace every edge to where K supports it,
 //! and at every corner walk along K from one support to the next, forwards at a convex corner and
-//! backwards at a reflex one. As long as P has no holes, the walk winds around a point as often as
+//! straight across at a reflex one. As long as P has no holes, the walk winds around a point as often as
 //! P has parts in the copy of K turned around that point, so the sum is exactly where the winding
 //! number is positive: no joins, no special cases, and many sums are united by winding alone.
 //! A region with holes is walked around as a keyhole, along bridges of no width.
@@ -14,6 +14,7 @@
 
 use super::keyhole::keyhole;
 use super::thin::thin_ring;
+use super::within::Within;
 use super::{Point2, Polygon, Ring, Vector2, clip};
 use i_overlay::core::fill_rule::FillRule;
 use i_overlay::core::overlay::{ContourDirection, IntOverlayOptions, Overlay, ShapeType};
@@ -81,13 +82,39 @@ impl Reach {
 /// of the input and half on arcs. Nothing grows to nothing; a reach of zero leaves its region.
 #[must_use]
 pub fn grown(parts: &[(&[Polygon], Reach)], tolerance_mm: f64) -> Vec<Polygon> {
-    let rings: Vec<Ring> = parts
-        .iter()
-        .flat_map(|(polygons, reach)| {
-            let outline = Outline::new(*reach, tolerance_mm * 0.5);
-            polygons.iter().map(move |piece| outline.sweep(&walk(piece, tolerance_mm * 0.5)))
-        })
-        .collect();
+    let each: Vec<Vec<Polygon>> =
+        parts.iter().map(|(polygons, reach)| grown_alone(polygons, *reach, tolerance_mm)).collect();
+    united(&each.iter().map(Vec::as_slice).collect::<Vec<_>>(), tolerance_mm)
+}
+
+/// One region (disjoint pieces) grown by a reach; see [`grown`].
+#[must_use]
+pub fn grown_alone(polygons: &[Polygon], reach: Reach, tolerance_mm: f64) -> Vec<Polygon> {
+    let outline = Outline::new(reach, tolerance_mm * 0.5);
+    let rings: Vec<Ring> =
+        polygons.iter().map(|piece| outline.sweep(&walk(piece, tolerance_mm * 0.5))).collect();
+    wound(&[], &rings, tolerance_mm)
+}
+
+/// The union of regions that [`grown_alone`] has given. One that lies within another is not looked at
+/// further: of the neighbours of a slice most do.
+#[must_use]
+pub fn united(regions: &[&[Polygon]], tolerance_mm: f64) -> Vec<Polygon> {
+    let area = |region: &[Polygon]| region.iter().map(Polygon::area_mm2).sum::<f64>();
+    let mut by_area: Vec<(f64, &[Polygon])> =
+        regions.iter().filter(|region| !region.is_empty()).map(|region| (area(region), *region)).collect();
+    by_area.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut kept: Vec<(&[Polygon], Within<'_>)> = Vec::new();
+    for (_, region) in by_area {
+        if !kept.iter().any(|(_, larger)| larger.holds(region)) {
+            kept.push((region, Within::new(region)));
+        }
+    }
+    if let [(only, _)] = kept.as_slice() {
+        return only.to_vec();
+    }
+    let rings: Vec<Ring> =
+        kept.iter().flat_map(|(region, _)| *region).flat_map(Polygon::rings).cloned().collect();
     wound(&[], &rings, tolerance_mm)
 }
 
@@ -209,33 +236,27 @@ impl Outline {
                 continue;
             }
             out.push(point + from);
-            let (first, last) = (direction(normals[before]), direction(normals[n]));
-            self.corners_between(first, last, turn > 0.0 || (turn == 0.0 && ahead < 0.0), |corner| {
-                out.push(point + corner);
-            });
+            // At a reflex corner the walk back along the reach is cut short by its chord. The segment
+            // between the two is then wound around once more; it belongs to the copy of the reach
+            // around the corner and so to the sum, which stays the same set.
+            if turn > 0.0 || (turn == 0.0 && ahead < 0.0) {
+                let (first, last) = (direction(normals[before]), direction(normals[n]));
+                self.corners_between(first, last, |corner| out.push(point + corner));
+            }
             out.push(point + to);
         }
         out
     }
 
-    /// The corners whose normals lie between two directions, forwards or backwards.
-    fn corners_between(&self, first: f64, last: f64, forwards: bool, mut each: impl FnMut(Vector2)) {
+    /// The corners whose normals lie between two directions, counter-clockwise.
+    fn corners_between(&self, first: f64, last: f64, each: impl FnMut(Vector2)) {
         let count = self.corners.len();
-        if forwards {
-            let start = self.corners.partition_point(|(own, _)| *own <= first);
-            let mut end = self.corners.partition_point(|(own, _)| *own < last);
-            if last < first {
-                end += count;
-            }
-            (start..end.max(start)).for_each(|n| each(self.corners[n % count].1));
-        } else {
-            let start = self.corners.partition_point(|(own, _)| *own <= last);
-            let mut end = self.corners.partition_point(|(own, _)| *own < first);
-            if first < last {
-                end += count;
-            }
-            (start..end.max(start)).rev().for_each(|n| each(self.corners[n % count].1));
+        let start = self.corners.partition_point(|(own, _)| *own <= first);
+        let mut end = self.corners.partition_point(|(own, _)| *own < last);
+        if last < first {
+            end += count;
         }
+        (start..end.max(start)).map(|n| self.corners[n % count].1).for_each(each);
     }
 }
 

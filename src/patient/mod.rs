@@ -23,8 +23,8 @@ pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;
 pub use roi::{
-    Approval, Color, Derivation, GenerationAlgorithm, GeometricType, PALETTE, Roi, RoiId, RoiPlane, RoiType,
-    SourceContour,
+    Approval, Color, Density, Derivation, GenerationAlgorithm, GeometricType, PALETTE, Roi, RoiId, RoiPlane,
+    RoiType, SourceContour,
 };
 pub use series::{DateText, ImageInstance, Modality, PatientInfo, Series, SeriesInfo, StudyInfo, Uid};
 pub use structure_set::StructureSet;

@@ -303,6 +303,55 @@ pub struct Derivation {
     pub result: u64,
 }
 
+/// A density that stands in place of what the images tell (ROI Physical Properties, PS3.3
+/// C.8.8.8), relative to water.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Density {
+    /// Electron density (`REL_ELEC_DENSITY`).
+    Electron(f64),
+    /// Mass density (`REL_MASS_DENSITY`).
+    Mass(f64),
+}
+
+impl Density {
+    /// The value relative to water.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Electron(value) | Self::Mass(value) => value,
+        }
+    }
+
+    /// The same quantity with another value.
+    #[must_use]
+    pub fn with_value(self, value: f64) -> Self {
+        match self {
+            Self::Electron(_) => Self::Electron(value),
+            Self::Mass(_) => Self::Mass(value),
+        }
+    }
+
+    /// The DICOM term, ROI Physical Property.
+    #[must_use]
+    pub fn term(self) -> &'static str {
+        match self {
+            Self::Electron(_) => "REL_ELEC_DENSITY",
+            Self::Mass(_) => "REL_MASS_DENSITY",
+        }
+    }
+
+    /// From the stored term and value; `None` for other properties and for what is no density.
+    #[must_use]
+    pub fn from_term(term: &str, value: f64) -> Option<Self> {
+        let value = Some(value).filter(|value| value.is_finite() && *value >= 0.0)?;
+        match term {
+            "REL_ELEC_DENSITY" => Some(Self::Electron(value)),
+            "REL_MASS_DENSITY" => Some(Self::Mass(value)),
+            _ => None,
+        }
+    }
+}
+
 /// A region of interest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roi {
@@ -339,9 +388,11 @@ pub struct Roi {
     pub confidence: Option<Confidence>,
     /// How it is derived from other ROIs; `None` for one of its own.
     pub derivation: Option<Arc<Derivation>>,
-    /// The electron density relative to water that dose calculation is to assume inside it; `None`
-    /// where the images tell.
-    pub relative_electron_density: Option<f64>,
+    /// The density that dose calculation is to assume inside it; `None` where the images tell.
+    pub density: Option<Density>,
+    /// Whether it and the other exclusive ROIs never gain ground in one another: what one gains the
+    /// others lose.
+    pub exclusive: bool,
     /// Counts every change; caches are stamped with it.
     pub revision: u64,
 }
@@ -366,7 +417,8 @@ impl Roi {
             source: None,
             confidence: None,
             derivation: None,
-            relative_electron_density: None,
+            density: None,
+            exclusive: false,
             revision: 0,
         }
     }

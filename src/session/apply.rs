@@ -4,6 +4,7 @@
 //! is allowed does the draft take the set's place, as one [`Edit`].
 
 use super::command::attribute_of;
+use super::overwrite::{Gate, Overwrite};
 use super::{Applied, Attribute, Change, Command, Edit, Neighbour, PlaneEdit, Refusal, Session, color_for};
 use crate::edit;
 use crate::geometry::Point3;
@@ -225,8 +226,7 @@ impl Session {
                     .iter()
                     .filter(|plane| !plane.polygons.is_empty())
                     .try_for_each(|p| self.drawable(p))?;
-                let planes =
-                    planes.into_iter().map(|plane| self.through_the_gate(own, plane, draft)).collect();
+                let planes = self.through_the_gate(own, planes, self.overwrite, draft);
                 draft.put_planes_by_hand(roi, planes);
                 Ok(format!("{gesture} on {}", own.name))
             }
@@ -266,21 +266,39 @@ impl Session {
             | Command::SetLock { .. }
             | Command::SetApproval { .. }
             | Command::SetDensity { .. }
+            | Command::SetExclusive { .. }
             | Command::SetVisibility { .. } => Ok(String::new()),
         }
     }
 
-    /// A gesture's plane as it may be put in; others give way in the draft.
-    fn through_the_gate(&self, own: &Roi, plane: RoiPlane, draft: &mut Draft) -> RoiPlane {
-        let before = own
-            .plane_at(&plane.plane)
-            .map(|before| edit::reoriented(&before.polygons, &before.plane, &plane.plane))
-            .unwrap_or_default();
-        let gated = self.gated(own, &plane.plane, &before, plane.polygons.clone());
-        for (other, rest) in gated.others {
-            draft.put_planes_by_hand(other, vec![rest]);
+    /// The planes of a gesture as they may be put in; others give way in the draft.
+    pub(super) fn through_the_gate(
+        &self,
+        own: &Roi,
+        planes: Vec<RoiPlane>,
+        overwrite: Overwrite,
+        draft: &mut Draft,
+    ) -> Vec<RoiPlane> {
+        let gate = Gate::new(overwrite, &self.series().volume);
+        if gate.is_open_for(own) {
+            return planes;
         }
-        if gated.own == plane.polygons { plane } else { RoiPlane::new(plane.plane, plane.image, gated.own) }
+        let through = |plane: RoiPlane| {
+            let before = own
+                .plane_at(&plane.plane)
+                .map(|before| edit::reoriented(&before.polygons, &before.plane, &plane.plane))
+                .unwrap_or_default();
+            let gated = gate.gated(&draft.set.rois, own, &plane.plane, &before, plane.polygons.clone());
+            for (other, rest) in gated.others {
+                draft.put_planes_by_hand(other, vec![rest]);
+            }
+            if gated.own == plane.polygons {
+                plane
+            } else {
+                RoiPlane::new(plane.plane, plane.image, gated.own)
+            }
+        };
+        planes.into_iter().map(through).collect()
     }
 
     fn work_out_attribute(&self, id: RoiId, to: Attribute, draft: &mut Draft) -> Result<String, Refusal> {
@@ -308,12 +326,18 @@ impl Session {
                     Approval::Approved => format!("Approve {}", roi.name),
                 }
             }
-            Attribute::RelativeElectronDensity(density) => {
+            Attribute::Density(density) => {
                 editable(roi)?;
-                if density.is_some_and(|density| !(0.0..=25.0).contains(&density)) {
+                if density.is_some_and(|density| !(0.0..=25.0).contains(&density.value())) {
                     return Err(Refusal::BadDensity);
                 }
                 format!("Density of {}", roi.name)
+            }
+            Attribute::Exclusive(_) if roi.is_proposal() => {
+                return Err(Refusal::StillAProposal(roi.name.clone()));
+            }
+            Attribute::Exclusive(exclusive) => {
+                format!("{} {}", if *exclusive { "Exclusive" } else { "Not exclusive" }, roi.name)
             }
             Attribute::Generation(_)
             | Attribute::Description(_)
@@ -360,8 +384,8 @@ impl Session {
         let source = source.and_then(|index| slices.get(index)).ok_or_else(nothing)?;
         let source = roi.plane_at(&source.plane).ok_or_else(nothing)?;
         let copy = edit::copy_to_slice(source, to, roi.plane_at(&to.plane));
-        let copy = self.through_the_gate(roi, copy, draft);
-        draft.put_planes_by_hand(id, vec![copy]);
+        let copy = self.through_the_gate(roi, vec![copy], self.overwrite, draft);
+        draft.put_planes_by_hand(id, copy);
         Ok(format!("Copy from slice {} on {}", from.word(), roi.name))
     }
 
@@ -385,7 +409,7 @@ impl Session {
                             .notes
                             .push(format!("{name}: the proposal took the place of the contours there were."));
                     }
-                    replace_contours(&own, proposal, draft);
+                    self.replace_contours(&own, proposal, draft);
                 }
                 None => draft.set_attribute(id, Attribute::Approval(Approval::Accepted)),
             }
@@ -396,6 +420,36 @@ impl Session {
             None if names.is_empty() => Err(Refusal::NoProposal),
             _ => Ok(format!("Accept {}", one_or_count(&names, "proposals"))),
         }
+    }
+
+    /// Puts a proposal's contours into the accepted ROI of the same name and removes the proposal. The
+    /// ROI keeps its identity, number, colour, type and place.
+    fn replace_contours(&self, own: &Roi, proposal: &Roi, draft: &mut Draft) {
+        let mut planes: Vec<RoiPlane> = proposal.planes.iter().map(|plane| RoiPlane::clone(plane)).collect();
+        let covered = |plane: &RoiPlane| {
+            proposal.planes.iter().any(|new| new.plane.coincides(&plane.plane, SLICE_TOLERANCE_MM))
+        };
+        planes.extend(
+            own.planes
+                .iter()
+                .filter(|plane| !covered(plane))
+                .map(|plane| RoiPlane::new(plane.plane, plane.image.clone(), Vec::new())),
+        );
+        // Exclusive ones give way to it, whatever drawing by hand does to others.
+        let planes = self.through_the_gate(own, planes, Overwrite::Overlap, draft);
+        draft.put_planes(own.id, planes);
+        draft.set_attribute(own.id, Attribute::Generation(proposal.generation));
+        draft.set_attribute(own.id, Attribute::Description(proposal.description.clone()));
+        draft.set_attribute(own.id, Attribute::Confidence(proposal.confidence));
+        draft.set_attribute(own.id, Attribute::Approval(Approval::Accepted));
+        if own.planes.is_empty() && own.roi_type == RoiType::default() {
+            draft.set_attribute(own.id, Attribute::RoiType(proposal.roi_type.clone()));
+        }
+        if own.code.is_none() {
+            draft.set_attribute(own.id, Attribute::Code(proposal.code.clone()));
+        }
+        draft.remove(proposal.id);
+        draft.select = Some(own.id);
     }
 
     fn known(&self, id: RoiId) -> Result<&Arc<Roi>, Refusal> {
@@ -428,34 +482,6 @@ impl Session {
             Some(_) => Ok(()),
         }
     }
-}
-
-/// Puts a proposal's contours into the accepted ROI of the same name and removes the proposal. The
-/// ROI keeps its identity, number, colour, type and place.
-fn replace_contours(own: &Roi, proposal: &Roi, draft: &mut Draft) {
-    let mut planes: Vec<RoiPlane> = proposal.planes.iter().map(|plane| RoiPlane::clone(plane)).collect();
-    let covered = |plane: &RoiPlane| {
-        proposal.planes.iter().any(|new| new.plane.coincides(&plane.plane, SLICE_TOLERANCE_MM))
-    };
-    planes.extend(
-        own.planes
-            .iter()
-            .filter(|plane| !covered(plane))
-            .map(|plane| RoiPlane::new(plane.plane, plane.image.clone(), Vec::new())),
-    );
-    draft.put_planes(own.id, planes);
-    draft.set_attribute(own.id, Attribute::Generation(proposal.generation));
-    draft.set_attribute(own.id, Attribute::Description(proposal.description.clone()));
-    draft.set_attribute(own.id, Attribute::Confidence(proposal.confidence));
-    draft.set_attribute(own.id, Attribute::Approval(Approval::Accepted));
-    if own.planes.is_empty() && own.roi_type == RoiType::default() {
-        draft.set_attribute(own.id, Attribute::RoiType(proposal.roi_type.clone()));
-    }
-    if own.code.is_none() {
-        draft.set_attribute(own.id, Attribute::Code(proposal.code.clone()));
-    }
-    draft.remove(proposal.id);
-    draft.select = Some(own.id);
 }
 
 fn one_or_count(names: &[String], what: &str) -> String {

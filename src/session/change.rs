@@ -4,8 +4,8 @@
 //! the structure set, so that an edit costs the slices it touches and nothing else.
 
 use crate::patient::{
-    AnatomicCode, Approval, Color, Confidence, Derivation, GenerationAlgorithm, PatientInfo, Roi, RoiId,
-    RoiPlane, RoiType, StructureSet, Uid,
+    AnatomicCode, Approval, Color, Confidence, Density, Derivation, GenerationAlgorithm, PatientInfo, Roi,
+    RoiId, RoiPlane, RoiType, StructureSet, Uid,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,8 +42,10 @@ pub enum Attribute {
     Code(Option<AnatomicCode>),
     /// How it is derived from other ROIs.
     Derivation(Option<Arc<Derivation>>),
-    /// The electron density relative to water that dose calculation is to assume.
-    RelativeElectronDensity(Option<f64>),
+    /// The density that dose calculation is to assume.
+    Density(Option<Density>),
+    /// Whether it and the other exclusive ROIs push one another back.
+    Exclusive(bool),
 }
 
 /// What a structure set says about itself, apart from its ROIs.
@@ -164,7 +166,8 @@ impl Attribute {
             Self::Confidence(_) => Self::Confidence(roi.confidence),
             Self::Code(_) => Self::Code(roi.code.clone()),
             Self::Derivation(_) => Self::Derivation(roi.derivation.clone()),
-            Self::RelativeElectronDensity(_) => Self::RelativeElectronDensity(roi.relative_electron_density),
+            Self::Density(_) => Self::Density(roi.density),
+            Self::Exclusive(_) => Self::Exclusive(roi.exclusive),
         }
     }
 }
@@ -234,7 +237,8 @@ impl Change {
                     Attribute::Confidence(confidence) => own.confidence = confidence,
                     Attribute::Code(code) => own.code = code,
                     Attribute::Derivation(derivation) => own.derivation = derivation,
-                    Attribute::RelativeElectronDensity(density) => own.relative_electron_density = density,
+                    Attribute::Density(density) => own.density = density,
+                    Attribute::Exclusive(exclusive) => own.exclusive = exclusive,
                 }
             }
             Self::Planes { roi, planes } => {

@@ -9,20 +9,22 @@
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    AnatomicCode, Approval, Confidence, Derivation, GenerationAlgorithm, GeometricType, ImageInstance,
-    PatientInfo, Roi, RoiId, RoiPlane, RoiType, SourceContour, StructureSet,
+    AnatomicCode, Approval, Confidence, Density, Derivation, GenerationAlgorithm, GeometricType,
+    ImageInstance, PatientInfo, Roi, RoiId, RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
 /// The version of the records' format. 1 had no confidence of ROIs and planes, 2 no codes,
-/// 3 no derivations and densities.
-const VERSION: u64 = 4;
+/// 3 no derivations and densities, 4 electron densities only and no exclusive ROIs.
+const VERSION: u64 = 5;
 /// The first version with the confidence of ROIs and planes.
 const WITH_CONFIDENCE: u64 = 2;
 /// The first version with the codes of ROIs.
 const WITH_CODE: u64 = 3;
 /// The first version with the derivations and densities of ROIs.
 const WITH_DERIVATION: u64 = 4;
+/// The first version with mass densities and exclusive ROIs.
+const WITH_EXCLUSIVE: u64 = 5;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -213,9 +215,13 @@ impl Writer {
                 self.number(9);
                 self.maybe(derivation.as_deref(), Self::derivation);
             }
-            Attribute::RelativeElectronDensity(density) => {
-                self.number(10);
-                self.maybe(density.as_ref(), |w, density| w.real(*density));
+            Attribute::Density(density) => {
+                self.number(11);
+                self.maybe(density.as_ref(), |w, density| w.density(*density));
+            }
+            Attribute::Exclusive(exclusive) => {
+                self.number(12);
+                self.flag(*exclusive);
             }
         }
     }
@@ -266,7 +272,13 @@ impl Writer {
         self.maybe(roi.confidence.as_ref(), |w, own| w.confidence(*own));
         self.code(roi.code.as_ref());
         self.maybe(roi.derivation.as_deref(), Self::derivation);
-        self.maybe(roi.relative_electron_density.as_ref(), |w, density| w.real(*density));
+        self.maybe(roi.density.as_ref(), |w, density| w.density(*density));
+        self.flag(roi.exclusive);
+    }
+
+    fn density(&mut self, density: Density) {
+        self.text(density.term());
+        self.real(density.value());
     }
 
     fn code(&mut self, code: Option<&AnatomicCode>) {
@@ -462,7 +474,10 @@ impl Reader<'_> {
             7 => Attribute::Confidence(self.maybe(Self::confidence)?),
             8 => Attribute::Code(self.code()?),
             9 => Attribute::Derivation(self.maybe(Self::derivation)?.map(Arc::new)),
-            10 => Attribute::RelativeElectronDensity(self.maybe(Self::real)?),
+            // As version 4 wrote densities.
+            10 => Attribute::Density(self.maybe(Self::real)?.map(Density::Electron)),
+            11 => Attribute::Density(self.maybe(Self::density)?),
+            12 => Attribute::Exclusive(self.flag()?),
             _ => return Err(DamagedRecord),
         })
     }
@@ -536,13 +551,23 @@ impl Reader<'_> {
         }
         if self.version >= WITH_DERIVATION {
             roi.derivation = self.maybe(Self::derivation)?.map(Arc::new);
-            roi.relative_electron_density = self.maybe(Self::real)?;
+        }
+        if self.version >= WITH_EXCLUSIVE {
+            roi.density = self.maybe(Self::density)?;
+            roi.exclusive = self.flag()?;
+        } else if self.version >= WITH_DERIVATION {
+            roi.density = self.maybe(Self::real)?.map(Density::Electron);
         }
         Ok(roi)
     }
 
     fn confidence(&mut self) -> Read<Confidence> {
         Ok(Confidence { value: self.share()?, calibrated: self.flag()?, edited: self.flag()? })
+    }
+
+    fn density(&mut self) -> Read<Density> {
+        let term = self.text()?;
+        Density::from_term(&term, self.real()?).ok_or(DamagedRecord)
     }
 
     fn code(&mut self) -> Read<Option<AnatomicCode>> {

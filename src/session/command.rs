@@ -3,7 +3,7 @@
 use super::Attribute;
 use super::derive::Derived;
 use crate::geometry::Point3;
-use crate::patient::{Approval, Color, Roi, RoiId, RoiPlane, RoiType, StructureSet};
+use crate::patient::{Approval, Color, Density, Roi, RoiId, RoiPlane, RoiType, StructureSet};
 
 /// A neighbouring slice, along the slice normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,12 +80,20 @@ pub enum Command {
         /// Accepted, reviewed or approved; [`Approval::Proposal`] is refused.
         approval: Approval,
     },
-    /// Gives an ROI the electron density that dose calculation is to assume in it.
+    /// Gives an ROI the density that dose calculation is to assume in it.
     SetDensity {
         /// The ROI.
         roi: RoiId,
         /// Relative to water, 0 to 25; `None` for what the images tell.
-        relative_electron_density: Option<f64>,
+        density: Option<Density>,
+    },
+    /// Makes an ROI one of the exclusive ones, which push one another back, or takes it out of them.
+    /// Contours stay as they are until the next gesture.
+    SetExclusive {
+        /// The ROI; no proposal.
+        roi: RoiId,
+        /// Whether it is exclusive.
+        exclusive: bool,
     },
     /// Puts what recipes have made into ROIs ([`super::derive::Plan::run`]), as one step. Refused
     /// when a source has changed since.
@@ -181,9 +189,8 @@ pub(super) fn attribute_of(command: &Command) -> Option<(RoiId, Attribute)> {
         Command::SetRoiType { roi, roi_type } => Some((*roi, Attribute::RoiType(roi_type.clone()))),
         Command::SetLock { roi, locked } => Some((*roi, Attribute::Locked(*locked))),
         Command::SetApproval { roi, approval } => Some((*roi, Attribute::Approval(*approval))),
-        Command::SetDensity { roi, relative_electron_density } => {
-            Some((*roi, Attribute::RelativeElectronDensity(*relative_electron_density)))
-        }
+        Command::SetDensity { roi, density } => Some((*roi, Attribute::Density(*density))),
+        Command::SetExclusive { roi, exclusive } => Some((*roi, Attribute::Exclusive(*exclusive))),
         _ => None,
     }
 }

@@ -9,7 +9,14 @@
 //! then the ROI is out of date until a person asks for it. What a person has drawn into is never
 //! overwritten by itself.
 
+mod preview;
+mod split;
+
+pub use preview::{PreviewPlan, Previewed};
+pub use split::{SplitError, SplitPlan};
+
 use super::apply::{Draft, editable};
+use super::overwrite::Overwrite;
 use super::{Attribute, Change, Command, Refusal, Session, color_for};
 use crate::edit::algebra::Region;
 use crate::edit::recipe::{self, EvaluateError, Recipe, Window};
@@ -282,7 +289,9 @@ impl Session {
                 }
             };
             let own = draft.set.roi(id).ok_or(Refusal::NoRoi)?;
-            let planes = region.planes_for(own, &volume);
+            let own = Arc::clone(own);
+            let planes = region.planes_for(&own, &volume);
+            let planes = self.through_the_gate(&own, planes, Overwrite::Overlap, draft);
             draft.put_planes_by_hand(id, planes);
             made.insert(id);
             draft.select = Some(id);

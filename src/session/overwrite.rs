@@ -4,14 +4,19 @@
 //! tools ask it for their preview. Structures that overlap by nature (the body, targets, supports,
 //! proposals) are never in one another's way. Locked structures never change: what is drawn ends
 //! at them, unless overlaps are allowed.
+//!
+//! Exclusive structures ([`crate::patient::Roi::exclusive`]) are in one another's way whatever is
+//! set and whatever their types: what one gains the others lose in the same step, and locked ones
+//! hold. That goes for recipes and accepted proposals as well.
 
 use super::Session;
 use crate::edit::{reoriented, without_slivers};
 use crate::geometry::{Plane, Polygon, clip};
-use crate::patient::{Roi, RoiId, RoiPlane, RoiType};
+use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
+use std::sync::Arc;
 
 /// What drawing does to other structures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Overwrite {
     /// Nothing is overwritten; structures may overlap.
     #[default]
@@ -38,6 +43,99 @@ fn overlaps_by_nature(roi: &Roi) -> bool {
     roi.is_proposal() || roi_type.is_target() || matches!(roi_type, RoiType::External | RoiType::Support)
 }
 
+/// How a structure meets another that is drawn over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stance {
+    /// They may overlap.
+    Aside,
+    /// What is drawn ends at it.
+    Holds,
+    /// It loses what is drawn.
+    GivesWay,
+}
+
+/// The gate that planes pass on their way into a structure.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    overwrite: Overwrite,
+    pixel_mm: f64,
+}
+
+impl Gate {
+    pub(super) fn new(overwrite: Overwrite, volume: &Volume) -> Self {
+        let spacing = volume.grid.spacing_mm();
+        Self { overwrite, pixel_mm: spacing[0].max(spacing[1]) }
+    }
+
+    /// Whether `roi` meets no other structure.
+    pub(super) fn is_open_for(&self, roi: &Roi) -> bool {
+        !roi.exclusive && (self.overwrite == Overwrite::Overlap || overlaps_by_nature(roi))
+    }
+
+    fn stance(&self, roi: &Roi, other: &Roi) -> Stance {
+        if other.id == roi.id {
+            return Stance::Aside;
+        }
+        let exclude = roi.exclusive && other.exclusive && !other.is_proposal();
+        let is_in_the_way = self.overwrite != Overwrite::Overlap
+            && !overlaps_by_nature(roi)
+            && !overlaps_by_nature(other)
+            && (self.overwrite != Overwrite::Visible || other.visible);
+        match (exclude || is_in_the_way, other.is_locked() || self.overwrite == Overwrite::Stop) {
+            (false, _) => Stance::Aside,
+            (true, true) => Stance::Holds,
+            (true, false) => Stance::GivesWay,
+        }
+    }
+
+    /// What becomes of `after`, put in place of `before` on `plane` of `roi`, among `rois`: only what
+    /// is added counts.
+    pub(super) fn gated(
+        &self,
+        rois: &[Arc<Roi>],
+        roi: &Roi,
+        plane: &Plane,
+        before: &[Polygon],
+        after: Vec<Polygon>,
+    ) -> Gated {
+        let mut gated = Gated { own: after, others: Vec::new() };
+        if self.is_open_for(roi) {
+            return gated;
+        }
+        let mut added = clip::difference(&gated.own, before);
+        let mut giving_way = Vec::new();
+        for other in rois {
+            let stance = self.stance(roi, other);
+            if stance == Stance::Aside {
+                continue;
+            }
+            if added.is_empty() {
+                break;
+            }
+            let Some(theirs) = other.plane_at(plane) else { continue };
+            if stance == Stance::GivesWay {
+                giving_way.push((other, theirs));
+                continue;
+            }
+            let shape = reoriented(&theirs.polygons, &theirs.plane, plane);
+            let hit = clip::intersection(&added, &shape);
+            if !hit.is_empty() {
+                gated.own = clip::difference(&gated.own, &hit);
+                added = clip::difference(&added, &shape);
+            }
+        }
+        for (other, theirs) in giving_way {
+            let drawn = reoriented(&added, plane, &theirs.plane);
+            let rest = clip::difference(&theirs.polygons, &drawn);
+            if !crate::edit::same_polygons(&rest, &theirs.polygons) {
+                let rest = without_slivers(&theirs.polygons, rest, self.pixel_mm);
+                gated.others.push((other.id, RoiPlane::new(theirs.plane, theirs.image.clone(), rest)));
+            }
+        }
+        gated
+    }
+}
+
 impl Session {
     /// What drawing does to other structures.
     #[must_use]
@@ -59,9 +157,6 @@ impl Session {
         before: &[Polygon],
         after: Vec<Polygon>,
     ) -> Vec<Polygon> {
-        if self.overwrite == Overwrite::Overlap {
-            return after;
-        }
         self.gated(roi, plane, before, after).own
     }
 
@@ -69,43 +164,109 @@ impl Session {
     /// gesture added counts.
     #[must_use]
     pub fn gated(&self, roi: &Roi, plane: &Plane, before: &[Polygon], after: Vec<Polygon>) -> Gated {
-        if self.overwrite == Overwrite::Overlap || overlaps_by_nature(roi) {
-            return Gated { own: after, others: Vec::new() };
+        let gate = Gate::new(self.overwrite, &self.series().volume);
+        gate.gated(&self.structures().rois, roi, plane, before, after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{axial_series, draw, id, plain, proposals, session_with, square};
+    use super::super::{Command, Refusal};
+    use super::*;
+    use crate::session::derive::{Order, Target};
+
+    /// Three structures; A and B exclusive, with a square of 20 mm around x = 0 and x = 30 on slice 3.
+    fn neighbours() -> Session {
+        let mut session = session_with(axial_series(), &["A", "B", "C"]);
+        for (name, x) in [("A", 0.0), ("B", 30.0), ("C", 10.0)] {
+            session.apply(draw(&session, name, 3, vec![square(x, 0.0, 20.0)])).unwrap();
         }
-        let mut added = clip::difference(&after, before);
-        let mut gated = Gated { own: after, others: Vec::new() };
-        let spacing = self.series().volume.grid.spacing_mm();
-        let pixel_mm = spacing[0].max(spacing[1]);
-        let others = self.structures().rois.iter().filter(|other| {
-            other.id != roi.id
-                && !overlaps_by_nature(other)
-                && (self.overwrite != Overwrite::Visible || other.visible)
-        });
-        let mut giving_way = Vec::new();
-        for other in others {
-            if added.is_empty() {
-                break;
-            }
-            let Some(theirs) = other.plane_at(plane) else { continue };
-            let shape = reoriented(&theirs.polygons, &theirs.plane, plane);
-            if other.is_locked() || self.overwrite == Overwrite::Stop {
-                let hit = clip::intersection(&added, &shape);
-                if !hit.is_empty() {
-                    gated.own = clip::difference(&gated.own, &hit);
-                    added = clip::difference(&added, &shape);
-                }
-            } else {
-                giving_way.push((other, theirs));
-            }
+        for name in ["A", "B"] {
+            let roi = id(&session, name);
+            session.apply(Command::SetExclusive { roi, exclusive: true }).unwrap();
         }
-        for (other, theirs) in giving_way {
-            let drawn = reoriented(&added, plane, &theirs.plane);
-            let rest = clip::difference(&theirs.polygons, &drawn);
-            if !crate::edit::same_polygons(&rest, &theirs.polygons) {
-                let rest = without_slivers(&theirs.polygons, rest, pixel_mm);
-                gated.others.push((other.id, RoiPlane::new(theirs.plane, theirs.image.clone(), rest)));
-            }
-        }
-        gated
+        session
+    }
+
+    fn area(session: &Session, name: &str) -> f64 {
+        session.structures().roi_named(name).unwrap().planes.iter().map(|plane| plane.area_mm2()).sum()
+    }
+
+    fn common(session: &Session, a: &str, b: &str) -> f64 {
+        let on = |name: &str| session.structures().roi_named(name).unwrap().planes[0].polygons.clone();
+        clip::intersection(&on(a), &on(b)).iter().map(Polygon::area_mm2).sum()
+    }
+
+    #[test]
+    fn what_one_exclusive_structure_gains_the_others_lose() {
+        let mut session = neighbours();
+        let before = session.structures().clone();
+        // A from -10..10 to -10..30 in x: B, from 20 to 40, loses its left half; C overlaps freely.
+        let wide = vec![square(0.0, 0.0, 20.0), square(20.0, 0.0, 20.0)];
+        let wide = clip::union_all(wide);
+        session.apply(draw(&session, "A", 3, wide)).unwrap();
+        assert!((area(&session, "A") - 800.0).abs() < 1e-6);
+        assert!((area(&session, "B") - 200.0).abs() < 1e-6);
+        assert!((area(&session, "C") - 400.0).abs() < 1e-6);
+        assert!(common(&session, "A", "B") < 1e-6);
+        // One step takes back both.
+        session.undo().unwrap();
+        assert_eq!(plain(session.structures()), plain(&before));
+    }
+
+    #[test]
+    fn a_locked_exclusive_structure_wins() {
+        let mut session = neighbours();
+        let b = id(&session, "B");
+        session.apply(Command::SetLock { roi: b, locked: true }).unwrap();
+        session.apply(draw(&session, "A", 3, vec![square(20.0, 0.0, 20.0)])).unwrap();
+        assert!((area(&session, "A") - 200.0).abs() < 1e-6);
+        assert!((area(&session, "B") - 400.0).abs() < 1e-6);
+        // So does every one where nothing may be overwritten.
+        session.apply(Command::SetLock { roi: b, locked: false }).unwrap();
+        session.set_overwrite(Overwrite::Stop);
+        session.apply(draw(&session, "A", 3, vec![square(25.0, 0.0, 20.0)])).unwrap();
+        assert!((area(&session, "B") - 400.0).abs() < 1e-6);
+        assert!(common(&session, "A", "B") < 1e-6);
+    }
+
+    #[test]
+    fn overlaps_there_were_stay_and_others_are_left_alone() {
+        let mut session = neighbours();
+        // C becomes exclusive too; it overlaps A by half already.
+        let c = id(&session, "C");
+        session.apply(Command::SetExclusive { roi: c, exclusive: true }).unwrap();
+        assert!((common(&session, "A", "C") - 200.0).abs() < 1e-6);
+        // A gains 1 mm on its left, where nobody is.
+        let mut grown = vec![square(0.0, 0.0, 20.0), square(-1.0, 0.0, 20.0)];
+        grown = clip::union_all(grown);
+        session.apply(draw(&session, "A", 3, grown)).unwrap();
+        assert!((common(&session, "A", "C") - 200.0).abs() < 1e-6);
+        assert!((area(&session, "C") - 400.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn recipes_and_accepted_proposals_push_back_too() {
+        let mut session = neighbours();
+        let (a, b) = (id(&session, "A"), id(&session, "B"));
+        let recipe = session.read_recipe("A + (left 15) mm").unwrap().recipe;
+        let order = Order { recipe, target: Target::Roi(a), keep: false };
+        let done = session.plan("Margin", vec![order]).unwrap().run(&crate::progress::Progress::new());
+        session.apply(done.unwrap()).unwrap();
+        assert!((area(&session, "A") - 700.0).abs() < 0.5, "{}", area(&session, "A"));
+        assert!((area(&session, "B") - 300.0).abs() < 0.5, "{}", area(&session, "B"));
+        session.undo().unwrap();
+        // A model's A, 10 mm around 0, moved nowhere near B: slices 2 to 4 of 100 mm2.
+        let found = proposals(session.series(), &["A"]);
+        session.apply(found).unwrap();
+        let proposal = session.proposals().next().unwrap().id;
+        let exclusive = Command::SetExclusive { roi: proposal, exclusive: true };
+        assert_eq!(session.apply(exclusive).unwrap_err(), Refusal::StillAProposal("A".to_owned()));
+        session.apply(draw(&session, "B", 2, vec![square(0.0, 0.0, 4.0)])).unwrap();
+        session.apply(Command::AcceptProposals { rois: vec![proposal] }).unwrap();
+        assert!((area(&session, "A") - 300.0).abs() < 1e-6);
+        let b = session.roi(b).unwrap();
+        assert_eq!(b.planes.len(), 1, "what the accepted A covers is no longer in B");
     }
 }

@@ -1,6 +1,7 @@
 //! What a person has set, in one small TOML file that survives damage: every value that can be read
 //! is used, every other is the default.
 
+use super::Overwrite;
 use super::templates::Template;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,10 @@ pub struct Preferences {
     pub brush_radius_mm: f64,
     /// Thickness of the freehand slab, mm.
     pub slab_thickness_mm: f64,
+    /// What drawing does to other structures.
+    pub overwrite: Overwrite,
+    /// The tools' other settings, by name.
+    pub tools: BTreeMap<String, toml::Value>,
     /// Whether pictures are interpolated linearly (or show their voxels).
     pub smooth_pictures: bool,
     /// Size of the interface, 1 = 100 %.
@@ -80,6 +85,8 @@ impl Default for Preferences {
             inspector_panel: true,
             brush_radius_mm: 8.0,
             slab_thickness_mm: 10.0,
+            overwrite: Overwrite::default(),
+            tools: BTreeMap::new(),
             smooth_pictures: true,
             scale: 1.0,
             recent: Vec::new(),
@@ -156,6 +163,8 @@ impl Preferences {
             inspector_panel: |_: &bool| true,
             brush_radius_mm: |mm: &f64| (0.5..=80.0).contains(mm),
             slab_thickness_mm: |mm: &f64| (1.0..=500.0).contains(mm),
+            overwrite: |_: &Overwrite| true,
+            tools: |_: &BTreeMap<String, toml::Value>| true,
             smooth_pictures: |_: &bool| true,
             scale: |scale: &f64| (0.5..=4.0).contains(scale),
             recent: |_: &Vec<PathBuf>| true,
@@ -201,6 +210,10 @@ mod tests {
         let mut preferences = Preferences { theme: Theme::Light, brush_radius_mm: 3.5, ..Default::default() };
         preferences.remember(Path::new("/data/chest"));
         preferences.keys.insert("undo".to_owned(), "Ctrl+Z".to_owned());
+        preferences.overwrite = Overwrite::Visible;
+        preferences.tools.insert("brush_mode".to_owned(), toml::Value::String("Auto".to_owned()));
+        let range = toml::Table::from_iter([("low".to_owned(), toml::Value::Float(-50.0))]);
+        preferences.tools.insert("brush_tip_hu".to_owned(), toml::Value::Table(range));
         preferences.cards_read.insert("head-neck 0.1.0".to_owned());
         preferences.organs.insert("head-neck".to_owned(), vec!["Brainstem".to_owned()]);
         preferences.templates.push(Template { name: "Mine".to_owned(), organs: vec!["Larynx".to_owned()] });

@@ -35,7 +35,7 @@ pub enum Refusal {
     #[error("A structure cannot be made from itself: {0}. Use another source, or do not keep the recipe.")]
     Circle(String),
     /// No density of matter.
-    #[error("An electron density relative to water lies between 0 and 25.")]
+    #[error("A density relative to water lies between 0 and 25.")]
     BadDensity,
     /// The name is empty or too long for a file (64 characters).
     #[error("A structure needs a name of 1 to 64 characters.")]

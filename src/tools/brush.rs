@@ -13,7 +13,7 @@ use crate::session::{Refusal, Session};
 const RADIUS_MM: std::ops::RangeInclusive<f64> = 0.5..=80.0;
 
 /// What a stroke does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum BrushMode {
     /// Adds.
     #[default]
@@ -26,7 +26,7 @@ pub enum BrushMode {
 }
 
 /// What of its disc a brush paints.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub enum BrushTip {
     /// All of it.
     #[default]
@@ -41,7 +41,7 @@ pub enum BrushTip {
 }
 
 /// How far a brush reaches from the view it is used in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum BrushReach {
     /// A disc on the slice shown; a ball in views across the slices.
     #[default]
@@ -135,8 +135,11 @@ impl BrushTool {
         self.tip
     }
 
-    /// Sets what of its disc it paints.
+    /// Sets what of its disc it paints; what is no range is not taken.
     pub fn set_tip(&mut self, tip: BrushTip) {
+        if !super::options::is_sound_tip(tip) {
+            return;
+        }
         self.tip = match tip {
             BrushTip::Adaptive { tolerance } => BrushTip::Adaptive { tolerance: tolerance.clamp(1.0, 8.0) },
             other => other,

@@ -10,7 +10,7 @@ use crate::patient::Roi;
 use crate::session::{Refusal, Session};
 
 /// What a line does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum FreehandMode {
     /// By where it starts.
     #[default]

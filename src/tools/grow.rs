@@ -60,6 +60,15 @@ impl GrowTool {
         }
     }
 
+    /// Sets what belongs and what holds growing back before anything has grown; what cannot be is not
+    /// taken.
+    pub fn restore_growth(&mut self, growth: Growth) {
+        let fits = (5.0..=150.0).contains(&growth.reach_mm) && (0.0..=30.0).contains(&growth.neck_mm);
+        if fits && super::options::is_sound_range(growth.range) {
+            self.growth = growth;
+        }
+    }
+
     /// What grew.
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {

@@ -12,7 +12,7 @@ use crate::session::{Refusal, Session};
 const NEAR_PIXELS: f64 = 8.0;
 
 /// What is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum ShapeKind {
     /// Straight lines between clicks.
     #[default]

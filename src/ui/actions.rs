@@ -3,7 +3,7 @@
 //! Menus, the search box (Ctrl K), keys, the F1 sheet and tooltips all read this table, so they
 //! cannot disagree. Add a variant to [`Action`] and a row to [`TABLE`]; `app` carries it out.
 
-use super::icons;
+use super::{icons, keymap};
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Where an action stands in menus and on the key sheet.
@@ -66,6 +66,7 @@ pub enum Action {
     ShowOnly,
     ShowAll,
     ToggleLock,
+    ToggleExclusive,
     NextStructure,
     PreviousStructure,
     GoToStructure,
@@ -77,6 +78,7 @@ pub enum Action {
     MarkReviewed,
     MakeFromStructures,
     UpdateDerived,
+    SplitStructure,
     DeleteContour,
     CopyFromBelow,
     CopyFromAbove,
@@ -110,6 +112,7 @@ pub enum Action {
     FitViews,
     ToggleInterpolation,
     ToggleFusion,
+    ToggleOverlays,
     ToggleStructurePanel,
     ToggleInspector,
     ToggleTheme,
@@ -140,7 +143,7 @@ pub struct ActionInfo {
     pub why: &'static str,
     /// Its icon.
     pub icon: &'static str,
-    /// Its keys; the first is shown.
+    /// Its standard keys; the first is shown.
     pub keys: &'static [KeyboardShortcut],
 }
 
@@ -191,8 +194,9 @@ pub const TABLE: &[ActionInfo] = {
         row(A::ShowOnly, G::Structure, icons::VISIBLE, "Show only this structure", &[key(Key::O)], "Hides all others, to look at one boundary."),
         row(A::ShowAll, G::Structure, icons::VISIBLE, "Show all structures", &[shift(Key::V)], "Shows every structure again."),
         row(A::ToggleLock, G::Structure, icons::LOCKED, "Lock or unlock structure", &[key(Key::L)], "A locked structure cannot be changed by tools or models."),
-        row(A::NextStructure, G::Structure, icons::UNFOLDED, "Next structure", &[key(Key::N)], "Selects the next in the list; tools edit the selected one."),
-        row(A::PreviousStructure, G::Structure, icons::FOLDED, "Previous structure", &[key(Key::P)], "Selects the previous in the list."),
+        row(A::ToggleExclusive, G::Structure, icons::PUSH, "Exclusive or not", &[], "Exclusive structures push one another back: what one gains the others lose; locked ones hold."),
+        row(A::NextStructure, G::Structure, icons::UNFOLDED, "Next structure", &[key(Key::N), shift(Key::F)], "Selects the next in the list; tools edit the selected one."),
+        row(A::PreviousStructure, G::Structure, icons::FOLDED, "Previous structure", &[key(Key::P), shift(Key::R)], "Selects the previous in the list."),
         row(A::GoToStructure, G::Structure, icons::CROSSHAIR, "Go to structure", &[key(Key::G)], "Moves all views to the middle of the selected structure."),
         row(A::AcceptProposal, G::Structure, icons::ACCEPT, "Accept proposal", &[key(Key::A)], "Makes the selected proposal yours; proposals are not exported."),
         row(A::RejectProposal, G::Structure, icons::REJECT, "Reject proposal", &[key(Key::X)], "Removes the selected proposal; undo brings it back."),
@@ -200,15 +204,16 @@ pub const TABLE: &[ActionInfo] = {
         row(A::MarkReviewed, G::Structure, icons::REVIEWED, "Mark as reviewed", &[key(Key::K)], "Notes that you looked through the selected structure."),
         row(A::MakeFromStructures, G::Structure, icons::ADD, "Make from structures", &[ctrl_shift(Key::M)], "Margins, unions, walls, rings and recipes such as CTV + 5 mm."),
         row(A::UpdateDerived, G::Structure, icons::REDO, "Update derived structures", &[ctrl_shift(Key::U)], "Makes those again whose sources have changed; what was edited by hand stays."),
+        row(A::SplitStructure, G::Structure, icons::SERIES, "Split into pieces", &[], "Makes a numbered structure of every piece that hangs together; the whole stays."),
         row(A::DeleteContour, G::Contour, icons::DELETE, "Delete contour", &[key(Key::Delete)], "Empties this slice of the selected structure."),
         row(A::CopyFromBelow, G::Contour, icons::COPY_BELOW, "Copy contour from slice below", &[ctrl(Key::ArrowUp)], "Starts this slice from its neighbour towards the feet."),
         row(A::CopyFromAbove, G::Contour, icons::COPY_ABOVE, "Copy contour from slice above", &[ctrl(Key::ArrowDown)], "Starts this slice from its neighbour towards the head."),
         row(A::CopyContour, G::Contour, icons::SERIES, "Copy contour", &[shift(Key::C)], "Keeps what the selected structure has on this slice, to paste it elsewhere."),
         row(A::PasteContour, G::Contour, icons::SERIES, "Paste contour", &[shift(Key::P)], "Adds the copied contour to the selected structure on this slice."),
         row(A::FillBetween, G::Contour, icons::BETWEEN, "Fill between slices", &[key(Key::J)], "Shows dashed what lies between drawn slices, and follows every change."),
-        row(A::TakeSuggested, G::Contour, icons::ACCEPT, "Take over dashed contour", &[], "Makes what is suggested on this slice part of the structure; A does the same."),
-        row(A::TakeAllSuggested, G::Contour, icons::ACCEPT, "Take over all dashed contours", &[], "Makes all that is suggested part of the structure; Shift A does the same."),
-        row(A::DropSuggested, G::Contour, icons::REJECT, "Drop dashed contours", &[], "Leaves the structure as it is; X does the same."),
+        row(A::TakeSuggested, G::Contour, icons::ACCEPT, "Take over dashed contour", &[], "Makes what is suggested on this slice part of the structure; accepting a proposal does the same."),
+        row(A::TakeAllSuggested, G::Contour, icons::ACCEPT, "Take over all dashed contours", &[], "Makes all that is suggested part of the structure; accepting all proposals does the same."),
+        row(A::DropSuggested, G::Contour, icons::REJECT, "Drop dashed contours", &[], "Leaves the structure as it is; rejecting a proposal does the same."),
         row(A::ThinSlices(2), G::Contour, icons::SERIES, "Keep every second slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
         row(A::ThinSlices(3), G::Contour, icons::SERIES, "Keep every third slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
         row(A::ThinSlices(4), G::Contour, icons::SERIES, "Keep every fourth slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
@@ -221,14 +226,14 @@ pub const TABLE: &[ActionInfo] = {
         row(A::SelectPush, G::Tool, icons::PUSH, "Push", &[key(Key::Q)], "Drags the outline along with a soft round tool; no slivers, nothing splits."),
         row(A::SelectSmooth, G::Tool, icons::SMOOTH, "Smooth", &[key(Key::T)], "Takes wrinkles out of the outline under the tool without shrinking it."),
         row(A::SelectGrow, G::Tool, icons::GROW, "Grow", &[key(Key::R)], "Click inside an organ: what is alike and hangs together is suggested."),
-        row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends a polygon or curve drawn by clicks; Enter does the same."),
+        row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends a polygon or curve drawn by clicks; maximising the view does the same."),
         row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice."),
         row(A::SelectRuler, G::Tool, icons::RULER, "Ruler", &[key(Key::M)], "Drag to measure a distance in mm."),
-        row(A::SmallerBrush, G::Tool, icons::BRUSH, "Smaller brush", &[key(Key::OpenBracket)], "Alt and the wheel do the same."),
-        row(A::LargerBrush, G::Tool, icons::BRUSH, "Larger brush", &[key(Key::CloseBracket)], "Alt and the wheel do the same."),
+        row(A::SmallerBrush, G::Tool, icons::BRUSH, "Smaller brush", &[key(Key::OpenBracket), shift(Key::S)], "Alt and the wheel do the same."),
+        row(A::LargerBrush, G::Tool, icons::BRUSH, "Larger brush", &[key(Key::CloseBracket), shift(Key::W)], "Alt and the wheel do the same."),
         row(A::CancelGesture, G::Tool, icons::CLOSE, "Never mind", &[key(Key::Escape)], "Drops the stroke, closes what is open, or goes back to the crosshair."),
-        row(A::SliceUp, G::View, icons::UNFOLDED, "Next slice up", &[key(Key::ArrowUp)], "In the view the pointer is over; the wheel does the same."),
-        row(A::SliceDown, G::View, icons::UNFOLDED, "Next slice down", &[key(Key::ArrowDown)], "In the view the pointer is over; the wheel does the same."),
+        row(A::SliceUp, G::View, icons::UNFOLDED, "Next slice up", &[key(Key::ArrowUp), shift(Key::E)], "In the view the pointer is over; the wheel does the same."),
+        row(A::SliceDown, G::View, icons::UNFOLDED, "Next slice down", &[key(Key::ArrowDown), shift(Key::D)], "In the view the pointer is over; the wheel does the same."),
         row(A::TenSlicesUp, G::View, icons::UNFOLDED, "Ten slices up", &[key(Key::PageUp), shift(Key::ArrowUp)], "Shift and the wheel do the same."),
         row(A::TenSlicesDown, G::View, icons::UNFOLDED, "Ten slices down", &[key(Key::PageDown), shift(Key::ArrowDown)], "Shift and the wheel do the same."),
         row(A::MaximiseView, G::View, icons::MAXIMISE, "Maximise view", &[key(Key::Enter)], "One view fills the window; a double click does the same."),
@@ -236,6 +241,7 @@ pub const TABLE: &[ActionInfo] = {
         row(A::FitViews, G::View, icons::RESTORE, "Fit the scan to the views", &[key(Key::Home)], "Undoes zoom and pan."),
         row(A::ToggleInterpolation, G::View, icons::SERIES, "Smooth or plain voxels", &[key(Key::I)], "Plain voxels show the scan as it was measured."),
         row(A::ToggleFusion, G::View, icons::SERIES, "Second series: blend, beside, off", &[key(Key::U)], "Shows PET or MR with the CT."),
+        row(A::ToggleOverlays, G::View, icons::VISIBLE, "Show or hide all overlays", &[shift(Key::T)], "Looks at the picture alone; Space, held, does it for a moment."),
         row(A::ToggleStructurePanel, G::View, icons::PANEL, "Structure panel", &[ctrl(Key::L)], "Folds the panel away; the picture gets its room."),
         row(A::ToggleInspector, G::View, icons::PANEL, "Inspector", &[ctrl(Key::R)], "Folds the panel away; the picture gets its room."),
         row(A::ToggleTheme, G::View, icons::MOON, "Light or dark", &[ctrl(Key::T)], "Dark for a dim room, light for a bright one."),
@@ -288,10 +294,16 @@ impl Action {
         )
     }
 
-    /// Its first key as text ("Ctrl+Z"), empty where it has none.
+    /// The keys that ask for it now, the person's own where they were changed.
+    #[must_use]
+    pub fn keys(self) -> Vec<KeyboardShortcut> {
+        keymap::in_use().keys(self)
+    }
+
+    /// Its first key as text ("Ctrl Z"), empty where it has none.
     #[must_use]
     pub fn key_text(self) -> String {
-        self.info().keys.first().map(key_text).unwrap_or_default()
+        self.keys().first().map(key_text).unwrap_or_default()
     }
 
     /// What a tooltip says: what it does, its key, why.
@@ -351,6 +363,7 @@ pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
                 _ => None,
             })
             .collect();
+        let map = keymap::in_use();
         let mut actions = Vec::new();
         for (key, modifiers) in events {
             let counts = |wanted: &KeyboardShortcut| {
@@ -359,7 +372,9 @@ pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
                     && !(typing && types_text(*wanted))
                     && !(on_control && key == Key::Enter)
             };
-            let Some(info) = TABLE.iter().find(|info| info.keys.iter().any(counts)) else { continue };
+            let Some(info) = TABLE.iter().find(|info| map.keys(info.action).iter().any(counts)) else {
+                continue;
+            };
             if is_covered && !info.action.works_when_covered() {
                 continue;
             }
@@ -372,7 +387,9 @@ pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
 
 /// Whether a text field needs the key itself.
 fn types_text(shortcut: KeyboardShortcut) -> bool {
-    let function_key = matches!(shortcut.logical_key, Key::F1 | Key::F2 | Key::Escape);
+    let name = shortcut.logical_key.name();
+    let is_numbered = name.len() > 1 && name.starts_with('F') && name[1..].parse::<u8>().is_ok();
+    let function_key = is_numbered || shortcut.logical_key == Key::Escape;
     let editing_key = matches!(
         shortcut.logical_key,
         Key::Z | Key::Y | Key::V | Key::ArrowUp | Key::ArrowDown | Key::Delete | Key::H | Key::W
@@ -426,6 +443,27 @@ mod tests {
         assert_eq!(search("brush").first().map(|info| info.action), Some(Action::SelectBrush));
         assert_eq!(search("exp rt").first().map(|info| info.action), Some(Action::Export));
         assert!(search("no such thing").is_empty());
+    }
+
+    #[test]
+    fn the_left_hand_reaches_what_drawing_needs() {
+        use Key::{A, B, C, D, E, F, G, Q, R, S, T, V, W, X, Z};
+        let left = [A, B, C, D, E, F, G, Q, R, S, T, V, W, X, Z];
+        for action in [
+            Action::SmallerBrush,
+            Action::LargerBrush,
+            Action::SliceUp,
+            Action::SliceDown,
+            Action::NextStructure,
+            Action::PreviousStructure,
+            Action::ToggleOverlays,
+            Action::ToggleVisible,
+            Action::Undo,
+            Action::AcceptProposal,
+        ] {
+            let reached = action.keys().iter().any(|key| left.contains(&key.logical_key));
+            assert!(reached, "{}", action.info().name);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod icons;
+pub mod keymap;
 pub mod markdown;
 pub mod nomenclature;
 pub mod panels;
@@ -53,6 +54,8 @@ pub enum Request {
         /// The recipes and where their results go.
         orders: Vec<Order>,
     },
+    /// Make a structure of each piece of this one.
+    Split(RoiId),
     /// Make derived structures again that are out of date, and these even if edited by hand.
     UpdateDerived(Vec<RoiId>),
     /// Sets what drawing does to other structures.

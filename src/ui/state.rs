@@ -1,9 +1,11 @@
 //! What the window keeps between frames, in small pieces, none of it patient data.
 
 use super::actions::Action;
+use super::keymap::{KeyMap, KeyProblem};
 use super::markdown::Document;
 use super::toasts::Toasts;
 use super::views::ViewsState;
+use crate::edit::recipe::Recipe;
 use crate::patient::{BodyRegion, LabelMap, RoiId, Series};
 use crate::session::jobs::JobId;
 use crate::session::suggestion::Fit;
@@ -184,6 +186,17 @@ impl TrainingForm {
     }
 }
 
+/// What is being changed on the key sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeySheet {
+    /// Whether keys can be changed.
+    pub changing: bool,
+    /// The action that waits for its key to be pressed.
+    pub waiting: Option<Action>,
+    /// The key that was pressed for an action and cannot be its own, with the reason.
+    pub problem: Option<(Action, egui::KeyboardShortcut, KeyProblem)>,
+}
+
 /// Everything the window keeps.
 #[derive(Debug, Default)]
 pub struct WindowState {
@@ -215,6 +228,10 @@ pub struct WindowState {
     pub training: TrainingForm,
     /// The recipe being written in the Correct panel.
     pub recipe: RecipeForm,
+    /// The keys that the person has changed.
+    pub keys: KeyMap,
+    /// What is being changed on the key sheet.
+    pub key_sheet: KeySheet,
     /// The groups of the structure list that are folded.
     pub folded_groups: Vec<&'static str>,
 }
@@ -246,6 +263,30 @@ pub struct RecipeForm {
     pub keep: bool,
     /// Whether the text wants the keyboard.
     pub wants_focus: bool,
+    /// The volume below which pieces are removed, cubic centimetres.
+    pub least_cc: f64,
+    /// How many points are to be left.
+    pub points: usize,
+    /// Other structures that the same is done to.
+    pub also: BTreeSet<RoiId>,
+    /// Whether what it would make is shown dashed.
+    pub shows_preview: bool,
+    /// What is to be shown dashed in this frame; the form asks anew in each.
+    pub wanted: Option<Vec<Recipe>>,
+    /// What the preview told last: of each structure its volume now and then and its points then, or
+    /// why there is none.
+    pub told: Option<Result<Vec<PreviewLine>, String>>,
+}
+
+/// What a preview tells of one structure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewLine {
+    /// The volume of the source, cubic centimetres.
+    pub source_cc: f64,
+    /// The volume of what would be made, cubic centimetres.
+    pub made_cc: f64,
+    /// The points of what would be made.
+    pub points: usize,
 }
 
 impl Default for RecipeForm {
@@ -263,6 +304,12 @@ impl Default for RecipeForm {
             name: String::new(),
             keep: true,
             wants_focus: false,
+            least_cc: 0.5,
+            points: 1000,
+            also: BTreeSet::new(),
+            shows_preview: false,
+            wanted: None,
+            told: None,
         }
     }
 }

@@ -5,19 +5,28 @@ use super::rows::{alone, shared_data};
 use super::{BenchRow, median_seconds, python_number, python_with};
 use crate::edit::algebra::{Margin, Region, SetRule, combined, expanded};
 use crate::formats::nifti;
+use crate::geometry::{Plane, Point3, Vector3, section, surface};
 use crate::patient::{Roi, RoiId, Series, StructureSet};
 use crate::progress::Progress;
+use crate::render::{rings_on_view, segments_of};
 use crate::session::derive::{Order, Target};
 use crate::session::study::Study;
 use crate::session::{Command, Session};
 use anyhow::{Context, anyhow};
+use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 
 /// SimpleITK's time on the same organ.
 const PEER: &str = include_str!("../../../tests/python/simpleitk_margin_seconds.py");
 
+/// VTK's time for the surface of the same organ.
+const VTK: &str = include_str!("../../../tests/python/vtk_surface_seconds.py");
+
 const MARGIN_MM: f64 = 5.0;
+
+/// The resolution of surfaces in the window.
+const SURFACE_MM: f64 = 1.5;
 
 /// The liver in the chest's label map.
 const LIVER: u16 = 5;
@@ -28,10 +37,31 @@ const LIVER: u16 = 5;
 /// When the session refuses a step, or the shared data is there but cannot be read.
 pub fn run(series: &Arc<Series>, set: &StructureSet) -> anyhow::Result<Vec<BenchRow>> {
     let mut rows = sets(series, set)?;
+    rows.push(sagittal(series, set)?);
     if let Some(chest) = shared_data("chest") {
-        rows.push(liver(&chest)?);
+        rows.extend(liver(&chest)?);
     }
     Ok(rows)
+}
+
+/// The outlines of all structures on the next sagittal plane: a step of the wheel.
+fn sagittal(series: &Series, set: &StructureSet) -> anyhow::Result<BenchRow> {
+    let volume = &series.volume;
+    let mut at_mm = -60.0;
+    let mut segments = 0;
+    let plane = |x: f64| Plane::new(Point3::new(x, 0.0, 0.0), Vector3::y(), Vector3::z()).context("a plane");
+    plane(at_mm)?;
+    let seconds = median_seconds(41, || {
+        at_mm += 3.0;
+        let Ok(view) = plane(at_mm) else { return };
+        let drawn = set.rois.par_iter().map(|roi| {
+            let cut = section::cut(&roi.slabs(Some(volume)), &view);
+            segments_of(&rings_on_view(&view, &cut, &view)).len()
+        });
+        segments = drawn.sum::<usize>();
+    });
+    let note = format!("{} structures, {segments} segments on the last", set.rois.len());
+    Ok(alone("sagittal outlines for a step of the wheel", "ms", seconds * 1e3, note))
 }
 
 /// Union of two organs of 120 slices, and undo of it.
@@ -79,8 +109,8 @@ fn sets(series: &Arc<Series>, set: &StructureSet) -> anyhow::Result<Vec<BenchRow
     Ok(rows)
 }
 
-/// 5 mm around the chest's liver.
-fn liver(chest: &Path) -> anyhow::Result<BenchRow> {
+/// 5 mm around the chest's liver, and its surface.
+fn liver(chest: &Path) -> anyhow::Result<[BenchRow; 2]> {
     let series = Study::open(&[chest.join("CT")], None, &Progress::new())?.series;
     let file = chest.join("labels.nii.gz");
     let labels = nifti::read_labels(&file, &Progress::new())?.on_grid(&series.volume.grid)?;
@@ -101,12 +131,34 @@ fn liver(chest: &Path) -> anyhow::Result<BenchRow> {
         let arguments: Vec<String> = std::iter::once(file.display().to_string()).chain(arguments).collect();
         python_number(&python, PEER, &arguments)
     });
-    Ok(BenchRow {
+    let slabs = roi.slabs(Some(&series.volume));
+    let mut triangles = 0;
+    let surface_seconds = median_seconds(rounds, || {
+        triangles = surface::mesh(&slabs, SURFACE_MM).indices.len() / 3;
+    });
+    let vtk = python_with("vtk").and_then(|python| {
+        let arguments = [file.display().to_string(), LIVER.to_string(), rounds.to_string()];
+        python_number(&python, VTK, &arguments)
+    });
+    let of_surface = BenchRow {
+        name: "surface of the liver of the chest".to_owned(),
+        unit: "ms",
+        ours: surface_seconds * 1e3,
+        peer: vtk.map(|seconds| seconds * 1e3),
+        peer_name: if vtk.is_some() {
+            "VTK flying edges, one thread or more".to_owned()
+        } else {
+            String::new()
+        },
+        note: format!("{triangles} triangles from contours, at {SURFACE_MM} mm"),
+    };
+    let of_margin = BenchRow {
         name: "5 mm around the liver of the chest".to_owned(),
         unit: "ms",
         ours: seconds * 1e3,
         peer: peer.map(|seconds| seconds * 1e3),
         peer_name: if peer.is_some() { "SimpleITK distance map".to_owned() } else { String::new() },
         note: format!("{} points in, {points} out", region.vertex_count()),
-    })
+    };
+    Ok([of_margin, of_surface])
 }

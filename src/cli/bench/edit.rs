@@ -1,5 +1,5 @@
 //! `bench edit`: from pointer event to the changed slice's polygons and line buffer, on a study of
-//! 512 x 512 x 200 voxels with 20 structures, with the journal running.
+//! 512 x 512 x 200 voxels with 120 structures, with the journal running.
 
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use crate::patient::{
@@ -16,6 +16,9 @@ use std::time::Instant;
 
 /// In-plane spacing and slice distance of the study, mm.
 const SPACING_MM: [f64; 3] = [0.976_562_5, 0.976_562_5, 1.5];
+
+/// The structures of the study that is measured.
+const STRUCTURES: u32 = 120;
 
 /// Times of one kind of event.
 #[derive(Debug, Clone)]
@@ -71,10 +74,14 @@ fn cpu_ms(since: Instant) -> f64 {
 /// # Errors
 /// When the temporary folder for the journal cannot be used.
 pub fn measure() -> anyhow::Result<Vec<EventTimes>> {
+    measure_with(STRUCTURES)
+}
+
+fn measure_with(count: u32) -> anyhow::Result<Vec<EventTimes>> {
     let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
     let series = Arc::new(study()?);
     let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
-    let set = structures(&series);
+    let set = structures(&series, count);
     session.apply(Command::ImportStructureSet(Box::new(set)))?;
     let roi = session.structures().rois.first().map(|roi| roi.id);
     session.select(roi);
@@ -110,7 +117,7 @@ pub fn measure() -> anyhow::Result<Vec<EventTimes>> {
 /// When the session refuses a step, or the shared data is there but cannot be read.
 pub fn algebra() -> anyhow::Result<Vec<super::BenchRow>> {
     let series = Arc::new(study()?);
-    let set = structures(&series);
+    let set = structures(&series, STRUCTURES);
     super::algebra::run(&series, &set)
 }
 
@@ -217,9 +224,9 @@ fn study() -> anyhow::Result<Series> {
     Ok(Series { info, volume: Arc::new(Volume { grid, voxels, unit: Unit::Hu, slices, native: None }) })
 }
 
-/// 20 wavy tubes of about 250 vertices a slice, each on 120 slices.
-fn structures(series: &Series) -> StructureSet {
-    let rois = (0..20_u32).map(|number| {
+/// Wavy tubes of about 250 vertices a slice, each on 120 slices; the first stands in the middle.
+fn structures(series: &Series, count: u32) -> StructureSet {
+    let rois = (0..count).map(|number| {
         let (x, y) = if number == 0 {
             (0.0, 0.0)
         } else {
@@ -256,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_gesture_of_the_benchmark_edits_something() {
-        let lists = measure().unwrap();
+        let lists = measure_with(20).unwrap();
         for list in &lists {
             outln!("{list:?}");
         }

@@ -12,6 +12,7 @@ use crate::geometry::{Plane, Polygon, Vector3};
 use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// Distances in the six directions of the patient, mm, none negative. On oblique series each axis
 /// of the grid takes the pair of directions that it is nearest to.
@@ -129,31 +130,46 @@ pub fn expanded(
 ) -> Result<Region, AlgebraError> {
     let Some(base) = volume.base_plane() else { return Ok(Region::default()) };
     let on_slices = margin.on(&base);
-    let targets: Vec<usize> = on_slices_near(region, volume, &on_slices, from, to);
+    let targets: Vec<(usize, Vec<(usize, Reach)>)> = (from..volume.slices.len().min(to.saturating_add(1)))
+        .filter(|target| !volume.slices[*target].missing)
+        .map(|target| {
+            let mut parts = on_slices.reaching(volume, target);
+            parts.retain(|(index, _)| !region.on(*index).is_empty());
+            (target, parts)
+        })
+        .filter(|(_, parts)| !parts.is_empty())
+        .collect();
+    // A slice grows by the same for the slices as far above as below: once is enough.
+    let mut wanted: BTreeMap<Growth, Reach> = BTreeMap::new();
+    wanted.extend(targets.iter().flat_map(|(_, parts)| parts).map(|part| (growth_of(part), part.1)));
+    let grown: BTreeMap<Growth, Vec<Polygon>> = wanted
+        .into_par_iter()
+        .map(|(key, reach)| {
+            progress.check()?;
+            Ok((key, offset::grown_alone(region.on(key.0), reach, MARGIN_TOLERANCE_MM)))
+        })
+        .collect::<Result<_, Cancelled>>()?;
     let done = targets
         .par_iter()
-        .map(|target| {
+        .map(|(target, parts)| {
             progress.check()?;
-            let parts: Vec<(&[Polygon], Reach)> = on_slices
-                .reaching(volume, *target)
-                .into_iter()
-                .map(|(index, reach)| (region.on(index), reach))
-                .filter(|(polygons, _)| !polygons.is_empty())
-                .collect();
-            Ok((*target, offset::grown(&parts, MARGIN_TOLERANCE_MM)))
+            let parts: Vec<&[Polygon]> =
+                parts.iter().map(|part| grown[&growth_of(part)].as_slice()).collect();
+            Ok((*target, offset::united(&parts, MARGIN_TOLERANCE_MM)))
         })
         .collect::<Result<Vec<_>, Cancelled>>()?;
     Ok(Region::from_slices(done))
 }
 
-/// The slices that are there and that any contour of the region reaches.
-fn on_slices_near(region: &Region, volume: &Volume, margin: &OnSlices, from: usize, to: usize) -> Vec<usize> {
-    (from..volume.slices.len().min(to.saturating_add(1)))
-        .filter(|target| {
-            !volume.slices[*target].missing
-                && margin.reaching(volume, *target).iter().any(|(index, _)| !region.on(*index).is_empty())
-        })
-        .collect()
+/// A slice and what it grows by.
+type Growth = (usize, [i64; 4]);
+
+/// Reaches that differ by less than rounding are one: in steps of 1e-9 mm.
+fn growth_of((index, reach): &(usize, Reach)) -> Growth {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2e11")]
+    let steps = |mm: f64| (mm * 1e9).round() as i64;
+    let Reach { right_mm, left_mm, up_mm, down_mm } = *reach;
+    (*index, [right_mm, left_mm, up_mm, down_mm].map(steps))
 }
 
 /// `region` shrunk by `margin`, on the slices `from..=to` of `volume` only: the border moves inwards

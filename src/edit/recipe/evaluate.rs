@@ -3,7 +3,8 @@
 use super::{Operation, Recipe};
 use crate::edit::algebra::{
     AlgebraError, Region, cavities_filled, combined, contracted, expanded, extrapolated, holes_removed,
-    largest_piece, ring_around, simplified_to, simplified_within, smoothed, wall, without_small_pieces,
+    largest_piece, resampled, ring_around, simplified_to, simplified_within, smoothed, wall,
+    without_small_pieces,
 };
 use crate::patient::{Roi, RoiId, Volume};
 use crate::progress::Progress;
@@ -50,6 +51,15 @@ pub fn evaluate(
             let parts: Vec<Region> = parts.iter().map(|own| part(own, window)).collect::<Result<_, _>>()?;
             Ok(combined(*rule, &parts.iter().collect::<Vec<_>>()))
         }
+        Recipe::Apply(Operation::Resampled, own) => {
+            let Recipe::Roi(id) = **own else { return part(own, window) };
+            let roi = rois.iter().find(|roi| roi.id == id).ok_or(EvaluateError::NoSource(id))?;
+            let whole = match Region::of_roi(roi, volume) {
+                Err(AlgebraError::OffSlices { .. }) => resampled(roi, None, volume, progress)?,
+                on_slices => on_slices?,
+            };
+            Ok(whole.within(window.0, window.1))
+        }
         Recipe::Apply(operation, own) => {
             let own = part(own, operation.reads(volume, window))?;
             let whole = match *operation {
@@ -69,6 +79,7 @@ pub fn evaluate(
                 Operation::Simple(mm) => simplified_within(&own, mm),
                 Operation::Points(count) => simplified_to(&own, count),
                 Operation::Extended(slices) => extrapolated(&own, volume, slices),
+                Operation::Resampled => own,
             };
             Ok(whole.within(window.0, window.1))
         }
@@ -84,7 +95,12 @@ impl Operation {
             Self::Wall { inner_mm, outer_mm } => Some(inner_mm.max(*outer_mm)),
             Self::Ring { gap_mm, width_mm } => Some(gap_mm + width_mm),
             Self::Unholed | Self::Smooth(_) | Self::Simple(_) => Some(0.0),
-            Self::Largest | Self::Above(_) | Self::Filled | Self::Points(_) | Self::Extended(_) => None,
+            Self::Largest
+            | Self::Above(_)
+            | Self::Filled
+            | Self::Points(_)
+            | Self::Extended(_)
+            | Self::Resampled => None,
         }
     }
 

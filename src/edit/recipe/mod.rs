@@ -14,6 +14,7 @@
 //! | `largest(A)`, `filled(A)`, `unholed(A)` | the largest piece; cavities filled; no holes |
 //! | `above(A, 0.5 cc)` | without pieces of less |
 //! | `smooth(A, 2 mm)`, `simple(A, 0.3 mm)`, `points(A, 500)`, `extended(A, 2)` | shape |
+//! | `resampled(A)` | contours of other slices put onto those of the images |
 //!
 //! `in` and `out` bind tightest, then `&`, then the others from left to right: `A + B + 5 mm` is the
 //! margin of both together. Names of letters, digits and `_` stand as they are, others in quotation
@@ -69,6 +70,9 @@ pub enum Operation {
     Points(usize),
     /// Continued by so many slices at both ends.
     Extended(usize),
+    /// Contours drawn on other slices put onto those of the images: the sections of what they stand
+    /// for. What lies on the slices already stays as it is.
+    Resampled,
 }
 
 /// How a structure is made from others.
@@ -90,6 +94,16 @@ impl Recipe {
             Self::Roi(id) => BTreeSet::from([*id]),
             Self::Set(_, parts) => parts.iter().flat_map(Self::sources).collect(),
             Self::Apply(_, part) => part.sources(),
+        }
+    }
+
+    /// The recipe with another structure in place of `from`.
+    #[must_use]
+    pub fn with(&self, from: RoiId, to: RoiId) -> Self {
+        match self {
+            Self::Roi(id) => Self::Roi(if *id == from { to } else { *id }),
+            Self::Set(rule, parts) => Self::Set(*rule, parts.iter().map(|own| own.with(from, to)).collect()),
+            Self::Apply(operation, part) => Self::Apply(*operation, Box::new(part.with(from, to))),
         }
     }
 

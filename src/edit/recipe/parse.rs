@@ -246,7 +246,17 @@ impl Parser<'_> {
 
     fn function(&mut self, word: &str) -> Result<Recipe, ParseError> {
         let known = [
-            "wall", "ring", "largest", "filled", "unholed", "above", "smooth", "simple", "points", "extended",
+            "wall",
+            "ring",
+            "largest",
+            "filled",
+            "unholed",
+            "above",
+            "smooth",
+            "simple",
+            "points",
+            "extended",
+            "resampled",
         ];
         if !known.contains(&word) {
             return Err(self.wrong(format!("There is no operation {word}; there are {}", known.join(", "))));
@@ -269,7 +279,8 @@ impl Parser<'_> {
             "smooth" => Operation::Smooth(self.argument(Some("mm"))?),
             "simple" => Operation::Simple(self.argument(Some("mm"))?),
             "points" => Operation::Points(self.count()?),
-            _ => Operation::Extended(self.count()?),
+            "extended" => Operation::Extended(self.count()?),
+            _ => Operation::Resampled,
         };
         self.take_sign(')')?;
         Ok(Recipe::Apply(operation, Box::new(own)))

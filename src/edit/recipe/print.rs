@@ -60,6 +60,7 @@ fn print(recipe: &Recipe, name_of: &dyn Fn(RoiId) -> Option<String>) -> (String,
                 Operation::Simple(mm) => format!("simple({own}, {mm} mm)"),
                 Operation::Points(count) => format!("points({own}, {count})"),
                 Operation::Extended(slices) => format!("extended({own}, {slices})"),
+                Operation::Resampled => format!("resampled({own})"),
                 Operation::Expand(_) | Operation::Contract(_) => own,
             };
             (text, 2)

@@ -51,6 +51,7 @@ fn operators_bind_as_said() {
         ("above(largest(CTV), 0.5 cc)", "above(largest(CTV), 0.5 cc)"),
         ("points(smooth(simple(CTV, 0.3 mm), 2 mm), 500)", "points(smooth(simple(CTV, 0.3 mm), 2 mm), 500)"),
         ("extended(filled(unholed(CTV)), 2)", "extended(filled(unholed(CTV)), 2)"),
+        ("resampled(CTV) + 3 mm", "resampled(CTV) + 3 mm"),
     ] {
         assert_eq!(printed(&read(given), &name_of), printed_back);
         assert_eq!(read(printed_back), read(given), "{given}");

@@ -23,7 +23,8 @@ fn rich_roi() -> Roi {
     roi.code = AnatomicCode::of_name("Glnd_Submand_L");
     roi.revision = 1 << 40;
     roi.derivation = Some(Arc::new(derivation()));
-    roi.relative_electron_density = Some(1.05);
+    roi.density = Some(Density::Mass(1.05));
+    roi.exclusive = true;
     let oblique =
         Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3))
             .unwrap();
@@ -74,10 +75,9 @@ fn every_kind_of_change_comes_back_the_same() {
             attribute(Attribute::Confidence(None), Attribute::Confidence(Some(Confidence::new(0.75, false)))),
             attribute(Attribute::Code(None), Attribute::Code(AnatomicCode::of_name("Liver"))),
             attribute(Attribute::Derivation(None), Attribute::Derivation(Some(Arc::new(derivation())))),
-            attribute(
-                Attribute::RelativeElectronDensity(Some(0.3)),
-                Attribute::RelativeElectronDensity(None),
-            ),
+            attribute(Attribute::Density(Some(Density::Electron(0.3))), Attribute::Density(None)),
+            attribute(Attribute::Density(None), Attribute::Density(Some(Density::Mass(7.9)))),
+            attribute(Attribute::Exclusive(false), Attribute::Exclusive(true)),
             Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
             Change::Heading { before: Box::new(heading), after: Box::default() },
         ],
@@ -98,12 +98,22 @@ fn a_record_of_the_first_version_is_still_read() {
     assert_eq!((roi.name.as_str(), roi.number, roi.revision), ("Cord", 3, 5));
     assert_eq!(roi.planes[0].area_mm2(), 0.5);
     assert_eq!((roi.confidence, roi.planes[0].confidence, &roi.code), (None, None, &None));
-    assert!(roi.derivation.is_none() && roi.relative_electron_density.is_none());
+    assert!(roi.derivation.is_none() && roi.density.is_none() && !roi.exclusive);
     // Written again, it is of the present version; a version to come is refused.
     let new = encode_edit(&edit);
     assert_eq!((u64::from(new[0]), decode_edit(&new)), (VERSION, Ok(edit)));
-    old[0] = 5;
+    old[0] = 6;
     assert_eq!(decode_edit(&old), Err(DamagedRecord));
+}
+
+#[test]
+fn a_density_of_the_fourth_version_is_one_of_electrons() {
+    // The attributes of ROI 9: no density before, 0.3 after.
+    let mut old = vec![4, 1, b'a', 1, 3, 9, 10, 0, 10, 1];
+    old.extend(0.3_f64.to_le_bytes());
+    let edit = decode_edit(&old).unwrap();
+    let after = Attribute::Density(Some(Density::Electron(0.3)));
+    assert_eq!(edit.changes, [Change::Attribute { roi: RoiId(9), before: Attribute::Density(None), after }]);
 }
 
 #[test]

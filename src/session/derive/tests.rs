@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::geometry::Polygon;
+use crate::patient::Density;
 use crate::session::fixture::{axial_series, draw, id, plain, session_with, square};
 use crate::session::{Applied, JournalStatus};
 
@@ -174,19 +175,111 @@ fn the_journal_keeps_recipe_and_density() {
     session.apply(draw(&session, "CTV", 5, vec![square(0.0, 0.0, 20.0)])).unwrap();
     derive(&mut session, "PTV", "CTV + 5 mm");
     let ptv = id(&session, "PTV");
-    let density = |relative_electron_density| Command::SetDensity { roi: ptv, relative_electron_density };
-    session.apply(density(Some(1.05))).unwrap();
-    assert_eq!(session.apply(density(Some(-1.0))).unwrap_err(), Refusal::BadDensity);
+    let density = |value| Command::SetDensity { roi: ptv, density: Some(Density::Electron(value)) };
+    session.apply(density(1.05)).unwrap();
+    assert_eq!(session.apply(density(-1.0)).unwrap_err(), Refusal::BadDensity);
     let set = session.structures().clone();
     let path = session.journal().unwrap().path().to_owned();
     session.flush_to_disk().unwrap();
     drop(session);
     let mut session = Session::resume(series, &path).unwrap();
     assert_eq!(plain(session.structures()), plain(&set));
-    assert_eq!(session.roi(ptv).unwrap().relative_electron_density, Some(1.05));
+    assert_eq!(session.roi(ptv).unwrap().density, Some(Density::Electron(1.05)));
     assert_eq!(session.standing(ptv), Some(Standing::UpToDate));
     session.apply(draw(&session, "CTV", 5, vec![square(0.0, 0.0, 24.0)])).unwrap();
     assert_eq!(session.standing(ptv), Some(Standing::UpToDate), "it goes on following");
     session.undo().unwrap();
     assert_eq!(plain(session.structures()), plain(&set));
+}
+
+#[test]
+fn a_preview_is_what_would_be_made_and_changes_nothing() {
+    let mut session = session_with(axial_series(), &["CTV"]);
+    for slice in 4..9 {
+        session.apply(draw(&session, "CTV", slice, vec![square(0.0, 0.0, 20.0)])).unwrap();
+    }
+    let revision = session.revision();
+    let recipe = session.read_recipe("CTV + (left 5) mm").unwrap().recipe;
+    let previews = session.plan_preview(vec![recipe]).run(7, &Progress::new()).unwrap();
+    let [made] = previews.as_slice() else { panic!("{previews:?}") };
+    // 5 slices of 3 mm: 20 x 20 mm before, 25 x 20 mm after.
+    assert!((made.source_cc - 6.0).abs() < 1e-9);
+    assert!((made.made_cc - 7.5).abs() < 0.01, "{}", made.made_cc);
+    assert_eq!((made.shown.planes.len(), made.shown.revision), (5, 7));
+    assert!(made.shown.is_proposal() && session.roi(made.shown.id).is_none());
+    assert_eq!(session.revision(), revision);
+}
+
+#[test]
+fn pieces_become_structures_numbered_from_the_largest_on() {
+    let mut session = session_with(axial_series(), &["Lung", "Lung_2"]);
+    let lung = id(&session, "Lung");
+    assert_eq!(
+        session.plan_split(lung).unwrap().run(&Progress::new()),
+        Err(SplitError::OnePiece("Lung".to_owned()))
+    );
+    // One piece through two slices, a small one beside it, a third on a slice far away.
+    let shapes: [(usize, Vec<Polygon>); 3] = [
+        (3, vec![square(-20.0, 0.0, 10.0), square(20.0, 0.0, 4.0)]),
+        (4, vec![square(-18.0, 0.0, 10.0)]),
+        (9, vec![square(0.0, 0.0, 6.0)]),
+    ];
+    for (slice, polygons) in shapes {
+        session.apply(draw(&session, "Lung", slice, polygons)).unwrap();
+    }
+    let before = session.structures().clone();
+    let split = session.plan_split(lung).unwrap().run(&Progress::new()).unwrap();
+    session.apply(split).unwrap();
+    assert_eq!(session.undo_name(), Some("Split Lung"));
+    let area = |name: &str| -> f64 {
+        session.structures().roi_named(name).unwrap().planes.iter().map(|own| own.area_mm2()).sum()
+    };
+    // Lung_2 is taken: the numbers go on behind it.
+    for (name, wanted) in [("Lung_1", 200.0), ("Lung_3", 36.0), ("Lung_4", 16.0), ("Lung", 252.0)] {
+        assert!((area(name) - wanted).abs() < 1e-6, "{name}: {}", area(name));
+    }
+    assert_eq!(session.structures().rois.len(), 5);
+    session.undo().unwrap();
+    assert_eq!(plain(session.structures()), plain(&before));
+}
+
+#[test]
+fn contours_of_other_slices_are_put_onto_those_of_the_images() {
+    let mut session = session_with(axial_series(), &["Own"]);
+    // Slices of 3 mm at 0, 3, 6 ...; contours of 1 mm slices, at 10.5 to 19.5, none on them.
+    let mut roi = Roi::new(RoiId(0), 7, "Other", [9, 9, 9]);
+    roi.planes = (0..10_u32)
+        .map(|k| crate::geometry::Plane::axial(10.5 + f64::from(k)))
+        .map(|plane| Arc::new(RoiPlane::new(plane, None, vec![square(0.0, 0.0, 10.0)])))
+        .collect();
+    let set = crate::patient::StructureSet { rois: vec![Arc::new(roi)], ..Default::default() };
+    session.apply(Command::ImportStructureSet(Box::new(set))).unwrap();
+    let other = id(&session, "Other");
+    let own = order(&session, "Other + 1 mm", Target::Roi(other), false);
+    assert!(session.plan("x", vec![own]).unwrap().run(&Progress::new()).is_err());
+    let own = order(&session, "resampled(Other)", Target::Roi(other), false);
+    carry_out(&mut session, vec![own]).unwrap();
+    // The stack stands for 10 to 20 mm: slices at 12, 15 and 18.
+    let offsets: Vec<f64> =
+        session.roi(other).unwrap().planes.iter().map(|own| own.plane.offset_mm()).collect();
+    assert_eq!(offsets, [12.0, 15.0, 18.0]);
+    assert!(session.roi(other).unwrap().planes.iter().all(|own| (own.area_mm2() - 100.0).abs() < 1e-6));
+}
+
+#[test]
+fn a_batch_is_one_step() {
+    let mut session = session_with(axial_series(), &["A", "B"]);
+    session.apply(draw(&session, "A", 3, vec![square(-20.0, 0.0, 10.0)])).unwrap();
+    session.apply(draw(&session, "B", 3, vec![square(20.0, 0.0, 10.0)])).unwrap();
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    let steps = session.history().done();
+    let recipe = session.read_recipe("A + (left 2, right 2) mm").unwrap().recipe;
+    let orders =
+        [a, b].map(|roi| Order { recipe: recipe.with(a, roi), target: Target::Roi(roi), keep: false });
+    carry_out(&mut session, orders.to_vec()).unwrap();
+    assert_eq!(session.history().done(), steps + 1);
+    for roi in [a, b] {
+        let area: f64 = session.roi(roi).unwrap().planes.iter().map(|own| own.area_mm2()).sum();
+        assert!((area - 140.0).abs() < 0.5, "{area}");
+    }
 }

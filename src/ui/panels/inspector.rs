@@ -5,7 +5,7 @@ use super::super::state::{Naming, Place};
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
 use super::{check, export, open, propose, recipe, structure_row};
-use crate::patient::{Approval, GenerationAlgorithm, Roi};
+use crate::patient::{Approval, Density, GenerationAlgorithm, Roi};
 use crate::session::{Command, Session};
 use egui::{RichText, Ui};
 
@@ -126,6 +126,14 @@ fn facts_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
             });
         });
     }
+    if !roi.is_proposal() {
+        let mut exclusive = roi.exclusive;
+        let hover = Action::ToggleExclusive.tooltip();
+        if ui.checkbox(&mut exclusive, "Exclusive").on_hover_text(hover).changed() {
+            scope.outbox.apply(Command::SetExclusive { roi: roi.id, exclusive });
+        }
+        density_ui(ui, scope, roi);
+    }
     let volume_cc = scope.state.views.as_mut().map_or(0.0, |views| views.volume_cc(roi, session));
     widgets::fact(ui, "Volume", structure_row::volume_text(roi, volume_cc));
     widgets::fact(ui, "Slices with contours", roi.planes.len().to_string());
@@ -141,6 +149,51 @@ fn facts_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
             egui::Label::new(RichText::new(&roi.description).small().color(Theme::of(ui.ctx()).weak)).wrap(),
         );
     }
+}
+
+/// The density that stands in place of what the images tell.
+fn density_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
+    let word = |density: Option<Density>| match density {
+        None => "From the images",
+        Some(Density::Electron(_)) => "Electron density",
+        Some(Density::Mass(_)) => "Mass density",
+    };
+    ui.horizontal(|ui| {
+        widgets::note(ui, "Density");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let mut chosen = roi.density;
+            let value = roi.density.map_or(1.0, Density::value);
+            egui::ComboBox::from_id_salt("density")
+                .selected_text(word(roi.density))
+                .show_ui(ui, |ui| {
+                    for offered in [None, Some(Density::Electron(value)), Some(Density::Mass(value))] {
+                        ui.selectable_value(&mut chosen, offered, word(offered));
+                    }
+                })
+                .response
+                .on_hover_text(
+                    "What dose calculation is to assume inside, relative to water. Written to the RTSTRUCT.",
+                );
+            if let Some(density) = roi.density {
+                // Typed or dragged, it is one step: the value is taken when the field is left.
+                let id = ui.scope_id().with(("density", roi.id.0));
+                let mut typed = ui.data(|data| data.get_temp(id)).unwrap_or(value);
+                let field = egui::DragValue::new(&mut typed).range(0.0..=25.0).speed(0.01).max_decimals(4);
+                let response = ui.add_enabled(!roi.is_locked(), field);
+                if response.has_focus() || response.dragged() {
+                    ui.data_mut(|data| data.insert_temp(id, typed));
+                } else {
+                    ui.data_mut(|data| data.remove::<f64>(id));
+                    if (typed - value).abs() > 1e-9 {
+                        chosen = Some(density.with_value(typed));
+                    }
+                }
+            }
+            if chosen != roi.density {
+                scope.outbox.apply(Command::SetDensity { roi: roi.id, density: chosen });
+            }
+        });
+    });
 }
 
 fn slice_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {

@@ -27,7 +27,7 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let shown = egui::Modal::new(id).area(area).frame(frame).backdrop_color(backdrop).show(ui.ctx(), |ui| {
         match &overlay {
             Overlay::Palette { .. } => palette::palette_ui(ui, scope),
-            Overlay::Keys => keys::keys_ui(ui),
+            Overlay::Keys => keys::keys_ui(ui, scope),
             Overlay::About => about_ui(ui, scope),
             Overlay::Training => train::train_ui(ui, scope),
             Overlay::Series => series_ui(ui, scope),

@@ -142,7 +142,11 @@ fn palette_row_ui(ui: &mut Ui, entry: &Found, on: bool) -> egui::Response {
 /// The search field in the top bar: a button that opens the card.
 pub fn search_button_ui(ui: &mut Ui, scope: &mut Scope<'_>, wide: bool) {
     let theme = Theme::of(ui.ctx());
-    let text = if wide { format!("{}  Search   Ctrl K", icons::SEARCH) } else { icons::SEARCH.to_owned() };
+    let text = if wide {
+        format!("{}  Search   {}", icons::SEARCH, Action::Search.key_text())
+    } else {
+        icons::SEARCH.to_owned()
+    };
     let button = egui::Button::new(RichText::new(text).color(theme.weak)).min_size(egui::vec2(0.0, 24.0));
     let response = ui.add(button).on_hover_text(Action::Search.tooltip());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Search"));

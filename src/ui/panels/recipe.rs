@@ -3,7 +3,8 @@
 //! The form's controls and the line of text say the same: a control changed writes the line, the line
 //! can be written by hand, and what it means is read back below it before anything is done.
 
-use super::super::state::RecipeForm;
+use super::super::actions::Action;
+use super::super::state::{PreviewLine, RecipeForm};
 use super::super::{Request, Scope, widgets};
 use crate::edit::algebra::{Margin, SetRule};
 use crate::edit::recipe::{self, Operation, Recipe};
@@ -21,11 +22,14 @@ enum Kind {
     Wall,
     Ring,
     Largest,
+    Above,
     Filled,
     Unholed,
     Smooth,
     Simple,
+    Points,
     Extended,
+    Resampled,
 }
 
 const KINDS: &[(Kind, &str)] = &[
@@ -38,11 +42,14 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Wall, "Wall"),
     (Kind::Ring, "Ring around"),
     (Kind::Largest, "Largest piece"),
+    (Kind::Above, "Without small pieces"),
     (Kind::Filled, "Fill cavities"),
     (Kind::Unholed, "Remove holes"),
     (Kind::Smooth, "Smooth"),
-    (Kind::Simple, "Fewer points"),
+    (Kind::Simple, "Fewer points, by distance"),
+    (Kind::Points, "Fewer points, by number"),
     (Kind::Extended, "Extend the ends"),
+    (Kind::Resampled, "Put onto these slices"),
 ];
 
 /// Left, right, anterior, posterior, superior, inferior.
@@ -88,27 +95,16 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
         }
     });
     let kind = KINDS.get(form.kind).map_or(Kind::Outward, |(kind, _)| *kind);
-    match kind {
-        Kind::Outward | Kind::Inward => changed |= margins_ui(ui, form),
-        Kind::With(_) => changed |= other_ui(ui, form, session, roi.id),
-        Kind::Wall => changed |= two_ui(ui, form, ["Inside", "Outside"]),
-        Kind::Ring => changed |= two_ui(ui, form, ["Gap", "Width"]),
-        Kind::Smooth | Kind::Simple => changed |= distance_ui(ui, "Distance", &mut form.pair_mm[0]),
-        Kind::Extended => {
-            ui.horizontal(|ui| {
-                widgets::note(ui, "Slices");
-                changed |= ui.add(egui::DragValue::new(&mut form.slices).range(1..=50)).changed();
-            });
-        }
-        Kind::Largest | Kind::Filled | Kind::Unholed => {}
-    }
+    changed |= controls_ui(ui, form, session, roi, kind);
     if changed || form.made_for != Some(roi.id) {
         form.made_for = Some(roi.id);
+        form.shows_preview |= changed;
         let made = made_by(kind, form, roi.id);
         form.text = recipe::printed(&made, &|id| session.roi(id).map(|own| own.name.clone()));
     }
     let line = ui.add(egui::TextEdit::singleline(&mut form.text).desired_width(f32::INFINITY));
     let line = line.on_hover_text("A recipe, such as CTV + 5 mm - (Skin in 3 mm)");
+    form.shows_preview |= line.changed();
     if std::mem::take(&mut form.wants_focus) {
         line.request_focus();
         line.scroll_to_me(None);
@@ -117,30 +113,145 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     if let Err(error) = &read {
         widgets::note(ui, error.to_string());
     }
+    also_ui(ui, form, session, roi.id);
     ui.horizontal(|ui| {
         ui.radio_value(&mut form.into_new, true, "New structure");
-        ui.radio_value(&mut form.into_new, false, "This one");
+        ui.radio_value(&mut form.into_new, false, if form.also.is_empty() { "This one" } else { "These" });
     });
     if form.into_new {
-        ui.add(egui::TextEdit::singleline(&mut form.name).hint_text("Name").desired_width(f32::INFINITY));
+        let hint = if form.also.is_empty() { "Name" } else { "Name; * stands for each one's own" };
+        ui.add(egui::TextEdit::singleline(&mut form.name).hint_text(hint).desired_width(f32::INFINITY));
     }
     ui.checkbox(&mut form.keep, "Follow its sources")
         .on_hover_text("Keeps the recipe: the structure is made again when its sources change");
     let named = read.as_ref().ok().and_then(|own| own.name.clone());
     let name = named.unwrap_or_else(|| form.name.trim().to_owned());
-    let ready = read.is_ok() && (!form.into_new || !name.is_empty());
-    if widgets::primary_button(ui, "Make", ready).clicked()
-        && let Ok(definition) = read
-    {
-        let target = if form.into_new {
-            Target::New { name: name.clone(), roi_type: type_for(&name) }
-        } else {
-            Target::Roi(roi.id)
+    let orders = read.map(|own| orders_for(form, session, roi, &name, &own.recipe)).unwrap_or_default();
+    preview_ui(ui, form, &orders);
+    let ready = !orders.is_empty() && (!form.into_new || !name.is_empty());
+    if widgets::primary_button(ui, "Make", ready).clicked() {
+        // What is then there would be previewed with the same once more on top.
+        form.shows_preview = false;
+        let gesture = match orders.as_slice() {
+            [_] => format!("Make {}", if form.into_new { name.as_str() } else { roi.name.as_str() }),
+            many => format!("{word} for {} structures", many.len()),
         };
-        let gesture = format!("Make {}", if form.into_new { name.as_str() } else { roi.name.as_str() });
-        let order = Order { recipe: definition.recipe, target, keep: form.keep };
-        scope.outbox.send(Request::Derive { gesture, orders: vec![order] });
+        scope.outbox.send(Request::Derive { gesture, orders });
     }
+    let hover = Action::SplitStructure.tooltip();
+    if widgets::button(ui, "Split into pieces").on_hover_text(hover).clicked() {
+        scope.outbox.send(Request::Split(roi.id));
+    }
+}
+
+/// The numbers that an operation takes; whether one was changed.
+fn controls_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: &Roi, kind: Kind) -> bool {
+    let number = |ui: &mut Ui, label: &str, field: egui::DragValue<'_>| {
+        ui.horizontal(|ui| {
+            widgets::note(ui, label);
+            ui.add(field).changed()
+        })
+        .inner
+    };
+    match kind {
+        Kind::Outward | Kind::Inward => margins_ui(ui, form),
+        Kind::With(_) => other_ui(ui, form, session, roi.id),
+        Kind::Wall => two_ui(ui, form, ["Inside", "Outside"]),
+        Kind::Ring => two_ui(ui, form, ["Gap", "Width"]),
+        Kind::Smooth | Kind::Simple => distance_ui(ui, "Distance", &mut form.pair_mm[0]),
+        Kind::Extended => number(ui, "Slices", egui::DragValue::new(&mut form.slices).range(1..=50)),
+        Kind::Above => {
+            let field = egui::DragValue::new(&mut form.least_cc).range(0.0..=1000.0).speed(0.05);
+            number(ui, "Keep from", field.max_decimals(2).suffix(" cc"))
+        }
+        Kind::Points => {
+            let field = egui::DragValue::new(&mut form.points).range(3..=1_000_000).speed(10.0);
+            number(ui, "Points in all", field)
+        }
+        Kind::Largest | Kind::Filled | Kind::Unholed | Kind::Resampled => false,
+    }
+}
+
+/// Other structures that the same is done to.
+fn also_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: RoiId) {
+    form.also.retain(|id| *id != roi && session.roi(*id).is_some());
+    let label = match form.also.len() {
+        0 => "For this structure".to_owned(),
+        others => format!("For {} structures", others + 1),
+    };
+    ui.menu_button(label, |ui| {
+        egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+            for own in session.structures().rois.iter().filter(|own| own.id != roi && !own.is_proposal()) {
+                let mut on = form.also.contains(&own.id);
+                if ui.add_enabled(!own.is_locked(), egui::Checkbox::new(&mut on, own.name.as_str())).changed()
+                {
+                    form.shows_preview = true;
+                    if on {
+                        form.also.insert(own.id)
+                    } else {
+                        form.also.remove(&own.id)
+                    };
+                }
+            }
+        });
+    })
+    .response
+    .on_hover_text("Does the same to several structures in one step");
+}
+
+/// The recipe for the selected structure and for each of the others.
+fn orders_for(
+    form: &RecipeForm,
+    session: &Session,
+    roi: &Roi,
+    name: &str,
+    recipe: &recipe::Recipe,
+) -> Vec<Order> {
+    let all = std::iter::once(roi.id).chain(form.also.iter().copied());
+    all.filter_map(|id| {
+        let own = session.roi(id)?;
+        let target = if form.into_new {
+            let name = match form.also.is_empty() {
+                true => name.to_owned(),
+                false if name.contains('*') => name.replace('*', &own.name),
+                false => format!("{}_{name}", own.name),
+            };
+            let roi_type = type_for(&name);
+            Target::New { name, roi_type }
+        } else {
+            Target::Roi(id)
+        };
+        Some(Order { recipe: recipe.with(roi.id, id), target, keep: form.keep })
+    })
+    .collect()
+}
+
+/// Asks for the preview, and says what it would change.
+fn preview_ui(ui: &mut Ui, form: &mut RecipeForm, orders: &[Order]) {
+    ui.checkbox(&mut form.shows_preview, "Preview")
+        .on_hover_text("Shows dashed, in all views, what would be made");
+    if !form.shows_preview || orders.is_empty() {
+        return;
+    }
+    form.wanted = Some(orders.iter().map(|order| order.recipe.clone()).collect());
+    match &form.told {
+        None => {}
+        Some(Err(why)) => widgets::note(ui, why.clone()),
+        Some(Ok(lines)) => {
+            for line in lines.iter().take(4) {
+                widgets::fact(ui, "Volume", volume_change(line));
+                widgets::fact(ui, "Points", line.points.to_string());
+            }
+        }
+    }
+}
+
+/// "12.30 → 12.31 cc (+0.1 %)".
+fn volume_change(line: &PreviewLine) -> String {
+    let PreviewLine { source_cc, made_cc, .. } = *line;
+    let change = if source_cc > 0.0 { (made_cc / source_cc - 1.0) * 100.0 } else { 0.0 };
+    let sign = if change < 0.0 { "−" } else { "+" };
+    format!("{source_cc:.2} → {made_cc:.2} cc ({sign}{:.2} %)", change.abs())
 }
 
 /// The type that a name's beginning stands for.
@@ -162,6 +273,9 @@ fn made_by(kind: Kind, form: &RecipeForm, roi: RoiId) -> Recipe {
         Kind::Wall => Operation::Wall { inner_mm: first, outer_mm: second },
         Kind::Ring => Operation::Ring { gap_mm: first, width_mm: second },
         Kind::Largest => Operation::Largest,
+        Kind::Above => Operation::Above(form.least_cc),
+        Kind::Points => Operation::Points(form.points),
+        Kind::Resampled => Operation::Resampled,
         Kind::Filled => Operation::Filled,
         Kind::Unholed => Operation::Unholed,
         Kind::Smooth => Operation::Smooth(first),
@@ -221,4 +335,17 @@ fn other_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: RoiId) -
         }
     });
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_volume_is_told_with_its_sign() {
+        let line = |source_cc, made_cc| volume_change(&PreviewLine { source_cc, made_cc, points: 0 });
+        assert_eq!(line(100.0, 100.5), "100.00 → 100.50 cc (+0.50 %)");
+        assert_eq!(line(10.0, 7.5), "10.00 → 7.50 cc (−25.00 %)");
+        assert_eq!(line(0.0, 1.0), "0.00 → 1.00 cc (+0.00 %)");
+    }
 }

@@ -40,7 +40,8 @@ fn radius_ui(ui: &mut Ui, views: &mut ViewsState) {
     let field =
         egui::DragValue::new(&mut radius).speed(0.1).range(0.5..=80.0).suffix(" mm").fixed_decimals(1);
     let response = named_value(ui, "Radius", field);
-    if response.on_hover_text("Radius   [ and ], or Alt and the wheel").changed() {
+    let [less, more] = [Action::SmallerBrush, Action::LargerBrush].map(Action::key_text);
+    if response.on_hover_text(format!("Radius   {less} and {more}, or Alt and the wheel")).changed() {
         views.tools.brush.set_radius_mm(radius);
     }
 }

@@ -4,6 +4,7 @@ use crate::geometry::{Plane, Polygon, section};
 use crate::patient::{Roi, RoiId, Volume};
 use crate::render::{Outline, OutlineKey, Rings, plane_key, rings_on_view};
 use crate::session::Session;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ impl OutlineCache {
         let volume = &session.series().volume;
         let selected = session.selected().map(|roi| roi.id);
         let plane = plane_key(view);
+        self.cut_missing(session, shown, view);
         let mut outlines = Vec::new();
         let mut on_top = None;
         for roi in session.structures().rois.iter().filter(|roi| roi.visible) {
@@ -51,6 +53,28 @@ impl OutlineCache {
             self.rings.retain(|_, (_, used)| *used + 60 > clock);
         }
         outlines
+    }
+
+    /// Cuts what is not held for this plane, on all cores: a step of the wheel across the slices of a
+    /// study with many structures stays within a frame.
+    fn cut_missing(&mut self, session: &Session, shown: Option<&Arc<Roi>>, view: &Plane) {
+        let volume = &session.series().volume;
+        let plane = plane_key(view);
+        let missing: Vec<(OutlineKey, &Arc<Roi>)> = session
+            .structures()
+            .rois
+            .iter()
+            .filter(|roi| roi.visible)
+            .map(|roi| shown.filter(|own| own.id == roi.id).unwrap_or(roi))
+            .map(|roi| (OutlineKey { roi: roi.id, revision: roi.revision, plane }, roi))
+            .filter(|(key, _)| !self.rings.contains_key(key))
+            .collect();
+        if missing.len() < 2 {
+            return;
+        }
+        let cut: Vec<(OutlineKey, Rings)> =
+            missing.par_iter().map(|(key, roi)| (*key, rings_of(roi, volume, view))).collect();
+        self.rings.extend(cut.into_iter().map(|(key, rings)| (key, (rings, self.clock))));
     }
 
     /// The outline of contours suggested for an ROI, dashed; `None` where the view has none.

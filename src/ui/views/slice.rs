@@ -101,7 +101,7 @@ fn half_ui(
     let key = PaintKey::slice(pane, is_second);
     ui.painter().add(paint::slice_picture(rect, key, scene));
     let painter = ui.painter_at(rect);
-    if views.display.peek {
+    if views.display.is_bare() {
         overlay::badges(&painter, rect, session);
     } else {
         overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
@@ -349,12 +349,16 @@ fn scene(
             opacity: fusion.opacity,
         });
     }
-    if !display.peek {
+    if !display.is_bare() {
         let shown = views.tools.previewed_roi(session);
         scene.outlines = views.outlines.outlines(session, shown.as_ref(), &frame.plane);
         if let Some(suggestion) = views.tools.suggestion() {
             let volume = &session.series().volume;
             scene.outlines.extend(views.outlines.suggested(suggestion.shown(), volume, &frame.plane));
+        }
+        for preview in &views.previews {
+            let volume = &session.series().volume;
+            scene.outlines.extend(views.outlines.suggested(preview, volume, &frame.plane));
         }
     }
     scene

@@ -78,6 +78,16 @@ pub struct Display {
     pub style: VolumeStyle,
     /// Looking without overlays (Space held).
     pub peek: bool,
+    /// Overlays are hidden; peeking shows them then.
+    pub hidden: bool,
+}
+
+impl Display {
+    /// Whether the picture is shown alone.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.peek != self.hidden
+    }
 }
 
 /// What the views of one open series keep.
@@ -91,6 +101,8 @@ pub struct ViewsState {
     pub tools: Tools,
     /// A copied contour.
     pub clipboard: Option<std::sync::Arc<crate::patient::RoiPlane>>,
+    /// What recipes would make, shown dashed until they are carried out.
+    pub previews: Vec<std::sync::Arc<Roi>>,
     /// What is under the pointer.
     pub hover: Option<Hover>,
     /// A sentence at the cursor: where, what, and until when in egui's time.
@@ -134,9 +146,11 @@ impl ViewsState {
                 fusion: Fusion { mode: FusionMode::Off, opacity: 0.5, window, color_map: ColorMap::Grey },
                 style,
                 peek: false,
+                hidden: false,
             },
             tools: Tools::default(),
             clipboard: None,
+            previews: Vec::new(),
             hover: None,
             message: None,
             moved_at: f64::NEG_INFINITY,

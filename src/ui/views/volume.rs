@@ -55,7 +55,7 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
         let scene = scene(ui, views, session, reduced(camera, size_px, software), quality, software);
         ui.painter().add(paint::volume_picture(rect, PaintKey::volume(), scene));
     }
-    if views.display.peek {
+    if views.display.is_bare() {
         overlay::badges(&painter, rect, session);
         return;
     }
@@ -148,7 +148,7 @@ fn scene(
     let mut scene = VolumeScene::new(camera, size_px, Some(volume), views.display.style);
     scene.window = views.display.opened_window;
     scene.quality = quality;
-    if !views.display.peek {
+    if !views.display.is_bare() {
         // Where a processor draws, the surface follows when the stroke is done.
         let edited = if software { None } else { views.tools.previewed_roi(session) };
         let ctx = ui.ctx().clone();
