@@ -119,7 +119,8 @@ fn what_cannot_be_done_is_told_in_the_last_line() {
         [grid.step_mm(0), grid.step_mm(1), grid.step_mm(2)],
     )
     .unwrap();
-    let map = LabelMap { labels: vec![1; smaller.len()], grid: smaller, names: Vec::new() };
+    let map =
+        LabelMap { labels: vec![1; smaller.len()], grid: smaller, names: Vec::new(), unreviewed: false };
     nifti::write_labels(&map, &labels, None, "test").unwrap();
     refused(&labels, images, &at("x.dcm"), &[], "63 x 48 x 12 voxels");
     refused(&case.rtstruct, images, &labels, &[], "already exists");

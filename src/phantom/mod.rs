@@ -140,7 +140,7 @@ pub fn build_sampled(
     let names = organs.iter().map(|organ| (organ.label, organ.name.clone())).collect();
     Ok(SamplePatient {
         series: Series { info, volume: Arc::new(volume) },
-        labels: LabelMap { grid, labels: painted.labels, names },
+        labels: LabelMap { grid, labels: painted.labels, names, unreviewed: false },
         organs,
     })
 }
