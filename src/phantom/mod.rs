@@ -232,6 +232,8 @@ fn series_info(seed: u64) -> SeriesInfo {
 mod tests {
     use super::*;
 
+    /// Below this an organ is small.
+    const SMALL_CC: f64 = 20.0;
     const COARSE: Sampling = Sampling { pixels: 128, slice_mm: 9.0 };
 
     fn coarse(seed: u64) -> SamplePatient {
@@ -276,8 +278,8 @@ mod tests {
         for (n, (name, ..)) in people[0].iter().enumerate() {
             let volumes: Vec<f64> = people.iter().map(|person| person[n].1).collect();
             let mean = volumes.iter().sum::<f64>() / 20.0;
-            // Smaller organs are a few voxels at this sampling.
-            if mean < 20.0 {
+            // Smaller organs are a few voxels at this sampling: see the next test.
+            if mean < SMALL_CC {
                 continue;
             }
             let high = volumes.iter().copied().fold(0.0, f64::max);
@@ -286,6 +288,68 @@ mod tests {
             let center = people.iter().fold(Vector3::zeros(), |sum, person| sum + person[n].2.coords) / 20.0;
             let away = people.iter().map(|person| (person[n].2.coords - center).norm()).fold(0.0, f64::max);
             assert!(away >= 5.0, "{name} moves {away:.1} mm");
+        }
+    }
+
+    /// Volume (cc) and centre (mm) of an organ in a person whose slices are painted only where it may
+    /// lie, 2 mm apart.
+    fn small_organ(individual: &individual::Individual, name: &str) -> (f64, Vector3) {
+        let sampling = Sampling { pixels: 256, slice_mm: 2.0 };
+        let part = individual.parts.iter().find(|part| part.name == name).unwrap();
+        let bounds = individual.patient_bounds(&part.bounds.grown(3.0));
+        let low_mm = f64::from(bounds.low.z);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few slices")]
+        let slices = (f64::from(bounds.high.z - bounds.low.z) / sampling.slice_mm).ceil() as usize;
+        let painted = paint::paint(individual, sampling, slices, low_mm, &Progress::new()).unwrap();
+        let (mut count, mut sum) = (0.0, Vector3::zeros());
+        for (n, _) in painted.labels.iter().enumerate().filter(|(_, label)| **label == part.label) {
+            let [i, j] = [n % 256, n / 256 % 256].map(|index| sampling.position_mm(index));
+            count += 1.0;
+            sum += Vector3::new(i, j, low_mm + (n / 65536) as f64 * sampling.slice_mm);
+        }
+        (count * sampling.pixel_mm().powi(2) * sampling.slice_mm / 1000.0, sum / f64::max(count, 1.0))
+    }
+
+    #[test]
+    fn small_organs_differ_from_person_to_person_too() {
+        let anatomy = anatomy::Anatomy::bundled().unwrap();
+        let people: Vec<_> =
+            (0..20).map(|seed| individual::Individual::new(&anatomy, seed).unwrap()).collect();
+        let coarse = organs(&coarse(0));
+        let small: Vec<&str> =
+            coarse.iter().filter(|(_, cc, _)| *cc < 1.5 * SMALL_CC).map(|(name, ..)| name.as_str()).collect();
+        assert!(small.contains(&"Lens_L") && small.contains(&"Pituitary"), "{small:?}");
+        for name in small {
+            let found: Vec<(f64, Vector3)> = people.iter().map(|person| small_organ(person, name)).collect();
+            let mean = found.iter().map(|(cc, _)| cc).sum::<f64>() / 20.0;
+            let high = found.iter().map(|(cc, _)| *cc).fold(0.0, f64::max);
+            let low = found.iter().map(|(cc, _)| *cc).fold(f64::INFINITY, f64::min);
+            let center = found.iter().map(|(_, at)| at).sum::<Vector3>() / 20.0;
+            let away = found.iter().map(|(_, at)| (at - center).norm()).fold(0.0, f64::max);
+            println!(
+                "{name}: {mean:.2} cc, {:.0} % between the extremes, {away:.1} mm",
+                (high - low) / mean * 100.0
+            );
+            assert!(low > 0.0 && (high - low) / mean >= 0.15, "{name}: {low:.2} to {high:.2} cc");
+            assert!(away >= 5.0, "{name} moves {away:.1} mm");
+        }
+    }
+
+    #[test]
+    fn every_organ_has_a_standard_name_and_a_sentence() {
+        let standard: std::collections::HashSet<&str> = include_str!("../../assets/tg263.csv")
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').next())
+            .collect();
+        let anatomy = anatomy::Anatomy::bundled().unwrap();
+        let organs = individual::Individual::new(&anatomy, DEFAULT_SEED).unwrap().organs();
+        assert!(organs.len() >= 24);
+        for organ in &organs {
+            // The table has most pairs once, without their sides.
+            let name = organ.name.strip_suffix("_L").or(organ.name.strip_suffix("_R")).unwrap_or(&organ.name);
+            assert!(standard.contains(organ.name.as_str()) || standard.contains(name), "{}", organ.name);
+            assert!(organ.sentence.len() > 20 && organ.sentence.ends_with('.'), "{}", organ.name);
         }
     }
 
