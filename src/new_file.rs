@@ -56,11 +56,12 @@ impl WriteFileError {
 /// The temporary files of this process.
 static IN_THE_MAKING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Deletes the temporary files of everything not yet committed: for a process about to end.
+/// Deletes the temporary files and folders of everything not yet committed: for a process about to
+/// end.
 pub fn abandon_all() {
     for path in IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         // Gone already, or nothing can be done about it any more.
-        let _ = std::fs::remove_file(path);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }
 
@@ -164,6 +165,31 @@ impl NewFile {
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(())
+    }
+}
+
+/// A folder for files in the making, which goes with all that is still in it when dropped.
+#[derive(Debug)]
+pub struct NewFolder {
+    folder: tempfile::TempDir,
+    _listed: Listed,
+}
+
+impl NewFolder {
+    /// Makes the folder within `folder`.
+    ///
+    /// # Errors
+    /// When `folder` cannot be written to.
+    pub fn within(folder: &Path) -> Result<Self, WriteFileError> {
+        let made = tempfile::Builder::new().prefix(".delineo-").suffix(".part").tempdir_in(folder);
+        let folder = made.map_err(|error| WriteFileError::from_io(&error, folder))?;
+        Ok(Self { _listed: Listed::new(folder.path()), folder })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 }
 

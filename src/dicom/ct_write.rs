@@ -4,7 +4,7 @@
 
 use super::element::{clean, decimal_text, put, put_optional};
 use super::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
-use crate::new_file::{WriteFileError, write_file};
+use crate::new_file::{NewFolder, WriteFileError, write_file};
 use crate::patient::{Modality, OUTSIDE_I16, Series, Slice, Uid, Unit, Voxels, uid_from_seed};
 use crate::progress::{Cancelled, Progress};
 use dicom::core::{DataElement, PrimitiveValue, VR};
@@ -64,7 +64,7 @@ pub fn write_ct_series(
 #[derive(Debug)]
 pub struct PreparedCtSeries {
     dir: PathBuf,
-    folder: tempfile::TempDir,
+    folder: NewFolder,
     /// In slice order.
     names: Vec<String>,
 }
@@ -129,11 +129,7 @@ pub fn prepare_ct_series(
     }
     std::fs::create_dir_all(dir)
         .map_err(|error| WriteFileError::Unwritable { reason: error.to_string(), path: dir.to_owned() })?;
-    let folder = tempfile::Builder::new()
-        .prefix(".delineo-")
-        .suffix(".part")
-        .tempdir_in(dir)
-        .map_err(|error| WriteFileError::from_io(&error, dir))?;
+    let folder = NewFolder::within(dir)?;
     progress.set_step("Writing slices");
     let common = Common { series, column_count, row_count, intercept: intercept_of(stored) };
     let present: Vec<(usize, &Slice)> =

@@ -73,7 +73,7 @@ fn cpu_ms(since: Instant) -> f64 {
 pub fn measure() -> anyhow::Result<Vec<EventTimes>> {
     // A thread that is a pool of its own does alone what the window's would share out.
     let timed = std::thread::Builder::new().name("bench-edit".to_owned()).spawn(|| {
-        rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
+        let _pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
         measure_here()
     })?;
     timed.join().map_err(|_| anyhow!("a gesture ended in a panic; please report this"))?
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn work_shared_out_is_counted() {
         let spent = std::thread::spawn(|| {
-            rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+            let _pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
             let here = std::thread::current().id();
             let begun = Instant::now();
             let start = cpu_ms(begun);
