@@ -70,10 +70,11 @@ pub(super) fn prepare_labels_with_names(
 ) -> anyhow::Result<Vec<NewFile>> {
     refuse_other_sidecar(path)?;
     let table: BTreeMap<u16, &String> = labels.names.iter().map(|(label, name)| (*label, name)).collect();
+    let map = nifti::prepare_labels(labels, path, like, description, force)?;
     let mut names = NewFile::create(&path_of(path), force)?;
     names.put((serde_json::to_string_pretty(&table)? + "\n").as_bytes())?;
     names.sync()?;
-    Ok(vec![nifti::prepare_labels(labels, path, like, description, force)?, names])
+    Ok(vec![map, names])
 }
 
 #[cfg(test)]
