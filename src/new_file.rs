@@ -56,11 +56,12 @@ impl WriteFileError {
 /// The temporary files of this process.
 static IN_THE_MAKING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Deletes the temporary files of everything not yet committed: for a process about to end.
+/// Deletes the temporary files and folders of everything not yet committed: for a process about to
+/// end.
 pub fn abandon_all() {
     for path in IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         // Gone already, or nothing can be done about it any more.
-        let _ = std::fs::remove_file(path);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }
 
@@ -167,6 +168,73 @@ impl NewFile {
     }
 }
 
+/// A folder for files in the making, which goes with all that is still in it when dropped.
+#[derive(Debug)]
+pub struct NewFolder {
+    folder: tempfile::TempDir,
+    _listed: Listed,
+}
+
+impl NewFolder {
+    /// Makes the folder within `folder`.
+    ///
+    /// # Errors
+    /// When `folder` cannot be written to.
+    pub fn within(folder: &Path) -> Result<Self, WriteFileError> {
+        let made = tempfile::Builder::new().prefix(".delineo-").suffix(".part").tempdir_in(folder);
+        let folder = made.map_err(|error| WriteFileError::from_io(&error, folder))?;
+        Ok(Self { _listed: Listed::new(folder.path()), folder })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Gives several files their names, all or none: where one cannot have it, those before it are as
+/// they were.
+///
+/// # Errors
+/// As [`NewFile::commit`].
+pub fn commit_all(files: Vec<NewFile>) -> Result<(), WriteFileError> {
+    for file in &files {
+        file.sync()?;
+    }
+    let mut done: Vec<(PathBuf, Option<tempfile::TempPath>)> = Vec::new();
+    for file in files {
+        let target = file.target.clone();
+        let before = if file.overwrite { kept_aside(&target) } else { None };
+        if let Err(error) = file.commit() {
+            for (target, before) in done.into_iter().rev() {
+                // Nothing more can be done where this fails as well.
+                let _ = match before {
+                    Some(before) => before.persist(&target).map_err(|error| error.error),
+                    None => std::fs::remove_file(&target),
+                };
+            }
+            return Err(error);
+        }
+        done.push((target, before));
+    }
+    Ok(())
+}
+
+/// A second name or a copy of the file at `path`, which goes when dropped; `None` where there is no
+/// file.
+fn kept_aside(path: &Path) -> Option<tempfile::TempPath> {
+    if !path.is_file() {
+        return None;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let place = tempfile::Builder::new().prefix(".delineo-").suffix(".old").tempfile_in(folder).ok()?;
+    let place = place.into_temp_path();
+    std::fs::remove_file(&place).ok()?;
+    std::fs::hard_link(path, &place).or_else(|_| std::fs::copy(path, &place).map(drop)).ok()?;
+    Some(place)
+}
+
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.temporary.as_file_mut().write(bytes)
@@ -209,6 +277,30 @@ mod tests {
         write_file(&target, true, b"new").unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn several_files_appear_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let made = |name: &str, text: &[u8]| {
+            let mut file = NewFile::create(&at(name), true).unwrap();
+            file.put(text).unwrap();
+            file
+        };
+        std::fs::write(at("a"), "old").unwrap();
+        let files = vec![made("a", b"new"), made("b", b"new"), made("c", b"new")];
+        // The third cannot have its name.
+        std::fs::create_dir_all(at("c").join("full")).unwrap();
+        assert!(commit_all(files).is_err());
+        assert_eq!(std::fs::read(at("a")).unwrap(), b"old");
+        assert!(!at("b").exists());
+        std::fs::remove_dir_all(at("c")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+
+        commit_all(vec![made("a", b"new"), made("b", b"new")]).unwrap();
+        assert_eq!(std::fs::read(at("a")).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

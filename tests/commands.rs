@@ -117,9 +117,273 @@ fn wrong_usage_has_a_code_of_its_own() {
     std::fs::write(&file, "").unwrap();
     let two = ["compare", text(&file), text(&file)];
     let tolerance = ["compare", "a", "b", "--tolerance", "-1"];
+    let picture = ["render", text(&images), "--view", "axial", "--out", "x.jpg"];
+    let ending = ["convert", text(&file), "--image", text(&images), "--out", "x.txt"];
+    let labels = ["convert", "a.nii.gz", "--image", text(&images), "--out", "b.nii.gz"];
+    assert_eq!(code(&delineo(&["bench", "nonsense"])), 2);
+    for arguments in [&picture[..], &ending, &labels] {
+        let output = delineo(arguments);
+        assert!(code(&output) == 2 && error_of(&output).starts_with("error: "), "{arguments:?}");
+    }
     for arguments in [&["nonsense"][..], &["info"], &["contour", "x"], &contour, &two, &tolerance] {
         assert_eq!(code(&delineo(arguments)), 2, "{arguments:?}");
     }
+}
+
+/// The keys of an object, sorted.
+fn keys(value: &serde_json::Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Whether an object has all of these keys (more may be added).
+fn has_keys(value: &serde_json::Value, wanted: &[&str]) {
+    let missing: Vec<_> = wanted.iter().filter(|key| value.get(key).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?} of {:?}", keys(value));
+}
+
+#[test]
+fn every_document_has_the_keys_of_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let (out, labels) = (folder.path().join("body.dcm"), folder.path().join("body.nii.gz"));
+    let contour =
+        ["contour", text(&images), "--model", "body", "--out", text(&out), "--labels", text(&labels)];
+    let contours = document(&delineo(&[&contour[..], &["--device", "gpu", "--json"]].concat()));
+    has_keys(&contours, &["model", "device", "seconds", "peak_memory_mb", "rois", "warnings"]);
+    has_keys(&contours["seconds"], &["read", "preprocess", "infer", "postprocess", "write", "total"]);
+    has_keys(&contours["rois"][0], &["name", "volume_cc", "contours"]);
+    let warnings = contours["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|said| said.as_str().unwrap().contains("on the processor")), "{warnings:?}");
+
+    std::fs::rename(&out, images.join("body.dcm")).unwrap();
+    let info = document(&delineo(&["info", text(&images), "--json"]));
+    has_keys(&info, &["series", "structure_sets", "doses", "warnings"]);
+    let series = [
+        "series_uid",
+        "study_uid",
+        "patient_id",
+        "modality",
+        "description",
+        "slices",
+        "size",
+        "spacing_mm",
+        "orientation",
+        "origin_mm",
+        "frame_of_reference_uid",
+        "path",
+    ];
+    has_keys(&info["series"][0], &series);
+    assert_eq!(info["series"][0]["orientation"].as_array().unwrap().len(), 6);
+    has_keys(&info["structure_sets"][0], &["sop_uid", "label", "series_uid", "rois"]);
+    has_keys(&info["structure_sets"][0]["rois"][0], &["number", "name", "type", "color", "contours"]);
+    // NIfTI: the same keys, and a word on what it was taken for.
+    let nifti = document(&delineo(&["info", text(&labels), "--json"]));
+    has_keys(&nifti["series"][0], &series);
+    has_keys(&nifti["warnings"][0], &["path", "message"]);
+
+    let rtstruct = images.join("body.dcm");
+    let compare = ["compare", text(&rtstruct), text(&labels), "--image", text(&images), "--json"];
+    let report = document(&delineo(&compare));
+    has_keys(&report, &["tolerance_mm", "rois", "only_in_a", "only_in_b", "mean"]);
+    has_keys(&report["mean"], &["dice", "surface_dice", "hd95_mm"]);
+    let measures = ["dice", "surface_dice", "hd95_mm", "mean_distance_mm", "added_path_length_mm"];
+    has_keys(&report["rois"][0], &measures);
+    has_keys(&report["rois"][0], &["name", "volume_a_cc", "volume_b_cc"]);
+
+    let models = document(&delineo(&["model", "list", "--json"]));
+    let model =
+        ["id", "title", "version", "organs", "modality", "license", "source", "training_data", "installed"];
+    models["models"].as_array().unwrap().iter().for_each(|own| has_keys(own, &model));
+}
+
+#[test]
+fn what_is_odd_about_the_images_is_said_by_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let (rtstruct, picture) = (at("body.dcm"), at("a.png"));
+    let contour = ["contour", text(&images), "--model", "body", "--out", text(&rtstruct)];
+    assert_eq!(code(&delineo(&contour)), 0);
+    std::fs::remove_file(images.join("CT_0005.dcm")).unwrap();
+    let (compare, convert) = (
+        ["compare", text(&rtstruct), text(&rtstruct), "--image", text(&images), "--json"],
+        ["convert", text(&rtstruct), "--image", text(&images), "--out", text(&at("a.nii.gz"))]
+            .map(str::to_owned),
+    );
+    let convert: Vec<&str> = convert.iter().map(String::as_str).collect();
+    let render = [
+        "render",
+        text(&images),
+        "--view",
+        "axial",
+        "--size",
+        "64x64",
+        "--device",
+        "cpu",
+        "--out",
+        text(&picture),
+    ];
+    for arguments in [&["info", text(&images)][..], &compare, &convert, &render] {
+        let output = delineo(arguments);
+        assert_eq!(code(&output), 0, "{}", error_of(&output));
+        let said = error_of(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("CT_0004.dcm") && said.contains("missing"), "{arguments:?}: {said}");
+        // No bar where nobody watches it.
+        assert!(!error_of(&output).contains(['\r', '\u{1b}', '\u{2588}']), "{arguments:?}: {said}");
+    }
+    let report = document(&delineo(&compare));
+    assert!(report["warnings"][0].as_str().unwrap().contains("CT_0004.dcm"), "{report}");
+}
+
+#[test]
+fn a_series_is_chosen_by_its_uid() {
+    use delineo::dicom::write_ct_series;
+    let folder = tempfile::tempdir().unwrap();
+    ball::write_ball(folder.path());
+    let mut other = ball::series();
+    other.info.uid = "2.25.99".into();
+    other.info.study.uid = "2.25.98".into();
+    let volume = std::sync::Arc::make_mut(&mut other.volume);
+    for (n, slice) in volume.slices.iter_mut().enumerate() {
+        slice.instance.as_mut().unwrap().sop_instance_uid = format!("2.25.9{n:03}").into();
+        slice.missing = n > 8;
+    }
+    write_ct_series(&other, &folder.path().join("other"), &delineo::progress::Progress::new()).unwrap();
+    let contours = |more: &[&str]| {
+        let contour = ["contour", text(folder.path()), "--model", "body", "--json"];
+        delineo(&[&contour[..], more].concat())
+    };
+    // Without a word the one with the most slices, and that is said.
+    let unsaid = contours(&[]);
+    assert!(error_of(&unsaid).contains("2.25.72"), "{}", error_of(&unsaid));
+    assert_eq!(document(&unsaid)["rois"][0]["contours"], 12);
+    for (uid, count) in [("2.25.72", 12), ("2.25.99", 9)] {
+        let output = contours(&["--series", uid]);
+        assert_eq!(document(&output)["rois"][0]["contours"], count, "{uid}");
+    }
+    assert_eq!(code(&contours(&["--series", "2.25.7"])), 1);
+}
+
+#[test]
+fn both_files_of_contour_or_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let (out, labels, sidecar) = (at("body.dcm"), at("body.nii.gz"), at("body.json"));
+    let contour =
+        ["contour", text(&images), "--model", "body", "--out", text(&out), "--labels", text(&labels)];
+    assert_eq!(code(&delineo(&contour)), 0);
+    let before = [&out, &labels, &sidecar].map(|path| std::fs::read(path).unwrap());
+    assert_eq!(code(&delineo(&[&contour[..], &["--force"]].concat())), 0);
+    assert_ne!(std::fs::read(&out).unwrap(), before[0], "a new file has new UIDs");
+    // Where the names cannot be written the RTSTRUCT stays.
+    let kept = std::fs::read(&out).unwrap();
+    std::fs::write(&sidecar, "[1, 2]").unwrap();
+    refused(&[&contour[..], &["--force"]].concat(), "body.json");
+    assert_eq!(std::fs::read(&out).unwrap(), kept);
+    assert_eq!(std::fs::read(&labels).unwrap(), before[1]);
+    assert_eq!(std::fs::read(&sidecar).unwrap(), b"[1, 2]");
+}
+
+/// The program where there is no graphics driver and no display.
+fn without_graphics(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_delineo"))
+        .args(arguments)
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent")
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .output()
+        .unwrap();
+    assert!(!error_of(&output).contains("panicked"), "{arguments:?}: {}", error_of(&output));
+    output
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_driver_or_a_display_it_is_said_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let picture = folder.path().join("a.png");
+    let render = ["render", text(&images), "--view", "axial", "--size", "64x64", "--out", text(&picture)];
+    let output = without_graphics(&render);
+    assert_eq!(code(&output), 0, "{}", error_of(&output));
+    assert!(error_of(&output).contains("drawn on CPU"), "{}", error_of(&output));
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    let network = ["contour", text(&images), "--model", "head-neck", "--device", "gpu", "--json"];
+    for (arguments, part) in [(&network[..], "graphics device"), (&["open", text(&images)], "display")] {
+        let output = without_graphics(arguments);
+        let said = error_of(&output);
+        assert_eq!(code(&output), 1, "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty());
+        let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].to_lowercase().contains(part), "{arguments:?}: {said}");
+        assert_eq!(said.trim_end().lines().last(), errors.first().copied(), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn the_demonstration_does_the_whole_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    let output = delineo(&["demo", "--out", text(&out)]);
+    assert_eq!(code(&output), 0, "{}", error_of(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in ["axial", "sagittal", "coronal", "3d"] {
+        let picture = out.join(format!("{name}.png"));
+        assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"), "{name}");
+        assert!(said.contains(text(&picture)), "{said}");
+    }
+    let device = said.lines().find_map(|line| line.strip_prefix("pictures drawn on:")).unwrap();
+    assert!(!device.trim().is_empty(), "{said}");
+    assert!(said.contains("synthetic") && said.contains("Not a cleared medical device"), "{said}");
+    let progress = delineo::progress::Progress::new();
+    let study = delineo::session::study::Study::open(&[out.join("CT")], None, &progress).unwrap();
+    let read = |name: &str| delineo::dicom::read_rtstruct(&out.join(name), Some(&study.series)).unwrap().set;
+    let (contours, reference) = (read("contours.dcm"), read("reference.dcm"));
+    assert_eq!(contours.label, "AI unreviewed");
+    assert!(contours.rois.len() >= 20 && reference.rois.len() >= 24);
+    let liver = |set: &delineo::patient::StructureSet| {
+        let roi = set.rois.iter().find(|roi| roi.name == "Liver").unwrap();
+        delineo::patient::Mask::of_roi(roi, &study.series.volume)
+    };
+    assert!(delineo::metrics::dice(&liver(&contours), &liver(&reference)).unwrap() > 0.9);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_no_half_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let (rtstruct, mount) = (at("body.dcm"), at("small"));
+    assert_eq!(code(&delineo(&["contour", text(&images), "--model", "body", "--out", text(&rtstruct)])), 0);
+    std::fs::create_dir(&mount).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(&mount).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no right to mount a small disk");
+        return;
+    }
+    let (labels, picture) = (mount.join("labels.nii"), mount.join("a.png"));
+    let both = mount.join("both.dcm");
+    let convert = ["convert", text(&rtstruct), "--image", text(&images), "--out", text(&labels)];
+    let render = ["render", text(&images), "--view", "axial", "--device", "cpu", "--out", text(&picture)];
+    let contour =
+        ["contour", text(&images), "--model", "body", "--out", text(&both), "--labels", text(&labels)];
+    let outputs = [&convert[..], &render, &contour].map(delineo);
+    let series =
+        delineo::dicom::write_ct_series(&ball::series(), &mount, &delineo::progress::Progress::new());
+    let left = std::fs::read_dir(&mount).unwrap().count();
+    let _ = Command::new("umount").arg(&mount).output();
+    for output in &outputs {
+        let said = error_of(output);
+        assert_eq!(code(output), 1, "{said}");
+        let last = said.trim_end().lines().last().unwrap_or_default();
+        assert!(last.starts_with("error: ") && last.contains("the disk is full"), "{said}");
+    }
+    assert!(series.unwrap_err().to_string().contains("the disk is full"));
+    assert_eq!(left, 0);
 }
 
 #[cfg(target_os = "linux")]

@@ -106,6 +106,10 @@ fn what_cannot_be_done_is_told_in_the_last_line() {
     refused(&at("none.dcm"), images, &labels, &[], "no such file");
     refused(&case.rtstruct, images, &labels, &["--rois", "Liver"], "no structure Liver, only Bladder_Wall");
     refused(&case.rtstruct, images, &at("labels.stl"), &[], "not supported yet");
+    for nonsense in ["labels.txt", "labels"] {
+        let (code, said) = convert(&case.rtstruct, images, &at(nonsense), &[]);
+        assert!(code == 2 && said.contains(nonsense), "wrong usage: {said}");
+    }
     refused(&case.rtstruct, images, &at("no/folder/labels.nii.gz"), &[], "labels.nii.gz");
     refused(&case.rtstruct, images, &case.rtstruct, &[], "already exists");
     assert_eq!(std::fs::read_dir(case.folder.path()).unwrap().count(), 2, "nothing left behind");
@@ -119,7 +123,8 @@ fn what_cannot_be_done_is_told_in_the_last_line() {
         [grid.step_mm(0), grid.step_mm(1), grid.step_mm(2)],
     )
     .unwrap();
-    let map = LabelMap { labels: vec![1; smaller.len()], grid: smaller, names: Vec::new() };
+    let map =
+        LabelMap { labels: vec![1; smaller.len()], grid: smaller, names: Vec::new(), unreviewed: false };
     nifti::write_labels(&map, &labels, None, "test").unwrap();
     refused(&labels, images, &at("x.dcm"), &[], "63 x 48 x 12 voxels");
     refused(&case.rtstruct, images, &labels, &[], "already exists");
@@ -130,6 +135,64 @@ fn what_cannot_be_done_is_told_in_the_last_line() {
     let other = series("elsewhere", &Lay::axial());
     write_ct_series(&other, &at("other"), &Progress::new()).unwrap();
     refused(&case.rtstruct, Some(&at("other")), &at("y.nii.gz"), &[], "another frame of reference");
+}
+
+#[test]
+fn what_nobody_reviewed_says_so_in_every_format() {
+    use delineo::patient::{Approval, GenerationAlgorithm, Roi};
+    let mut case = case(&Lay::axial());
+    let at = |name: &str| case.folder.path().join(name);
+    let images = Some(&*case.images);
+    let approvals = |path: &Path| -> Vec<Approval> {
+        let read = delineo::dicom::read_rtstruct(path, Some(&case.series)).unwrap().set;
+        read.rois.iter().map(|roi| roi.approval).collect()
+    };
+    // Reviewed there and back.
+    let (labels, back) = (at("labels.nii.gz"), at("back.dcm"));
+    assert_eq!(convert(&case.rtstruct, images, &labels, &[]).0, 0);
+    assert!(!nifti::read_labels(&labels, &Progress::new()).unwrap().unreviewed);
+    assert_eq!(convert(&labels, images, &back, &[]).0, 0);
+    assert!(approvals(&back).iter().all(|approval| *approval == Approval::Accepted));
+
+    // One structure of the machine's among them.
+    let mut one: Roi = Roi::clone(&case.set.rois[2]);
+    one.generation = GenerationAlgorithm::Automatic;
+    one.approval = Approval::Proposal;
+    case.set.rois[2] = Arc::new(one);
+    let unreviewed = at("unreviewed.dcm");
+    write_rtstruct(&case.set, &case.series, &unreviewed, &WriteRtstructOptions::default()).unwrap();
+    assert_eq!(approvals(&unreviewed), [Approval::Accepted, Approval::Accepted, Approval::Proposal]);
+    let (labels, back) = (at("machine.nii.gz"), at("machine-back.dcm"));
+    assert_eq!(convert(&unreviewed, images, &labels, &[]).0, 0);
+    assert!(nifti::read_labels(&labels, &Progress::new()).unwrap().unreviewed);
+    assert_eq!(convert(&labels, images, &back, &[]).0, 0);
+    assert!(approvals(&back).iter().all(|approval| *approval == Approval::Proposal));
+    let read = delineo::dicom::read_rtstruct(&back, Some(&case.series)).unwrap().set;
+    assert_eq!(read.label, "AI unreviewed");
+    assert!(read.rois.iter().all(|roi| roi.generation == GenerationAlgorithm::Automatic));
+    // Of the reviewed ones alone the label map is reviewed.
+    let some = at("some.nii.gz");
+    assert_eq!(convert(&unreviewed, images, &some, &["--rois", "Bladder_Wall"]).0, 0);
+    assert!(!nifti::read_labels(&some, &Progress::new()).unwrap().unreviewed);
+}
+
+#[test]
+fn the_sidecar_of_another_program_is_not_overwritten() {
+    let case = case(&Lay::axial());
+    let at = |name: &str| case.folder.path().join(name);
+    let sidecar = r#"{"Manufacturer": "x", "EchoTime": 0.03}"#;
+    std::fs::write(at("seg.json"), sidecar).unwrap();
+    for more in [&[][..], &["--force"]] {
+        let (code, said) = convert(&case.rtstruct, Some(&case.images), &at("seg.nii.gz"), more);
+        assert!(code == 1 && said.contains("seg.json"), "{said}");
+        assert!(!at("seg.nii.gz").exists());
+        assert_eq!(std::fs::read_to_string(at("seg.json")).unwrap(), sidecar);
+    }
+    // Our own is.
+    std::fs::write(at("seg.json"), r#"{"1": "Heart"}"#).unwrap();
+    let (code, said) = convert(&case.rtstruct, Some(&case.images), &at("seg.nii.gz"), &["--force"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(std::fs::read_to_string(at("seg.json")).unwrap().contains("Rectum"));
 }
 
 #[test]

@@ -287,7 +287,7 @@ pub(super) fn contours<'a>(
             }
         });
         let names = wanted.organs().map(|label| (label.value, label.name.clone())).collect();
-        LabelMap { grid: volume.grid.clone(), labels: map, names }
+        LabelMap { grid: volume.grid.clone(), labels: map, names, unreviewed: true }
     });
     let traced = wanted.organs().filter_map(|label| {
         let (planes, agreement) = organs.remove(&label.value)?;

@@ -64,15 +64,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(choice) = &study.choice {
         eprintln!("{choice}");
     }
+    let mut warnings = Vec::new();
+    if args.image.is_some() {
+        warnings.extend(study.warnings.iter().map(ToString::to_string));
+    }
     if study.series.volume.is_resampled() {
-        eprintln!("warning: the slices are unevenly spaced; masks are compared on evenly spaced ones");
+        warnings.push("the slices are unevenly spaced; masks are compared on evenly spaced ones".to_owned());
     }
-    let a = structures(&args.a, &study.series)?;
-    let b = structures(&args.b, &study.series)?;
-    let report = compare(&a, &b, study.series.volume.grid.spacing_mm(), args.tolerance);
+    let a = structures(&args.a, &study.series, &mut warnings)?;
+    let b = structures(&args.b, &study.series, &mut warnings)?;
+    let mut report = compare(&a, &b, study.series.volume.grid.spacing_mm(), args.tolerance);
     if report.rois.is_empty() {
-        eprintln!("warning: no structure of the one has the name of a structure of the other");
+        warnings.push("no structure of the one has the name of a structure of the other".to_owned());
     }
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    report.warnings = warnings;
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -90,7 +98,7 @@ struct Structure {
 }
 
 /// The structures of a file on the voxels of `series`.
-fn structures(path: &Path, series: &Series) -> anyhow::Result<Vec<Structure>> {
+fn structures(path: &Path, series: &Series, warnings: &mut Vec<String>) -> anyhow::Result<Vec<Structure>> {
     let volume = &series.volume;
     if nifti::is_nifti_name(path) {
         let mut labels = with_bar(|progress| nifti::read_labels(path, progress))?;
@@ -114,15 +122,13 @@ fn structures(path: &Path, series: &Series) -> anyhow::Result<Vec<Structure>> {
                 mask,
             })
             .collect();
-        keep_first_of_name(&mut structures, path);
+        keep_first_of_name(&mut structures, path, warnings);
         return Ok(structures);
     }
     let read = read_rtstruct(path, Some(series))?;
-    for warning in &read.warnings {
-        eprintln!("warning: {warning}");
-    }
+    warnings.extend(read.warnings.iter().map(ToString::to_string));
     let mut structures = structures_of_set(&read.set, series);
-    keep_first_of_name(&mut structures, path);
+    keep_first_of_name(&mut structures, path, warnings);
     Ok(structures)
 }
 
@@ -145,18 +151,16 @@ pub(super) fn compare_sets(a: &StructureSet, b: &StructureSet, series: &Series, 
     compare(&structures_of_set(a, series), &structures_of_set(b, series), spacing_mm, tolerance_mm)
 }
 
-fn keep_first_of_name(structures: &mut Vec<Structure>, path: &Path) {
+fn keep_first_of_name(structures: &mut Vec<Structure>, path: &Path, warnings: &mut Vec<String>) {
     let names: Vec<String> = structures.iter().map(|own| own.name.clone()).collect();
     let mut at = 0;
     structures.retain(|own| {
         let first = !names[..at].contains(&own.name);
         at += 1;
         if !first {
-            eprintln!(
-                "warning: only the first structure named {:?} is compared: {}",
-                own.name,
-                path.display()
-            );
+            let text =
+                format!("only the first structure named {:?} is compared: {}", own.name, path.display());
+            warnings.push(text);
         }
         first
     });
@@ -170,6 +174,7 @@ pub(super) struct Report {
     only_in_a: Vec<String>,
     only_in_b: Vec<String>,
     mean: Means,
+    warnings: Vec<String>,
 }
 
 /// One pair; null where a measure has no value: all when both are empty, the distances when one is.
@@ -212,7 +217,14 @@ fn compare(a: &[Structure], b: &[Structure], spacing_mm: [f64; 3], tolerance_mm:
         surface_dice: mean(|roi| roi.surface_dice),
         hd95_mm: mean(|roi| roi.hd95_mm),
     };
-    Report { tolerance_mm, mean, only_in_a: missing(a, b), only_in_b: missing(b, a), rois }
+    Report {
+        tolerance_mm,
+        mean,
+        only_in_a: missing(a, b),
+        only_in_b: missing(b, a),
+        rois,
+        warnings: Vec::new(),
+    }
 }
 
 fn compare_pair(a: &Structure, b: &Structure, spacing_mm: [f64; 3], tolerance_mm: f64) -> RoiReport {
@@ -296,7 +308,7 @@ mod tests {
         };
         let mut top = keys(&report);
         top.sort();
-        assert_eq!(top, ["mean", "only_in_a", "only_in_b", "rois", "tolerance_mm"]);
+        assert_eq!(top, ["mean", "only_in_a", "only_in_b", "rois", "tolerance_mm", "warnings"]);
         assert_eq!(report["only_in_a"], serde_json::json!(["Gone"]));
         assert_eq!(report["only_in_b"], serde_json::json!(["New"]));
         let rois = report["rois"].as_array().unwrap();

@@ -4,9 +4,9 @@ use super::bar::with_bar;
 use super::{WrongUsage, label_names, peak_memory_bytes};
 use crate::ai::{self, ModelPackage, PredictOptions, Timings, memory};
 use crate::device::DeviceChoice;
-use crate::dicom::{WriteRtstructOptions, write_rtstruct};
+use crate::dicom::{WriteRtstructOptions, prepare_rtstruct};
 use crate::formats::nifti;
-use crate::new_file::NewFile;
+use crate::new_file::{NewFile, commit_all};
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
 use crate::session::channels::{self, Base, Given};
 use crate::session::study::Study;
@@ -210,6 +210,9 @@ fn check_outputs(args: &Args) -> anyhow::Result<()> {
         bail!(WrongUsage(format!("a label map's name ends in .nii or .nii.gz: {}", labels.display())));
     }
     // What cannot be written is said now, not after minutes of work.
+    if let Some(labels) = &args.labels {
+        label_names::refuse_other_sidecar(labels)?;
+    }
     let names = args.labels.as_deref().map(label_names::path_of);
     for path in [args.out.as_deref(), args.labels.as_deref(), names.as_deref()].into_iter().flatten() {
         drop(NewFile::create(path, args.force)?);
@@ -303,21 +306,26 @@ fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {
             let voxel = [at % ni, at / ni % nj, at / (ni * nj)];
             *label = u16::from(voxel[2] < nk && mask.contains(voxel));
         }
-        LabelMap { grid: grid.clone(), labels, names: vec![(1, roi.name.clone())] }
+        LabelMap { grid: grid.clone(), labels, names: vec![(1, roi.name.clone())], unreviewed: true }
     });
     let timings = Timings { preprocess: 0.0, infer, postprocess: started.elapsed().as_secs_f64() - infer };
     let device = format!("CPU ({} threads)", rayon::current_num_threads());
-    Ok(Found { rois: vec![roi], labels, timings, device, warnings: Vec::new(), memory_estimate: None })
+    let warnings = if args.device == DeviceChoice::Gpu {
+        vec!["the body is found on the processor, whatever --device says".to_owned()]
+    } else {
+        Vec::new()
+    };
+    Ok(Found { rois: vec![roi], labels, timings, device, warnings, memory_estimate: None })
 }
 
-/// Writes what was asked for; gives the warnings of writing.
+/// Writes what was asked for, all of it or nothing; gives the warnings of writing.
 fn write(
     args: &Args,
     package: Option<&ModelPackage>,
     study: &Study,
     found: &Found,
 ) -> anyhow::Result<Vec<String>> {
-    let mut warnings = Vec::new();
+    let (mut warnings, mut files) = (Vec::new(), Vec::new());
     let series = &study.series;
     if let Some(out) = &args.out {
         if found.rois.is_empty() {
@@ -336,18 +344,16 @@ fn write(
             force: args.force,
             ..WriteRtstructOptions::default()
         };
-        warnings.extend(write_rtstruct(&set, series, out, &options)?.warnings);
+        let prepared = prepare_rtstruct(&set, series, out, &options)?;
+        warnings.extend(prepared.written.warnings);
+        files.push(prepared.file);
     }
     if let (Some(path), Some(labels)) = (&args.labels, &found.labels) {
         let like = nifti::is_nifti_name(&args.path).then_some(args.path.as_path());
         let model = package.map_or(BODY.to_owned(), |package| format!("{} {}", package.id, package.version));
         let text = format!("AI unreviewed ({model})");
-        let written = label_names::write_labels_with_names(labels, path, like, &text, args.force);
-        if let (Err(_), Some(out), false) = (&written, &args.out, args.force) {
-            // Both files or none; before this command there was none of them.
-            let _ = std::fs::remove_file(out);
-        }
-        written?;
+        files.extend(label_names::prepare_labels_with_names(labels, path, like, &text, args.force)?);
     }
+    commit_all(files)?;
     Ok(warnings)
 }

@@ -1,10 +1,13 @@
 //! `delineo convert`: structures as contours or as a label map on the images' voxels.
 
 use super::bar::with_bar;
-use super::label_names;
+use super::{WrongUsage, label_names};
 use crate::dicom::{WriteRtstructOptions, read_rtstruct, write_rtstruct};
 use crate::formats::nifti;
-use crate::patient::{Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume};
+use crate::new_file::commit_all;
+use crate::patient::{
+    Approval, Color, GenerationAlgorithm, LabelMap, Mask, Roi, RoiId, Series, StructureSet, Volume,
+};
 use crate::session::study::Study;
 use anyhow::{Context, bail};
 use rayon::prelude::*;
@@ -57,7 +60,10 @@ fn kind_of(path: &Path) -> anyhow::Result<Kind> {
     } else if ends(&[".dcm"]) {
         Ok(Kind::Rtstruct)
     } else {
-        bail!("the ending does not say what it is; use .dcm (RTSTRUCT), .nii or .nii.gz: {}", path.display())
+        bail!(WrongUsage(format!(
+            "the ending does not say what it is; use .dcm (RTSTRUCT), .nii or .nii.gz: {}",
+            path.display()
+        )))
     }
 }
 
@@ -70,7 +76,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     // An RTSTRUCT may have any name.
     let from = kind_of(&args.input).unwrap_or(Kind::Rtstruct);
     if from == Kind::LabelMap && to == Kind::LabelMap {
-        bail!("input and output are both label maps, nothing to convert: {}", args.input.display());
+        let text = "input and output are both label maps, nothing to convert";
+        bail!(WrongUsage(format!("{text}: {}", args.input.display())));
     }
     if !args.input.is_file() {
         bail!("there is no such file; give an RTSTRUCT or a label map: {}", args.input.display());
@@ -108,7 +115,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 eprintln!("warning: {remark}");
             }
             let like = nifti::is_nifti_name(image).then_some(image.as_path());
-            label_names::write_labels_with_names(&labels, &args.out, like, "Delineo label map", args.force)?;
+            let text =
+                if labels.unreviewed { "AI unreviewed (Delineo label map)" } else { "Delineo label map" };
+            commit_all(label_names::prepare_labels_with_names(&labels, &args.out, like, text, args.force)?)?;
         }
     }
     eprintln!("{} structures: {}", set.rois.len(), args.out.display());
@@ -181,7 +190,9 @@ fn label_map_of(set: &StructureSet, volume: &Volume) -> (LabelMap, Vec<String>) 
         let (earlier, later) = (name(earlier), name(later));
         format!("{earlier} and {later} overlap in {count} voxels: {later} has them")
     }));
-    (LabelMap { grid: volume.grid.clone(), labels, names }, remarks)
+    // One of them is enough: nobody has looked at the map as a whole.
+    let unreviewed = set.rois.iter().any(|roi| roi.approval == Approval::Proposal);
+    (LabelMap { grid: volume.grid.clone(), labels, names, unreviewed }, remarks)
 }
 
 /// The contours of every label on the series' slices.
@@ -193,6 +204,10 @@ fn structures_of(labels: &LabelMap, series: &Series) -> StructureSet {
             let number = i32::from(label);
             let mut roi = Roi::new(RoiId(u64::from(label)), number, labels.name_of(label), color_of(label));
             roi.generation = GenerationAlgorithm::Unknown;
+            if labels.unreviewed {
+                roi.generation = GenerationAlgorithm::Automatic;
+                roi.approval = Approval::Proposal;
+            }
             roi.planes = mask.planes(&series.volume);
             Arc::new(roi)
         })
@@ -230,7 +245,7 @@ mod tests {
         assert_eq!(kind_of(Path::new("B.NII")).unwrap(), Kind::LabelMap);
         assert_eq!(kind_of(Path::new("rt.dcm")).unwrap(), Kind::Rtstruct);
         assert!(kind_of(Path::new("rt.seg.dcm")).is_err());
-        assert!(kind_of(Path::new("rt.txt")).is_err());
+        assert!(kind_of(Path::new("rt.txt")).unwrap_err().is::<WrongUsage>());
     }
 
     #[test]

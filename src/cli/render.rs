@@ -1,5 +1,6 @@
 //! `delineo render`: the picture that the workstation would show, through the same shaders.
 
+use super::WrongUsage;
 use super::bar::with_bar;
 use super::convert::read_structures;
 use crate::device::DeviceChoice;
@@ -129,6 +130,9 @@ fn parse_size(text: &str) -> Result<PictureSize, String> {
 /// # Errors
 /// When a file cannot be read or written, or the device that was asked for is not there.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if !args.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        bail!(WrongUsage(format!("a picture's name ends in .png: {}", args.out.display())));
+    }
     if !args.force && args.out.exists() {
         bail!(
             "the file already exists; choose another name or ask to overwrite it (--force): {}",

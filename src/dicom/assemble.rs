@@ -212,8 +212,8 @@ fn entry_of(stack: Stack) -> Result<SeriesEntry, DataWarning> {
         Layout::Uneven { gaps, .. } => {
             let mut slices: Vec<Slice> =
                 images.iter().zip(&offsets).map(|(image, offset)| real(image, *offset)).collect();
-            for n in gaps.into_iter().rev() {
-                let ends = gap_planes(&offsets, n).into_iter().map(|at| {
+            for n in gaps.iter().rev().copied() {
+                let ends = gap_planes(&offsets, &gaps, n).into_iter().map(|at| {
                     let origin_mm = images[n].origin_mm + (normal + drift) * (at - offsets[n]);
                     Slice { plane: plane.at_offset(at), origin_mm, instance: None, missing: true }
                 });

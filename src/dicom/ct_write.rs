@@ -4,7 +4,7 @@
 
 use super::element::{clean, decimal_text, put, put_optional};
 use super::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
-use crate::new_file::{WriteFileError, write_file};
+use crate::new_file::{NewFolder, WriteFileError, write_file};
 use crate::patient::{Modality, OUTSIDE_I16, Series, Slice, Uid, Unit, Voxels, uid_from_seed};
 use crate::progress::{Cancelled, Progress};
 use dicom::core::{DataElement, PrimitiveValue, VR};
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Why a CT series was not written. Files written before the failure are removed.
+/// Why a CT series was not written. What was in the folder before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteCtError {
     /// The series is no CT in Hounsfield units, or its slices do not fit the format.
@@ -56,6 +56,64 @@ pub fn write_ct_series(
     dir: &Path,
     progress: &Progress,
 ) -> Result<Vec<PathBuf>, WriteCtError> {
+    prepare_ct_series(series, dir, progress)?.commit()
+}
+
+/// A CT series written into a folder within its own, which goes when dropped before
+/// [`Self::commit`].
+#[derive(Debug)]
+pub struct PreparedCtSeries {
+    dir: PathBuf,
+    folder: NewFolder,
+    /// In slice order.
+    names: Vec<String>,
+}
+
+impl PreparedCtSeries {
+    /// The files' paths after [`Self::commit`], in slice order.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.names.iter().map(|name| self.dir.join(name)).collect()
+    }
+
+    /// Puts all files in their places, over files of the same names. Gives their paths.
+    ///
+    /// # Errors
+    /// When a file cannot be moved; those before it are back where they were then.
+    pub fn commit(self) -> Result<Vec<PathBuf>, WriteCtError> {
+        let paths = self.paths();
+        let old = self.folder.path().join("old");
+        let failed = |error: &std::io::Error, path: &Path| WriteFileError::from_io(error, path);
+        std::fs::create_dir(&old).map_err(|error| failed(&error, &self.dir))?;
+        let moved = |name: &String, path: &PathBuf| {
+            if path.symlink_metadata().is_ok() {
+                std::fs::rename(path, old.join(name))?;
+            }
+            std::fs::rename(self.folder.path().join(name), path)
+        };
+        for (n, (name, path)) in self.names.iter().zip(&paths).enumerate() {
+            if let Err(error) = moved(name, path) {
+                for (name, path) in self.names.iter().zip(&paths).take(n + 1) {
+                    // Where there was none before, what is new goes with the folder.
+                    let _ = std::fs::rename(path, self.folder.path().join(name));
+                    let _ = std::fs::rename(old.join(name), path);
+                }
+                return Err(failed(&error, path).into());
+            }
+        }
+        Ok(paths)
+    }
+}
+
+/// As [`write_ct_series`], up to the files' names.
+///
+/// # Errors
+/// As [`write_ct_series`].
+pub fn prepare_ct_series(
+    series: &Series,
+    dir: &Path,
+    progress: &Progress,
+) -> Result<PreparedCtSeries, WriteCtError> {
     let volume = &series.volume;
     let [columns, rows, _] = volume.grid.dims();
     let unsupported = |what: &str| WriteCtError::Unsupported { what: what.to_owned(), path: dir.to_owned() };
@@ -71,33 +129,28 @@ pub fn write_ct_series(
     }
     std::fs::create_dir_all(dir)
         .map_err(|error| WriteFileError::Unwritable { reason: error.to_string(), path: dir.to_owned() })?;
+    let folder = NewFolder::within(dir)?;
     progress.set_step("Writing slices");
     let common = Common { series, column_count, row_count, intercept: intercept_of(stored) };
     let present: Vec<(usize, &Slice)> =
         volume.slices.iter().enumerate().filter(|(_, slice)| !slice.missing).collect();
     let done = AtomicUsize::new(0);
-    let written: Vec<Result<PathBuf, WriteCtError>> = present
+    let names = present
         .par_iter()
         .map(|(index, slice)| {
             progress.check()?;
-            let path = dir.join(format!("CT_{:04}.dcm", index + 1));
+            let name = format!("CT_{:04}.dcm", index + 1);
+            let path = folder.path().join(&name);
             let from = index * columns * rows;
             let pixels = common.pixels(stored, from..from + columns * rows);
             write_file(&path, true, &common.encode(*index, slice, pixels, &path)?)?;
             let count = done.fetch_add(1, Ordering::Relaxed) + 1;
             #[expect(clippy::cast_precision_loss, reason = "slice counts are far below 2^52")]
-            // Whether to stop is asked before a slice: every file written is among the results.
-            let _ = progress.set_fraction(count as f64 / present.len() as f64);
-            Ok(path)
+            progress.set_fraction(count as f64 / present.len() as f64)?;
+            Ok(name)
         })
-        .collect();
-    if written.iter().all(Result::is_ok) {
-        return written.into_iter().collect();
-    }
-    for path in written.iter().flatten() {
-        let _ = std::fs::remove_file(path);
-    }
-    written.into_iter().collect()
+        .collect::<Result<Vec<_>, WriteCtError>>()?;
+    Ok(PreparedCtSeries { dir: dir.to_owned(), folder, names })
 }
 
 /// The rescale intercept, with slope 1: -1024 as scanners do, 0 for values below it.

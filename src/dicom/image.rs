@@ -107,6 +107,11 @@ pub(super) fn parse_images(path: &Path, header: Header) -> Result<ParsedImages, 
     if samples != 1 || photometric.as_deref().is_some_and(|p| !p.starts_with("MONOCHROME")) {
         return Err("it is a colour image, not a scan; left out".into());
     }
+    if photometric.as_deref().is_some_and(|p| p == "MONOCHROME1") {
+        let remark = "its PhotometricInterpretation is MONOCHROME1: the values are taken as they are, and low ones are \
+                      shown dark, where other programs show them bright";
+        remarks.push(remark.to_owned());
+    }
     let format = sample_format(object)?;
     let dimension = |tag: Tag, name: &str| {
         object

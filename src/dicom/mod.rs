@@ -23,17 +23,22 @@ mod rtstruct;
 mod rtstruct_planes;
 mod rtstruct_read;
 mod rtstruct_write;
+mod same_patient;
 mod scan;
 mod stacks;
 mod suv;
 mod walker;
 
-pub use ct_write::{WriteCtError, write_ct_series};
+pub use ct_write::{PreparedCtSeries, WriteCtError, prepare_ct_series, write_ct_series};
 pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, StructureSetEntry};
 pub use read_series::{ReadSeries, ReadSeriesError, read_series};
 pub use rtstruct_read::{ReadRtstruct, ReadRtstructError, read_rtstruct};
-pub use rtstruct_write::{WriteRtstructError, WriteRtstructOptions, WrittenRtstruct, write_rtstruct};
-pub(crate) use rtstruct_write::{described, is_same_patient};
+pub(crate) use rtstruct_write::described;
+pub use rtstruct_write::{
+    PreparedRtstruct, WriteRtstructError, WriteRtstructOptions, WrittenRtstruct, prepare_rtstruct,
+    write_rtstruct,
+};
+pub(crate) use same_patient::is_same_patient;
 pub use scan::{ScanError, modality_rank, scan};
 
 /// The Implementation Class UID of files written here.

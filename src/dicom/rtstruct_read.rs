@@ -7,7 +7,8 @@
 use super::header::{HeaderError, read_header};
 use super::rtstruct::{StoredRoi, StoredSet};
 use super::rtstruct_planes::{Frame, planes_of};
-use super::rtstruct_write::{UNREVIEWED, is_same_patient};
+use super::rtstruct_write::UNREVIEWED;
+use super::same_patient::is_same_patient;
 use crate::patient::{
     Approval, Color, DataWarning, Density, GenerationAlgorithm, Roi, RoiId, RoiType, Series, StructureSet,
     Uid,

@@ -7,6 +7,7 @@
 
 use super::element::{clean, clean_text};
 use super::rtstruct::{StoredFrame, StoredRoi, StoredSet};
+use super::same_patient::is_same_patient;
 use super::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use crate::geometry::{Plane, Point3, Polygon, Ring, keyhole};
 use crate::new_file::{NewFile, WriteFileError};
@@ -115,6 +116,30 @@ pub fn write_rtstruct(
     path: &Path,
     options: &WriteRtstructOptions,
 ) -> Result<WrittenRtstruct, WriteRtstructError> {
+    let prepared = prepare_rtstruct(set, series, path, options)?;
+    prepared.file.commit()?;
+    Ok(prepared.written)
+}
+
+/// A structure set written and proven under a temporary name: [`NewFile::commit`] gives it its own.
+#[derive(Debug)]
+pub struct PreparedRtstruct {
+    /// The file.
+    pub file: NewFile,
+    /// What is in it.
+    pub written: WrittenRtstruct,
+}
+
+/// As [`write_rtstruct`], up to the file's name: for several files that appear together.
+///
+/// # Errors
+/// As [`write_rtstruct`].
+pub fn prepare_rtstruct(
+    set: &StructureSet,
+    series: &Series,
+    path: &Path,
+    options: &WriteRtstructOptions,
+) -> Result<PreparedRtstruct, WriteRtstructError> {
     let frame_of_reference_uid = agreed_frame(set, series, path)?;
     if set.rois.is_empty() {
         return Err(WriteRtstructError::NoRois { path: path.to_owned() });
@@ -128,12 +153,12 @@ pub fn write_rtstruct(
     if let Some(what) = first_difference(&stored, &StoredSet::of_object(&back)) {
         return Err(differs(what));
     }
-    file.commit()?;
-    Ok(WrittenRtstruct {
+    let written = WrittenRtstruct {
         sop_instance_uid: stored.sop_instance_uid.into(),
         series_uid: stored.series_uid.into(),
         warnings,
-    })
+    };
+    Ok(PreparedRtstruct { file, written })
 }
 
 /// The frame of reference that set and series share.
@@ -160,22 +185,6 @@ fn agreed_frame(set: &StructureSet, series: &Series, path: &Path) -> Result<Uid,
             })
         }
     }
-}
-
-/// Whether both are one person: the same ID, or where there is no ID the same name (and not a
-/// phantom with a person), and not another name and another birth date at once.
-pub(crate) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
-    let name = |info: &PatientInfo| {
-        let words: Vec<_> = info.name.split(['^', ' ', '=']).filter(|word| !word.is_empty()).collect();
-        words.join(" ").to_lowercase()
-    };
-    let differ = |x: &str, y: &str| !x.is_empty() && !y.is_empty() && x != y;
-    let names_differ = differ(&name(a), &name(b));
-    let birth_dates_differ = differ(a.birth_date.trim(), b.birth_date.trim());
-    let ids_known = !a.id.trim().is_empty() && !b.id.trim().is_empty();
-    let same =
-        if ids_known { a.id.trim() == b.id.trim() } else { !names_differ && a.synthetic == b.synthetic };
-    same && !(names_differ && birth_dates_differ)
 }
 
 /// A patient for the window; never for the command line, whose messages end in logs.
@@ -469,25 +478,5 @@ mod tests {
             assert!(wanted.len() <= 16);
             assert!((wanted.parse::<f64>().unwrap() - value).abs() < f64::EPSILON);
         }
-    }
-
-    #[test]
-    fn two_people_are_told_apart_and_one_person_is_recognised() {
-        let person = |id: &str, name: &str, birth: &str| PatientInfo {
-            id: id.into(),
-            name: name.into(),
-            birth_date: birth.into(),
-            ..PatientInfo::default()
-        };
-        let a = person("17", "Doe^Jane", "19600101");
-        assert!(is_same_patient(&a, &a));
-        assert!(is_same_patient(&a, &person("17 ", "DOE^JANE^^", "")));
-        assert!(is_same_patient(&a, &person("17", "Smith^Jane", "19600101")), "a new surname");
-        assert!(!is_same_patient(&a, &person("18", "Doe^Jane", "19600101")));
-        assert!(!is_same_patient(&a, &person("17", "Roe^Richard", "19700101")), "an ID used twice");
-        assert!(is_same_patient(&person("", "Doe^Jane", ""), &a));
-        assert!(!is_same_patient(&person("", "Roe^Richard", ""), &a));
-        let phantom = PatientInfo { synthetic: true, ..person("", "", "") };
-        assert!(!is_same_patient(&phantom, &person("", "Doe^Jane", "")));
     }
 }

@@ -167,6 +167,7 @@ fn contradiction(a: &PetFacts, b: &PetFacts) -> Option<&'static str> {
         (a.units == b.units, "units"),
         (a.suv_type == b.suv_type, "SUVType"),
         (a.decay_correction == b.decay_correction, "DecayCorrection"),
+        (a.corrections == b.corrections, "CorrectedImage"),
         (a.weight_kg == b.weight_kg, "the patient's weight"),
         (a.dose_bq == b.dose_bq, "the injected dose"),
         (a.half_life_s == b.half_life_s && a.nuclide == b.nuclide, "nuclide or half-life"),
@@ -197,18 +198,14 @@ fn stays(factor: f64, unit: Unit, reason: &str) -> PetScale {
 
 /// From Bq/ml (after `activity` Bq/ml per stored unit) to SUV, or the reason why not.
 fn becquerels(images: &[&PetFacts], activity: f64) -> PetScale {
-    let first = images[0];
     match decayed_dose(images) {
         Ok((dose_bq, weight_kg)) => {
-            let mut remarks = Vec::new();
-            if first.corrections.is_none() {
-                remarks.push(
-                    "CorrectedImage is missing: SUV supposes that the values are corrected for attenuation"
-                        .to_owned(),
-                );
-            }
             // 1 kg of tissue is 1000 g, and 1 ml of it is taken as 1 g.
-            PetScale { factor: activity * weight_kg * 1000.0 / dose_bq, unit: Unit::SuvBw, remarks }
+            PetScale {
+                factor: activity * weight_kg * 1000.0 / dose_bq,
+                unit: Unit::SuvBw,
+                remarks: Vec::new(),
+            }
         }
         Err(reason) => stays(activity, Unit::BqPerMl, &reason),
     }
@@ -217,11 +214,12 @@ fn becquerels(images: &[&PetFacts], activity: f64) -> PetScale {
 /// The dose at the time the images are decay-corrected to (Bq), and the patient's weight (kg).
 fn decayed_dose(images: &[&PetFacts]) -> Result<(f64, f64), String> {
     let first = images[0];
-    if let Some(corrections) = &first.corrections {
-        for needed in ["ATTN", "DECY"] {
-            if !corrections.split('\\').any(|term| term.trim() == needed) {
-                return Err(format!("they are not corrected for {needed} (CorrectedImage {corrections})"));
-            }
+    let corrections = first.corrections.as_ref().ok_or(
+        "whether they are corrected for attenuation and decay is not stated (CorrectedImage is missing)",
+    )?;
+    for needed in ["ATTN", "DECY"] {
+        if !corrections.split('\\').any(|term| term.trim() == needed) {
+            return Err(format!("they are not corrected for {needed} (CorrectedImage {corrections})"));
         }
     }
     let weight_kg = first.weight_kg.ok_or("the patient's weight is missing (PatientWeight)")?;
@@ -525,10 +523,18 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_correction_list_is_said() {
-        let scale = pet_scale(&[&PetFacts { corrections: None, ..facts() }]);
-        assert_eq!(scale.unit, Unit::SuvBw);
-        assert!(scale.remarks[0].contains("CorrectedImage"));
+    fn without_a_list_of_corrections_there_is_no_suv() {
+        let unknown = PetFacts { corrections: None, ..facts() };
+        assert_stays(&unknown, Unit::BqPerMl, "CorrectedImage is missing");
+        // Nor from counts that become Bq/ml.
+        let counts = PetFacts { units: "CNTS".into(), philips_activity: Some(2.0), ..unknown };
+        let scale = pet_scale(&[&counts]);
+        assert_eq!(scale.unit, Unit::BqPerMl);
+        assert!((scale.factor - 2.0).abs() < 1e-12);
+        for partial in ["ATTN", "DECY", "NORM\\SCAT", "ATTN-DECY"] {
+            let partial = PetFacts { corrections: Some(partial.into()), ..facts() };
+            assert_stays(&partial, Unit::BqPerMl, "CorrectedImage");
+        }
     }
 
     #[test]

@@ -404,12 +404,9 @@ impl<R: Read + Seek> Walker<R> {
         let mut offset_table: Option<Vec<u32>> = None;
         let mut fragments = Vec::new();
         loop {
-            // A file cut after its last fragment is still whole enough.
+            // The sequence's delimiter is the only sign that no fragment is missing.
             if self.position + 8 > self.length {
-                if fragments.is_empty() {
-                    return Err(HeaderError::Truncated { tag: element.tag });
-                }
-                break;
+                return Err(HeaderError::Truncated { tag: element.tag });
             }
             let item = self.read_element_header()?;
             self.tag = element.tag;

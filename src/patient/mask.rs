@@ -269,6 +269,8 @@ pub struct LabelMap {
     pub labels: Vec<u16>,
     /// The names of the labels, where known.
     pub names: Vec<(u16, String)>,
+    /// Whether a machine made them and no person has looked at them.
+    pub unreviewed: bool,
 }
 
 impl LabelMap {
@@ -418,7 +420,7 @@ mod tests {
         for (voxel, label) in [([3, 4, 5], 7), ([19, 17, 5], 7), ([0, 0, 0], 2)] {
             labels[grid.index_of(voxel).unwrap()] = label;
         }
-        let map = LabelMap { grid, labels, names: vec![(7, "Brain".to_owned())] };
+        let map = LabelMap { grid, labels, names: vec![(7, "Brain".to_owned())], unreviewed: false };
         let masks = map.masks();
         assert_eq!(masks.len(), 2);
         assert_eq!((masks[&7].count(), masks[&7].low), (2, [3, 4, 5]));

@@ -59,7 +59,7 @@ impl LabelMap {
                 }
             }
         }
-        Ok(Self { grid: grid.clone(), labels, names: self.names })
+        Ok(Self { grid: grid.clone(), labels, names: self.names, unreviewed: self.unreviewed })
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
                 }
             }
         }
-        LabelMap { grid, labels: values, names: vec![(1, "one".into())] }
+        LabelMap { grid, labels: values, names: vec![(1, "one".into())], unreviewed: true }
     }
 
     #[test]

@@ -72,28 +72,66 @@ impl Mask {
     /// resampled grid nearest to it.
     #[must_use]
     pub fn planes(&self, volume: &Volume) -> Vec<Arc<RoiPlane>> {
-        let nearest_grid_plane = |index: usize| -> usize {
-            if !volume.is_resampled() {
-                return index;
-            }
-            let at = volume.grid.voxel_of(volume.slices[index].origin_mm)[2].round();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
-            let k = at.max(0.0) as usize;
-            k.min(volume.grid.dims()[2].saturating_sub(1))
-        };
+        self.planes_by(volume, |_, nearest| nearest)
+    }
+
+    /// As [`Self::planes`]; where the resampled grid's planes below and above an uneven slice do not
+    /// agree, `belongs` says whether the slice's own voxel does, from its stored value (`None` outside
+    /// the scan) and what the nearer plane says.
+    #[must_use]
+    pub fn planes_by(
+        &self,
+        volume: &Volume,
+        belongs: impl Fn(Option<f32>, bool) -> bool + Sync,
+    ) -> Vec<Arc<RoiPlane>> {
         (0..volume.slices.len())
             .into_par_iter()
             .filter_map(|index| {
                 let slice = &volume.slices[index];
-                let k = nearest_grid_plane(index);
-                let inside = self.slice(k).filter(|inside| !slice.missing && inside.contains(&true))?;
-                let traced = trace::mask_slice(inside, self.size[0], self.size[1]);
+                if slice.missing {
+                    return None;
+                }
+                let (k, inside) = self.on_slice(volume, index, &belongs)?;
+                let traced = trace::mask_slice(&inside, self.size[0], self.size[1]);
                 let frame = Frame::of_slice(&volume.grid, k, &slice.plane)?;
                 let polygons = frame.map(&traced, [self.low[0], self.low[1]]);
                 let plane = RoiPlane::new(slice.plane, slice.instance.clone(), polygons);
                 (!plane.polygons.is_empty()).then(|| Arc::new(plane))
             })
             .collect()
+    }
+
+    /// The mask's box on a real slice, and the grid plane nearest to it; `None` without voxels.
+    fn on_slice(
+        &self,
+        volume: &Volume,
+        index: usize,
+        belongs: impl Fn(Option<f32>, bool) -> bool,
+    ) -> Option<(usize, Vec<bool>)> {
+        let Some(native) = &volume.native else {
+            return Some((index, self.slice(index).filter(|inside| inside.contains(&true))?.to_vec()));
+        };
+        let [columns, rows, planes] = volume.grid.dims();
+        let at = volume.grid.voxel_of(volume.slices[index].origin_mm)[2];
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
+        let plane = |at: f64| (at.max(0.0) as usize).min(planes.saturating_sub(1));
+        let nearest = plane(at.round());
+        // On a plane of the grid there is no other.
+        let (below, above) = if (at - at.round()).abs() < 1e-3 {
+            (nearest, nearest)
+        } else {
+            (plane(at.floor()), plane(at.ceil()))
+        };
+        let len = self.size[0] * self.size[1];
+        let empty = || vec![false; len];
+        let of = |k: usize| self.slice(k).map_or_else(empty, <[bool]>::to_vec);
+        let (below, above, mut inside) = (of(below), of(above), of(nearest));
+        for (n, inside) in inside.iter_mut().enumerate().filter(|(n, _)| below[*n] != above[*n]) {
+            let (i, j) = (self.low[0] + n % self.size[0], self.low[1] + n / self.size[0]);
+            let value = native.value(i + columns * (j + rows * index));
+            *inside = belongs(value, *inside);
+        }
+        inside.contains(&true).then_some((nearest, inside))
     }
 }
 
@@ -120,6 +158,50 @@ mod tests {
             })
             .collect();
         Volume { voxels: Voxels::I16(vec![0; grid.len()]), grid, unit: Unit::Hu, slices, native: None }
+    }
+
+    #[test]
+    fn where_grid_planes_disagree_an_uneven_slice_tells_itself() {
+        // Slices at 0, 3, 6 and 10 mm on a grid of 2 mm: that at 3 mm lies half-way between two planes.
+        let mut volume = volume(&[0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        let steps = [Vector3::x(), Vector3::y(), Vector3::z() * 2.0];
+        volume.grid = Grid::new([4, 3, 6], Point3::origin(), steps).unwrap();
+        let base = Plane::new(Point3::origin(), steps[0], steps[1]).unwrap();
+        volume.slices = [0.0, 3.0, 6.0, 10.0]
+            .map(|z| Slice {
+                plane: base.at_offset(z),
+                origin_mm: Point3::new(0.0, 0.0, z),
+                instance: None,
+                missing: false,
+            })
+            .to_vec();
+        // Tissue in the columns 0 to 2 of the slice at 3 mm.
+        let native: Vec<i16> = (0..48).map(|n| if n / 12 != 1 || n % 4 < 3 { 30 } else { -1000 }).collect();
+        volume.native = Some(Arc::new(Voxels::I16(native)));
+        // Plane 1 (2 mm) holds the columns 0 and 1, plane 2 (4 mm) all of them, and so on upwards.
+        let mut mask = Mask::new([0; 3], [4, 3, 6]);
+        for (n, inside) in mask.voxels.iter_mut().enumerate() {
+            *inside = n / 12 >= 2 || n % 4 < 2;
+        }
+        let count = |planes: Vec<Arc<RoiPlane>>, z: f64| {
+            let mut roi = Roi::new(RoiId(1), 1, "Body", [0; 3]);
+            roi.planes = planes.into_iter().filter(|own| (own.plane.offset_mm() - z).abs() < 1e-6).collect();
+            let area: f64 =
+                roi.planes.iter().flat_map(|own| &own.polygons).map(|polygon| polygon.area_mm2()).sum();
+            area.round()
+        };
+        let by_value = || by_value_of(&mask, &volume);
+        // Areas of traced voxels, corners rounded: 3, 4 and 2 columns of three.
+        let (three, four, two) = (count(by_value(), 3.0), count(by_value(), 6.0), count(by_value(), 0.0));
+        assert!(two < three && three < four, "{two} {three} {four}");
+        assert!(count(mask.planes_by(&volume, |_, _| false), 3.0) <= two);
+        // Outside the scan nothing belongs to a body.
+        volume.native = Some(Arc::new(Voxels::I16(vec![crate::patient::OUTSIDE_I16; 48])));
+        assert!(count(by_value_of(&mask, &volume), 3.0) <= two);
+    }
+
+    fn by_value_of(mask: &Mask, volume: &Volume) -> Vec<Arc<RoiPlane>> {
+        mask.planes_by(volume, |value, _| value.is_some_and(|hu| hu > -350.0))
     }
 
     #[test]

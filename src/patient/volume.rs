@@ -161,21 +161,39 @@ impl Volume {
         }
     }
 
-    /// The value of the grid voxel nearest to a patient position; `None` outside the grid or the scan.
+    /// The value at a patient position: of the nearest voxel of the slice it lies on, else of the
+    /// nearest voxel of the grid; `None` outside the grid or the scan.
+    ///
+    /// On an uneven series the slice's own stored value, never one resampled from its neighbours.
     #[must_use]
     pub fn value_at(&self, point_mm: Point3) -> Option<f32> {
+        if let Some(native) = &self.native
+            && let Some(first) = self.slices.first()
+            && let Some(index) = self.slice_at(first.plane.normal().dot(&point_mm.coords), ON_SLICE_MM)
+        {
+            let slice = &self.slices[index];
+            let in_plane = self.grid.voxel_of(self.grid.origin_mm() + (point_mm - slice.origin_mm));
+            let [columns, rows, _] = self.grid.dims();
+            let (i, j) = (nearest(in_plane[0], columns)?, nearest(in_plane[1], rows)?);
+            return native.value(i + columns * (j + rows * index));
+        }
         let voxel = self.grid.voxel_of(point_mm);
+        let dims = self.grid.dims();
         let mut at = [0; 3];
         for axis in 0..3 {
-            let nearest = (voxel[axis] + 0.5).floor();
-            if !(nearest >= 0.0 && nearest < u32::MAX.into()) {
-                return None;
-            }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-            {
-                at[axis] = nearest as usize;
-            }
+            at[axis] = nearest(voxel[axis], dims[axis])?;
         }
         self.voxels.value(self.grid.index_of(at)?)
     }
+}
+
+/// A position this near to a slice's plane lies on it, mm: as contours do.
+const ON_SLICE_MM: f64 = 0.1;
+
+/// The index nearest to a voxel coordinate, if it is one of `count`.
+fn nearest(at: f64, count: usize) -> Option<usize> {
+    let nearest = (at + 0.5).floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; saturates")]
+    let index = (nearest >= 0.0).then_some(nearest as usize)?;
+    (index < count).then_some(index)
 }

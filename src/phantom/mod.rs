@@ -140,7 +140,7 @@ pub fn build_sampled(
     let names = organs.iter().map(|organ| (organ.label, organ.name.clone())).collect();
     Ok(SamplePatient {
         series: Series { info, volume: Arc::new(volume) },
-        labels: LabelMap { grid, labels: painted.labels, names },
+        labels: LabelMap { grid, labels: painted.labels, names, unreviewed: false },
         organs,
     })
 }
@@ -232,6 +232,8 @@ fn series_info(seed: u64) -> SeriesInfo {
 mod tests {
     use super::*;
 
+    /// Below this an organ has fewer than a hundred voxels of [`COARSE`].
+    const SMALL_CC: f64 = 14.0;
     const COARSE: Sampling = Sampling { pixels: 128, slice_mm: 9.0 };
 
     fn coarse(seed: u64) -> SamplePatient {
@@ -276,8 +278,8 @@ mod tests {
         for (n, (name, ..)) in people[0].iter().enumerate() {
             let volumes: Vec<f64> = people.iter().map(|person| person[n].1).collect();
             let mean = volumes.iter().sum::<f64>() / 20.0;
-            // Smaller organs are a few voxels at this sampling.
-            if mean < 20.0 {
+            // Smaller organs are a few voxels at this sampling: see the next test.
+            if mean < SMALL_CC {
                 continue;
             }
             let high = volumes.iter().copied().fold(0.0, f64::max);
@@ -286,6 +288,80 @@ mod tests {
             let center = people.iter().fold(Vector3::zeros(), |sum, person| sum + person[n].2.coords) / 20.0;
             let away = people.iter().map(|person| (person[n].2.coords - center).norm()).fold(0.0, f64::max);
             assert!(away >= 5.0, "{name} moves {away:.1} mm");
+        }
+    }
+
+    /// Volume (cc) and centre (mm) of organs in a person whose slices, 3 mm apart, are painted only
+    /// where one of them may lie.
+    fn small_organs(person: &individual::Individual, names: &[&str]) -> Vec<(f64, Vector3)> {
+        let sampling = Sampling { pixels: 192, slice_mm: 3.0 };
+        let parts: Vec<_> =
+            names.iter().map(|name| person.parts.iter().find(|part| part.name == **name).unwrap()).collect();
+        // Counted in slices from z = 0.
+        #[expect(clippy::cast_possible_truncation, reason = "a metre of slices")]
+        let slice = |z: f32| (f64::from(z) / sampling.slice_mm).floor() as i32;
+        let mut wanted: Vec<i32> = parts
+            .iter()
+            .flat_map(|part| {
+                let bounds = person.patient_bounds(&part.bounds.grown(1.0));
+                slice(bounds.low.z)..=slice(bounds.high.z) + 1
+            })
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut sums = vec![(0.0, Vector3::zeros()); parts.len()];
+        for run in wanted.chunk_by(|a, b| *b == *a + 1) {
+            let low_mm = f64::from(run[0]) * sampling.slice_mm;
+            let painted = paint::paint(person, sampling, run.len(), low_mm, &Progress::new()).unwrap();
+            for (n, label) in painted.labels.iter().enumerate() {
+                let Some(own) = parts.iter().position(|part| part.label == *label) else { continue };
+                let [x, y] = [n % 192, n / 192 % 192].map(|index| sampling.position_mm(index));
+                sums[own].0 += 1.0;
+                sums[own].1 += Vector3::new(x, y, low_mm + (n / (192 * 192)) as f64 * sampling.slice_mm);
+            }
+        }
+        let voxel_cc = sampling.pixel_mm().powi(2) * sampling.slice_mm / 1000.0;
+        sums.into_iter().map(|(count, sum)| (count * voxel_cc, sum / f64::max(count, 1.0))).collect()
+    }
+
+    #[test]
+    fn small_organs_differ_from_person_to_person_too() {
+        let anatomy = anatomy::Anatomy::bundled().unwrap();
+        let coarse = organs(&coarse(0));
+        let small: Vec<&str> =
+            coarse.iter().filter(|(_, cc, _)| *cc < 1.5 * SMALL_CC).map(|(name, ..)| name.as_str()).collect();
+        assert!(small.contains(&"Lens_L") && small.contains(&"Pituitary"), "{small:?}");
+        let people: Vec<_> = (0..20)
+            .map(|seed| small_organs(&individual::Individual::new(&anatomy, seed).unwrap(), &small))
+            .collect();
+        for (n, name) in small.iter().enumerate() {
+            let found: Vec<(f64, Vector3)> = people.iter().map(|person| person[n]).collect();
+            let mean = found.iter().map(|(cc, _)| cc).sum::<f64>() / 20.0;
+            let high = found.iter().map(|(cc, _)| *cc).fold(0.0, f64::max);
+            let low = found.iter().map(|(cc, _)| *cc).fold(f64::INFINITY, f64::min);
+            let center = found.iter().map(|(_, at)| at).sum::<Vector3>() / 20.0;
+            let away = found.iter().map(|(_, at)| (at - center).norm()).fold(0.0, f64::max);
+            println!("{name}: {mean:.2} cc, {low:.2} to {high:.2}, {away:.1} mm");
+            assert!(low > 0.0 && (high - low) / mean >= 0.15, "{name}: {low:.2} to {high:.2} cc");
+            assert!(away >= 5.0, "{name} moves {away:.1} mm");
+        }
+    }
+
+    #[test]
+    fn every_organ_has_a_standard_name_and_a_sentence() {
+        let standard: std::collections::HashSet<&str> = include_str!("../../assets/tg263.csv")
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').next())
+            .collect();
+        let anatomy = anatomy::Anatomy::bundled().unwrap();
+        let organs = individual::Individual::new(&anatomy, DEFAULT_SEED).unwrap().organs();
+        assert!(organs.len() >= 24);
+        for organ in &organs {
+            // The table has most pairs once, without their sides.
+            let name = organ.name.strip_suffix("_L").or(organ.name.strip_suffix("_R")).unwrap_or(&organ.name);
+            assert!(standard.contains(organ.name.as_str()) || standard.contains(name), "{}", organ.name);
+            assert!(organ.sentence.len() > 20 && organ.sentence.ends_with('.'), "{}", organ.name);
         }
     }
 

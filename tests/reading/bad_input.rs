@@ -42,7 +42,9 @@ fn broken_and_foreign_files_beside_a_series_are_named() {
     let mut garbage = good.clone();
     garbage[400..].fill(0xAB);
     write("garbage.dcm", &garbage);
+    write("1.2.840.113619.2.55.17", b"");
     write("notes.txt", b"passed over");
+    write("notes.t17", b"passed over");
     write("DICOMDIR", &good);
     let colour = Image::at_z(2.2).with(short(tags::SAMPLES_PER_PIXEL, 3));
     colour.write(folder.path(), "colour.dcm");
@@ -67,7 +69,8 @@ fn broken_and_foreign_files_beside_a_series_are_named() {
     assert_warned(&warnings, "colour.dcm", "colour");
     assert_warned(&warnings, "report.dcm", "SR");
     assert_warned(&warnings, "nowhere.dcm", "ImagePositionPatient");
-    assert_eq!(warnings.len(), 9, "{warnings:#?}");
+    assert_warned(&warnings, "1.2.840.113619.2.55.17", "not a DICOM file");
+    assert_eq!(warnings.len(), 10, "{warnings:#?}");
 }
 
 #[test]

@@ -138,6 +138,55 @@ fn uneven_slices_stay_where_they_are_and_are_resampled() {
 }
 
 #[test]
+fn a_value_on_a_slice_of_an_uneven_series_is_the_stored_one() {
+    let folder = tempdir().unwrap();
+    // Every slice as different as can be from its neighbours: mixing them shows.
+    let heights = [0.0, 2.0, 4.1, 7.0, 12.0, 17.3, 22.0];
+    let bumpy = |point: Point3| (point.z * 37.0 + point.x * point.x - 3.0 * point.y).sin() * 900.0;
+    // Gantry tilt: the slices' origins move along y.
+    for (n, z) in heights.into_iter().enumerate() {
+        let mut image = Image::at_z(z);
+        image.origin[1] += 0.2 * z;
+        image.filled(bumpy).write(folder.path(), &format!("s{n}.dcm"));
+    }
+    let volume = read_only(folder.path()).series.volume;
+    assert!(volume.is_resampled());
+    let mut differing = 0;
+    for z in heights {
+        for (i, j) in [(0, 0), (3, 0), (1, 2), (3, 2)] {
+            let point = Point3::new(-10.0 + 2.0 * f64::from(i), -20.0 + 0.2 * z + 1.5 * f64::from(j), z);
+            let stored = f64::from(bumpy(point) as i16);
+            // Beside the centre, in the plane and a little off it, is the same voxel.
+            for off in [Vector3::zeros(), Vector3::new(0.6, -0.5, 0.05)] {
+                assert_eq!(volume.value_at(point + off).map(f64::from), Some(stored), "{point}");
+            }
+            let voxel = volume.grid.voxel_of(point).map(|at| at.round() as usize);
+            let resampled = volume.grid.index_of([voxel[0], voxel[1], voxel[2]]);
+            let resampled = resampled.and_then(|index| volume.voxels.value(index));
+            differing += usize::from(resampled.map(f64::from) != Some(stored));
+        }
+    }
+    assert!(differing > 8, "the resampled grid would do as well: {differing}");
+    assert_eq!(volume.value_at(Point3::new(-11.5, -20.0, 0.0)), None);
+}
+
+#[test]
+fn missing_slices_side_by_side_are_not_bridged() {
+    let folder = tempdir().unwrap();
+    for n in (0..20).filter(|n| ![10, 12, 14].contains(n)) {
+        Image::at_z(3.0 * f64::from(n)).filled(field).write(folder.path(), &format!("s{n:02}.dcm"));
+    }
+    let library = scanned(folder.path());
+    assert_eq!(library.series[0].spacing, SliceSpacing::WithMissing);
+    assert_eq!((library.series[0].slice_count(), library.series[0].missing_count()), (17, 3));
+    let volume = read_only(folder.path()).series.volume;
+    for n in 0..20 {
+        let value = volume.value_at(Point3::new(-10.0, -20.0, 3.0 * f64::from(n)));
+        assert_eq!(value.is_none(), [10, 12, 14].contains(&n), "slice {n}");
+    }
+}
+
+#[test]
 fn a_gap_of_an_uneven_series_is_not_bridged() {
     let folder = tempdir().unwrap();
     for (n, z) in [0.0, 3.0, 6.0, 13.0, 16.0].into_iter().enumerate() {

@@ -371,6 +371,60 @@ fn pet_becomes_suv_through_files() {
 }
 
 #[test]
+fn pet_that_states_no_corrections_stays_in_becquerels() {
+    let mut silent = pet("START");
+    silent.extra.retain(|element| element.header().tag != tags::CORRECTED_IMAGE);
+    let (unit, _, warnings) = pet_value(&silent);
+    assert_eq!(unit, Unit::BqPerMl);
+    assert!(warnings.iter().any(|warning| warning.contains("CorrectedImage is missing")), "{warnings:?}");
+}
+
+#[test]
+fn inverted_pictures_keep_their_values_and_say_so() {
+    let folder = tempdir().unwrap();
+    let inverted = text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+    Image { cells: (0..12).collect(), ..Image::default() }.with(inverted).write(folder.path(), "one.dcm");
+    let read = read_only(folder.path());
+    assert_eq!(whole(&read.series.volume.voxels), (0..12).collect::<Vec<i16>>());
+    assert_warned(&scanned(folder.path()).warnings, "one.dcm", "MONOCHROME1");
+}
+
+/// RLE of 12 words: two segments, the high bytes 1, the low bytes 0 to 11.
+fn rle_of_twelve() -> Vec<u8> {
+    let mut header = [0_u32; 16];
+    header[..3].copy_from_slice(&[2, 64, 66]);
+    let mut stream: Vec<u8> = header.iter().flat_map(|n| n.to_le_bytes()).collect();
+    // A run of 12 ones, then 12 literal bytes.
+    stream.extend([(257_u16 - 12) as u8, 1, 11]);
+    stream.extend(0..12);
+    stream.push(0);
+    stream
+}
+
+#[test]
+fn compressed_pixels_cut_short_are_a_missing_slice() {
+    let folder = tempdir().unwrap();
+    let write = |n: u32| {
+        let image = Image { transfer_syntax: uids::RLE_LOSSLESS, ..Image::at_z(3.0 * f64::from(n)) };
+        // Two fragments: cut before the second, or before the delimiter, the file ends at a fragment's end.
+        let stream = rle_of_twelve();
+        let (a, b) = stream.split_at(66);
+        image.write_encapsulated(folder.path(), &format!("s{n}.dcm"), vec![], vec![a.to_vec(), b.to_vec()])
+    };
+    let paths: Vec<_> = (0..10).map(write).collect();
+    assert_eq!(scanned(folder.path()).series[0].missing_count(), 0);
+    for (n, cut) in [(3, 8), (6, 8 + 8 + 14)] {
+        let bytes = std::fs::read(&paths[n]).unwrap();
+        std::fs::write(&paths[n], &bytes[..bytes.len() - cut]).unwrap();
+    }
+    let library = scanned(folder.path());
+    for name in ["s3.dcm", "s6.dcm"] {
+        assert_warned(&library.warnings, name, "truncated");
+    }
+    assert_eq!((library.series[0].slice_count(), library.series[0].missing_count()), (8, 2));
+}
+
+#[test]
 fn pet_without_a_weight_stays_in_becquerels() {
     let mut image = pet("START");
     image.extra.retain(|element| element.header().tag != tags::PATIENT_WEIGHT);

@@ -64,7 +64,12 @@ fn nifti_opens_by_its_name_and_a_folder_of_it_is_explained() {
     let dicom = tempdir().unwrap();
     write_series(dicom.path(), "CT", "1.2", 3);
     let volume = read_only(dicom.path()).series.volume;
-    let labels = LabelMap { grid: volume.grid.clone(), labels: (0..36).collect(), names: Vec::new() };
+    let labels = LabelMap {
+        grid: volume.grid.clone(),
+        labels: (0..36).collect(),
+        names: Vec::new(),
+        unreviewed: false,
+    };
     let path = folder.path().join("image.nii.gz");
     write_labels(&labels, &path, None, "test").unwrap();
     let study = open(&path, None).unwrap();

@@ -55,7 +55,8 @@ pub fn body_contour(volume: &Volume, progress: &Progress) -> Result<Roi, BodyErr
     roi.generation = GenerationAlgorithm::Automatic;
     roi.approval = Approval::Proposal;
     roi.description = format!("body {}", env!("CARGO_PKG_VERSION"));
-    roi.planes = mask.planes(volume);
+    // Between two planes of a resampled grid that do not agree, the slice's own values tell.
+    roi.planes = mask.planes_by(volume, |hu, _| hu.is_some_and(|hu| hu > SKIN_HU));
     progress.set_fraction(1.0)?;
     Ok(roi)
 }

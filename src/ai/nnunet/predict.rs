@@ -207,7 +207,7 @@ impl<'a> Case<'a> {
             }
             let name = |value: u16| package.label(value).map(|label| (value, label.name.clone()));
             let names = wanted.iter().filter_map(|structure| name(structure.value)).collect();
-            LabelMap { grid: volume.grid.clone(), labels: map, names }
+            LabelMap { grid: volume.grid.clone(), labels: map, names, unreviewed: true }
         });
         Prediction { rois, labels, timings: self.timings, device: self.device, warnings: self.warnings }
     }

@@ -11,10 +11,12 @@ pub mod edit;
 pub mod read;
 mod rows;
 pub mod rtstruct;
+mod sample;
 mod study;
 pub mod training;
 mod window;
 
+use super::WrongUsage;
 use anyhow::Context;
 use serde_json::json;
 use std::ffi::OsStr;
@@ -70,6 +72,7 @@ const BENCHMARKS: &[Benchmark] = &[
     ("window", window::run),
     ("ai", ai::run),
     ("study", study::run),
+    ("sample", sample::run),
     ("training", training::run),
 ];
 
@@ -84,16 +87,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .collect();
     if chosen.is_empty() {
         let names: Vec<&str> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
-        anyhow::bail!(
-            "there is no benchmark {}; there are {}",
-            args.name.as_deref().unwrap_or(""),
-            names.join(", ")
-        );
+        let name = args.name.as_deref().unwrap_or_default();
+        anyhow::bail!(WrongUsage(format!("there is no benchmark {name}; there are {}", names.join(", "))));
     }
     let mut rows = Vec::new();
     for (name, benchmark) in chosen {
         eprintln!("{name} ...");
         rows.extend(benchmark()?);
+    }
+    if let (Some(name), true) = (&args.name, rows.is_empty()) {
+        anyhow::bail!(
+            "{name} measured nothing, for what it needs is not there (see above); set DELINEO_SHARED_DATA to the folder \
+             of the shared patient data"
+        );
     }
     if args.json {
         let rows: Vec<_> = rows

@@ -1,11 +1,13 @@
 //! The other benchmarks as rows: reading, RTSTRUCT to masks, editing.
 
 use super::{BenchRow, edit as editing, read as reading, rtstruct as structures};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// A folder of the shared patient data; `None`, with a word on standard error, where it is not.
+/// A folder of the shared patient data, below `DELINEO_SHARED_DATA` or beside the project; `None`, with
+/// a word on standard error, where it is not.
 pub(super) fn shared_data(part: &str) -> Option<PathBuf> {
-    let path = Path::new("../shared/data").join(part);
+    let root = std::env::var_os("DELINEO_SHARED_DATA").filter(|root| !root.is_empty());
+    let path = root.map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from).join(part);
     if path.is_dir() {
         return Some(path);
     }

@@ -78,7 +78,8 @@ pub fn run(folder: &Path, labels: &Path, step: usize, runs: usize) -> anyhow::Re
         filled.push(done - contours_at);
     }
     let (open_s, parse_s, masks_s) = (median(opened), median(parsed), median(filled));
-    let times = python_json("rt_utils", PEER, &[file.as_os_str(), folder.as_os_str()]);
+    let rounds = runs.max(1).to_string();
+    let times = python_json("rt_utils", PEER, &[file.as_os_str(), folder.as_os_str(), rounds.as_ref()]);
     if let Err(reason) = &times {
         eprintln!("note: rt-utils was not timed: {reason:#}");
     }

@@ -68,6 +68,8 @@ pub(super) struct Header {
     pub origin_mm: Point3,
     /// Whether the file stores an orientation.
     pub oriented: bool,
+    /// What the file says of itself (`descrip`); characters that are not UTF-8 are replaced.
+    pub description: String,
 }
 
 impl Header {
@@ -215,6 +217,9 @@ fn parse(fields: &Fields, path: &Path) -> Result<Header, NiftiError> {
         _ => 1.0,
     };
     let (steps, origin, oriented) = affine(fields);
+    let at = if fields.second { 240 } else { 148 };
+    let text = fields.bytes[at..at + 80].split(|byte| *byte == 0).next().unwrap_or_default();
+    let description = String::from_utf8_lossy(text).trim().to_owned();
     // RAS to LPS.
     let lps = |v: Vector3| Vector3::new(-v.x, -v.y, v.z) * mm;
     Ok(Header {
@@ -229,6 +234,7 @@ fn parse(fields: &Fields, path: &Path) -> Result<Header, NiftiError> {
         spacing_mm: [1, 2, 3].map(|n| pixdim(fields, n) * mm),
         origin_mm: Point3::from(lps(origin)),
         oriented,
+        description,
     })
 }
 

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use write::write_labels;
+pub use write::{prepare_labels, write_labels};
 
 /// Why a NIfTI file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +74,17 @@ pub fn is_nifti_name(path: &Path) -> bool {
     [".nii", ".nii.gz"].iter().any(|ending| name.ends_with(ending))
 }
 
+/// How the description of a label map begins that a machine made and nobody has looked at.
+const UNREVIEWED: &str = "AI unreviewed";
+
+/// An image with a value as low as this is taken as CT.
+const LOWEST_OF_CT: f64 = -200.0;
+
 /// Reads an image.
 ///
 /// NIfTI says nothing of the kind of scan: an image with values of -200 or below is taken as CT in
-/// HU, where values below -1024 are outside the scan; any other has no unit. The series' UID is made
+/// HU, where values below -1024 are outside the scan; any other has no unit. A warning says which.
+/// The series' UID is made
 /// from the content, so the same image has the same UID wherever it lies. Of several volumes the
 /// first is read, with a warning.
 ///
@@ -97,7 +104,19 @@ pub fn read_image(path: &Path, progress: &Progress) -> Result<ReadImage, NiftiEr
         warnings.push(DataWarning::new(path, message));
     }
     let uid = content_uid(&header, &raw);
-    let is_ct = least_value(&header, &raw) <= -200.0;
+    let lowest = least_value(&header, &raw);
+    let is_ct = lowest <= LOWEST_OF_CT;
+    let message = if is_ct {
+        format!(
+            "NIfTI does not say what kind of scan it is: taken as CT in HU, for its values go down to {lowest}"
+        )
+    } else {
+        format!(
+            "NIfTI does not say what kind of scan it is: taken as an image without a unit, for no value is \
+             {LOWEST_OF_CT} or below, as the air around a patient is in CT"
+        )
+    };
+    warnings.push(DataWarning::new(path, message));
     let least = if is_ct { -1024.0 } else { f64::NEG_INFINITY };
     progress.set_fraction(0.9)?;
     let len = header.dims[0] * header.dims[1];
@@ -156,7 +175,7 @@ pub fn read_stored(path: &Path, progress: &Progress) -> Result<StoredImage, Nift
     Ok(StoredImage { size: [nk, nj, ni], spacing_mm: turned(header.spacing_mm), values, grid, reversed })
 }
 
-/// Reads a label map: whole values from 0 to 65535.
+/// Reads a label map: whole values from 0 to 65535. The file's description says whether it is unreviewed.
 ///
 /// # Errors
 /// As [`read_image`], and when a value is not a label.
@@ -175,7 +194,7 @@ pub fn read_labels(path: &Path, progress: &Progress) -> Result<LabelMap, NiftiEr
         (value.fract() == 0.0 && (0.0..=65535.0).contains(&value)).then_some(value as u16)
     })
     .ok_or_else(|| not_labels("a value is not a whole number from 0 to 65535".into()))?;
-    Ok(LabelMap { grid, labels, names: Vec::new() })
+    Ok(LabelMap { grid, labels, names: Vec::new(), unreviewed: header.description.starts_with(UNREVIEWED) })
 }
 
 fn grid_of(header: &Header, path: &Path) -> Result<(Grid, bool), NiftiError> {

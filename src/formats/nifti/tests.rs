@@ -68,7 +68,12 @@ fn slices_against_the_normal_are_turned_round_and_written_back_so() {
     assert!(volume.grid.step_mm(2).dot(&volume.grid.slice_normal()) > 0.0);
     assert!(volume.slices.windows(2).all(|pair| pair[0].plane.offset_mm() < pair[1].plane.offset_mm()));
 
-    let labels = LabelMap { grid: volume.grid.clone(), labels: vec![30, 20, 10], names: Vec::new() };
+    let labels = LabelMap {
+        grid: volume.grid.clone(),
+        labels: vec![30, 20, 10],
+        names: Vec::new(),
+        unreviewed: false,
+    };
     let target = tempfile::tempdir().unwrap();
     let path = target.path().join("labels.nii");
     write_labels(&labels, &path, Some(source.path()), "test").unwrap();
@@ -83,7 +88,8 @@ fn labels_survive_gzip_on_an_oblique_grid() {
     let turn = nalgebra::Rotation3::from_euler_angles(0.2, -0.5, 1.1);
     let steps = [turn * Vector3::x() * 0.9, turn * Vector3::y() * 1.2, turn * Vector3::z() * 2.5];
     let grid = Grid::new([3, 2, 2], Point3::new(12.5, -7.25, 101.0), steps).unwrap();
-    let labels = LabelMap { grid, labels: (0..12).map(|n| n * 100).collect(), names: Vec::new() };
+    let labels =
+        LabelMap { grid, labels: (0..12).map(|n| n * 100).collect(), names: Vec::new(), unreviewed: false };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.nii.gz");
     write_labels(&labels, &path, None, "test").unwrap();
@@ -98,6 +104,36 @@ fn labels_survive_gzip_on_an_oblique_grid() {
     std::fs::write(folder.path().join("q.nii"), &bytes).unwrap();
     let by_quaternion = read_labels(&folder.path().join("q.nii"), &Progress::new()).unwrap();
     assert!(by_quaternion.grid.is_same(&labels.grid, 1e-3));
+}
+
+#[test]
+fn what_an_image_is_taken_for_is_said() {
+    let said = |values: &[i16]| {
+        let file = file(".nii", [2, 1, 2], 4, LPS, (0.0, 0.0), &shorts(values));
+        let image = read(&file);
+        let told: Vec<String> = image.warnings.iter().map(|warning| warning.message.clone()).collect();
+        (image.series.volume.unit, told.join("; "))
+    };
+    let (unit, told) = said(&[-1000, 40, 0, 3]);
+    assert!(unit == Unit::Hu && told.contains("taken as CT in HU") && told.contains("-1000"), "{told}");
+    let (unit, told) = said(&[-199, 40, 0, 3]);
+    assert!(unit == Unit::Arbitrary && told.contains("without a unit"), "{told}");
+}
+
+#[test]
+fn labels_that_nobody_reviewed_say_so() {
+    let grid = Grid::new([3, 2, 2], Point3::origin(), [Vector3::x(), Vector3::y(), Vector3::z()]).unwrap();
+    let labels = LabelMap { grid, labels: vec![1; 12], names: Vec::new(), unreviewed: true };
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["labels.nii", "labels.nii.gz"] {
+        let path = folder.path().join(name);
+        for (description, unreviewed) in
+            [("AI unreviewed (body 1)", true), ("Delineo label map", false), ("", false)]
+        {
+            write_labels(&labels, &path, None, description).unwrap();
+            assert_eq!(read_labels(&path, &Progress::new()).unwrap().unreviewed, unreviewed, "{description}");
+        }
+    }
 }
 
 #[test]

@@ -25,10 +25,25 @@ pub fn write_labels(
     like: Option<&Path>,
     description: &str,
 ) -> Result<(), NiftiError> {
+    prepare_labels(labels, path, like, description, true)?.commit()?;
+    Ok(())
+}
+
+/// As [`write_labels`], up to the file's name: for several files that appear together.
+///
+/// # Errors
+/// As [`write_labels`]; also when the file exists and `overwrite` is false.
+pub fn prepare_labels(
+    labels: &LabelMap,
+    path: &Path,
+    like: Option<&Path>,
+    description: &str,
+    overwrite: bool,
+) -> Result<NewFile, NiftiError> {
     let failed = |error: io::Error| WriteFileError::from_io(&error, path);
     let reversed = like.is_some_and(|like| runs_reversed(like, &labels.grid));
     let gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    let mut sink = BufWriter::new(NewFile::create(path, true)?);
+    let mut sink = BufWriter::new(NewFile::create(path, overwrite)?);
     if gzip {
         let mut encoder = GzEncoder::new(sink, Compression::default());
         write_all(labels, reversed, description, &mut encoder).map_err(failed)?;
@@ -36,8 +51,9 @@ pub fn write_labels(
     } else {
         write_all(labels, reversed, description, &mut sink).map_err(failed)?;
     }
-    sink.into_inner().map_err(|error| failed(error.into_error()))?.commit()?;
-    Ok(())
+    let file = sink.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync()?;
+    Ok(file)
 }
 
 /// Whether the slices of the NIfTI image `like`, which has the same grid, run against the normal.

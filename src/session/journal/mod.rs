@@ -47,7 +47,8 @@ pub enum JournalStatus {
     Saved,
     /// Some edits are still being committed.
     Saving,
-    /// Edits cannot be committed at present: why and what to do. They are kept and tried again.
+    /// Edits cannot be committed, or not be brought to the disk, at present: why and what to do. They
+    /// are kept and tried again.
     Failing(String),
 }
 
@@ -130,7 +131,10 @@ pub(super) struct Restored {
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Why writes are refused.
     failing: Mutex<Option<String>>,
+    /// Why commits cannot be brought to the disk.
+    sync_failing: Mutex<Option<String>>,
     /// Operations handed over and not yet committed.
     pending: AtomicUsize,
     /// Those of them that nobody waits for.
@@ -210,7 +214,7 @@ impl Journal {
     fn serve(path: PathBuf, lock: File, connection: rusqlite::Connection) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared::default());
         let (ops, inbox) = mpsc::channel();
-        let sync = sync::start(&path)?;
+        let sync = sync::start(&path, &shared)?;
         let writer = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn({
@@ -230,8 +234,8 @@ impl Journal {
     /// Whether edits are safe.
     #[must_use]
     pub fn status(&self) -> JournalStatus {
-        let failing = self.shared.failing.lock().ok().and_then(|failing| failing.clone());
-        match failing {
+        let said = |failing: &Mutex<Option<String>>| failing.lock().ok().and_then(|failing| failing.clone());
+        match said(&self.shared.failing).or_else(|| said(&self.shared.sync_failing)) {
             Some(why) => JournalStatus::Failing(why),
             None if self.shared.pending.load(Ordering::Acquire) > 0 => JournalStatus::Saving,
             None => JournalStatus::Saved,

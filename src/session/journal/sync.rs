@@ -1,15 +1,19 @@
 //! The thread that brings commits to the disk.
 
-use super::JournalError;
 use super::schema::{explain, explain_io};
+use super::{JournalError, Shared};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Commits within this time share one sync.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long until a sync that the disk refused is tried again.
+const RETRY: Duration = Duration::from_secs(2);
 
 type Reply = SyncSender<Result<(), String>>;
 
@@ -21,7 +25,8 @@ pub(super) struct Sync {
 }
 
 /// Starts the thread for the database at `path`, which exists and is in WAL mode.
-pub(super) fn start(path: &Path) -> Result<Sync, JournalError> {
+/// Whether it can do its work stands in `shared`.
+pub(super) fn start(path: &Path, shared: &Arc<Shared>) -> Result<Sync, JournalError> {
     let connection = Connection::open(path).map_err(|error| JournalError::storage(path, &error))?;
     let configured = connection
         .pragma_update(None, "synchronous", "NORMAL")
@@ -33,7 +38,10 @@ pub(super) fn start(path: &Path) -> Result<Sync, JournalError> {
     let log = PathBuf::from(log);
     let thread = std::thread::Builder::new()
         .name("journal-sync".to_owned())
-        .spawn(move || serve(&connection, &log, &inbox))
+        .spawn({
+            let shared = Arc::clone(shared);
+            move || serve(&connection, &log, &inbox, &shared)
+        })
         .map_err(|error| JournalError::io(path, &error))?;
     Ok(Sync { requests: Some(requests), thread: Some(thread) })
 }
@@ -64,10 +72,20 @@ impl Drop for Sync {
     }
 }
 
-fn serve(connection: &Connection, log: &Path, inbox: &Receiver<Option<Reply>>) {
-    while let Ok(request) = inbox.recv() {
-        let mut replies: Vec<Reply> = request.into_iter().collect();
-        if replies.is_empty() {
+fn serve(connection: &Connection, log: &Path, inbox: &Receiver<Option<Reply>>, shared: &Shared) {
+    let mut failing = false;
+    loop {
+        let request = if failing {
+            inbox.recv_timeout(RETRY)
+        } else {
+            inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let (mut replies, again): (Vec<Reply>, bool) = match request {
+            Ok(request) => (request.into_iter().collect(), false),
+            Err(RecvTimeoutError::Timeout) => (Vec::new(), true),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if replies.is_empty() && !again {
             // Gather what is committed in the meantime; a waiting request cuts it short.
             let until = std::time::Instant::now() + PAUSE;
             while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
@@ -85,8 +103,12 @@ fn serve(connection: &Connection, log: &Path, inbox: &Receiver<Option<Reply>>) {
             replies.extend(more);
         }
         let synced = bring_to_disk(connection, log);
+        failing = synced.is_err();
         if let Err(why) = &synced {
             tracing::error!("journal sync: {why}");
+        }
+        if let Ok(mut said) = shared.sync_failing.lock() {
+            *said = synced.as_ref().err().cloned();
         }
         for reply in replies {
             let _ = reply.send(synced.clone());
@@ -95,13 +117,71 @@ fn serve(connection: &Connection, log: &Path, inbox: &Receiver<Option<Reply>>) {
 }
 
 /// Syncs the log, then moves what it can into the database (which syncs that), so that the log
-/// stays short. The log alone being synced is enough to keep every commit.
+/// stays short. The log alone being synced is enough to keep every commit, so that moving may wait.
 fn bring_to_disk(connection: &Connection, log: &Path) -> Result<(), String> {
     match std::fs::OpenOptions::new().write(true).open(log) {
         Ok(file) => file.sync_data().map_err(|error| explain_io(&error))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(explain_io(&error)),
     }
-    let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    moved.map_err(|error| explain(&error))
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::warn!("journal checkpoint: {}", explain(&error));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database in WAL mode with one commit in its log, and the log's path.
+    fn database(folder: &Path) -> (Connection, PathBuf) {
+        let connection = Connection::open(folder.join("j.db")).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        connection.execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1);").unwrap();
+        (connection, folder.join("j.db-wal"))
+    }
+
+    #[test]
+    fn a_refused_checkpoint_leaves_a_synced_log_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, log) = database(folder.path());
+        assert!(log.is_file());
+        // A connection cannot move the log while it is writing itself.
+        connection.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (2);").unwrap();
+        let refused = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        assert!(refused.is_err());
+        bring_to_disk(&connection, &log).unwrap();
+    }
+
+    #[test]
+    fn a_sync_that_fails_in_the_background_is_said_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (n);").unwrap();
+        let shared = Arc::new(Shared::default());
+        let sync = start(&path, &shared).unwrap();
+        // In the place of the log is what cannot be synced.
+        let log = folder.path().join("j.db-wal");
+        std::fs::create_dir(&log).unwrap();
+        let said = || shared.sync_failing.lock().unwrap().clone();
+        assert_eq!(said(), None);
+        sync.soon();
+        let wait = |wanted: bool| {
+            for _ in 0..400 {
+                if said().is_some() == wanted {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(25));
+            }
+            panic!("failing should be {wanted}: {:?}", said());
+        };
+        wait(true);
+        assert!(sync.now().is_err());
+        std::fs::remove_dir(&log).unwrap();
+        // Without being asked.
+        wait(false);
+        sync.now().unwrap();
+    }
 }
