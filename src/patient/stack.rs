@@ -187,7 +187,7 @@ mod tests {
             let mut roi = Roi::new(RoiId(1), 1, "Body", [0; 3]);
             roi.planes = planes.into_iter().filter(|own| (own.plane.offset_mm() - z).abs() < 1e-6).collect();
             let area: f64 =
-                roi.planes.iter().flat_map(|own| &own.polygons).map(|polygon| polygon.area_mm2()).sum();
+                roi.planes.iter().flat_map(|own| &own.polygons).map(crate::geometry::Polygon::area_mm2).sum();
             area.round()
         };
         let by_value = || by_value_of(&mask, &volume);
