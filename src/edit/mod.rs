@@ -10,12 +10,14 @@ mod freehand;
 mod gated;
 mod grow;
 mod mold;
+mod outline;
 mod paint;
 pub mod recipe;
 mod simplify;
 mod slices;
 mod slivers;
 mod spline;
+mod split;
 mod values;
 mod whole_slices;
 
@@ -24,11 +26,15 @@ pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
 pub use mold::{RoundTool, pushed, smoothed_under};
+pub use outline::{
+    OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved, point_removed,
+};
 pub use paint::{Sign, paint, paint_ball, paint_disc, same_polygons};
 pub use simplify::simplified;
 pub use slices::{contains, copy_to_slice, delete_contour, reoriented};
 pub use slivers::without_slivers;
 pub use spline::{closed_spline, ellipse, rectangle};
+pub use split::{Sheet, split_by_line, taken_off};
 pub use values::{SliceValues, Window};
 pub use whole_slices::{pasted, thinned_slices};
 

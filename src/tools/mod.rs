@@ -8,6 +8,7 @@ mod between;
 mod brush;
 mod canvas;
 mod freehand;
+mod gesture;
 mod grow;
 mod mold;
 mod region;
