@@ -23,7 +23,10 @@ impl Workstation {
                 let on = !views.tools.between.is_on();
                 views.tools.between.set_on(on);
             }
-            Action::MaximiseView | Action::CloseOutline if views.tools.shape.is_busy() => {
+            Action::TakeBackPoint => {
+                views.tools.take_back(session);
+            }
+            Action::MaximiseView | Action::CloseOutline if views.tools.waits_to_close() => {
                 let reaction = views.tools.finish(session);
                 if let Some(text) = reaction.message {
                     self.state.toasts.attention(text);

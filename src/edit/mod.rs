@@ -9,7 +9,9 @@ mod between;
 mod freehand;
 mod gated;
 mod grow;
+pub mod livewire;
 mod mold;
+mod motion;
 mod outline;
 mod paint;
 pub mod recipe;
@@ -26,6 +28,7 @@ pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
 pub use mold::{RoundTool, pushed, smoothed_under};
+pub use motion::Motion;
 pub use outline::{
     OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved, point_removed,
 };

@@ -70,7 +70,8 @@ pub fn nearest_on_outline(polygons: &[Polygon], point: Point2, within_mm: f64) -
             let at = a + (b - a) * along;
             let off = (point - at).norm_squared();
             if off <= within_mm * within_mm && best.is_none_or(|(least, _)| off < least) {
-                let (edge, along) = if along >= 1.0 { ((edge + 1) % points.len(), 0.0) } else { (edge, along) };
+                let (edge, along) =
+                    if along >= 1.0 { ((edge + 1) % points.len(), 0.0) } else { (edge, along) };
                 best = Some((off, OutlinePlace { piece, ring, edge, along, point: at }));
             }
         }
@@ -92,15 +93,14 @@ pub fn nearest_vertex(polygons: &[Polygon], point: Point2, within_mm: f64) -> Op
 
 /// The pieces with one ring changed, valid again; see the module. The other pieces come back with
 /// the same bits unless the changed one has come to lie over them.
-#[must_use]
-pub fn with_ring(polygons: &[Polygon], piece: usize, ring: usize, changed: Ring) -> Vec<Polygon> {
+fn with_ring(polygons: &[Polygon], piece: usize, ring: usize, changed: &Ring) -> Vec<Polygon> {
     let Some(own) = polygons.get(piece) else { return polygons.to_vec() };
-    let outer = region_of(if ring == 0 { &changed } else { &own.outer });
+    let outer = region_of(if ring == 0 { changed } else { &own.outer });
     let holes: Vec<Polygon> = own
         .holes
         .iter()
         .enumerate()
-        .flat_map(|(index, hole)| region_of(if index + 1 == ring { &changed } else { hole }))
+        .flat_map(|(index, hole)| region_of(if index + 1 == ring { changed } else { hole }))
         .collect();
     let shape = if holes.is_empty() { outer } else { clip::difference(&outer, &clip::union_all(holes)) };
     let mut rest = polygons.to_vec();
@@ -139,7 +139,7 @@ pub fn point_moved(polygons: &[Polygon], place: &OutlinePlace, by: Vector2) -> V
     } else {
         changed[place.edge] += by;
     }
-    with_ring(polygons, place.piece, place.ring, changed)
+    with_ring(polygons, place.piece, place.ring, &changed)
 }
 
 /// The pieces without the vertex at `place`; `None` when its ring has but three.
@@ -148,7 +148,7 @@ pub fn point_removed(polygons: &[Polygon], place: &OutlinePlace) -> Option<Vec<P
     let ring = ring_of(polygons, place.piece, place.ring).filter(|ring| ring.len() > 3)?;
     let mut changed = ring.clone();
     changed.remove(place.edge);
-    Some(with_ring(polygons, place.piece, place.ring, changed))
+    Some(with_ring(polygons, place.piece, place.ring, &changed))
 }
 
 /// The pieces with the outline bent at `place`: the place itself moves `by` times `weight` of 0,
@@ -196,7 +196,7 @@ pub fn bent(
         }
         walked += length;
     }
-    with_ring(polygons, place.piece, place.ring, changed)
+    with_ring(polygons, place.piece, place.ring, &changed)
 }
 
 /// The part of `ring` from `from` to `to` in the ring's own direction, both places included.
@@ -251,7 +251,12 @@ fn deviation(a: &[Point2], b: &[Point2]) -> f64 {
 }
 
 /// Where a-b crosses the ring: how far along a-b, and the place.
-fn crossings(polygons: &[Polygon], (piece, ring): (usize, usize), a: Point2, b: Point2) -> Vec<(f64, OutlinePlace)> {
+fn crossings(
+    polygons: &[Polygon],
+    (piece, ring): (usize, usize),
+    a: Point2,
+    b: Point2,
+) -> Vec<(f64, OutlinePlace)> {
     let Some(points) = ring_of(polygons, piece, ring) else { return Vec::new() };
     let by = b - a;
     let mut found: Vec<(f64, OutlinePlace)> = edges(points)
@@ -358,7 +363,7 @@ pub fn part_replaced(polygons: &[Polygon], stroke: &[Point2], near_mm: f64) -> O
         changed.pop();
     }
     (changed.len() >= 3 && ring_area(&changed) != 0.0)
-        .then(|| with_ring(polygons, from.piece, from.ring, changed))
+        .then(|| with_ring(polygons, from.piece, from.ring, &changed))
 }
 
 #[cfg(test)]

@@ -47,7 +47,13 @@ fn crossings(piece: &Polygon, from: Point2, direction: Vector2) -> Option<Vec<Cr
             let (low, high, low_side, high_side) =
                 if start < end { (a, b, start, end) } else { (b, a, end, start) };
             let point = low + (high - low) * (low_side / (low_side - high_side));
-            found.push(Crossing { ring, edge, at: direction.dot(&(point - from)), point, rises: end > start });
+            found.push(Crossing {
+                ring,
+                edge,
+                at: direction.dot(&(point - from)),
+                point,
+                rises: end > start,
+            });
         }
     }
     found.sort_by(|a, b| a.at.total_cmp(&b.at));
@@ -57,7 +63,8 @@ fn crossings(piece: &Polygon, from: Point2, direction: Vector2) -> Option<Vec<Cr
         let rises = index % 2 == 1;
         if found[index].rises != rises {
             let here = found[index].at + SAME_PLACE_MM;
-            let other = (index + 1..found.len()).find(|n| found[*n].rises == rises && found[*n].at <= here)?;
+            let other =
+                (index + 1..found.len()).find(|n| found[*n].rises == rises && found[*n].at <= here)?;
             found.swap(index, other);
         }
     }
@@ -76,9 +83,7 @@ struct Stop {
 /// The parts of a piece; `None` when the line parts nothing.
 fn split_piece(piece: &Polygon, from: Point2, direction: Vector2, length: f64) -> Option<Vec<Polygon>> {
     let crossings = crossings(piece, from, direction)?;
-    let within = |crossing: &Crossing| {
-        crossing.at >= -SAME_PLACE_MM && crossing.at <= length + SAME_PLACE_MM
-    };
+    let within = |crossing: &Crossing| crossing.at >= -SAME_PLACE_MM && crossing.at <= length + SAME_PLACE_MM;
     let chords: Vec<&[Crossing]> = crossings
         .chunks_exact(2)
         .filter(|ends| ends.iter().all(within) && ends[1].at - ends[0].at > SAME_PLACE_MM)
@@ -373,10 +378,16 @@ mod tests {
             p(5.0, 10.0),
             p(0.0, 10.0),
         ]);
-        close(&areas(&split_by_line(&[comb.clone()], p(-1.0, 8.0), p(26.0, 8.0))), &[10.0, 10.0, 10.0, 170.0]);
+        close(
+            &areas(&split_by_line(&[comb.clone()], p(-1.0, 8.0), p(26.0, 8.0))),
+            &[10.0, 10.0, 10.0, 170.0],
+        );
         close(&areas(&split_by_line(&[comb.clone()], p(-1.0, 8.0), p(12.0, 8.0))), &[10.0, 190.0]);
         // Along the bottoms of the gaps, and through a corner.
-        close(&areas(&split_by_line(&[comb.clone()], p(-1.0, 5.0), p(26.0, 5.0))), &[25.0, 25.0, 25.0, 125.0]);
+        close(
+            &areas(&split_by_line(&[comb.clone()], p(-1.0, 5.0), p(26.0, 5.0))),
+            &[25.0, 25.0, 25.0, 125.0],
+        );
         let diagonal = split_by_line(&[square(0.0, 0.0, 10.0)], p(-2.0, -2.0), p(12.0, 12.0));
         close(&areas(&diagonal), &[50.0, 50.0]);
         close(&areas(&split_by_line(&[comb], p(5.0, -1.0), p(5.0, 12.0))), &[50.0, 150.0]);

@@ -217,8 +217,7 @@ impl Canvas {
             .filter_map(|Work { before, now, .. }| {
                 let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
                 let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);
-                let polygons =
-                    if tidy == Tidy::All { simplified(&polygons, old, THIN_MM) } else { polygons };
+                let polygons = if tidy == Tidy::All { simplified(&polygons, old, THIN_MM) } else { polygons };
                 let polygons =
                     if tidy == Tidy::Nothing { polygons } else { without_slivers(old, polygons, pixel_mm) };
                 let after = RoiPlane::new(plane, image, polygons);

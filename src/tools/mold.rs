@@ -160,13 +160,7 @@ impl MoldTool {
 impl Strokes for MoldTool {
     type Stroke = Stroke;
 
-    fn begin(
-        &self,
-        session: &Session,
-        view: &ViewPlane,
-        at: Point3,
-        _: Modifiers,
-    ) -> Result<Stroke, String> {
+    fn begin(&self, session: &Session, view: &ViewPlane, at: Point3, _: Modifiers) -> Result<Stroke, String> {
         let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
         Ok(Stroke { cut, last: at, canvas: Canvas::new(session, roi) })
     }

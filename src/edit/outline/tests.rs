@@ -33,14 +33,16 @@ fn line(points: &[(f64, f64)]) -> Vec<Point2> {
 fn a_bump_replaces_the_part_it_runs_along() {
     let pieces = [with_hole(), square(40.0, 0.0, 5.0)];
     // Out over the right side between y 5 and 15, by 6 mm.
-    let out = part_replaced(&pieces, &line(&[(19.6, 5.0), (26.0, 5.0), (26.0, 15.0), (19.5, 15.0)]), 1.0).unwrap();
+    let out =
+        part_replaced(&pieces, &line(&[(19.6, 5.0), (26.0, 5.0), (26.0, 15.0), (19.5, 15.0)]), 1.0).unwrap();
     assert!((area(&out) - (area(&pieces) + 60.0)).abs() < 0.01, "{}", area(&out));
     assert!(out.contains(&pieces[1]), "the other piece to the bit");
     for corner in &pieces[0].outer {
         assert!(out.iter().any(|piece| piece.outer.contains(corner)), "kept corners keep their bits");
     }
     // In, and drawn the other way round.
-    let dent = part_replaced(&pieces, &line(&[(20.2, 17.0), (15.0, 17.0), (15.0, 3.0), (20.3, 3.0)]), 1.0).unwrap();
+    let dent =
+        part_replaced(&pieces, &line(&[(20.2, 17.0), (15.0, 17.0), (15.0, 3.0), (20.3, 3.0)]), 1.0).unwrap();
     assert!((area(&dent) - (area(&pieces) - 70.0)).abs() < 0.01, "{}", area(&dent));
 }
 
@@ -59,7 +61,8 @@ fn a_stroke_right_across_takes_the_smaller_side_and_a_round_one_everything() {
 #[test]
 fn the_outline_of_a_hole_is_replaced_too() {
     let pieces = [with_hole()];
-    let wider = part_replaced(&pieces, &line(&[(8.1, 8.0), (8.1, 6.0), (11.9, 6.0), (11.9, 8.0)]), 0.5).unwrap();
+    let wider =
+        part_replaced(&pieces, &line(&[(8.1, 8.0), (8.1, 6.0), (11.9, 6.0), (11.9, 8.0)]), 0.5).unwrap();
     assert!((area(&wider) - (400.0 - 16.0 - 7.6)).abs() < 0.1, "{}", area(&wider));
     assert_eq!((wider.len(), wider[0].holes.len()), (1, 1));
 }
