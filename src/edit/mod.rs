@@ -1,4 +1,5 @@
-//! Pure operations on contours: paint, freehand, delete, copy. No state, no I/O.
+//! Pure operations on contours: paint, freehand, split, reshape, move, delete, copy. No I/O, and no
+//! state but a live-wire's search.
 //!
 //! Everything here takes polygons on a plane and gives polygons on the same plane; pieces and
 //! vertices that an operation does not reach come back with the same bits. `tools` calls these

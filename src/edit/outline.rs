@@ -188,11 +188,17 @@ pub fn bent(
         if nearest < reach && length > longest {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
             let parts = (length / longest).ceil().clamp(1.0, 5000.0) as u32;
-            changed.extend((1..parts).filter_map(|part| {
-                let t = f64::from(part) / f64::from(parts);
-                let at = walked + length * t;
-                (at.min(whole - at) < reach).then(|| moved(a + (b - a) * t, at))
-            }));
+            let mut places: Vec<f64> = (1..parts)
+                .map(|part| walked + length * (f64::from(part) / f64::from(parts)))
+                .filter(|at| at.min(whole - at) < reach)
+                .collect();
+            // Where the bend ends the outline goes on as it was.
+            places.extend(
+                [reach, whole - reach].into_iter().filter(|at| *at > walked && *at < walked + length),
+            );
+            places.sort_by(f64::total_cmp);
+            places.dedup();
+            changed.extend(places.into_iter().map(|at| moved(a + (b - a) * ((at - walked) / length), at)));
         }
         walked += length;
     }

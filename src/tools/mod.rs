@@ -439,6 +439,15 @@ impl Tools {
         }
     }
 
+    /// Moves what the move tool would take along where the pointer is, by mm to the right and down in
+    /// that view; see [`TransformTool::nudge`]. Nothing with another tool in hand.
+    pub fn nudge(&mut self, session: &Session, right_mm: f64, down_mm: f64) -> Reaction {
+        match self.kind {
+            ToolKind::Transform => self.transform.nudge(session, right_mm, down_mm),
+            _ => Reaction::default(),
+        }
+    }
+
     /// Whether an outline drawn by clicks waits to be closed.
     #[must_use]
     pub fn waits_to_close(&self) -> bool {

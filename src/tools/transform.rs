@@ -11,7 +11,7 @@ use super::gesture::{Hand, Strokes};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::algebra::AlgebraError;
 use crate::edit::{Motion, nearest_on_outline};
-use crate::geometry::{Plane, Point2, Point3, Vector3};
+use crate::geometry::{Plane, Point2, Point3};
 use crate::patient::Roi;
 use crate::session::{Command, Refusal, Session};
 use rayon::prelude::*;
@@ -134,6 +134,8 @@ pub struct TransformTool {
     frame: Option<Frame>,
     grip: Option<Grip>,
     outline: Vec<Point3>,
+    /// Where the pointer hovers, for the keyboard.
+    hovered: Option<(ViewPlane, Point3)>,
     hand: Hand<Stroke>,
 }
 
@@ -195,6 +197,11 @@ impl TransformTool {
         let hand = std::mem::take(&mut self.hand);
         let (hand, reaction) = hand.event(self, session, view, event);
         self.hand = hand;
+        match event {
+            ToolEvent::Hover(at, _) | ToolEvent::Release(at) => self.hovered = Some((*view, at)),
+            ToolEvent::Leave => self.hovered = None,
+            _ => {}
+        }
         if let ToolEvent::Hover(at, _) = event {
             self.grip = self.frame.and_then(|frame| frame.grip(at, view.pixel_mm));
         }
@@ -214,20 +221,38 @@ impl TransformTool {
         reaction
     }
 
-    /// Moves what the tool takes along in `view` by `by` (patient mm, within the view's plane), as
-    /// one undo step: the contour at `at`, or the whole structure.
-    pub fn nudge(&self, session: &Session, view: &ViewPlane, at: Point3, by: Vector3) -> Reaction {
-        let Some(frame) = frame_at(session, view, at, self.whole) else {
+    /// Moves what the tool would take along where the pointer is, as one undo step: by so many mm to
+    /// the right and down in that view, along the slices' normal by as many slices. Nothing when the
+    /// pointer is over no view.
+    pub fn nudge(&mut self, session: &Session, right: f64, down: f64) -> Reaction {
+        let Some((view, at)) = self.hovered.filter(|_| !self.is_busy()) else { return Reaction::default() };
+        let volume = &session.series().volume;
+        let Some(base) = volume.base_plane() else { return Reaction::default() };
+        let normal = base.normal();
+        let mut by = view.plane.u() * right + view.plane.v() * down;
+        let rise = normal.dot(&by);
+        if let Some(slice) = volume.nearest_slice(normal.dot(&at.coords))
+            && rise.abs() > 0.1 * by.norm()
+        {
+            by += normal * (rise * (volume.slice_thickness_mm(slice) - 1.0));
+        }
+        let Some(frame) = frame_at(session, &view, at, self.whole) else {
             return Reaction::message(&NO_FRAME);
         };
-        let allowed = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string());
-        match allowed.and_then(|(roi, _)| may_move(session, roi, &frame)) {
-            Err(why) => Reaction::message(&why),
+        let allowed = region::may_begin(session, &view, at).map_err(|refusal| refusal.to_string());
+        let reaction = match allowed.and_then(|(roi, _)| may_move(session, roi, &frame)) {
+            Err(why) => return Reaction::message(&why),
             Ok(()) => match taken_along(session, &frame, &Motion::moved(by)) {
                 Some((canvas, _)) => canvas.into_reaction(Grip::Move.gesture()),
-                None => Reaction::default(),
+                None => return Reaction::default(),
             },
-        }
+        };
+        // The next nudge means the same contour, where it has come to.
+        let onto = if frame.piece.is_some() { by - normal * normal.dot(&by) } else { by };
+        self.hovered = Some((view, at + onto));
+        self.frame = None;
+        self.outline.clear();
+        reaction
     }
 
     /// How the cursor looks now.

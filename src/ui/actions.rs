@@ -101,6 +101,10 @@ pub enum Action {
     SelectLiveWire,
     CloseOutline,
     TakeBackPoint,
+    NudgeLeft,
+    NudgeRight,
+    NudgeUp,
+    NudgeDown,
     SelectDeleteContour,
     SelectRuler,
     SmallerBrush,
@@ -157,6 +161,9 @@ const fn ctrl(logical: Key) -> KeyboardShortcut {
 }
 const fn shift(logical: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::SHIFT, logical)
+}
+const fn alt(logical: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, logical)
 }
 const fn ctrl_shift(logical: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), logical)
@@ -230,6 +237,10 @@ pub const TABLE: &[ActionInfo] = {
         row(A::SelectKnife, G::Tool, icons::KNIFE, "Cut with a line", &[shift(Key::X)], "Drag a straight line across a contour: it splits in two and both parts stay."),
         row(A::SelectPoints, G::Tool, icons::POINTS, "Drag points", &[shift(Key::D)], "Moves points of the outline; Ctrl inserts one, Shift removes one."),
         row(A::SelectTransform, G::Tool, icons::TRANSFORM, "Move, turn, scale", &[shift(Key::M)], "One contour or the whole structure, by a frame around it."),
+        row(A::NudgeLeft, G::Tool, icons::TRANSFORM, "Nudge to the left", &[alt(Key::ArrowLeft)], "Moves by 1 mm what the move tool has under the pointer."),
+        row(A::NudgeRight, G::Tool, icons::TRANSFORM, "Nudge to the right", &[alt(Key::ArrowRight)], "Moves by 1 mm what the move tool has under the pointer."),
+        row(A::NudgeUp, G::Tool, icons::TRANSFORM, "Nudge upwards", &[alt(Key::ArrowUp)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
+        row(A::NudgeDown, G::Tool, icons::TRANSFORM, "Nudge downwards", &[alt(Key::ArrowDown)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
         row(A::TakeBackPoint, G::Tool, icons::UNDO, "Take back the last click", &[key(Key::Backspace)], "Removes the last point of an outline that is being clicked."),
         row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks; Enter does the same."),
         row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice."),

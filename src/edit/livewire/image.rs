@@ -70,6 +70,8 @@ impl EdgeImage {
         if nx < 3 || ny < 3 || !least.is_finite() {
             return None;
         }
+        // Where there are no values there is no edge, nor at the border to there.
+        let unknown: Vec<f32> = values.iter().map(|value| f32::from(u8::from(!value.is_finite()))).collect();
         values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = least);
         let smooth = smoothed(&values, size);
         let step = |i: f64, j: f64| (frame.point(i, j) - frame.point(0.0, 0.0)).norm();
@@ -97,6 +99,10 @@ impl EdgeImage {
                 laplacian[at] =
                     (w + e - twice) / (spacing[0] * spacing[0]) + (n + s - twice) / (spacing[1] * spacing[1]);
             }
+        }
+        if unknown.contains(&1.0) {
+            let near = smoothed(&unknown, size);
+            gradient.iter_mut().zip(near).filter(|(_, near)| *near > 1e-3).for_each(|(own, _)| *own = 0.0);
         }
         let usual = usual_gradient(&gradient);
         if usual > 0.0 {
@@ -210,7 +216,7 @@ fn window(center: f64, count: usize) -> Option<(usize, usize)> {
     (high >= low + 3).then_some((low, high - low))
 }
 
-/// The value at a patient position, linearly between voxels; NaN outside.
+/// The value at a patient position, linearly between voxels; beyond the grid that of its border.
 fn sampled(volume: &Volume, point: Point3) -> f32 {
     let dims = volume.grid.dims();
     let voxel = volume.grid.voxel_of(point);
@@ -218,9 +224,6 @@ fn sampled(volume: &Volume, point: Point3) -> f32 {
     let mut part = [0.0_f32; 3];
     for axis in 0..3 {
         let last = dims[axis] as f64 - 1.0;
-        if !(voxel[axis] > -0.5 && voxel[axis] < last + 0.5) {
-            return f32::NAN;
-        }
         let at = voxel[axis].clamp(0.0, last);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         {

@@ -128,3 +128,36 @@ fn a_flat_image_and_one_far_away_do_no_harm() {
     assert_eq!(wire.path_to(from), [from]);
     assert!(EdgeImage::of_slice(&flat, 0, Point2::new(900.0, 0.0)).is_none());
 }
+
+#[test]
+fn the_border_of_the_scan_is_no_edge() {
+    // A wall from end to end of the scan, and no value in its last rows.
+    let wall = volume([101, 100, 20], [1.0, 1.0, 3.0], |p| if p.y > 40.0 { -32768.0 } else { disc(24.0)(p) });
+    let plane = Plane::new(Point3::origin(), Vector3::y(), Vector3::z()).unwrap();
+    let end = Point2::new(0.0, 56.0);
+    let image = EdgeImage::across(&wall, &plane, end).unwrap();
+    assert_eq!(image.snapped(end, 3.0), end, "the end of the scan");
+    assert!((image.snapped(Point2::new(23.0, 56.0), 3.0).x - 24.0).abs() < 0.3, "the wall is one, there too");
+    let image = EdgeImage::of_slice(&wall, 1, Point2::new(0.0, 38.0)).unwrap();
+    let inside = Point2::new(0.0, 38.5);
+    assert_eq!(image.snapped(inside, 3.0), inside, "the end of the values");
+}
+
+/// What a click costs and what a move of the pointer costs, on a slice of usual size; printed, for
+/// time is no matter of right and wrong.
+#[test]
+fn a_click_and_a_move_are_timed() {
+    let large = volume([512, 512, 3], [1.0, 1.0, 3.0], |p| disc(24.0)(p - Vector3::new(200.0, 200.0, 0.0)));
+    let center = Point2::new(200.0, 200.0);
+    let start = std::time::Instant::now();
+    let mut wire = Wire::new(EdgeImage::of_slice(&large, 1, center).unwrap(), center, None);
+    let clicked = start.elapsed();
+    let mut slowest = std::time::Duration::ZERO;
+    for step in 0..140 {
+        let start = std::time::Instant::now();
+        let path = wire.path_to(center + nalgebra::Vector2::new(f64::from(step), f64::from(step)));
+        slowest = slowest.max(start.elapsed());
+        assert!(!path.is_empty());
+    }
+    println!("click {clicked:?}, slowest move {slowest:?}");
+}
