@@ -379,13 +379,16 @@ mod tests {
             p(0.0, 10.0),
         ]);
         close(
-            &areas(&split_by_line(&[comb.clone()], p(-1.0, 8.0), p(26.0, 8.0))),
+            &areas(&split_by_line(std::slice::from_ref(&comb), p(-1.0, 8.0), p(26.0, 8.0))),
             &[10.0, 10.0, 10.0, 170.0],
         );
-        close(&areas(&split_by_line(&[comb.clone()], p(-1.0, 8.0), p(12.0, 8.0))), &[10.0, 190.0]);
+        close(
+            &areas(&split_by_line(std::slice::from_ref(&comb), p(-1.0, 8.0), p(12.0, 8.0))),
+            &[10.0, 190.0],
+        );
         // Along the bottoms of the gaps, and through a corner.
         close(
-            &areas(&split_by_line(&[comb.clone()], p(-1.0, 5.0), p(26.0, 5.0))),
+            &areas(&split_by_line(std::slice::from_ref(&comb), p(-1.0, 5.0), p(26.0, 5.0))),
             &[25.0, 25.0, 25.0, 125.0],
         );
         let diagonal = split_by_line(&[square(0.0, 0.0, 10.0)], p(-2.0, -2.0), p(12.0, 12.0));

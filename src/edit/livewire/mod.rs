@@ -17,7 +17,7 @@ pub use image::EdgeImage;
 pub use search::{Taught, Wire};
 
 /// How far from the anchor edges are followed, in image pixels either way.
-pub const REACH_PIXELS: usize = 144;
+pub const REACH_PIXELS: usize = 104;
 
 #[cfg(test)]
 mod tests;
