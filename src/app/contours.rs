@@ -23,8 +23,21 @@ impl Workstation {
                 let on = !views.tools.between.is_on();
                 views.tools.between.set_on(on);
             }
-            Action::MaximiseView | Action::CloseOutline if views.tools.shape.is_busy() => {
-                let reaction = views.tools.finish(session);
+            Action::TakeBackPoint => {
+                views.tools.take_back(session);
+            }
+            Action::NudgeLeft
+            | Action::NudgeRight
+            | Action::NudgeUp
+            | Action::NudgeDown
+            | Action::MaximiseView
+            | Action::CloseOutline
+                if nudge_of(action).is_some() || views.tools.waits_to_close() =>
+            {
+                let reaction = match nudge_of(action) {
+                    Some([right_mm, down_mm]) => views.tools.nudge(session, right_mm, down_mm),
+                    None => views.tools.finish(session),
+                };
                 if let Some(text) = reaction.message {
                     self.state.toasts.attention(text);
                 }
@@ -92,5 +105,16 @@ impl Workstation {
             let (roi, based_on) = (roi.id, roi.revision);
             self.apply(Command::SetPlanes { roi, gesture: "Fewer slices", based_on, planes });
         }
+    }
+}
+
+/// Where an action nudges to, mm to the right and down in the view.
+fn nudge_of(action: Action) -> Option<[f64; 2]> {
+    match action {
+        Action::NudgeLeft => Some([-1.0, 0.0]),
+        Action::NudgeRight => Some([1.0, 0.0]),
+        Action::NudgeUp => Some([0.0, -1.0]),
+        Action::NudgeDown => Some([0.0, 1.0]),
+        _ => None,
     }
 }

@@ -1,4 +1,5 @@
-//! Pure operations on contours: paint, freehand, delete, copy. No state, no I/O.
+//! Pure operations on contours: paint, freehand, split, reshape, move, delete, copy. No I/O, and no
+//! state but a live-wire's search.
 //!
 //! Everything here takes polygons on a plane and gives polygons on the same plane; pieces and
 //! vertices that an operation does not reach come back with the same bits. `tools` calls these
@@ -9,13 +10,17 @@ mod between;
 mod freehand;
 mod gated;
 mod grow;
+pub mod livewire;
 mod mold;
+mod motion;
+mod outline;
 mod paint;
 pub mod recipe;
 mod simplify;
 mod slices;
 mod slivers;
 mod spline;
+mod split;
 mod values;
 mod whole_slices;
 
@@ -24,11 +29,16 @@ pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
 pub use mold::{RoundTool, pushed, smoothed_under};
+pub use motion::Motion;
+pub use outline::{
+    OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved, point_removed,
+};
 pub use paint::{Sign, paint, paint_ball, paint_disc, same_polygons};
 pub use simplify::simplified;
 pub use slices::{contains, copy_to_slice, delete_contour, reoriented};
 pub use slivers::without_slivers;
 pub use spline::{closed_spline, ellipse, rectangle};
+pub use split::{Sheet, split_by_line, taken_off};
 pub use values::{SliceValues, Window};
 pub use whole_slices::{pasted, thinned_slices};
 

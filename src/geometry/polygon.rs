@@ -27,6 +27,14 @@ impl Polygon {
         std::iter::once(&self.outer).chain(&self.holes)
     }
 
+    /// A ring by its number: 0 the outer one, then the holes.
+    pub fn ring_mut(&mut self, ring: usize) -> Option<&mut Ring> {
+        match ring.checked_sub(1) {
+            None => Some(&mut self.outer),
+            Some(hole) => self.holes.get_mut(hole),
+        }
+    }
+
     /// The area without the holes, square millimetres.
     #[must_use]
     pub fn area_mm2(&self) -> f64 {

@@ -1,8 +1,9 @@
 //! Brush and eraser. On the contours' own plane a disc, across the slices a ball. Strokes are swept
 //! from event to event, so that fast ones leave no gaps.
 
-use super::canvas::{Canvas, Cut, cut_of, on_nearest_slice, roi_contains, slices_between};
-use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane};
+use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains, slices_between};
+use super::gesture::{Hand, Strokes};
+use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, paint_disc, reoriented};
 use crate::geometry::stroke::{extruded_section, swept_ball_section, swept_disc};
 use crate::geometry::{Plane, Point3, Polygon};
@@ -53,22 +54,12 @@ pub enum BrushReach {
 }
 
 #[derive(Debug)]
-struct Stroke {
+pub(super) struct Stroke {
     sign: Sign,
     cut: Cut,
     view: Plane,
     last: Point3,
     canvas: Canvas,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Away,
-    Hovering(Point3, Modifiers),
-    Painting(Box<Stroke>),
-    /// The button is down, but the stroke was refused.
-    Refused(String),
 }
 
 /// Brush and eraser.
@@ -80,7 +71,7 @@ pub struct BrushTool {
     reach: BrushReach,
     thickness_mm: f64,
     eraser: bool,
-    state: State,
+    hand: Hand<Stroke>,
 }
 
 impl Default for BrushTool {
@@ -92,7 +83,7 @@ impl Default for BrushTool {
             reach: BrushReach::Slice,
             thickness_mm: 10.0,
             eraser: false,
-            state: State::Away,
+            hand: Hand::Away,
         }
     }
 }
@@ -178,60 +169,25 @@ impl BrushTool {
     /// Whether a stroke is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Painting(_) | State::Refused(..))
+        self.hand.is_busy()
     }
 
     /// Drops the stroke.
     pub fn cancel(&mut self) {
-        self.state = State::Away;
+        self.hand = Hand::Away;
     }
 
     /// The contours as they would be if the stroke ended now.
     #[must_use]
     pub fn preview(&self) -> Option<&Preview> {
-        match &self.state {
-            State::Painting(stroke) => Some(stroke.canvas.preview()),
-            _ => None,
-        }
+        self.hand.stroke().map(|stroke| stroke.canvas.preview())
     }
 
     /// The next state and what comes of it.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
-        let (state, reaction) = match (std::mem::take(&mut self.state), event) {
-            (State::Painting(stroke), ToolEvent::Leave) => (State::Painting(stroke), Reaction::default()),
-            (_, ToolEvent::Escape | ToolEvent::Leave) => (State::Away, Reaction::default()),
-            (_, ToolEvent::Press(at, keys)) => match self.begin(session, view, at, keys) {
-                Ok(mut stroke) => {
-                    self.sweep(session, &mut stroke, at);
-                    let told = Self::told(&stroke);
-                    (State::Painting(Box::new(stroke)), told)
-                }
-                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(&refusal)),
-            },
-            (State::Painting(mut stroke), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
-                self.sweep(session, &mut stroke, at);
-                let told = Self::told(&stroke);
-                (State::Painting(stroke), told)
-            }
-            (State::Painting(mut stroke), ToolEvent::Release(at)) => {
-                if at != stroke.last {
-                    self.sweep(session, &mut stroke, at);
-                }
-                let mut reaction = Self::told(&stroke);
-                reaction.message = reaction.message.or(stroke.canvas.left_out().map(str::to_owned));
-                let gesture = if stroke.sign == Sign::Cut { "Eraser" } else { "Brush" };
-                reaction.command = stroke.canvas.into_command(gesture);
-                (State::Hovering(at, Modifiers::default()), reaction)
-            }
-            (State::Refused(why), ToolEvent::Drag(_)) => {
-                (State::Refused(why.clone()), Reaction::message(&why))
-            }
-            (_, ToolEvent::Release(at) | ToolEvent::Drag(at)) => {
-                (State::Hovering(at, Modifiers::default()), Reaction::default())
-            }
-            (_, ToolEvent::Hover(at, keys)) => (State::Hovering(at, keys), Reaction::default()),
-        };
-        self.state = state;
+        let hand = std::mem::take(&mut self.hand);
+        let (hand, reaction) = hand.event(self, session, view, event);
+        self.hand = hand;
         reaction
     }
 
@@ -241,24 +197,6 @@ impl BrushTool {
         } else {
             Reaction::default()
         }
-    }
-
-    fn begin(
-        &self,
-        session: &Session,
-        view: &ViewPlane,
-        at: Point3,
-        keys: Modifiers,
-    ) -> Result<Stroke, Refusal> {
-        let volume = &session.series().volume;
-        let selected = session.selected().map(|roi| roi.id);
-        let roi = session.may_draw(selected, None)?;
-        let cut = cut_of(volume, view, at)?;
-        if let Cut::Along(slice) = cut {
-            session.may_draw(selected, Some(slice))?;
-        }
-        let sign = self.sign_at(session, roi, at, keys);
-        Ok(Stroke { sign, cut, view: view.plane, last: at, canvas: Canvas::new(session, roi) })
     }
 
     fn sign_at(&self, session: &Session, roi: &Roi, at: Point3, keys: Modifiers) -> Sign {
@@ -384,29 +322,58 @@ impl BrushTool {
         let color = roi.map(|roi| roi.color);
         let name = roi.map(|roi| roi.name.clone());
         let circle = |center| CursorShape::Circle { center, radius_mm: self.radius_mm };
-        match &self.state {
-            State::Away => Cursor::plain(CursorShape::Arrow),
-            State::Refused(why) => {
-                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
-            }
-            State::Painting(stroke) => {
+        match &self.hand {
+            Hand::Working(stroke) => {
                 Cursor { shape: circle(stroke.last), sign: Some(stroke.sign), color, label: name }
             }
-            State::Hovering(at, keys) => {
+            Hand::Hovering(at, keys) => {
                 let sign = roi.map(|roi| self.sign_at(session, roi, *at, *keys));
                 Cursor { shape: circle(*at), sign, color, label: name }
             }
+            other => other.plain_cursor().unwrap_or_else(|| Cursor::plain(CursorShape::Arrow)),
         }
     }
 
     /// What the person can do now.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        match (&self.state, self.eraser) {
-            (State::Painting(_), _) => "Release to keep the stroke, Esc to drop it",
-            (State::Refused(..), _) => "",
+        match (&self.hand, self.eraser) {
+            (Hand::Working(_), _) => "Release to keep the stroke, Esc to drop it",
+            (Hand::Refused(_), _) => "",
             (_, true) => "Drag to erase, Ctrl to paint, [ and ] for the size",
             (_, false) => "Drag to paint, Ctrl to erase, [ and ] for the size",
         }
+    }
+}
+
+impl Strokes for BrushTool {
+    type Stroke = Stroke;
+
+    fn begin(
+        &self,
+        session: &Session,
+        view: &ViewPlane,
+        at: Point3,
+        keys: Modifiers,
+    ) -> Result<Stroke, String> {
+        let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
+        let sign = self.sign_at(session, roi, at, keys);
+        Ok(Stroke { sign, cut, view: view.plane, last: at, canvas: Canvas::new(session, roi) })
+    }
+
+    fn go_on(&self, session: &Session, stroke: &mut Stroke, at: Point3) -> Reaction {
+        self.sweep(session, stroke, at);
+        Self::told(stroke)
+    }
+
+    fn finish(&self, session: &Session, mut stroke: Stroke, at: Point3) -> Reaction {
+        if at != stroke.last {
+            self.sweep(session, &mut stroke, at);
+        }
+        let mut reaction = Self::told(&stroke);
+        reaction.message = reaction.message.or(stroke.canvas.left_out().map(str::to_owned));
+        let gesture = if stroke.sign == Sign::Cut { "Eraser" } else { "Brush" };
+        reaction.command = stroke.canvas.into_command(gesture);
+        reaction
     }
 }

@@ -1,6 +1,6 @@
 //! The ROI being edited during a gesture: only the slices the gesture has reached.
 
-use super::{Preview, ViewPlane};
+use super::{Preview, Reaction, ViewPlane};
 use crate::edit::{same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
@@ -58,6 +58,18 @@ pub(super) fn slices_between(volume: &Volume, a: f64, b: f64, margin_mm: f64) ->
     first..volume.slices.partition_point(|slice| offset(slice) <= high).max(first)
 }
 
+/// What is tidied away at the end of a gesture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Tidy {
+    /// Needless fresh vertices, and what is thinner than a pixel.
+    #[default]
+    All,
+    /// What is thinner than a pixel; vertices are the person's own.
+    Slivers,
+    /// Nothing: contours were moved as they are.
+    Nothing,
+}
+
 #[derive(Debug)]
 struct Work {
     before: Option<Arc<RoiPlane>>,
@@ -72,6 +84,7 @@ pub(super) struct Canvas {
     roi: RoiId,
     based_on: u64,
     pixel_mm: f64,
+    tidy: Tidy,
     work: BTreeMap<usize, Work>,
     preview: Preview,
     /// Slices the gesture reached but could not draw on.
@@ -85,6 +98,7 @@ impl Canvas {
             roi: roi.id,
             based_on: roi.revision,
             pixel_mm: spacing[0].max(spacing[1]),
+            tidy: Tidy::All,
             work: BTreeMap::new(),
             preview: Preview {
                 roi: roi.id,
@@ -94,6 +108,11 @@ impl Canvas {
             },
             missing: 0,
         }
+    }
+
+    /// The same with less tidied away at the end.
+    pub(super) fn tidying(self, tidy: Tidy) -> Self {
+        Self { tidy, ..self }
     }
 
     /// In-plane size of an image pixel, mm: nothing thinner may result.
@@ -150,7 +169,7 @@ impl Canvas {
             source: Vec::new(),
             confidence: None,
         };
-        if now.vertex_count() > work.thinned_at * 3 / 2 + 48 {
+        if self.tidy == Tidy::All && now.vertex_count() > work.thinned_at * 3 / 2 + 48 {
             let kept = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
             now.polygons = simplified(&now.polygons, kept, THIN_MM);
             work.thinned_at = now.vertex_count();
@@ -178,17 +197,29 @@ impl Canvas {
         &self.preview
     }
 
+    /// Ends the gesture: the command that does what was shown, and what is to be told of missing
+    /// slices.
+    pub(super) fn into_reaction(self, gesture: &'static str) -> Reaction {
+        let message = if self.only_missing() {
+            Some(Refusal::MissingSlice.to_string())
+        } else {
+            self.left_out().map(str::to_owned)
+        };
+        Reaction { command: self.into_command(gesture), message, ..Reaction::default() }
+    }
+
     /// Ends the gesture: the command that does what was shown, tidied; `None` when nothing changed.
     pub(super) fn into_command(self, gesture: &'static str) -> Option<Command> {
-        let pixel_mm = self.pixel_mm;
+        let (pixel_mm, tidy) = (self.pixel_mm, self.tidy);
         let work: Vec<Work> = self.work.into_values().collect();
         let planes: Vec<RoiPlane> = work
             .into_par_iter()
             .filter_map(|Work { before, now, .. }| {
                 let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
                 let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);
-                let polygons = simplified(&polygons, old, THIN_MM);
-                let polygons = without_slivers(old, polygons, pixel_mm);
+                let polygons = if tidy == Tidy::All { simplified(&polygons, old, THIN_MM) } else { polygons };
+                let polygons =
+                    if tidy == Tidy::Nothing { polygons } else { without_slivers(old, polygons, pixel_mm) };
                 let after = RoiPlane::new(plane, image, polygons);
                 (!same_polygons(&after.polygons, old)).then_some(after)
             })

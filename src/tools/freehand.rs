@@ -1,9 +1,13 @@
 //! Freehand: a drawn line, closed by a straight one. What it does follows from where it starts:
 //! inside the structure it adds; outside and crossing it cuts; outside and touching nothing it
 //! makes a new piece. Across the slices it acts on a slab of a given thickness.
+//!
+//! To replace a part of an outline, a line starts and ends on it; it takes the place of the part
+//! that it runs along ([`crate::edit::part_replaced`] says which that is).
 
-use super::canvas::{Cut, on_nearest_slice, roi_contains};
-use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
+use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains};
+use super::gesture::{Hand, Strokes};
+use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region, replace};
 use crate::edit::{Sign, path_touches};
 use crate::geometry::Point3;
 use crate::patient::Roi;
@@ -19,10 +23,12 @@ pub enum FreehandMode {
     Add,
     /// Cuts.
     Cut,
+    /// Takes the place of the part of the outline that it runs along.
+    Replace,
 }
 
 #[derive(Debug)]
-struct Drawing {
+pub(super) struct Drawing {
     started_inside: bool,
     /// Whether the line has touched the structure so far.
     touches: bool,
@@ -30,15 +36,8 @@ struct Drawing {
     cut: Cut,
     view: ViewPlane,
     points: Vec<Point3>,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Away,
-    Hovering(Point3, Modifiers),
-    Drawing(Box<Drawing>),
-    Refused(String),
+    /// The contours with the part replaced, once the line ends on the outline again.
+    replaced: Option<Canvas>,
 }
 
 /// Freehand.
@@ -46,12 +45,12 @@ enum State {
 pub struct FreehandTool {
     mode: FreehandMode,
     thickness_mm: f64,
-    state: State,
+    hand: Hand<Drawing>,
 }
 
 impl Default for FreehandTool {
     fn default() -> Self {
-        Self { mode: FreehandMode::Auto, thickness_mm: 10.0, state: State::Away }
+        Self { mode: FreehandMode::Auto, thickness_mm: 10.0, hand: Hand::Away }
     }
 }
 
@@ -83,50 +82,31 @@ impl FreehandTool {
     /// Whether a line is being drawn.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Drawing(_) | State::Refused(_))
+        self.hand.is_busy()
     }
 
     /// Drops the line.
     pub fn cancel(&mut self) {
-        self.state = State::Away;
+        self.hand = Hand::Away;
     }
 
     /// The line so far, patient mm.
     #[must_use]
     pub fn line(&self) -> &[Point3] {
-        match &self.state {
-            State::Drawing(drawing) => &drawing.points,
-            _ => &[],
-        }
+        self.hand.stroke().map_or(&[], |drawing| &drawing.points)
+    }
+
+    /// The contours as they would be if the line ended now, where it replaces a part of them.
+    #[must_use]
+    pub fn preview(&self) -> Option<&Preview> {
+        self.hand.stroke()?.replaced.as_ref().map(Canvas::preview)
     }
 
     /// The next state and what comes of it.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
-        let (state, reaction) = match (std::mem::take(&mut self.state), event) {
-            (State::Drawing(drawing), ToolEvent::Leave) => (State::Drawing(drawing), Reaction::default()),
-            (_, ToolEvent::Escape | ToolEvent::Leave) => (State::Away, Reaction::default()),
-            (_, ToolEvent::Press(at, keys)) => match begin(session, view, at, keys) {
-                Ok(drawing) => (State::Drawing(Box::new(drawing)), Reaction::default()),
-                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(&refusal)),
-            },
-            (State::Drawing(mut drawing), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
-                extend(session, &mut drawing, at);
-                (State::Drawing(drawing), Reaction::default())
-            }
-            (State::Drawing(mut drawing), ToolEvent::Release(at)) => {
-                extend(session, &mut drawing, at);
-                let reaction = self.finish(session, &drawing);
-                (State::Hovering(at, Modifiers::default()), reaction)
-            }
-            (State::Refused(why), ToolEvent::Drag(_)) => {
-                (State::Refused(why.clone()), Reaction::message(&why))
-            }
-            (_, ToolEvent::Release(at) | ToolEvent::Drag(at)) => {
-                (State::Hovering(at, Modifiers::default()), Reaction::default())
-            }
-            (_, ToolEvent::Hover(at, keys)) => (State::Hovering(at, keys), Reaction::default()),
-        };
-        self.state = state;
+        let hand = std::mem::take(&mut self.hand);
+        let (hand, reaction) = hand.event(self, session, view, event);
+        self.hand = hand;
         reaction
     }
 
@@ -134,25 +114,9 @@ impl FreehandTool {
         let sign = match self.mode {
             FreehandMode::Add => Sign::Add,
             FreehandMode::Auto if drawing.started_inside || !drawing.touches => Sign::Add,
-            FreehandMode::Cut | FreehandMode::Auto => Sign::Cut,
+            _ => Sign::Cut,
         };
         if drawing.keys.invert { sign.opposite() } else { sign }
-    }
-
-    fn finish(&self, session: &Session, drawing: &Drawing) -> Reaction {
-        let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
-        let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
-        let touches = drawing.touches
-            || closes.is_some_and(|(first, last)| touches(session, roi, drawing.cut, last, first));
-        let sign = self.sign(&Drawing { touches, points: Vec::new(), ..*drawing });
-        region::act(
-            session,
-            (&drawing.view, drawing.cut),
-            &drawing.points,
-            sign,
-            self.thickness_mm,
-            "Freehand",
-        )
     }
 
     /// How the cursor looks now.
@@ -161,46 +125,47 @@ impl FreehandTool {
         let roi = session.selected();
         let color = roi.map(|roi| roi.color);
         let label = roi.map(|roi| roi.name.clone());
-        match &self.state {
-            State::Away => Cursor::plain(CursorShape::Arrow),
-            State::Refused(why) => {
-                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
+        match &self.hand {
+            Hand::Working(_) | Hand::Hovering(..) if self.mode == FreehandMode::Replace => {
+                let label = label.map(|name| format!("{name}: replace"));
+                Cursor { shape: CursorShape::Pen, sign: None, color, label }
             }
-            State::Drawing(drawing) => {
+            Hand::Working(drawing) => {
                 Cursor { shape: CursorShape::Pen, sign: Some(self.sign(drawing)), color, label }
             }
-            State::Hovering(at, keys) => {
+            Hand::Hovering(at, keys) => {
                 let inside = roi.is_some_and(|roi| roi_contains(&session.series().volume, roi, *at));
                 let sign = match self.mode {
                     FreehandMode::Cut => Some(Sign::Cut),
                     FreehandMode::Add => Some(Sign::Add),
-                    FreehandMode::Auto => inside.then_some(Sign::Add),
+                    _ => inside.then_some(Sign::Add),
                 };
                 let sign = sign.map(|sign| if keys.invert { sign.opposite() } else { sign });
                 Cursor { shape: CursorShape::Pen, sign, color, label }
             }
+            other => other.plain_cursor().unwrap_or_else(|| Cursor::plain(CursorShape::Arrow)),
         }
     }
 
     /// What the person can do now.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        match &self.state {
-            State::Drawing(drawing) => match self.sign(drawing) {
+        match &self.hand {
+            Hand::Refused(_) => "",
+            Hand::Working(_) if self.mode == FreehandMode::Replace => {
+                "End on the outline: the part along the line is replaced; Esc to drop the line"
+            }
+            _ if self.mode == FreehandMode::Replace => {
+                "Draw from the outline back to it to replace the part between"
+            }
+            Hand::Working(drawing) => match self.sign(drawing) {
                 Sign::Cut => "Release to cut, Esc to drop the line",
                 Sign::Add if drawing.started_inside => "Release to add, Esc to drop the line",
                 Sign::Add => "Release for a new piece, cross the structure to cut, Esc to drop the line",
             },
-            State::Refused(_) => "",
             _ => "Draw from inside to add, from outside across to cut, apart for a new piece",
         }
     }
-}
-
-fn begin(session: &Session, view: &ViewPlane, at: Point3, keys: Modifiers) -> Result<Drawing, Refusal> {
-    let (roi, cut) = region::may_begin(session, view, at)?;
-    let started_inside = roi_contains(&session.series().volume, roi, at);
-    Ok(Drawing { started_inside, touches: started_inside, keys, cut, view: *view, points: vec![at] })
 }
 
 fn extend(session: &Session, drawing: &mut Drawing, at: Point3) {
@@ -230,5 +195,51 @@ fn touches(session: &Session, roi: &Roi, cut: Cut, from: Point3, to: Point3) -> 
                     .is_some_and(|(polygons, at)| crate::edit::contains(polygons, at))
             })
         }
+    }
+}
+
+impl Strokes for FreehandTool {
+    type Stroke = Drawing;
+
+    fn begin(
+        &self,
+        session: &Session,
+        view: &ViewPlane,
+        at: Point3,
+        keys: Modifiers,
+    ) -> Result<Drawing, String> {
+        let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
+        let started_inside = roi_contains(&session.series().volume, roi, at);
+        let points = vec![at];
+        let touches = started_inside;
+        Ok(Drawing { started_inside, touches, keys, cut, view: *view, points, replaced: None })
+    }
+
+    fn go_on(&self, session: &Session, drawing: &mut Drawing, at: Point3) -> Reaction {
+        extend(session, drawing, at);
+        if self.mode == FreehandMode::Replace {
+            let on = (&drawing.view, drawing.cut);
+            drawing.replaced = replace::replaced(session, on, &drawing.points, self.thickness_mm);
+        }
+        Reaction::default()
+    }
+
+    fn finish(&self, session: &Session, mut drawing: Drawing, at: Point3) -> Reaction {
+        self.go_on(session, &mut drawing, at);
+        let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
+        if self.mode == FreehandMode::Replace {
+            return replace::finished(drawing.replaced, &drawing.points, drawing.view.pixel_mm);
+        }
+        let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
+        drawing.touches = drawing.touches
+            || closes.is_some_and(|(first, last)| touches(session, roi, drawing.cut, last, first));
+        region::act(
+            session,
+            (&drawing.view, drawing.cut),
+            &drawing.points,
+            self.sign(&drawing),
+            self.thickness_mm,
+            "Freehand",
+        )
     }
 }

@@ -8,27 +8,37 @@ mod between;
 mod brush;
 mod canvas;
 mod freehand;
+mod gesture;
 mod grow;
+mod knife;
+mod livewire;
 mod mold;
 mod options;
+mod points;
 mod region;
+mod replace;
 mod ruler;
 mod shape;
 mod simple;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 pub use between::BetweenSlices;
 pub use brush::{BrushMode, BrushReach, BrushTip, BrushTool};
 pub use freehand::{FreehandMode, FreehandTool};
 pub use grow::GrowTool;
+pub use knife::KnifeTool;
+pub use livewire::LiveWireTool;
 pub use mold::{MoldKind, MoldTool};
 pub use options::ToolOptions;
+pub use points::PointsTool;
 pub use ruler::{Ruler, RulerTool};
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
+pub use transform::TransformTool;
 
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3};
@@ -91,6 +101,14 @@ pub enum ToolKind {
     Smooth,
     /// Grows from a click.
     Grow,
+    /// Splits pieces along a straight line.
+    Knife,
+    /// Moves, inserts and removes points of an outline.
+    Points,
+    /// Moves, turns and scales a contour or the whole structure.
+    Transform,
+    /// Draws along image edges.
+    LiveWire,
     /// Deletes the contour under the cursor.
     DeleteContour,
     /// Measures a distance.
@@ -206,6 +224,14 @@ pub struct Tools {
     pub grow: GrowTool,
     /// Contours between drawn slices.
     pub between: BetweenSlices,
+    /// Splits along a line.
+    pub knife: KnifeTool,
+    /// Drags points.
+    pub points: PointsTool,
+    /// Moves, turns and scales.
+    pub transform: TransformTool,
+    /// Draws along edges.
+    pub live_wire: LiveWireTool,
     /// Deletes contours.
     pub delete_contour: DeleteContourTool,
     /// Measures.
@@ -234,6 +260,10 @@ impl Tools {
         self.shape.cancel();
         self.mold.cancel();
         self.grow.cancel();
+        self.knife.cancel();
+        self.points.cancel();
+        self.transform.cancel();
+        self.live_wire.cancel();
         self.ruler.cancel();
         self.navigate.cancel();
     }
@@ -246,6 +276,10 @@ impl Tools {
             || self.freehand.is_busy()
             || self.shape.is_busy()
             || self.mold.is_busy()
+            || self.knife.is_busy()
+            || self.points.is_busy()
+            || self.transform.is_busy()
+            || self.live_wire.is_busy()
             || self.ruler.is_busy()
             || self.navigate.is_busy()
     }
@@ -261,6 +295,13 @@ impl Tools {
                 self.mold.event(session, view, event, self.brush.radius_mm())
             }
             ToolKind::Grow => self.grow.event(session, view, event),
+            ToolKind::Knife => self.knife.event(session, view, event, self.freehand.thickness_mm()),
+            ToolKind::Points => {
+                let reach = (self.brush.radius_mm(), self.freehand.thickness_mm());
+                self.points.event(session, view, event, reach)
+            }
+            ToolKind::Transform => self.transform.event(session, view, event),
+            ToolKind::LiveWire => self.live_wire.event(session, view, event, self.freehand.thickness_mm()),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
         }
@@ -276,6 +317,10 @@ impl Tools {
             ToolKind::Shape => self.shape.cursor(session),
             ToolKind::Push | ToolKind::Smooth => self.mold.cursor(session, self.brush.radius_mm()),
             ToolKind::Grow => self.grow.cursor(session),
+            ToolKind::Knife => self.knife.cursor(session),
+            ToolKind::Points => self.points.cursor(session),
+            ToolKind::Transform => self.transform.cursor(session),
+            ToolKind::LiveWire => self.live_wire.cursor(session),
             ToolKind::DeleteContour => self.delete_contour.cursor(session),
         }
     }
@@ -290,6 +335,10 @@ impl Tools {
             ToolKind::Shape => self.shape.hint(),
             ToolKind::Push | ToolKind::Smooth => self.mold.hint(),
             ToolKind::Grow => self.grow.hint(),
+            ToolKind::Knife => self.knife.hint(),
+            ToolKind::Points => self.points.hint(),
+            ToolKind::Transform => self.transform.hint(),
+            ToolKind::LiveWire => self.live_wire.hint(),
             ToolKind::DeleteContour => "Click a contour of the selected structure to delete it on this slice",
             ToolKind::Ruler => self.ruler.hint(),
         }
@@ -301,6 +350,10 @@ impl Tools {
         match self.kind {
             ToolKind::Brush | ToolKind::Eraser => self.brush.preview(),
             ToolKind::Push | ToolKind::Smooth => self.mold.preview(),
+            ToolKind::Freehand => self.freehand.preview(),
+            ToolKind::Knife => self.knife.preview(),
+            ToolKind::Points => self.points.preview(),
+            ToolKind::Transform => self.transform.preview(),
             _ => None,
         }
     }
@@ -343,13 +396,27 @@ impl Tools {
         Some(Arc::new(preview.applied_to(roi)))
     }
 
-    /// The line being drawn by hand, patient mm; to be shown closed by a straight dashed line.
+    /// The line being drawn by hand, patient mm; to be shown closed by a straight dashed line unless
+    /// [`Self::line_is_open`].
     #[must_use]
     pub fn line(&self) -> &[Point3] {
         match self.kind {
             ToolKind::Freehand => self.freehand.line(),
             ToolKind::Shape => self.shape.line(),
+            ToolKind::Knife => self.knife.line(),
+            ToolKind::Transform => self.transform.line(),
+            ToolKind::LiveWire => self.live_wire.line(),
             _ => &[],
+        }
+    }
+
+    /// Whether [`Self::line`] stands for itself: it encloses nothing, or is closed already.
+    #[must_use]
+    pub fn line_is_open(&self) -> bool {
+        match self.kind {
+            ToolKind::Knife | ToolKind::Transform | ToolKind::Points => true,
+            ToolKind::Freehand => self.freehand.mode() == FreehandMode::Replace,
+            _ => false,
         }
     }
 
@@ -358,6 +425,9 @@ impl Tools {
     pub fn anchors(&self) -> &[Point3] {
         match self.kind {
             ToolKind::Shape => self.shape.anchors(),
+            ToolKind::Points => self.points.anchors(),
+            ToolKind::Transform => self.transform.anchors(),
+            ToolKind::LiveWire => self.live_wire.anchors(),
             _ => &[],
         }
     }
@@ -366,7 +436,32 @@ impl Tools {
     pub fn finish(&mut self, session: &Session) -> Reaction {
         match self.kind {
             ToolKind::Shape => self.shape.finish(session, self.freehand.thickness_mm()),
+            ToolKind::LiveWire => self.live_wire.finish(session, self.freehand.thickness_mm()),
             _ => Reaction::default(),
+        }
+    }
+
+    /// Moves what the move tool would take along where the pointer is, by mm to the right and down in
+    /// that view; see [`TransformTool::nudge`]. Nothing with another tool in hand.
+    pub fn nudge(&mut self, session: &Session, right_mm: f64, down_mm: f64) -> Reaction {
+        match self.kind {
+            ToolKind::Transform => self.transform.nudge(session, right_mm, down_mm),
+            _ => Reaction::default(),
+        }
+    }
+
+    /// Whether an outline drawn by clicks waits to be closed.
+    #[must_use]
+    pub fn waits_to_close(&self) -> bool {
+        self.shape.is_busy() || self.live_wire.is_busy()
+    }
+
+    /// Takes back the last click of an outline drawn by clicks; whether there was one.
+    pub fn take_back(&mut self, session: &Session) -> bool {
+        match self.kind {
+            ToolKind::Shape => self.shape.take_back(),
+            ToolKind::LiveWire => self.live_wire.take_back(session),
+            _ => false,
         }
     }
 }

@@ -2,10 +2,11 @@
 //! view the tool is a ball, so that neighbouring slices follow; it can be kept to the slice shown.
 
 use super::canvas::{Canvas, Cut, roi_contains, slices_between};
-use super::{Cursor, CursorShape, Preview, Reaction, ToolEvent, ViewPlane, region};
+use super::gesture::{Hand, Strokes};
+use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{RoundTool, pushed, smoothed_under};
 use crate::geometry::{Point3, Vector3};
-use crate::session::{Refusal, Session};
+use crate::session::Session;
 
 /// Which soft tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,19 +19,10 @@ pub enum MoldKind {
 }
 
 #[derive(Debug)]
-struct Stroke {
+pub(super) struct Stroke {
     cut: Cut,
     last: Point3,
     canvas: Canvas,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Away,
-    Hovering(Point3),
-    Working(Box<Stroke>),
-    Refused(String),
 }
 
 /// Push and smooth.
@@ -38,7 +30,8 @@ enum State {
 pub struct MoldTool {
     kind: MoldKind,
     flat: bool,
-    state: State,
+    radius_mm: f64,
+    hand: Hand<Stroke>,
 }
 
 impl MoldTool {
@@ -60,21 +53,18 @@ impl MoldTool {
     /// Whether a stroke is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.state, State::Working(_) | State::Refused(_))
+        self.hand.is_busy()
     }
 
     /// Drops the stroke.
     pub fn cancel(&mut self) {
-        self.state = State::Away;
+        self.hand = Hand::Away;
     }
 
     /// The contours as they would be if the stroke ended now.
     #[must_use]
     pub fn preview(&self) -> Option<&Preview> {
-        match &self.state {
-            State::Working(stroke) => Some(stroke.canvas.preview()),
-            _ => None,
-        }
+        self.hand.stroke().map(|stroke| stroke.canvas.preview())
     }
 
     /// The next state and what comes of it; the tool has the brush's radius.
@@ -85,46 +75,15 @@ impl MoldTool {
         event: ToolEvent,
         radius_mm: f64,
     ) -> Reaction {
-        let (state, reaction) = match (std::mem::take(&mut self.state), event) {
-            (State::Working(stroke), ToolEvent::Leave) => (State::Working(stroke), Reaction::default()),
-            (_, ToolEvent::Escape | ToolEvent::Leave) => (State::Away, Reaction::default()),
-            (_, ToolEvent::Press(at, _)) => match region::may_begin(session, view, at) {
-                Ok((roi, cut)) => {
-                    let mut stroke = Stroke { cut, last: at, canvas: Canvas::new(session, roi) };
-                    self.sweep(session, &mut stroke, at, radius_mm);
-                    (State::Working(Box::new(stroke)), Reaction::default())
-                }
-                Err(refusal) => (State::Refused(refusal.to_string()), Reaction::message(&refusal)),
-            },
-            (State::Working(mut stroke), ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
-                self.sweep(session, &mut stroke, at, radius_mm);
-                (State::Working(stroke), Reaction::default())
-            }
-            (State::Working(mut stroke), ToolEvent::Release(at)) => {
-                if at != stroke.last {
-                    self.sweep(session, &mut stroke, at, radius_mm);
-                }
-                let gesture = if self.kind == MoldKind::Push { "Push" } else { "Smooth" };
-                let message = if stroke.canvas.only_missing() {
-                    Some(Refusal::MissingSlice.to_string())
-                } else {
-                    stroke.canvas.left_out().map(str::to_owned)
-                };
-                let command = stroke.canvas.into_command(gesture);
-                (State::Hovering(at), Reaction { command, message, ..Reaction::default() })
-            }
-            (State::Refused(why), ToolEvent::Drag(_)) => {
-                (State::Refused(why.clone()), Reaction::message(&why))
-            }
-            (_, ToolEvent::Release(at) | ToolEvent::Drag(at) | ToolEvent::Hover(at, _)) => {
-                (State::Hovering(at), Reaction::default())
-            }
-        };
-        self.state = state;
+        self.radius_mm = radius_mm;
+        let hand = std::mem::take(&mut self.hand);
+        let (hand, reaction) = hand.event(self, session, view, event);
+        self.hand = hand;
         reaction
     }
 
-    fn sweep(&self, session: &Session, stroke: &mut Stroke, at: Point3, radius_mm: f64) {
+    fn sweep(&self, session: &Session, stroke: &mut Stroke, at: Point3) {
+        let radius_mm = self.radius_mm;
         let volume = &session.series().volume;
         let Some(base) = volume.base_plane() else { return };
         let offset = |point: Point3| base.normal().dot(&point.coords);
@@ -170,13 +129,9 @@ impl MoldTool {
         let color = roi.map(|roi| roi.color);
         let name = roi.map(|roi| roi.name.clone());
         let circle = |center| CursorShape::Circle { center, radius_mm };
-        match &self.state {
-            State::Away => Cursor::plain(CursorShape::Arrow),
-            State::Refused(why) => {
-                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
-            }
-            State::Working(stroke) => Cursor { shape: circle(stroke.last), sign: None, color, label: name },
-            State::Hovering(at) => {
+        match &self.hand {
+            Hand::Working(stroke) => Cursor { shape: circle(stroke.last), sign: None, color, label: name },
+            Hand::Hovering(at, _) => {
                 let inside = roi.is_some_and(|roi| roi_contains(&session.series().volume, roi, *at));
                 let what = match (self.kind, inside) {
                     (MoldKind::Smooth, _) => "smooth",
@@ -186,17 +141,40 @@ impl MoldTool {
                 let label = name.map(|name| format!("{name}: {what}"));
                 Cursor { shape: circle(*at), sign: None, color, label }
             }
+            other => other.plain_cursor().unwrap_or_else(|| Cursor::plain(CursorShape::Arrow)),
         }
     }
 
     /// What the person can do now.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        match (&self.state, self.kind) {
-            (State::Working(_), _) => "Release to keep the change, Esc to drop it",
-            (State::Refused(_), _) => "",
+        match (&self.hand, self.kind) {
+            (Hand::Working(_), _) => "Release to keep the change, Esc to drop it",
+            (Hand::Refused(_), _) => "",
             (_, MoldKind::Push) => "Drag to push the outline along, [ and ] for the size",
             (_, MoldKind::Smooth) => "Drag along the outline to smooth it, [ and ] for the size",
         }
+    }
+}
+
+impl Strokes for MoldTool {
+    type Stroke = Stroke;
+
+    fn begin(&self, session: &Session, view: &ViewPlane, at: Point3, _: Modifiers) -> Result<Stroke, String> {
+        let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
+        Ok(Stroke { cut, last: at, canvas: Canvas::new(session, roi) })
+    }
+
+    fn go_on(&self, session: &Session, stroke: &mut Stroke, at: Point3) -> Reaction {
+        self.sweep(session, stroke, at);
+        Reaction::default()
+    }
+
+    fn finish(&self, session: &Session, mut stroke: Stroke, at: Point3) -> Reaction {
+        if at != stroke.last {
+            self.sweep(session, &mut stroke, at);
+        }
+        let gesture = if self.kind == MoldKind::Push { "Push" } else { "Smooth" };
+        stroke.canvas.into_reaction(gesture)
     }
 }

@@ -59,9 +59,5 @@ pub(super) fn act(
             }
         }
     }
-    if canvas.only_missing() {
-        return Reaction::message(&Refusal::MissingSlice);
-    }
-    let message = canvas.left_out().map(str::to_owned);
-    Reaction { command: canvas.into_command(gesture), message, ..Reaction::default() }
+    canvas.into_reaction(gesture)
 }

@@ -255,6 +255,24 @@ impl ShapeTool {
         Reaction::default()
     }
 
+    /// Takes the last anchor back; whether there was one. Without one left the shape is dropped.
+    pub fn take_back(&mut self) -> bool {
+        match std::mem::take(&mut self.state) {
+            State::Drawing(mut drawing) if self.kind.has_anchors() => {
+                drawing.points.pop();
+                drawing.grabbed = None;
+                if !drawing.points.is_empty() {
+                    self.show(*drawing);
+                }
+                true
+            }
+            other => {
+                self.state = other;
+                false
+            }
+        }
+    }
+
     /// Closes the shape and does what it does; nothing without three anchors.
     pub fn finish(&mut self, session: &Session, thickness_mm: f64) -> Reaction {
         match std::mem::take(&mut self.state) {

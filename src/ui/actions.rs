@@ -97,7 +97,16 @@ pub enum Action {
     SelectPush,
     SelectSmooth,
     SelectGrow,
+    SelectKnife,
+    SelectPoints,
+    SelectTransform,
+    SelectLiveWire,
     CloseOutline,
+    TakeBackPoint,
+    NudgeLeft,
+    NudgeRight,
+    NudgeUp,
+    NudgeDown,
     SelectDeleteContour,
     SelectRuler,
     SmallerBrush,
@@ -155,6 +164,9 @@ const fn ctrl(logical: Key) -> KeyboardShortcut {
 }
 const fn shift(logical: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::SHIFT, logical)
+}
+const fn alt(logical: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, logical)
 }
 const fn ctrl_shift(logical: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), logical)
@@ -226,7 +238,16 @@ pub const TABLE: &[ActionInfo] = {
         row(A::SelectPush, G::Tool, icons::PUSH, "Push", &[key(Key::Q)], "Drags the outline along with a soft round tool; no slivers, nothing splits."),
         row(A::SelectSmooth, G::Tool, icons::SMOOTH, "Smooth", &[key(Key::T)], "Takes wrinkles out of the outline under the tool without shrinking it."),
         row(A::SelectGrow, G::Tool, icons::GROW, "Grow", &[key(Key::R)], "Click inside an organ: what is alike and hangs together is suggested."),
-        row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends a polygon or curve drawn by clicks; maximising the view does the same."),
+        row(A::SelectLiveWire, G::Tool, icons::LIVE_WIRE, "Live-wire", &[shift(Key::L)], "Click along an edge: the line follows it from click to click and learns which edge you want."),
+        row(A::SelectKnife, G::Tool, icons::KNIFE, "Cut with a line", &[shift(Key::X)], "Drag a straight line across a contour: it splits in two and both parts stay."),
+        row(A::SelectPoints, G::Tool, icons::POINTS, "Drag points", &[shift(Key::B)], "Moves points of the outline; Ctrl inserts one, Shift removes one."),
+        row(A::SelectTransform, G::Tool, icons::TRANSFORM, "Move, turn, scale", &[shift(Key::M)], "One contour or the whole structure, by a frame around it."),
+        row(A::NudgeLeft, G::Tool, icons::TRANSFORM, "Nudge to the left", &[alt(Key::ArrowLeft)], "Moves by 1 mm what the move tool has under the pointer."),
+        row(A::NudgeRight, G::Tool, icons::TRANSFORM, "Nudge to the right", &[alt(Key::ArrowRight)], "Moves by 1 mm what the move tool has under the pointer."),
+        row(A::NudgeUp, G::Tool, icons::TRANSFORM, "Nudge upwards", &[alt(Key::ArrowUp)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
+        row(A::NudgeDown, G::Tool, icons::TRANSFORM, "Nudge downwards", &[alt(Key::ArrowDown)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
+        row(A::TakeBackPoint, G::Tool, icons::UNDO, "Take back the last click", &[key(Key::Backspace)], "Removes the last point of an outline that is being clicked."),
+        row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks; Enter does the same."),
         row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice."),
         row(A::SelectRuler, G::Tool, icons::RULER, "Ruler", &[key(Key::M)], "Drag to measure a distance in mm."),
         row(A::SmallerBrush, G::Tool, icons::BRUSH, "Smaller brush", &[key(Key::OpenBracket), shift(Key::S)], "Alt and the wheel do the same."),

@@ -26,6 +26,10 @@ pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
             views.tools.mold.set_flat(flat);
         }
         ToolKind::Grow => grow_ui(ui, views, session),
+        ToolKind::Knife => slab_ui(ui, views),
+        ToolKind::Points => points_ui(ui, views),
+        ToolKind::Transform => transform_ui(ui, views),
+        ToolKind::LiveWire => live_wire_ui(ui, views),
         ToolKind::Ruler => {
             if ui.button("Clear rulers").clicked() {
                 views.tools.ruler.clear();
@@ -162,9 +166,53 @@ fn freehand_ui(ui: &mut Ui, views: &mut ViewsState) {
             (FreehandMode::Auto, "Auto", "Starting inside adds, starting outside cuts or makes a new piece."),
             (FreehandMode::Add, "Add", "Adds what the line encloses."),
             (FreehandMode::Cut, "Cut", "Removes what the line encloses."),
+            (
+                FreehandMode::Replace,
+                "Replace",
+                "Draw from the outline back to it: the line takes the place of the part that it runs along.",
+            ),
         ],
     );
     views.tools.freehand.set_mode(mode);
+}
+
+fn points_ui(ui: &mut Ui, views: &mut ViewsState) {
+    let mut soft = views.tools.points.is_soft();
+    let choices = [
+        (false, "Point", "Only the point moves; across the slices the outline bends over the slab."),
+        (true, "Soft", "The outline bends with the point, less with the distance along it."),
+    ];
+    segments(ui, &mut soft, &choices);
+    views.tools.points.set_soft(soft);
+    if soft {
+        radius_ui(ui, views);
+    } else {
+        slab_ui(ui, views);
+    }
+}
+
+fn transform_ui(ui: &mut Ui, views: &mut ViewsState) {
+    let mut whole = views.tools.transform.is_whole();
+    let choices = [
+        (false, "Contour", "The contour under the pointer, on its slice. Shift: the whole structure."),
+        (true, "Structure", "All contours of the structure. Shift: one contour."),
+    ];
+    segments(ui, &mut whole, &choices);
+    views.tools.transform.set_whole(whole);
+}
+
+fn live_wire_ui(ui: &mut Ui, views: &mut ViewsState) {
+    let mut cuts = views.tools.live_wire.cuts();
+    let choices =
+        [(false, "Add", "Adds what the line encloses. Ctrl cuts."), (true, "Cut", "Removes it. Ctrl adds.")];
+    segments(ui, &mut cuts, &choices);
+    views.tools.live_wire.set_cuts(cuts);
+    let mut learns = views.tools.live_wire.learns();
+    let why = "Follows the kind of edge that the last piece of the line had, rather than the strongest.";
+    if ui.checkbox(&mut learns, "Learn").on_hover_text(why).changed() {
+        views.tools.live_wire.set_learns(learns);
+    }
+    slab_ui(ui, views);
 }
 
 fn slab_ui(ui: &mut Ui, views: &mut ViewsState) {

@@ -56,9 +56,13 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             (ToolKind::Eraser, Action::SelectEraser),
             (ToolKind::Freehand, Action::SelectFreehand),
             (ToolKind::Shape, Action::SelectShape),
+            (ToolKind::LiveWire, Action::SelectLiveWire),
             (ToolKind::Push, Action::SelectPush),
             (ToolKind::Smooth, Action::SelectSmooth),
             (ToolKind::Grow, Action::SelectGrow),
+            (ToolKind::Points, Action::SelectPoints),
+            (ToolKind::Knife, Action::SelectKnife),
+            (ToolKind::Transform, Action::SelectTransform),
             (ToolKind::DeleteContour, Action::SelectDeleteContour),
             (ToolKind::Ruler, Action::SelectRuler),
         ] {

@@ -47,8 +47,14 @@ pub fn draw(painter: &Painter, frame: &PaneFrame, cursor: &Cursor, pointer: Pos2
     }
 }
 
-/// The line being drawn by hand, closed by a straight dashed line.
-pub fn hand_line(painter: &Painter, frame: &PaneFrame, line: &[crate::geometry::Point3], ink: Color32) {
+/// The line being drawn by hand, closed by a straight dashed line unless it is open.
+pub fn hand_line(
+    painter: &Painter,
+    frame: &PaneFrame,
+    line: &[crate::geometry::Point3],
+    is_open: bool,
+    ink: Color32,
+) {
     if line.len() < 2 {
         return;
     }
@@ -56,14 +62,22 @@ pub fn hand_line(painter: &Painter, frame: &PaneFrame, line: &[crate::geometry::
     let (first, last) = (points[0], points[points.len() - 1]);
     painter.add(egui::Shape::line(points.clone(), Stroke::new(3.5, Color32::from_black_alpha(150))));
     painter.add(egui::Shape::line(points, Stroke::new(2.0, ink)));
-    painter.extend(egui::Shape::dashed_line(&[last, first], Stroke::new(1.5, ink), 6.0, 5.0));
+    if !is_open {
+        painter.extend(egui::Shape::dashed_line(&[last, first], Stroke::new(1.5, ink), 6.0, 5.0));
+    }
 }
 
-/// Points of a line that can be dragged; the first, which closes it, is larger.
-pub fn anchors(painter: &Painter, frame: &PaneFrame, anchors: &[crate::geometry::Point3], ink: Color32) {
+/// Points of a line that can be dragged; the first of a line that it closes is larger.
+pub fn anchors(
+    painter: &Painter,
+    frame: &PaneFrame,
+    anchors: &[crate::geometry::Point3],
+    is_open: bool,
+    ink: Color32,
+) {
     for (index, point) in anchors.iter().enumerate() {
         let at = frame.screen_of(*point);
-        let radius = if index == 0 { 4.5 } else { 3.0 };
+        let radius = if index == 0 && !is_open { 4.5 } else { 3.0 };
         painter.circle_filled(at, radius + 1.5, Color32::from_black_alpha(170));
         painter.circle_filled(at, radius, ink);
     }

@@ -127,8 +127,9 @@ fn gesture_ui(ui: &Ui, views: &mut ViewsState, response: &Response, session: &Se
         }
         cursor::draw(&painter, frame, &tool, pointer);
         let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
-        cursor::hand_line(&painter, frame, views.tools.line(), ink);
-        cursor::anchors(&painter, frame, views.tools.anchors(), ink);
+        let is_open = views.tools.line_is_open();
+        cursor::hand_line(&painter, frame, views.tools.line(), is_open, ink);
+        cursor::anchors(&painter, frame, views.tools.anchors(), is_open, ink);
         if tool.shape == crate::tools::CursorShape::Cross
             && views.tools.kind() == ToolKind::Navigate
             && let Some(name) = views.hover.as_ref().and_then(|hover| hover.name.clone())

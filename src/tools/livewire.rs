@@ -1,0 +1,364 @@
+//! Live-wire: an outline that follows image edges from click to click
+//! ([`crate::edit::livewire`]). On the contours' own plane it adds or cuts what it encloses; across
+//! the slices it acts on a slab, as freehand does.
+
+use super::canvas::Cut;
+use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
+use crate::edit::Sign;
+use crate::edit::livewire::{EdgeImage, Taught, Wire};
+use crate::geometry::{Plane, Point3};
+use crate::session::{Refusal, Session};
+
+/// How close to an anchor counts as on it, screen pixels.
+const NEAR_PIXELS: f64 = 8.0;
+/// How close the second press of a double click comes to the first, screen pixels.
+const TWICE_PIXELS: f64 = 3.0;
+
+/// The outline from one anchor to the next.
+#[derive(Debug)]
+struct Segment {
+    /// From the anchor it starts with, which is not among them, to the next; patient mm.
+    points: Vec<Point3>,
+    /// What the outline had taught before it.
+    taught: Option<Taught>,
+}
+
+#[derive(Debug)]
+struct Drawing {
+    view: ViewPlane,
+    cut: Cut,
+    /// The plane that edges are looked for on: the slice, or the view.
+    plane: Plane,
+    sign_keys: Modifiers,
+    anchors: Vec<Point3>,
+    segments: Vec<Segment>,
+    /// From the last anchor.
+    wire: Option<Wire>,
+    taught: Option<Taught>,
+    /// All of it with the part to the pointer.
+    outline: Vec<Point3>,
+    /// Whether Shift is held: straight, and exactly where the pointer is.
+    is_straight: bool,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Away,
+    Hovering(Modifiers),
+    Drawing(Box<Drawing>),
+    Refused(String),
+}
+
+/// Live-wire.
+#[derive(Debug)]
+pub struct LiveWireTool {
+    cuts: bool,
+    learns: bool,
+    state: State,
+}
+
+impl Default for LiveWireTool {
+    fn default() -> Self {
+        Self { cuts: false, learns: true, state: State::Away }
+    }
+}
+
+impl LiveWireTool {
+    /// Whether the outline cuts.
+    #[must_use]
+    pub fn cuts(&self) -> bool {
+        self.cuts
+    }
+
+    /// Sets whether the outline cuts.
+    pub fn set_cuts(&mut self, cuts: bool) {
+        self.cuts = cuts;
+    }
+
+    /// Whether it learns from each piece of outline what edge is wanted.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.learns
+    }
+
+    /// Sets whether it learns; what was learned is forgotten when it no longer does.
+    pub fn set_learns(&mut self, learns: bool) {
+        self.learns = learns;
+        if let (State::Drawing(drawing), false) = (&mut self.state, learns) {
+            drawing.taught = None;
+        }
+    }
+
+    /// Whether an outline is under way, until it is closed or dropped.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, State::Drawing(_) | State::Refused(_))
+    }
+
+    /// Drops the outline.
+    pub fn cancel(&mut self) {
+        self.state = State::Away;
+    }
+
+    /// The outline so far, to the pointer; patient mm.
+    #[must_use]
+    pub fn line(&self) -> &[Point3] {
+        match &self.state {
+            State::Drawing(drawing) => &drawing.outline,
+            _ => &[],
+        }
+    }
+
+    /// The anchors, patient mm.
+    #[must_use]
+    pub fn anchors(&self) -> &[Point3] {
+        match &self.state {
+            State::Drawing(drawing) => &drawing.anchors,
+            _ => &[],
+        }
+    }
+
+    fn sign(&self, keys: Modifiers) -> Sign {
+        if self.cuts == keys.invert { Sign::Add } else { Sign::Cut }
+    }
+
+    /// The next state and what comes of it. `thickness_mm` is that of a slab across the slices.
+    pub fn event(
+        &mut self,
+        session: &Session,
+        view: &ViewPlane,
+        event: ToolEvent,
+        thickness_mm: f64,
+    ) -> Reaction {
+        match (std::mem::take(&mut self.state), event) {
+            (State::Drawing(drawing), _) => self.drawing(drawing, session, view, event, thickness_mm),
+            (State::Refused(why), ToolEvent::Drag(_)) => {
+                let told = Reaction::message(&why);
+                self.state = State::Refused(why);
+                told
+            }
+            (_, ToolEvent::Press(at, keys)) => match Drawing::begin(session, view, at, keys) {
+                Ok(drawing) => {
+                    self.state = State::Drawing(Box::new(drawing));
+                    Reaction::default()
+                }
+                Err(refusal) => {
+                    self.state = State::Refused(refusal.to_string());
+                    Reaction::message(&refusal)
+                }
+            },
+            (_, ToolEvent::Hover(_, keys)) => {
+                self.state = State::Hovering(keys);
+                Reaction::default()
+            }
+            (_, ToolEvent::Release(_) | ToolEvent::Drag(_)) => {
+                self.state = State::Hovering(Modifiers::default());
+                Reaction::default()
+            }
+            (_, ToolEvent::Leave | ToolEvent::Escape) => Reaction::default(),
+        }
+    }
+
+    fn drawing(
+        &mut self,
+        mut drawing: Box<Drawing>,
+        session: &Session,
+        view: &ViewPlane,
+        event: ToolEvent,
+        thickness_mm: f64,
+    ) -> Reaction {
+        let elsewhere = !drawing.view.plane.coincides(&view.plane, 0.01);
+        let mut told = None;
+        match event {
+            ToolEvent::Escape => return Reaction::default(),
+            ToolEvent::Leave => drawing.show(None),
+            ToolEvent::Press(..) | ToolEvent::Hover(..) if elsewhere => {
+                told = matches!(event, ToolEvent::Press(..))
+                    .then(|| "Close the outline first (Enter), or drop it (Esc).".to_owned());
+            }
+            ToolEvent::Hover(at, keys) => {
+                drawing.is_straight = keys.shift;
+                drawing.show(Some(at));
+            }
+            ToolEvent::Drag(at) => drawing.show(Some(at)),
+            ToolEvent::Press(at, keys) => {
+                drawing.is_straight = keys.shift;
+                let on = |anchor: Option<&Point3>, pixels: f64| {
+                    anchor.is_some_and(|anchor| (anchor - at).norm() <= pixels * view.pixel_mm)
+                };
+                let closes = drawing.anchors.len() >= 2
+                    && (on(drawing.anchors.first(), NEAR_PIXELS) || on(drawing.anchors.last(), TWICE_PIXELS));
+                if closes {
+                    self.state = State::Drawing(drawing);
+                    return self.finish(session, thickness_mm);
+                }
+                // The second press of a double click on the only anchor adds nothing.
+                if !on(drawing.anchors.last(), TWICE_PIXELS) {
+                    drawing.add(session, at, self.learns);
+                }
+            }
+            ToolEvent::Release(_) => {}
+        }
+        self.state = State::Drawing(drawing);
+        Reaction { message: told, ..Reaction::default() }
+    }
+
+    /// Takes the last anchor back; whether there was one. Without one left the outline is dropped.
+    pub fn take_back(&mut self, session: &Session) -> bool {
+        let State::Drawing(drawing) = &mut self.state else { return false };
+        drawing.anchors.pop();
+        if drawing.anchors.is_empty() {
+            self.state = State::Away;
+            return true;
+        }
+        drawing.taught = drawing.segments.pop().and_then(|segment| segment.taught);
+        drawing.start_wire(session);
+        drawing.show(None);
+        true
+    }
+
+    /// Closes the outline along the edge back to the first anchor, and does what it does; nothing
+    /// without two anchors.
+    pub fn finish(&mut self, session: &Session, thickness_mm: f64) -> Reaction {
+        match std::mem::take(&mut self.state) {
+            State::Drawing(mut drawing) => {
+                if drawing.anchors.len() < 2 {
+                    let told = "An outline needs two clicks or more. Click on, or drop it (Esc).".to_owned();
+                    self.state = State::Drawing(drawing);
+                    return Reaction { message: Some(told), ..Reaction::default() };
+                }
+                if session.selected().is_none() {
+                    return Reaction::message(&Refusal::NoRoi);
+                }
+                let first = drawing.anchors[0];
+                drawing.show(Some(first));
+                let sign = self.sign(drawing.sign_keys);
+                let on = (&drawing.view, drawing.cut);
+                region::act(session, on, &drawing.outline, sign, thickness_mm, "Live-wire")
+            }
+            other => {
+                self.state = other;
+                Reaction::default()
+            }
+        }
+    }
+
+    /// How the cursor looks now.
+    #[must_use]
+    pub fn cursor(&self, session: &Session) -> Cursor {
+        let roi = session.selected();
+        let color = roi.map(|roi| roi.color);
+        let label = roi.map(|roi| roi.name.clone());
+        let shown =
+            |keys: Modifiers| Cursor { shape: CursorShape::Pen, sign: Some(self.sign(keys)), color, label };
+        match &self.state {
+            State::Away => Cursor::plain(CursorShape::Arrow),
+            State::Refused(why) => {
+                Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
+            }
+            State::Drawing(drawing) => shown(drawing.sign_keys),
+            State::Hovering(keys) => shown(*keys),
+        }
+    }
+
+    /// What the person can do now.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match &self.state {
+            State::Refused(_) => "",
+            State::Drawing(drawing) if drawing.anchors.len() < 2 => {
+                "Move along the edge and click to fix the line; Shift draws it straight"
+            }
+            State::Drawing(_) => "Double click or click the first point to close; Backspace takes one back",
+            _ => "Click on an edge: the line follows it; started with Ctrl it cuts",
+        }
+    }
+}
+
+impl Drawing {
+    fn begin(session: &Session, view: &ViewPlane, at: Point3, keys: Modifiers) -> Result<Self, Refusal> {
+        let (_, cut) = region::may_begin(session, view, at)?;
+        let plane = match cut {
+            Cut::Along(slice) => session.series().volume.slices[slice].plane,
+            Cut::Across => view.plane,
+        };
+        let mut drawing = Self {
+            view: *view,
+            cut,
+            plane,
+            sign_keys: keys,
+            anchors: Vec::new(),
+            segments: Vec::new(),
+            wire: None,
+            taught: None,
+            outline: Vec::new(),
+            is_straight: keys.shift,
+        };
+        let on = drawing.edges(session, at).filter(|_| !keys.shift).map(|edges| drawing.snapped(&edges, at));
+        drawing.anchors.push(on.unwrap_or(at));
+        drawing.start_wire(session);
+        drawing.show(None);
+        Ok(drawing)
+    }
+
+    /// The image around a point.
+    fn edges(&self, session: &Session, at: Point3) -> Option<EdgeImage> {
+        let volume = &session.series().volume;
+        let center = self.plane.project(at);
+        match self.cut {
+            Cut::Along(slice) => EdgeImage::of_slice(volume, slice, center),
+            Cut::Across => EdgeImage::across(volume, &self.plane, center),
+        }
+    }
+
+    /// The steepest place near the pointer.
+    fn snapped(&self, edges: &EdgeImage, at: Point3) -> Point3 {
+        let within_mm = 0.5 * NEAR_PIXELS * self.view.pixel_mm;
+        self.plane.lift(edges.snapped(self.plane.project(at), within_mm))
+    }
+
+    fn start_wire(&mut self, session: &Session) {
+        let Some(anchor) = self.anchors.last().copied() else { return };
+        let edges = self.edges(session, anchor);
+        self.wire = edges.map(|edges| Wire::new(edges, self.plane.project(anchor), self.taught.as_ref()));
+    }
+
+    /// The way from the last anchor to `to`, without the anchor.
+    fn way(&mut self, to: Point3) -> Vec<Point3> {
+        let plane = self.plane;
+        match self.wire.as_mut().filter(|_| !self.is_straight) {
+            Some(wire) => {
+                wire.path_to(plane.project(to)).into_iter().skip(1).map(|point| plane.lift(point)).collect()
+            }
+            None => vec![to],
+        }
+    }
+
+    /// Sets an anchor.
+    fn add(&mut self, session: &Session, at: Point3, learns: bool) {
+        let edges = self.wire.as_ref().map(Wire::image).filter(|_| !self.is_straight);
+        let at = edges.map_or(at, |edges| self.snapped(edges, at));
+        let points = self.way(at);
+        let before = self.taught.clone();
+        let plane = self.plane;
+        if learns && !self.is_straight {
+            let lesson = self.wire.as_mut().and_then(|wire| wire.lesson(plane.project(at)));
+            self.taught = lesson.or(self.taught.take());
+        }
+        self.segments.push(Segment { points, taught: before });
+        self.anchors.push(at);
+        self.start_wire(session);
+        self.show(None);
+    }
+
+    /// Brings the outline up to date: all segments, and the way to the pointer.
+    fn show(&mut self, pointer: Option<Point3>) {
+        let mut outline: Vec<Point3> = self.anchors.first().copied().into_iter().collect();
+        outline.extend(self.segments.iter().flat_map(|segment| segment.points.iter().copied()));
+        if let Some(at) = pointer {
+            outline.extend(self.way(at));
+        }
+        self.outline = outline;
+    }
+}
