@@ -138,7 +138,7 @@ impl Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Grid, Plane, Point3, Vector3, section};
+    use crate::geometry::{Grid, Plane, Point3, Polygon, Vector3, section};
     use crate::patient::{RoiId, Slice, Unit, Voxels};
     use proptest::prelude::*;
 
@@ -186,8 +186,7 @@ mod tests {
         let count = |planes: Vec<Arc<RoiPlane>>, z: f64| {
             let mut roi = Roi::new(RoiId(1), 1, "Body", [0; 3]);
             roi.planes = planes.into_iter().filter(|own| (own.plane.offset_mm() - z).abs() < 1e-6).collect();
-            let area: f64 =
-                roi.planes.iter().flat_map(|own| &own.polygons).map(crate::geometry::Polygon::area_mm2).sum();
+            let area: f64 = roi.planes.iter().flat_map(|own| &own.polygons).map(Polygon::area_mm2).sum();
             area.round()
         };
         let by_value = || by_value_of(&mask, &volume);
