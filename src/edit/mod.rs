@@ -12,6 +12,7 @@ mod grow;
 mod mold;
 mod paint;
 pub mod recipe;
+pub mod segment;
 mod simplify;
 mod slices;
 mod slivers;

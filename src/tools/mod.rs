@@ -12,6 +12,7 @@ mod grow;
 mod mold;
 mod region;
 mod ruler;
+mod segment;
 mod shape;
 mod simple;
 mod suggestion;
@@ -24,6 +25,7 @@ pub use freehand::{FreehandMode, FreehandTool};
 pub use grow::GrowTool;
 pub use mold::{MoldKind, MoldTool};
 pub use ruler::{Ruler, RulerTool};
+pub use segment::{KeepPieces, Method, SegmentSettings, SegmentTool, TakeAs, Within};
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
@@ -89,6 +91,8 @@ pub enum ToolKind {
     Smooth,
     /// Grows from a click.
     Grow,
+    /// Threshold, level tracing, scribbles, uptake, lungs, airways, bones.
+    Segment,
     /// Deletes the contour under the cursor.
     DeleteContour,
     /// Measures a distance.
@@ -202,6 +206,8 @@ pub struct Tools {
     pub mold: MoldTool,
     /// Growing from a click.
     pub grow: GrowTool,
+    /// Regions from image values.
+    pub segment: SegmentTool,
     /// Contours between drawn slices.
     pub between: BetweenSlices,
     /// Deletes contours.
@@ -232,6 +238,7 @@ impl Tools {
         self.shape.cancel();
         self.mold.cancel();
         self.grow.cancel();
+        self.segment.cancel();
         self.ruler.cancel();
         self.navigate.cancel();
     }
@@ -244,6 +251,7 @@ impl Tools {
             || self.freehand.is_busy()
             || self.shape.is_busy()
             || self.mold.is_busy()
+            || self.segment.is_busy()
             || self.ruler.is_busy()
             || self.navigate.is_busy()
     }
@@ -259,6 +267,7 @@ impl Tools {
                 self.mold.event(session, view, event, self.brush.radius_mm())
             }
             ToolKind::Grow => self.grow.event(session, view, event),
+            ToolKind::Segment => self.segment.event(session, view, event, self.freehand.thickness_mm()),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
         }
@@ -274,6 +283,7 @@ impl Tools {
             ToolKind::Shape => self.shape.cursor(session),
             ToolKind::Push | ToolKind::Smooth => self.mold.cursor(session, self.brush.radius_mm()),
             ToolKind::Grow => self.grow.cursor(session),
+            ToolKind::Segment => self.segment.cursor(session),
             ToolKind::DeleteContour => self.delete_contour.cursor(session),
         }
     }
@@ -288,6 +298,7 @@ impl Tools {
             ToolKind::Shape => self.shape.hint(),
             ToolKind::Push | ToolKind::Smooth => self.mold.hint(),
             ToolKind::Grow => self.grow.hint(),
+            ToolKind::Segment => self.segment.hint(),
             ToolKind::DeleteContour => "Click a contour of the selected structure to delete it on this slice",
             ToolKind::Ruler => self.ruler.hint(),
         }
@@ -306,20 +317,21 @@ impl Tools {
     /// Brings what is suggested up to date with the session; free while nothing has changed.
     pub fn update(&mut self, session: &Session) {
         self.grow.update(session);
+        self.segment.update(session);
         self.between.update(session);
     }
 
     /// Whether work is under way that will change what is suggested.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.grow.is_waiting()
+        self.grow.is_waiting() || self.segment.progress().is_some()
     }
 
-    /// What is suggested for the selected structure and not yet taken over: what grew, else what
-    /// lies between drawn slices.
+    /// What is suggested for the selected structure and not yet taken over: what grew or was found,
+    /// else what lies between drawn slices.
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
-        self.grow.suggestion().or(self.between.suggestion())
+        self.grow.suggestion().or(self.segment.suggestion()).or(self.between.suggestion())
     }
 
     /// Drops what is suggested; whether there was anything.
@@ -327,6 +339,8 @@ impl Tools {
         let had = self.suggestion().is_some();
         if self.grow.suggestion().is_some() {
             self.grow.cancel();
+        } else if self.segment.suggestion().is_some() {
+            self.segment.cancel();
         } else {
             self.between.set_on(false);
         }
