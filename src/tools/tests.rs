@@ -1,6 +1,7 @@
 //! Gestures driven by [`drag`], with what must always hold checked after every event.
 
 mod drawing;
+mod segment;
 
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;
