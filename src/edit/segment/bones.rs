@@ -24,14 +24,16 @@ pub struct BoneOptions {
 
 impl Default for BoneOptions {
     fn default() -> Self {
-        Self { low_hu: 180.0, high_hu: 350.0, close_mm: 2.0, least_cc: 0.5 }
+        Self { low_hu: 150.0, high_hu: 400.0, close_mm: 4.0, least_cc: 0.5 }
     }
 }
 
 /// Marrow cavities up to this size are filled on each slice, mm2.
 const MARROW_MM2: f64 = 2500.0;
 
-/// The bones inside `body` (a value for each voxel of the volume's grid).
+/// The bones inside `body` (a value for each voxel of the volume's grid): hysteresis between two
+/// thresholds, the cortex closed and its marrow filled slice by slice. Vessels full of contrast medium
+/// that touch bone are as dense and come with it: raise the lower bound, or cut them afterwards.
 ///
 /// # Errors
 /// [`OrganError`] when the image is not CT, there is no bone, or someone asked to stop.

@@ -6,10 +6,10 @@ use crate::edit::SliceValues;
 use crate::geometry::rasterise::Frame;
 use crate::geometry::{Plane, Point2, Point3, Polygon, Ring, Vector2, trace};
 use crate::patient::Volume;
-use std::collections::HashSet;
 
-/// Cells of four pixels that a line is followed through at most.
-const MOST_CELLS: usize = 500_000;
+/// Cells of four pixels that a line is followed through at most: a level that runs through noise all
+/// over the image has no outline worth taking, and following it would outlast a frame.
+const MOST_CELLS: usize = 30_000;
 
 /// A closed line of equal value.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +24,8 @@ pub struct LevelLine {
 /// The closed line of equal value that passes through `at` (patient mm) in a view: on a slice's own
 /// plane between its own pixels, in other views between samples a pixel apart. The value is that at
 /// the point, linear between the four samples around it; the line is that of
-/// [`trace::field_slice`]. `None` outside the image, on a missing slice, and where the four values
-/// are alike.
+/// [`trace::field_slice`]. `None` outside the image, on a missing slice, where the four values are
+/// alike, and where the line runs through noise all over the image.
 #[must_use]
 pub fn level_line(source: &Source<'_>, view: &Plane, at: Point3) -> Option<LevelLine> {
     let volume = source.volume;
@@ -97,7 +97,9 @@ fn through(
     let belongs =
         |x: usize, y: usize| (1..=ni).contains(&x) && (1..=nj).contains(&y) && value(x - 1, y - 1) >= level;
     let start = [cell[0] + 1, cell[1] + 1];
-    let mut seen = HashSet::from([start]);
+    let mut seen = vec![false; (ni + 1) * (nj + 1)];
+    seen[start[0] + (ni + 1) * start[1]] = true;
+    let mut count = 1;
     let mut open = vec![start];
     let (mut low, mut high) = (start, start);
     let mut crossed = false;
@@ -115,7 +117,8 @@ fn through(
                 && let Some(next) = next
             {
                 crossed = true;
-                if seen.insert(next) {
+                if !std::mem::replace(&mut seen[next[0] + (ni + 1) * next[1]], true) {
+                    count += 1;
                     (low, high) = (
                         [low[0].min(next[0]), low[1].min(next[1])],
                         [high[0].max(next[0]), high[1].max(next[1])],
@@ -124,7 +127,7 @@ fn through(
                 }
             }
         }
-        if seen.len() > MOST_CELLS {
+        if count > MOST_CELLS {
             return None;
         }
     }

@@ -16,7 +16,8 @@ fn balls() -> Series {
     let Voxels::I16(values) = &mut volume.voxels else { panic!() };
     for (at, value) in values.iter_mut().enumerate() {
         let point = grid.patient_of([at % 100, at / 100 % 100, at / 10_000].map(|n| n as f64));
-        let near = ((point - p(0.0, 0.0, 30.0)).norm() - 15.0).min((point - p(-35.0, -35.0, 30.0)).norm() - 6.0);
+        let near =
+            ((point - p(0.0, 0.0, 30.0)).norm() - 15.0).min((point - p(-35.0, -35.0, 30.0)).norm() - 6.0);
         #[expect(clippy::cast_possible_truncation, reason = "HU")]
         let value_hu = (50.0 - 50.0 * near.clamp(-1.0, 1.0)).round() as i16;
         *value = value_hu;
@@ -54,7 +55,10 @@ fn a_threshold_is_suggested_follows_its_range_and_is_one_undo_step() {
     let steps = session.history().done();
     let suggested = tools.suggestion().unwrap().shown().volume_cc(&session.series().volume) * 1000.0;
     near(suggested, sphere(15.0), 0.02);
-    assert!(roi(&session).planes.is_empty() && session.history().done() == steps, "nothing is taken by itself");
+    assert!(
+        roi(&session).planes.is_empty() && session.history().done() == steps,
+        "nothing is taken by itself"
+    );
     // Live: another range, other pieces.
     let mut settings = tools.segment.settings();
     settings.keep = KeepPieces::All;
@@ -101,7 +105,9 @@ fn it_can_replace_and_cut_and_stays_within_a_ball_or_a_structure() {
     near(volume_mm3(&session), sphere(6.0), 0.05);
     assert!(roi(&session).plane_at(&Plane::axial(6.0)).is_none(), "what was there is replaced");
     // Cut the hot ball out of a cube, within another structure only.
-    session.apply(Command::AddRoi { name: "Half".into(), color: None, roi_type: crate::patient::RoiType::Organ }).unwrap();
+    session
+        .apply(Command::AddRoi { name: "Half".into(), color: None, roi_type: crate::patient::RoiType::Organ })
+        .unwrap();
     session.apply(draw(&session, "Half", 10, vec![square(-25.0, 0.0, 50.0)])).unwrap();
     session.apply(draw(&session, "Node", 10, vec![square(0.0, 0.0, 40.0)])).unwrap();
     session.select(Some(id(&session, "Node")));
@@ -118,7 +124,13 @@ fn it_can_replace_and_cut_and_stays_within_a_ball_or_a_structure() {
 #[test]
 fn a_locked_structure_and_others_in_the_way_are_respected() {
     let (mut session, mut tools) = with(Method::Threshold, |_| {});
-    session.apply(Command::AddRoi { name: "Liver".into(), color: None, roi_type: crate::patient::RoiType::Organ }).unwrap();
+    session
+        .apply(Command::AddRoi {
+            name: "Liver".into(),
+            color: None,
+            roi_type: crate::patient::RoiType::Organ,
+        })
+        .unwrap();
     session.apply(draw(&session, "Liver", 10, vec![square(20.0, 0.0, 40.0)])).unwrap();
     let liver = id(&session, "Liver");
     session.apply(Command::SetLock { roi: liver, locked: true }).unwrap();
@@ -187,10 +199,15 @@ fn scribbles_inside_and_beside_find_the_border_and_escape_takes_them_away() {
 
 #[test]
 fn uptake_in_a_ball_placed_by_a_drag() {
-    let (mut session, mut tools) = with(Method::Uptake, |settings| settings.uptake = Uptake::PartOfMaximum(0.5));
+    let (mut session, mut tools) =
+        with(Method::Uptake, |settings| settings.uptake = Uptake::PartOfMaximum(0.5));
     drag(&mut tools, &mut session, &axial(30.0), KEYS, &line(p(2.0, 0.0, 30.0), p(26.0, 0.0, 30.0), 6));
     tools.segment.settle(&session);
-    near(tools.suggestion().unwrap().shown().volume_cc(&session.series().volume) * 1000.0, sphere(15.0), 0.03);
+    near(
+        tools.suggestion().unwrap().shown().volume_cc(&session.series().volume) * 1000.0,
+        sphere(15.0),
+        0.03,
+    );
     let mut settings = tools.segment.settings();
     settings.uptake = Uptake::Edge;
     tools.segment.set_settings(&session, settings);
