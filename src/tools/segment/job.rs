@@ -169,7 +169,9 @@ impl Job {
                 let own = self.roi.plane_at(&image.plane);
                 let plane = own.map_or(image.plane, |own| own.plane);
                 let before = own.map_or(&[][..], |own| &own.polygons);
+                // On the lattice before it is compared: what was taken over is found again as it is.
                 let found = reoriented(region.on(slice), &image.plane, &plane);
+                let found = RoiPlane::new(plane, None, found).polygons;
                 let after = match self.settings.take_as {
                     TakeAs::Replace => found,
                     TakeAs::Add if before.is_empty() => found,

@@ -102,7 +102,8 @@ fn it_can_replace_and_cut_and_stays_within_a_ball_or_a_structure() {
     tools.segment.set_settings(&session, settings);
     tools.segment.settle(&session);
     session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
-    near(volume_mm3(&session), sphere(6.0), 0.05);
+    // By the rule for volumes: three slices of 3 mm.
+    near(volume_mm3(&session), 3.0 * PI * (27.0 + 36.0 + 27.0), 0.02);
     assert!(roi(&session).plane_at(&Plane::axial(6.0)).is_none(), "what was there is replaced");
     // Cut the hot ball out of a cube, within another structure only.
     session
@@ -213,6 +214,7 @@ fn uptake_in_a_ball_placed_by_a_drag() {
     tools.segment.set_settings(&session, settings);
     tools.segment.settle(&session);
     session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
-    near(volume_mm3(&session), sphere(15.0), 0.08);
+    // The slope is even over two pixels: within a pixel of the radius.
+    near(volume_mm3(&session), sphere(15.0), 0.2);
     assert_eq!(session.undo_name(), Some("Uptake on Node"));
 }
