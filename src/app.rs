@@ -13,6 +13,7 @@ mod models;
 mod opening;
 mod proposing;
 mod reading;
+mod segmenting;
 mod setup;
 #[cfg(test)]
 mod tests;

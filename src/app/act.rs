@@ -209,6 +209,7 @@ impl Workstation {
             Action::Undo => self.step(-1),
             Action::Redo => self.step(1),
             Action::ShowHistory => self.toggle_overlay(Overlay::History),
+            Action::Segment(method) => self.segment(method),
             Action::ToggleStructurePanel => {
                 self.state.structures =
                     if self.state.structures == Fold::Closed { Fold::Auto } else { Fold::Closed };
@@ -258,6 +259,8 @@ impl Workstation {
             views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
         } else if views.tools.grow.suggestion().is_some() {
             views.tools.drop_suggestion();
+        } else if views.tools.segment.is_active() {
+            views.tools.segment.cancel();
         } else if views.navigation.maximised.is_some() {
             views.navigation.maximised = None;
         } else if views.tools.kind() != ToolKind::Navigate {

@@ -16,6 +16,7 @@ mod motion;
 mod outline;
 mod paint;
 pub mod recipe;
+pub mod segment;
 mod simplify;
 mod slices;
 mod slivers;

@@ -18,6 +18,7 @@ mod points;
 mod region;
 mod replace;
 mod ruler;
+mod segment;
 mod shape;
 mod simple;
 mod suggestion;
@@ -35,6 +36,7 @@ pub use mold::{MoldKind, MoldTool};
 pub use options::ToolOptions;
 pub use points::PointsTool;
 pub use ruler::{Ruler, RulerTool};
+pub use segment::{KeepPieces, Method, SegmentSettings, SegmentTool, TakeAs, Within};
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
@@ -109,6 +111,8 @@ pub enum ToolKind {
     Transform,
     /// Draws along image edges.
     LiveWire,
+    /// Threshold, level tracing, scribbles, uptake, lungs, airways, bones.
+    Segment,
     /// Deletes the contour under the cursor.
     DeleteContour,
     /// Measures a distance.
@@ -222,6 +226,8 @@ pub struct Tools {
     pub mold: MoldTool,
     /// Growing from a click.
     pub grow: GrowTool,
+    /// Regions from image values.
+    pub segment: SegmentTool,
     /// Contours between drawn slices.
     pub between: BetweenSlices,
     /// Splits along a line.
@@ -264,6 +270,7 @@ impl Tools {
         self.points.cancel();
         self.transform.cancel();
         self.live_wire.cancel();
+        self.segment.cancel();
         self.ruler.cancel();
         self.navigate.cancel();
     }
@@ -280,6 +287,7 @@ impl Tools {
             || self.points.is_busy()
             || self.transform.is_busy()
             || self.live_wire.is_busy()
+            || self.segment.is_busy()
             || self.ruler.is_busy()
             || self.navigate.is_busy()
     }
@@ -302,6 +310,7 @@ impl Tools {
             }
             ToolKind::Transform => self.transform.event(session, view, event),
             ToolKind::LiveWire => self.live_wire.event(session, view, event, self.freehand.thickness_mm()),
+            ToolKind::Segment => self.segment.event(session, view, event, self.freehand.thickness_mm()),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
         }
@@ -321,6 +330,7 @@ impl Tools {
             ToolKind::Points => self.points.cursor(session),
             ToolKind::Transform => self.transform.cursor(session),
             ToolKind::LiveWire => self.live_wire.cursor(session),
+            ToolKind::Segment => self.segment.cursor(session),
             ToolKind::DeleteContour => self.delete_contour.cursor(session),
         }
     }
@@ -339,6 +349,7 @@ impl Tools {
             ToolKind::Points => self.points.hint(),
             ToolKind::Transform => self.transform.hint(),
             ToolKind::LiveWire => self.live_wire.hint(),
+            ToolKind::Segment => self.segment.hint(),
             ToolKind::DeleteContour => "Click a contour of the selected structure to delete it on this slice",
             ToolKind::Ruler => self.ruler.hint(),
         }
@@ -361,20 +372,21 @@ impl Tools {
     /// Brings what is suggested up to date with the session; free while nothing has changed.
     pub fn update(&mut self, session: &Session) {
         self.grow.update(session);
+        self.segment.update(session);
         self.between.update(session);
     }
 
     /// Whether work is under way that will change what is suggested.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.grow.is_waiting()
+        self.grow.is_waiting() || self.segment.progress().is_some()
     }
 
-    /// What is suggested for the selected structure and not yet taken over: what grew, else what
-    /// lies between drawn slices.
+    /// What is suggested for the selected structure and not yet taken over: what grew or was found,
+    /// else what lies between drawn slices.
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
-        self.grow.suggestion().or(self.between.suggestion())
+        self.grow.suggestion().or(self.segment.suggestion()).or(self.between.suggestion())
     }
 
     /// Drops what is suggested; whether there was anything.
@@ -382,6 +394,8 @@ impl Tools {
         let had = self.suggestion().is_some();
         if self.grow.suggestion().is_some() {
             self.grow.cancel();
+        } else if self.segment.suggestion().is_some() {
+            self.segment.cancel();
         } else {
             self.between.set_on(false);
         }

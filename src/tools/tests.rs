@@ -2,6 +2,7 @@
 
 mod drawing;
 mod reshaping;
+mod segment;
 
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;

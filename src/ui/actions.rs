@@ -4,6 +4,7 @@
 //! cannot disagree. Add a variant to [`Action`] and a row to [`TABLE`]; `app` carries it out.
 
 use super::{icons, keymap};
+use crate::tools::Method;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Where an action stands in menus and on the key sheet.
@@ -101,6 +102,7 @@ pub enum Action {
     SelectPoints,
     SelectTransform,
     SelectLiveWire,
+    Segment(Method),
     CloseOutline,
     TakeBackPoint,
     NudgeLeft,
@@ -247,6 +249,13 @@ pub const TABLE: &[ActionInfo] = {
         row(A::NudgeUp, G::Tool, icons::TRANSFORM, "Nudge upwards", &[alt(Key::ArrowUp)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
         row(A::NudgeDown, G::Tool, icons::TRANSFORM, "Nudge downwards", &[alt(Key::ArrowDown)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
         row(A::TakeBackPoint, G::Tool, icons::UNDO, "Take back the last click", &[key(Key::Backspace)], "Removes the last point of an outline that is being clicked."),
+        row(A::Segment(Method::Threshold), G::Tool, icons::SEGMENT, "Threshold", &[key(Key::H)], "Suggests what lies in a range of values, set on a histogram."),
+        row(A::Segment(Method::Level), G::Tool, icons::SEGMENT, "Level tracing", &[shift(Key::H)], "Shows the line of equal value under the pointer; a click takes it, Ctrl cuts."),
+        row(A::Segment(Method::Scribbles), G::Tool, icons::SEGMENT, "Grow from scribbles", &[shift(Key::J)], "Scribble inside an organ and beside it; the border between is found."),
+        row(A::Segment(Method::Uptake), G::Tool, icons::SEGMENT, "Outline uptake", &[shift(Key::U)], "Outlines PET uptake in a ball: above an SUV, a part of the maximum, or at its edge."),
+        row(A::Segment(Method::Lungs), G::Tool, icons::SEGMENT, "Find lungs", &[], "Suggests the lungs, or the one that the structure's name means."),
+        row(A::Segment(Method::Airways), G::Tool, icons::SEGMENT, "Find airways", &[], "Suggests the trachea and bronchi, stopped before they leak into the lung."),
+        row(A::Segment(Method::Bones), G::Tool, icons::SEGMENT, "Find bones", &[], "Suggests bone by its density, with its marrow."),
         row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks; Enter does the same."),
         row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice."),
         row(A::SelectRuler, G::Tool, icons::RULER, "Ruler", &[key(Key::M)], "Drag to measure a distance in mm."),

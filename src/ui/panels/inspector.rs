@@ -4,7 +4,7 @@ use super::super::actions::Action;
 use super::super::state::{Naming, Place};
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
-use super::{check, export, open, propose, recipe, structure_row};
+use super::{check, export, open, propose, recipe, segment, structure_row};
 use crate::patient::{Approval, Density, GenerationAlgorithm, Roi};
 use crate::session::{Command, Session};
 use egui::{RichText, Ui};
@@ -37,6 +37,7 @@ fn structure_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         ui.label(RichText::new(&roi.name).font(super::super::theme::strong(15.0)));
     });
     ui.add_space(4.0);
+    segment::segment_ui(ui, scope, session);
     if roi.is_proposal() {
         proposal_ui(ui, scope, &roi);
     }

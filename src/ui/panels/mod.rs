@@ -14,6 +14,7 @@ mod overlays;
 mod palette;
 mod propose;
 mod recipe;
+mod segment;
 mod start;
 mod structure_row;
 mod structures;

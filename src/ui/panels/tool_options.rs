@@ -35,6 +35,7 @@ pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
                 views.tools.ruler.clear();
             }
         }
+        ToolKind::Segment => segment_ui(ui, views),
         ToolKind::Navigate | ToolKind::DeleteContour => {}
     }
 }
@@ -300,6 +301,14 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
     named_value(ui, "Necks", neck).on_hover_text("Narrower passages are kept shut, so that it does not leak");
     views.tools.grow.set_growth(session, growth);
     if let Some(note) = views.tools.grow.note() {
+        ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
+    }
+}
+
+fn segment_ui(ui: &mut Ui, views: &ViewsState) {
+    let settings = views.tools.segment.settings();
+    ui.label(settings.method.name()).on_hover_text("Its settings stand in the panel on the right.");
+    if let Some(note) = views.tools.segment.note() {
         ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
     }
 }

@@ -6,7 +6,7 @@ use super::super::views::{FusionMode, ViewsState};
 use super::super::{Request, Scope, widgets};
 use super::tool_options;
 use crate::render::{Interpolation, WindowPreset};
-use crate::tools::ToolKind;
+use crate::tools::{Method, ToolKind};
 use egui::{Align, Align2, FontId, Layout, RichText, Ui};
 
 /// The strip's height, points.
@@ -63,6 +63,7 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             (ToolKind::Points, Action::SelectPoints),
             (ToolKind::Knife, Action::SelectKnife),
             (ToolKind::Transform, Action::SelectTransform),
+            (ToolKind::Segment, Action::Segment(Method::Threshold)),
             (ToolKind::DeleteContour, Action::SelectDeleteContour),
             (ToolKind::Ruler, Action::SelectRuler),
         ] {

@@ -1,6 +1,7 @@
 //! The views: three slice planes and 3D, with everything that belongs to the anatomy.
 
 mod cursor;
+mod guides;
 mod hover;
 mod navigation;
 mod outlines;

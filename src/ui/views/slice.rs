@@ -5,7 +5,7 @@ use super::super::{Scope, theme};
 use super::hover::{self, Hover};
 use super::pane::{Pane, PaneFrame};
 use super::state::{FusionMode, ViewsState};
-use super::{cursor, overlay, ruler, strip};
+use super::{cursor, guides, overlay, ruler, strip};
 use crate::patient::Series;
 use crate::render::{FusionLayer, SliceScene, ViewKind};
 use crate::session::Session;
@@ -21,6 +21,7 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
     let Some(session) = scope.context.session else { return };
     let second = scope.context.desk.second.clone();
     let Some(views) = scope.state.views.as_mut() else { return };
+    views.tools.segment.set_second(second.as_ref().map(|second| Arc::clone(&second.volume)));
     views.tools.update(session);
     if views.tools.is_waiting() {
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(30));
@@ -107,6 +108,8 @@ fn half_ui(
         overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
         overlay::overlays(&painter, &frame, kind, &views.navigation, &views.display, session);
         ruler::rulers(&painter, &frame, &views.tools);
+        let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
+        guides::guides(&painter, &frame, &views.tools, ink);
     }
     gesture_ui(ui, views, &response, session, &frame);
     if views.navigation.focus == pane && views.navigation.maximised.is_none() {

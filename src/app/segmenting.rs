@@ -1,0 +1,32 @@
+//! Taking the semi-automatic tool in hand.
+
+use super::Workstation;
+use crate::edit::ValueRange;
+use crate::tools::{Method, SegmentSettings, ToolKind};
+use crate::ui::actions::Action;
+use crate::ui::state::{Fold, Place};
+
+impl Workstation {
+    /// Takes the tool in hand with a method and shows its settings; organs are looked for at once.
+    pub(super) fn segment(&mut self, method: Method) {
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
+        if views.tools.kind() != ToolKind::Segment {
+            views.choose_tool(ToolKind::Segment);
+        }
+        let tool = &mut views.tools.segment;
+        let window = views.display.window;
+        let mut settings = SegmentSettings { method, ..tool.settings() };
+        if method == Method::Threshold && settings.range.is_none() {
+            settings.range = Some(ValueRange { low: window.low(), high: window.high() });
+        }
+        tool.set_settings(session, settings);
+        if method.needs_ct() {
+            tool.find(session);
+        }
+        self.state.place = Place::Correct;
+        self.state.inspector = Fold::Open;
+        if session.selected().is_none() {
+            self.act(Action::AddStructure);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The outline of uptake in a PET: above a value, above a part of the maximum, or at its edge.
+//!
+//! All three look only into a ball that a person places, so that the bladder or the heart beside a
+//! lesion has no say.
+
+use super::Source;
+use super::bits::Bits;
+use super::queue::Queue;
+use super::source::{inside, reach, traced};
+use super::threshold::{Keep, Threshold, ball, index_of, threshold};
+use crate::edit::ValueRange;
+use crate::edit::algebra::{Region, SetRule, combined};
+use crate::geometry::Point3;
+use crate::patient::Volume;
+use crate::progress::{Cancelled, Progress};
+use rayon::prelude::*;
+
+/// From this part of the way between background and maximum on, all that hangs together with the
+/// maximum is uptake for sure.
+const SURE: f32 = 0.7;
+
+/// Where the outline of uptake runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Uptake {
+    /// At a value, in the image's unit.
+    Above(f32),
+    /// At a part (0 to 1) of the maximum in the ball.
+    PartOfMaximum(f32),
+    /// Where the value changes fastest.
+    Edge,
+}
+
+/// What was found in the ball.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FoundUptake {
+    /// The region; empty when nothing in the ball is above the value.
+    pub region: Region,
+    /// The greatest value of a voxel in the ball; NaN where there is none.
+    pub maximum: f32,
+    /// Where it is, patient mm.
+    pub hottest: Option<Point3>,
+    /// The value along the outline; for [`Uptake::Edge`] the mean there, NaN without an outline.
+    pub level: f32,
+}
+
+/// The uptake around the hottest voxel in a ball of `radius_mm` around `center` (patient mm).
+///
+/// Isocontours keep the piece that holds the hottest voxel; the outline runs where the values, linear
+/// between pixel centres, pass the level, and along the ball. The edge is the watershed of the
+/// gradient's length (Meyer, "Topographic distance and watershed lines", Signal Processing 38, 1994;
+/// for PET: Geets, Lee, Bol, Lonneux and Grégoire, European Journal of Nuclear Medicine and Molecular
+/// Imaging 34, 2007) between what is surely uptake (from 70 % of the way from the background to the
+/// maximum) and the ball's rim; the background is the median on the rim.
+///
+/// # Errors
+/// [`Cancelled`] when someone asked to stop.
+pub fn uptake(
+    source: &Source<'_>,
+    center: Point3,
+    radius_mm: f64,
+    what: Uptake,
+    progress: &Progress,
+) -> Result<FoundUptake, Cancelled> {
+    progress.set_step("Outlining uptake");
+    let limit = ball(source.volume, center, radius_mm);
+    let Some((maximum, hottest)) = hottest(source.image(), center, radius_mm) else {
+        return Ok(FoundUptake { maximum: f32::NAN, level: f32::NAN, ..FoundUptake::default() });
+    };
+    let found = FoundUptake { maximum, hottest: Some(hottest), level: f32::NAN, region: Region::default() };
+    let level = match what {
+        Uptake::Above(level) => level,
+        Uptake::PartOfMaximum(part) => maximum * part,
+        Uptake::Edge => {
+            let (region, level) = edge(source, center, radius_mm, (maximum, hottest), progress)?;
+            return Ok(FoundUptake { region, level, ..found });
+        }
+    };
+    if level > maximum {
+        return Ok(FoundUptake { level, ..found });
+    }
+    let range = ValueRange { low: level, high: f32::MAX };
+    let mut held = Threshold { range, keep: Keep::Holding(hottest), fill_holes: false };
+    let mut region = threshold(source, &held, Some(&limit), progress)?;
+    if region.is_empty() {
+        // The hottest voxel may lie between the slices' pixels: then the largest piece is meant.
+        held.keep = Keep::Largest;
+        region = threshold(source, &held, Some(&limit), progress)?;
+    }
+    Ok(FoundUptake { region, level, ..found })
+}
+
+/// The greatest value among the image's own voxels in a ball, and where; the one nearest to the
+/// centre among equals.
+fn hottest(image: &Volume, center: Point3, radius_mm: f64) -> Option<(f32, Point3)> {
+    let grid = &image.grid;
+    let middle = grid.voxel_of(center);
+    let dims = grid.dims();
+    let mut range = [(0, 0); 3];
+    for axis in 0..3 {
+        // How far the ball reaches along an axis of the index: by the row of the inverse map.
+        let row = grid.voxel_from_patient().matrix().fixed_view::<1, 3>(axis, 0).norm() * radius_mm;
+        let (low, high) = (middle[axis] - row, middle[axis] + row);
+        if !(high >= 0.0 && low <= dims[axis] as f64) {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let clamped = (low.ceil().max(0.0) as usize, (high.floor() as usize + 1).min(dims[axis]));
+        range[axis] = clamped;
+    }
+    let mut best: Option<(f32, f64, Point3)> = None;
+    for k in range[2].0..range[2].1 {
+        for j in range[1].0..range[1].1 {
+            for i in range[0].0..range[0].1 {
+                let point = grid.patient_of([i, j, k].map(|n| n as f64));
+                let off = (point - center).norm();
+                let value = grid.index_of([i, j, k]).and_then(|index| image.voxels.value(index));
+                let Some(value) = value.filter(|_| off <= radius_mm) else { continue };
+                if best.is_none_or(|(most, near, _)| value > most || (value == most && off < near)) {
+                    best = Some((value, off, point));
+                }
+            }
+        }
+    }
+    best.map(|(value, _, point)| (value, point))
+}
+
+/// The region up to the steepest change and the mean value along its outline.
+fn edge(
+    source: &Source<'_>,
+    center: Point3,
+    radius_mm: f64,
+    (maximum, hottest): (f32, Point3),
+    progress: &Progress,
+) -> Result<(Region, f32), Cancelled> {
+    let nothing = (Region::default(), f32::NAN);
+    // The rim takes part: it is where the background floods from.
+    let spacing = source.spacing_mm();
+    let limit = ball(source.volume, center, radius_mm);
+    let Some((first, count, window)) = reach(source, &limit) else { return Ok(nothing) };
+    let dims = [window.size[0], window.size[1], count];
+    let values: Vec<f32> = (first..first + count)
+        .into_par_iter()
+        .flat_map_iter(|slice| source.values(slice, &window).unwrap_or_else(|| vec![f32::NAN; window.len()]))
+        .collect();
+    progress.set_fraction(0.3)?;
+    let mut within = Bits::new(dims);
+    within.values.par_chunks_mut(window.len()).enumerate().for_each(|(k, plane)| {
+        plane.copy_from_slice(&inside(source, first + k, limit.on(first + k), &window));
+    });
+    let rim = rim_of(&within);
+    let mut around: Vec<f32> =
+        (0..values.len()).filter(|at| rim[*at] && values[*at].is_finite()).map(|at| values[at]).collect();
+    around.sort_unstable_by(f32::total_cmp);
+    let background = around.get(around.len() / 2).copied().unwrap_or(0.0);
+    let sure = background + (maximum - background) * SURE;
+    let mut hot = Bits::new(dims);
+    for (at, own) in hot.values.iter_mut().enumerate() {
+        *own = within.values[at] && !rim[at] && values[at] >= sure;
+    }
+    let pieces = hot.pieces();
+    let held = index_of(source.volume, hottest, first, count, &window).and_then(|at| pieces.at(at));
+    let Some(held) = held.or_else(|| pieces.largest()) else { return Ok(nothing) };
+    let core = pieces.chosen(|piece| piece == held);
+    let slope = slopes(&values, dims, spacing);
+    let own = flooded(&within, &core, &rim, &slope, dims);
+    progress.set_fraction(0.8)?;
+    let level = mean_at_outline(&own, &values, &within);
+    let region = traced(source.volume, first, window.low, &own);
+    Ok((combined(SetRule::Intersection, &[&region, &limit]), level))
+}
+
+/// The voxels of a set with a neighbour outside it or beyond the box.
+fn rim_of(within: &Bits) -> Vec<bool> {
+    let [nx, ny, nz] = within.size;
+    (0..within.values.len())
+        .into_par_iter()
+        .map(|at| {
+            within.values[at] && neighbours(at, [nx, ny, nz]).any(|to| to.is_none_or(|to| !within.values[to]))
+        })
+        .collect()
+}
+
+/// The six neighbours of a voxel; `None` beyond the box.
+fn neighbours(at: usize, [nx, ny, nz]: [usize; 3]) -> impl Iterator<Item = Option<usize>> {
+    let here = [at % nx, at / nx % ny, at / (nx * ny)];
+    [(0, 1, nx), (1, nx, ny), (2, nx * ny, nz)].into_iter().flat_map(move |(axis, by, count)| {
+        [(here[axis] > 0).then(|| at - by), (here[axis] + 1 < count).then(|| at + by)]
+    })
+}
+
+/// The length of the gradient by central differences, per mm; one-sided at the ends and beside NaN.
+fn slopes(values: &[f32], dims: [usize; 3], spacing_mm: [f64; 3]) -> Vec<f32> {
+    (0..values.len())
+        .into_par_iter()
+        .map(|at| {
+            let beside: Vec<Option<usize>> = neighbours(at, dims).collect();
+            let mut sum = 0.0;
+            for (axis, pair) in beside.chunks_exact(2).enumerate() {
+                let value = |to: Option<usize>| to.map(|to| values[to]).filter(|value| value.is_finite());
+                let (low, high) = (value(pair[0]), value(pair[1]));
+                let steps = f64::from(u8::from(low.is_some()) + u8::from(high.is_some()));
+                let rise = high.unwrap_or(values[at]) - low.unwrap_or(values[at]);
+                if steps > 0.0 && rise.is_finite() {
+                    sum += (f64::from(rise) / (steps * spacing_mm[axis])).powi(2);
+                }
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "a slope")]
+            let slope = sum.sqrt() as f32;
+            slope
+        })
+        .collect()
+}
+
+/// What the core floods before the rim does, the lowest slope first.
+#[expect(clippy::cast_possible_truncation, reason = "fewer voxels than 2^32")]
+fn flooded(within: &Bits, core: &Bits, rim: &[bool], slope: &[f32], dims: [usize; 3]) -> Bits {
+    let mut own = core.clone();
+    let mut reached = vec![false; slope.len()];
+    let mut queue = Queue::new();
+    for at in 0..slope.len() {
+        if core.values[at] || rim[at] {
+            reached[at] = true;
+            queue.push(0.0, at as u32);
+        }
+    }
+    while let Some((level, at)) = queue.pop() {
+        let at = at as usize;
+        for to in neighbours(at, dims).flatten() {
+            if within.values[to] && !std::mem::replace(&mut reached[to], true) {
+                own.values[to] = own.values[at];
+                queue.push(slope[to].max(level), to as u32);
+            }
+        }
+    }
+    own
+}
+
+/// The mean of the values half way between voxels inside and their neighbours outside.
+fn mean_at_outline(own: &Bits, values: &[f32], within: &Bits) -> f32 {
+    let (mut sum, mut count) = (0.0_f64, 0.0);
+    for at in (0..values.len()).filter(|at| own.values[*at]) {
+        for to in neighbours(at, own.size).flatten().filter(|to| within.values[*to] && !own.values[*to]) {
+            let middle = f64::midpoint(f64::from(values[at]), f64::from(values[to]));
+            if middle.is_finite() {
+                sum += middle;
+                count += 1.0;
+            }
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a mean of f32")]
+    let mean = (sum / count) as f32;
+    mean
+}

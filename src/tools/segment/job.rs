@@ -1,0 +1,198 @@
+//! The work behind a suggestion, on a snapshot: no session, so that a thread can do it.
+
+use super::settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within, side_of};
+use crate::ai::body::body_contour;
+use crate::edit::algebra::Region;
+use crate::edit::segment::{
+    Keep, Scribble, Source, Threshold, Uptake, airways, ball, bones, from_scribbles, lungs, threshold, uptake,
+};
+use crate::edit::{Sign, ValueRange, paint, reoriented, same_polygons};
+use crate::geometry::Point3;
+use crate::patient::{Mask, Roi, RoiPlane, Series, Volume};
+use crate::progress::{Cancelled, Progress};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub series: Arc<Series>,
+    pub second: Option<Arc<Volume>>,
+    pub settings: SegmentSettings,
+    /// The structure that it is for.
+    pub roi: Arc<Roi>,
+    /// The structure that a threshold is limited to.
+    pub limit: Option<Arc<Roi>>,
+    /// The body's contour, where it is known.
+    pub body: Option<Arc<Roi>>,
+    pub ball: Option<(Point3, f64)>,
+    pub scribbles: Vec<Scribble>,
+    /// Where was clicked: into an airway, on a piece.
+    pub clicked: Option<Point3>,
+    /// What was found before; then only what it would change is worked out.
+    pub found: Option<Arc<Region>>,
+}
+
+/// What has come of it.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// What was found; `None` when nothing could be looked for.
+    pub region: Option<Arc<Region>>,
+    /// What the structure's slices would become; only those that would change.
+    pub planes: Vec<(usize, Arc<RoiPlane>)>,
+    /// A sentence or the values used.
+    pub note: Option<String>,
+    /// The body's contour, where it had to be found.
+    pub body: Option<Arc<Roi>>,
+    /// Someone asked to stop.
+    pub cancelled: bool,
+}
+
+impl Job {
+    pub(super) fn run(mut self, progress: &Progress) -> Done {
+        let mut done = Done::default();
+        let region = match self.found.take() {
+            Some(found) => Ok(found),
+            None => self.find(&mut done, progress).map(Arc::new),
+        };
+        match region {
+            Ok(region) => {
+                done.planes = self.planes(&region);
+                done.region = Some(region);
+            }
+            Err(why) => done.note = Some(why),
+        }
+        done.cancelled = progress.is_cancelled();
+        done
+    }
+
+    fn volume(&self) -> &Volume {
+        &self.series.volume
+    }
+
+    fn source(&self) -> Source<'_> {
+        match self.second.as_deref().filter(|_| self.settings.second) {
+            Some(second) => Source::of_other(self.volume(), second),
+            None => Source::own(self.volume()),
+        }
+    }
+
+    fn find(&mut self, done: &mut Done, progress: &Progress) -> Result<Region, String> {
+        let settings = self.settings;
+        let needs_body = settings.method.needs_ct()
+            || (settings.method == Method::Threshold && settings.within == Within::Body);
+        if needs_body && self.body.is_none() {
+            let found = body_contour(self.volume(), &progress.part(0.0, 0.4)).map_err(sentence)?;
+            self.body = Some(Arc::new(found));
+            done.body.clone_from(&self.body);
+        }
+        let rest = progress.part(if needs_body { 0.4 } else { 0.0 }, 1.0);
+        match settings.method {
+            Method::Threshold => self.threshold(&rest),
+            Method::Scribbles => {
+                from_scribbles(&self.source(), &self.scribbles, settings.margin_mm, &rest).map_err(sentence)
+            }
+            Method::Uptake => {
+                let Some((center, radius)) = self.ball else { return Ok(Region::default()) };
+                let source = self.source();
+                let found = uptake(&source, center, radius, settings.uptake, &rest).map_err(stopped)?;
+                let unit = source.image().unit.label();
+                done.note = found.maximum.is_finite().then(|| match settings.uptake {
+                    Uptake::Above(_) => format!("Maximum {:.2} {unit}", found.maximum),
+                    _ if found.level.is_finite() => {
+                        format!("Maximum {:.2}, outline at {:.2} {unit}", found.maximum, found.level)
+                    }
+                    _ => format!("Maximum {:.2} {unit}; no edge found", found.maximum),
+                });
+                Ok(found.region)
+            }
+            Method::Lungs => {
+                let side = settings.side.unwrap_or_else(|| side_of(&self.roi.name));
+                lungs(self.volume(), &self.body_mask(), side, settings.close_mm, &rest).map_err(sentence)
+            }
+            Method::Airways => {
+                airways(self.volume(), &self.body_mask(), self.clicked, &rest).map_err(sentence)
+            }
+            Method::Bones => {
+                bones(self.volume(), &self.body_mask(), &settings.bones, &rest).map_err(sentence)
+            }
+            Method::Level => Ok(Region::default()),
+        }
+    }
+
+    fn threshold(&self, progress: &Progress) -> Result<Region, String> {
+        let settings = &self.settings;
+        let Some(range) = settings.range else { return Ok(Region::default()) };
+        let of = |roi: &Roi| Region::of_roi(roi, self.volume()).map_err(sentence);
+        let limit = match settings.within {
+            Within::Everything => None,
+            Within::Body => Some(of(self.body.as_deref().ok_or("There is no body in the image.")?)?),
+            Within::Roi(_) => Some(of(self.limit.as_deref().ok_or("Choose a structure to look in.")?)?),
+            Within::Ball => {
+                let (center, radius) = self.ball.ok_or("Drag in a view to place the ball.")?;
+                Some(ball(self.volume(), center, radius))
+            }
+        };
+        let keep = match (settings.keep, self.clicked) {
+            (KeepPieces::All, _) => Keep::All,
+            (KeepPieces::Largest, _) => Keep::Largest,
+            (KeepPieces::Above, _) => Keep::AtLeast(settings.least_cc),
+            (KeepPieces::Clicked, Some(point)) => Keep::Holding(point),
+            (KeepPieces::Clicked, None) => return Err("Click the piece that is to be kept.".to_owned()),
+        };
+        let range = ValueRange { low: range.low, high: range.high.max(range.low) };
+        let what = Threshold { range, keep, fill_holes: settings.fill_holes };
+        threshold(&self.source(), &what, limit.as_ref(), progress).map_err(stopped)
+    }
+
+    /// For each voxel of the grid whether it is in the body.
+    fn body_mask(&self) -> Vec<bool> {
+        let dims = self.volume().grid.dims();
+        match &self.body {
+            Some(body) => Mask::of_roi(body, self.volume()).in_box([0; 3], dims).voxels,
+            None => vec![false; self.volume().grid.len()],
+        }
+    }
+
+    /// What the structure's slices would become.
+    fn planes(&self, region: &Region) -> Vec<(usize, Arc<RoiPlane>)> {
+        let volume = self.volume();
+        let mut slices: std::collections::BTreeSet<usize> = region.slices().map(|(slice, _)| slice).collect();
+        if self.settings.take_as == TakeAs::Replace {
+            slices.extend(self.roi.planes.iter().filter_map(|own| volume.slice_of(&own.plane)));
+        }
+        let slices: Vec<usize> = slices.into_iter().filter(|slice| !volume.slices[*slice].missing).collect();
+        slices
+            .into_par_iter()
+            .filter_map(|slice| {
+                let image = &volume.slices[slice];
+                let own = self.roi.plane_at(&image.plane);
+                let plane = own.map_or(image.plane, |own| own.plane);
+                let before = own.map_or(&[][..], |own| &own.polygons);
+                // On the lattice before it is compared: what was taken over is found again as it is.
+                let found = reoriented(region.on(slice), &image.plane, &plane);
+                let found = RoiPlane::new(plane, None, found).polygons;
+                let after = match self.settings.take_as {
+                    TakeAs::Replace => found,
+                    TakeAs::Add if before.is_empty() => found,
+                    TakeAs::Add => paint(before, &found, Sign::Add),
+                    TakeAs::Cut => paint(before, &found, Sign::Cut),
+                };
+                let after = RoiPlane::new(plane, image.instance.clone(), after);
+                (!same_polygons(&after.polygons, before)).then(|| (slice, Arc::new(after)))
+            })
+            .collect()
+    }
+}
+
+fn sentence(error: impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+fn stopped(_: Cancelled) -> String {
+    "Stopped.".to_owned()
+}

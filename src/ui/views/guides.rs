@@ -1,0 +1,42 @@
+//! What the semi-automatic tool has been told by hand: scribbles, the ball, the line of equal value.
+
+use super::super::theme;
+use super::pane::PaneFrame;
+use crate::geometry::Point3;
+use crate::tools::{ToolKind, Tools};
+use egui::{Color32, Painter, Pos2, Shape, Stroke};
+
+/// Draws them in a view; scribbles only near their own plane.
+pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, ink: Color32) {
+    if tools.kind() != ToolKind::Segment {
+        return;
+    }
+    let tool = &tools.segment;
+    for scribble in tool.scribbles() {
+        let color = if scribble.belongs { ink } else { theme::OVERLAY_WEAK };
+        let width = (frame.points_of(scribble.radius_mm) * 2.0).max(2.0);
+        let near = |point: &Point3| frame.plane.distance_mm(*point).abs() <= scribble.radius_mm.max(1.0);
+        for part in scribble.path.split(|point| !near(point)).filter(|part| !part.is_empty()) {
+            let points: Vec<Pos2> = part.iter().map(|point| frame.screen_of(*point)).collect();
+            if let [only] = points[..] {
+                painter.circle_filled(only, width / 2.0, color.gamma_multiply(0.55));
+            }
+            painter.add(Shape::line(points, Stroke::new(width, color.gamma_multiply(0.55))));
+        }
+    }
+    if let Some((center, radius_mm)) = tool.ball() {
+        let height = frame.plane.distance_mm(center);
+        let section = radius_mm * radius_mm - height * height;
+        if section > 0.0 {
+            let (at, radius) = (frame.screen_of(center), frame.points_of(section.sqrt()));
+            painter.circle_stroke(at, radius, Stroke::new(3.0, Color32::from_black_alpha(150)));
+            painter.circle_stroke(at, radius, Stroke::new(1.0, theme::OVERLAY_TEXT));
+        }
+    }
+    let on_view = tool.level().first().is_some_and(|point| frame.plane.distance_mm(*point).abs() < 0.05);
+    if on_view {
+        let points: Vec<Pos2> = tool.level().iter().map(|point| frame.screen_of(*point)).collect();
+        painter.add(Shape::closed_line(points.clone(), Stroke::new(3.0, Color32::from_black_alpha(150))));
+        painter.add(Shape::closed_line(points, Stroke::new(1.5, ink)));
+    }
+}

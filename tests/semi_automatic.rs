@@ -1,0 +1,92 @@
+//! Organs found by classical means, against the reference label maps of the shared data.
+
+use delineo::ai::body::body_mask;
+use delineo::dicom::{read_series, scan};
+use delineo::edit::algebra::Region;
+use delineo::edit::segment::{BoneOptions, LungSide, airways, bones, lungs};
+use delineo::formats::nifti::{read_image, read_labels};
+use delineo::geometry::rasterise::{self, Frame};
+use delineo::patient::{LabelMap, Volume};
+use delineo::progress::Progress;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn data(part: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(part);
+    if !path.exists() {
+        println!("skipped: no shared data ({part})");
+        return None;
+    }
+    Some(path)
+}
+
+struct Case {
+    volume: Arc<Volume>,
+    labels: LabelMap,
+    names: BTreeMap<String, String>,
+    body: Vec<bool>,
+}
+
+impl Case {
+    fn read(part: &str) -> Option<Self> {
+        let folder = data(part)?;
+        let progress = Progress::new();
+        let volume = if folder.join("ct.nii.gz").exists() {
+            read_image(&folder.join("ct.nii.gz"), &progress).unwrap().series.volume
+        } else {
+            let library = scan(std::slice::from_ref(&folder), &progress).unwrap();
+            read_series(&library.series[0], &progress).unwrap().series.volume
+        };
+        let labels = read_labels(&folder.join("labels.nii.gz"), &progress).unwrap();
+        let labels = labels.on_grid(&volume.grid).unwrap();
+        let names = std::fs::read_to_string(folder.join("labels.json")).unwrap();
+        let names = serde_json::from_str(&names).unwrap();
+        let body = body_mask(&volume, &progress).unwrap();
+        Some(Self { volume, labels, names, body })
+    }
+
+    /// Dice on voxel centres with the labels whose names are chosen.
+    fn dice(&self, region: &Region, chosen: impl Fn(&str) -> bool) -> f64 {
+        let is_chosen = |label: u16| self.names.get(&label.to_string()).is_some_and(|name| chosen(name));
+        let ours: Vec<bool> = (0..=u16::from(u8::MAX)).map(is_chosen).collect();
+        let truth: Vec<bool> = self.labels.labels.iter().map(|label| ours[usize::from(*label)]).collect();
+        let [ni, nj, _] = self.volume.grid.dims();
+        let (mut found, mut both) = (0, 0);
+        for (slice, polygons) in region.slices() {
+            let frame = Frame::of_slice(&self.volume.grid, slice, &self.volume.slices[slice].plane).unwrap();
+            let inside = rasterise::polygons(polygons, &frame);
+            found += inside.iter().filter(|own| **own).count();
+            let truth = &truth[slice * ni * nj..(slice + 1) * ni * nj];
+            both += inside.iter().zip(truth).filter(|(own, truth)| **own && **truth).count();
+        }
+        2.0 * both as f64 / (found + truth.iter().filter(|own| **own).count()) as f64
+    }
+}
+
+#[test]
+fn lungs_and_airways_of_a_chest() {
+    let Some(case) = Case::read("chest") else { return };
+    let progress = Progress::new();
+    for (side, word) in [(LungSide::Left, "left"), (LungSide::Right, "right")] {
+        let found = lungs(&case.volume, &case.body, side, 5.0, &progress).unwrap();
+        let dice = case.dice(&found, |name| name.starts_with("lung") && name.ends_with(word));
+        println!("{word} lung: Dice {dice:.4}");
+        assert!(dice > 0.975, "{word} lung: {dice}");
+    }
+    let found = airways(&case.volume, &case.body, None, &progress).unwrap();
+    let dice = case.dice(&found, |name| name == "trachea");
+    println!("trachea: Dice {dice:.4}, {:.1} cc with bronchi", found.volume_mm3(&case.volume) / 1000.0);
+    // The reference ends in the main bronchi; what is found goes on.
+    assert!(dice > 0.7 && found.volume_mm3(&case.volume) < 60_000.0, "trachea: {dice}");
+}
+
+#[test]
+fn bones_of_an_abdomen() {
+    let Some(case) = Case::read("abdomen") else { return };
+    let found = bones(&case.volume, &case.body, &BoneOptions::default(), &Progress::new()).unwrap();
+    let bony = ["vertebrae", "rib", "sternum", "sacrum", "hip", "femur"];
+    let dice = case.dice(&found, |name| bony.iter().any(|start| name.starts_with(start)));
+    println!("bones: Dice {dice:.4}");
+    assert!(dice > 0.8, "bones: {dice}");
+}
