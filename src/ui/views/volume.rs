@@ -1,7 +1,8 @@
 //! The 3D view: the scan ray-cast together with the structures' surfaces.
 
 use super::super::paint::{self, PaintKey};
-use super::super::{Scope, theme, widgets};
+use super::super::{Scope, theme};
+use super::corner::Corner;
 use super::pane::Pane;
 use super::state::ViewsState;
 use super::{overlay, surfaces};
@@ -24,6 +25,8 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
     let Some(views) = scope.state.views.as_mut() else { return };
     let response = ui.interact(rect, ui.scope_id().with("view 3d"), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "3D view"));
+    let is_maximised = views.navigation.maximised == Some(Pane::Volume);
+    let corner = Corner::new(ui, rect, Pane::Volume, is_maximised, (response.id, "3D view"));
     let scale = f64::from(ui.ctx().pixels_per_point());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of a window")]
     let size_px = [rect.width(), rect.height()].map(|side| (f64::from(side) * scale).round().max(1.0) as u32);
@@ -33,7 +36,7 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
         let kept = OrbitCamera { mm_per_pixel: camera.mm_per_pixel * scale, ..camera };
         views.navigation.orbit = Some(kept);
     }
-    if response.double_clicked() {
+    if response.double_clicked() || corner.is_toggled() {
         views.navigation.toggle_maximised(Pane::Volume);
     }
     let since = ui.input(|input| input.time) - views.moved_at;
@@ -59,15 +62,7 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
         overlay::badges(&painter, rect, session);
         return;
     }
-    let at = rect.left_top() + vec2(8.0, 6.0);
-    widgets::overlay_text(
-        &painter,
-        at,
-        Align2::LEFT_TOP,
-        "3D",
-        theme::strong(theme::BODY),
-        theme::OVERLAY_TEXT,
-    );
+    corner.draw(&painter);
     overlay::badges(&painter, rect, session);
     style_ui(ui, views, rect);
     cube_ui(ui, views, rect, &camera, scale);
