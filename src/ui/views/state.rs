@@ -6,10 +6,13 @@ use super::outlines::{ExtentCache, OutlineCache};
 use super::pane::Half;
 use super::surfaces::Surfaces;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
-use crate::render::{ColorMap, Interpolation, VolumeStyle, Window, WindowPreset};
+use crate::render::{ColorMap, Interpolation, Quality, VolumeStyle, Window, WindowPreset};
 use crate::session::Session;
 use crate::tools::{ToolKind, Tools};
 use std::collections::HashMap;
+
+/// How long after the last movement the 3D picture is refined, seconds.
+pub(super) const REST_SECONDS: f64 = 0.15;
 
 /// How a second series is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -204,6 +207,13 @@ impl ViewsState {
         } else {
             self.display.window = window;
         }
+    }
+
+    /// How well the 3D view is drawn at `now` (egui's time, seconds): fast while it moves, well when
+    /// it has stood still for a moment.
+    #[must_use]
+    pub fn volume_quality(&self, now: f64) -> Quality {
+        if now - self.moved_at < REST_SECONDS { Quality::Moving } else { Quality::Still }
     }
 
     /// Takes another tool in hand.

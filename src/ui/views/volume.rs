@@ -4,7 +4,7 @@ use super::super::paint::{self, PaintKey};
 use super::super::{Scope, theme};
 use super::corner::Corner;
 use super::pane::Pane;
-use super::state::ViewsState;
+use super::state::{REST_SECONDS, ViewsState};
 use super::{overlay, surfaces};
 use crate::patient::RoiType;
 use crate::render::{OrbitCamera, Quality, VolumeScene, VolumeStyle};
@@ -12,8 +12,6 @@ use crate::session::Session;
 use egui::{Align2, Color32, Event, PointerButton, Rect, Response, Sense, Stroke, Ui, vec2};
 use std::sync::Arc;
 
-/// How long after the last movement the picture is refined, seconds.
-const REST_SECONDS: f64 = 0.15;
 /// How long after a scan is opened its 3D picture is begun, seconds.
 const WAIT_SECONDS: f64 = 0.3;
 /// Half the edge of the orientation cube, points.
@@ -39,16 +37,15 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
     if response.double_clicked() || corner.is_toggled() {
         views.navigation.toggle_maximised(Pane::Volume);
     }
-    let since = ui.input(|input| input.time) - views.moved_at;
-    let quality = if since < REST_SECONDS { Quality::Moving } else { Quality::Still };
+    let now = ui.input(|input| input.time);
+    let quality = views.volume_quality(now);
     if quality == Quality::Moving {
         #[expect(clippy::cast_possible_truncation, reason = "a fraction of a second")]
-        ui.ctx().request_repaint_after_secs((REST_SECONDS - since) as f32 + 0.005);
+        ui.ctx().request_repaint_after_secs((REST_SECONDS - (now - views.moved_at)) as f32 + 0.005);
     }
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, 0.0, theme::VIEW_BLACK);
     // The slices come first: the 3D picture of a scan just opened may take its time.
-    let now = ui.input(|input| input.time);
     let shown_for = now - *views.shown_at.get_or_insert(now);
     if shown_for < WAIT_SECONDS {
         #[expect(clippy::cast_possible_truncation, reason = "a fraction of a second")]
