@@ -236,6 +236,9 @@ fn what_a_person_must_know_of_a_scan_stands_in_its_views() {
     std::fs::remove_file(path.join("CT_0005.dcm")).unwrap();
     let mut harness = window(&[path], &folder.path().join("data"));
     wait(&mut harness, "the scan", |station| station.session().is_some());
+    // The one warning names the file it is about.
+    let told: Vec<_> = harness.state().0.state().toasts.list().iter().map(|toast| &toast.text).collect();
+    assert!(told.iter().any(|text| text.contains("missing") && text.contains("CT_0004")), "{told:?}");
     for label in ["Axial view", "Coronal view", "Sagittal view", "3D view"] {
         let rect = harness.get_by_label(label).rect();
         assert!(is_drawn_in(&harness, rect, "SYNTHETIC"), "{label}");
