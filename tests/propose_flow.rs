@@ -132,6 +132,8 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     let mut harness = window(&[ball], &data);
     key(&mut harness, Modifiers::COMMAND, Key::Num2);
     click(&mut harness, "Head and neck organs at risk");
+    // Without a graphics device the memory is told as well.
+    assert!(harness.query_by_label_contains("Needs about").is_some());
     wait(
         &mut harness,
         "the time it will take",
