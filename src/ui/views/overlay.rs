@@ -27,12 +27,12 @@ pub fn overlays(
     kind: ViewKind,
     navigation: &Navigation,
     session: &Session,
-    (corner, windows): (&Corner, &str),
+    (corner, windows, stride): (&Corner, &str, usize),
 ) {
     let rect = frame.rect;
     letters(painter, frame);
     place(painter, rect, corner.draw(painter), (kind, navigation), session);
-    badges(painter, rect, session);
+    badges(painter, rect, session, stride);
     let at = rect.left_bottom() + vec2(EDGE, -EDGE);
     widgets::overlay_text(painter, at, Align2::LEFT_BOTTOM, windows, small(), theme::OVERLAY_WEAK);
     scale_bar(painter, frame);
@@ -127,8 +127,9 @@ fn position_mm(kind: ViewKind, point: Point3) -> f64 {
     }
 }
 
-/// "SYNTHETIC", and how the patient lay where it was not on the back, head first.
-pub fn badges(painter: &Painter, rect: Rect, session: &Session) {
+/// "SYNTHETIC", how the patient lay where it was not on the back, head first, and whether the
+/// picture has only every `stride`th voxel.
+pub fn badges(painter: &Painter, rect: Rect, session: &Session, stride: usize) {
     let info = &session.series().info;
     let mut at = rect.right_top() + vec2(-EDGE, EDGE);
     let mut show = |text: &str, ink| {
@@ -141,6 +142,21 @@ pub fn badges(painter: &Painter, rect: Rect, session: &Session) {
     if let Some(text) = info.patient_position.as_deref().and_then(position_badge) {
         show(text, theme::OVERLAY_TEXT);
     }
+    if let Some(text) = resolution_badge(stride) {
+        show(&text, theme::DARK.amber);
+    }
+}
+
+/// What is said of pictures that have only every `stride`th voxel; nothing where they have all.
+#[must_use]
+pub fn resolution_badge(stride: usize) -> Option<String> {
+    let part = match stride {
+        0 | 1 => return None,
+        2 => "half".to_owned(),
+        4 => "a quarter of the".to_owned(),
+        other => format!("1/{other} of the"),
+    };
+    Some(format!("Shown at {part} resolution: the graphics memory is small"))
 }
 
 /// The badge for a patient position; none for supine.
@@ -200,6 +216,14 @@ pub fn crosshair(painter: &Painter, frame: &PaneFrame, at_mm: Point3) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_without_all_voxels_say_so() {
+        assert_eq!(resolution_badge(1), None);
+        let half = resolution_badge(2).unwrap();
+        assert_eq!(half, "Shown at half resolution: the graphics memory is small");
+        assert!(resolution_badge(4).unwrap().starts_with("Shown at a quarter of the resolution"));
+    }
 
     #[test]
     fn only_unusual_positions_have_a_badge() {

@@ -106,12 +106,18 @@ fn half_ui(
     let key = PaintKey::slice(pane, is_second);
     ui.painter().add(paint::slice_picture(rect, key, scene));
     let painter = ui.painter_at(rect);
+    let display = &views.display;
+    let stride = match (is_second, display.fusion.mode, second) {
+        (true, _, _) => display.fusion.stride,
+        (false, FusionMode::Blend, Some(_)) => display.stride.max(display.fusion.stride),
+        _ => display.stride,
+    };
     if views.display.peek {
-        overlay::badges(&painter, rect, session);
+        overlay::badges(&painter, rect, session, stride);
     } else {
         overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
         let windows = overlay::windows(&views.display, session.series(), second.map(|own| &**own), is_second);
-        overlay::overlays(&painter, &frame, kind, &views.navigation, session, (&corner, &windows));
+        overlay::overlays(&painter, &frame, kind, &views.navigation, session, (&corner, &windows, stride));
         ruler::rulers(&painter, &frame, &views.tools);
     }
     let shows_tool = views.gesture.map_or(over, |owner| owner == half);

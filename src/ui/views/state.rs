@@ -53,6 +53,8 @@ pub struct Fusion {
     pub full_window: Window,
     /// Its colours when blended.
     pub color_map: ColorMap,
+    /// As [`Display::stride`].
+    pub stride: usize,
 }
 
 impl Fusion {
@@ -83,6 +85,8 @@ pub struct Display {
     pub fusion: Fusion,
     /// How the volume is shown in 3D.
     pub style: VolumeStyle,
+    /// Every how many voxels the pictures have one: 1, or more for want of graphics memory.
+    pub stride: usize,
     /// Looking without overlays (Space held).
     pub peek: bool,
 }
@@ -145,8 +149,10 @@ impl ViewsState {
                     opened_window: window,
                     full_window: window,
                     color_map: ColorMap::Grey,
+                    stride: 1,
                 },
                 style,
+                stride: 1,
                 peek: false,
             },
             tools: Tools::default(),
@@ -180,6 +186,7 @@ impl ViewsState {
                 Unit::SuvBw | Unit::BqPerMl | Unit::Gy => ColorMap::HotIron,
                 Unit::Hu | Unit::Arbitrary => ColorMap::Grey,
             },
+            stride: 1,
         };
     }
 

@@ -56,11 +56,11 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
         ui.painter().add(paint::volume_picture(rect, PaintKey::volume(), scene));
     }
     if views.display.peek {
-        overlay::badges(&painter, rect, session);
+        overlay::badges(&painter, rect, session, views.display.stride);
         return;
     }
     corner.draw(&painter);
-    overlay::badges(&painter, rect, session);
+    overlay::badges(&painter, rect, session, views.display.stride);
     style_ui(ui, views, rect);
     cube_ui(ui, views, rect, &camera, scale);
     if views.navigation.focus == Pane::Volume && views.navigation.maximised.is_none() {
