@@ -48,6 +48,11 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rfd", &["app"]),
     ("rusqlite", &["session"]),
     ("ureq", &["ai"]),
+    ("clap", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("i_overlay", &["geometry"]),
+    // Above floor 2 the names of `geometry` serve.
+    ("nalgebra", &["geometry", "patient", "dicom", "formats", "ai", "edit", "metrics", "render", "phantom"]),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -82,6 +87,52 @@ fn code(text: &str) -> String {
         out.push_str(&outside_strings.join(" "));
         out.push('\n');
     }
+    out
+}
+
+/// How many modules deep a file's own module lies below the crate's root.
+fn depth(file: &Path) -> usize {
+    let below = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let parts = below.components().count();
+    if below.file_name().is_some_and(|name| name == "mod.rs") { parts - 1 } else { parts }
+}
+
+/// How many modules written within the file enclose a place in it.
+fn modules_around(code: &str, at: usize) -> usize {
+    let mut open = Vec::new();
+    for (i, c) in code[..at].char_indices() {
+        match c {
+            '{' => {
+                let mut before = code[..i].split_whitespace().rev();
+                open.push(before.next().is_some() && before.next() == Some("mod"));
+            }
+            '}' => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.iter().filter(|is_module| **is_module).count()
+}
+
+/// The code with every chain of `super::` that climbs to the crate's root written as `crate::`.
+fn with_supers_resolved(code: &str, depth: usize) -> String {
+    let mut out = String::new();
+    let mut from = 0;
+    while let Some(found) = code[from..].find("super::") {
+        let start = from + found;
+        let mut end = start;
+        let mut climbed = 0;
+        while code[end..].starts_with("super::") {
+            end += "super::".len();
+            climbed += 1;
+        }
+        out.push_str(&code[from..start]);
+        let is_root = climbed >= depth + modules_around(code, start);
+        out.push_str(if is_root { "crate::" } else { &code[start..end] });
+        from = end;
+    }
+    out.push_str(&code[from..]);
     out
 }
 
@@ -133,7 +184,7 @@ fn imports_go_only_downward() {
             continue;
         }
         let own = floor(&from).unwrap_or_else(|| panic!("{} is in no room of the plan", file.display()));
-        let code = code(&fs::read_to_string(&file).unwrap());
+        let code = with_supers_resolved(&code(&fs::read_to_string(&file).unwrap()), depth(&file));
         for prefix in ["crate::", "delineo::"] {
             for to in names_after(&code, prefix) {
                 let Some(other) = floor(&to) else { continue };
@@ -177,6 +228,13 @@ fn the_guard_sees_what_it_guards() {
     );
     assert_eq!(names_after(&code, "crate::"), ["geometry", "session", "ui", "render"]);
     assert!(floor("ui") > floor("session"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    assert_eq!(depth(&source.join("ui/views/slice.rs")), 3);
+    assert_eq!(depth(&source.join("ui/views/mod.rs")), 2);
+    assert_eq!(depth(&source.join("app.rs")), 1);
+    let climbing = "use super::pane::Pane;\nuse super::super::super::session::Session;\n\
+        mod tests {\n use super::super::super::state;\n use super::super::super::super::ui;\n}\n";
+    assert_eq!(names_after(&with_supers_resolved(climbing, 3), "crate::"), ["session", "ui"]);
 }
 
 #[test]

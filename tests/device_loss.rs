@@ -7,10 +7,13 @@ use delineo::patient::RoiType;
 use delineo::session::Command as Edit;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
 
 #[path = "shared/ball.rs"]
 mod ball;
+#[path = "shared/display.rs"]
+mod shared;
+#[path = "shared/skip.rs"]
+mod skip;
 
 /// Set for the program that opens the window: the folder of the test.
 const FOLDER: &str = "DELINEO_TEST_FOLDER";
@@ -38,30 +41,25 @@ fn under_xvfb() -> ExitCode {
         .status()
         .map_or(true, |status| !status.success())
     {
-        println!("skipped: no Xvfb");
+        skip::skipped("no Xvfb");
         return ExitCode::SUCCESS;
     }
     if delineo::render::Gpu::headless(true).is_err() {
-        println!("skipped: no adapter");
+        skip::skipped("no adapter");
         return ExitCode::SUCCESS;
     }
     let folder = tempfile::tempdir().unwrap();
     ball::write_ball(folder.path());
-    let display = ":88";
-    let mut server = Command::new("Xvfb")
-        .args([display, "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
+    let Some((server, display)) = shared::display() else {
+        println!("skipped: no display could be had");
+        return ExitCode::SUCCESS;
+    };
     let child = Command::new(std::env::current_exe().unwrap())
-        .env("DISPLAY", display)
+        .env("DISPLAY", &display)
         .env_remove("WAYLAND_DISPLAY")
         .env(FOLDER, folder.path())
         .status();
-    let _ = server.kill();
-    let _ = server.wait();
+    drop(server);
     if child.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -4,50 +4,21 @@
 use delineo::dicom::read_rtstruct;
 use delineo::geometry::{Point2, Point3};
 use delineo::patient::{GenerationAlgorithm, Roi};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 #[path = "shared/ball.rs"]
 mod ball;
+#[path = "shared/display.rs"]
+mod shared;
 #[path = "shared/skip.rs"]
 mod skip;
 
-/// Ends the program when the test ends, however it ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use shared::{Running, display};
 
 fn is_there(program: &str) -> bool {
     Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
-/// A display of its own; `None` where none can be had.
-fn display() -> Option<(Running, String)> {
-    for number in 90..110 {
-        if Path::new(&format!("/tmp/.X{number}-lock")).exists() {
-            continue;
-        }
-        let name = format!(":{number}");
-        let server = Command::new("Xvfb")
-            .args([&name, "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut server = Running(server);
-        sleep(Duration::from_millis(1500));
-        if matches!(server.0.try_wait(), Ok(None)) {
-            return Some((server, name));
-        }
-    }
-    None
 }
 
 /// A hand on mouse and keyboard.

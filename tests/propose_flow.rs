@@ -5,33 +5,21 @@ use delineo::app::Workstation;
 use delineo::patient::Confidence;
 use delineo::session::Command;
 use delineo::ui::state::{Estimate, Overlay};
-use delineo::ui::theme;
 use egui::{Event, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 #[path = "shared/ball.rs"]
 mod ball;
+#[path = "shared/window.rs"]
+mod shared;
 
-struct Window(Workstation);
-
-impl eframe::App for Window {
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        self.0.frame(ui);
-    }
-}
+use shared::{Window, key, sized_window, wait};
 
 /// A harness on a workstation whose data lies in `folder`, with the ball open and its models found.
 fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
-    let mut workstation = Workstation::in_folder(paths, folder);
-    let mut harness =
-        Harness::builder().with_size(egui::vec2(1280.0, 1400.0)).with_max_steps(8).build_eframe(|cc| {
-            theme::install(&cc.egui_ctx);
-            workstation.start(&cc.egui_ctx, None);
-            Window(workstation)
-        });
+    let mut harness = sized_window(paths, folder, egui::vec2(1280.0, 1400.0), 1.0);
     wait(&mut harness, "the scan", |station| {
         station.session().is_some() || station.state().overlay.is_some()
     });
@@ -42,25 +30,6 @@ fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
     }
     wait(&mut harness, "the models", Workstation::models_known);
     harness
-}
-
-/// Frames until `done` says so; jobs run on real threads.
-fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(&Workstation) -> bool) {
-    for _ in 0..4000 {
-        harness.step();
-        if done(&harness.state().0) {
-            harness.step();
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(15));
-    }
-    panic!("waited in vain for: {what}");
-}
-
-fn key(harness: &mut Harness<'_, Window>, modifiers: Modifiers, key: Key) {
-    harness.key_press_modifiers(modifiers, key);
-    harness.step();
-    harness.step();
 }
 
 fn click(harness: &mut Harness<'_, Window>, label: &str) {
@@ -163,6 +132,8 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     let mut harness = window(&[ball], &data);
     key(&mut harness, Modifiers::COMMAND, Key::Num2);
     click(&mut harness, "Head and neck organs at risk");
+    // Without a graphics device the memory is told as well.
+    assert!(harness.query_by_label_contains("Needs about").is_some());
     wait(
         &mut harness,
         "the time it will take",

@@ -5,7 +5,7 @@
 
 use super::cpu::CpuNetwork;
 use super::gpu::{Back, DeviceSum, Ensemble, Reading, Stop, SumPlan, Tile};
-use super::graphics::{Gpu, open_gpu, quietly};
+use super::graphics::{Gpu, forget_failed, open_gpu, quietly};
 use super::mirror::{self, Mirrors};
 use super::network::Network;
 use crate::device::DeviceChoice;
@@ -37,6 +37,8 @@ pub struct Engine {
     networks: Vec<Network>,
     runner: Runner,
     device: String,
+    /// The serial number of the graphics device, where it runs on one.
+    serial: Option<u64>,
     /// What happened on the way, for a person.
     warnings: Vec<String>,
 }
@@ -72,13 +74,14 @@ impl Engine {
     /// [`EngineError::NoGpu`] when a GPU was asked for and there is none.
     pub fn ensemble(networks: Vec<Network>, choice: DeviceChoice) -> Result<Self, EngineError> {
         if let Some(gpu) = chosen(choice)? {
-            let Gpu { device, name, software, setup } = gpu.clone();
+            let Gpu { device, name, software, setup, serial } = gpu.clone();
             match quietly(|| Ensemble::new(&networks, &device, setup, &name, software)) {
                 Ok(runner) => {
                     return Ok(Self {
                         networks,
                         runner: Runner::Gpu(Box::new(runner)),
                         device: gpu.title(),
+                        serial: Some(serial),
                         warnings: Vec::new(),
                     });
                 }
@@ -87,7 +90,7 @@ impl Engine {
             }
         }
         let runner = Runner::Cpu(networks.iter().map(CpuNetwork::new).collect());
-        Ok(Self { networks, runner, device: cpu_name(), warnings: Vec::new() })
+        Ok(Self { networks, runner, device: cpu_name(), serial: None, warnings: Vec::new() })
     }
 
     /// Puts networks on any of burn's devices, as if it were a graphics device with buffers of so many
@@ -98,7 +101,7 @@ impl Engine {
         let ensemble = Ensemble::new(&networks, device, None, "test", true);
         let ensemble = ensemble.with_pace(pace).with_limit(limit_bytes);
         let runner = Runner::Gpu(Box::new(ensemble));
-        Self { networks, runner, device: "test".to_owned(), warnings: Vec::new() }
+        Self { networks, runner, device: "test".to_owned(), serial: None, warnings: Vec::new() }
     }
 
     /// Lets a graphics device work in pieces of so many multiply-accumulates.
@@ -287,7 +290,9 @@ impl Engine {
         ));
         self.device = format!("{} after {} failed", cpu_name(), self.device);
         self.replace_runner();
-        forget_device();
+        if let Some(serial) = self.serial.take() {
+            forget_failed(serial);
+        }
     }
 
     fn go_to_cpu(&mut self) {

@@ -7,6 +7,7 @@ use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// The handles of a wgpu device, to share one between window and networks.
@@ -29,6 +30,8 @@ pub(super) struct Gpu {
     pub name: String,
     pub software: bool,
     pub setup: Option<Arc<WgpuSetup>>,
+    /// Tells it from one that was lost and from one shared after it.
+    pub serial: u64,
 }
 
 impl Gpu {
@@ -51,8 +54,13 @@ pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
     let device = quietly(|| burn::tensor::Device::wgpu_options().setup(setup).init())?
         .map_err(|error| error.to_string())?;
     let software = format!("{:?}", info.device_type) == "Cpu";
-    *GPU.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Ok(Gpu { device, name: info.name, software, setup: Some(Arc::new(kept)) }));
+    *GPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ok(Gpu {
+        device,
+        name: info.name,
+        software,
+        setup: Some(Arc::new(kept)),
+        serial: next_serial(),
+    }));
     Ok(())
 }
 
@@ -60,6 +68,24 @@ pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
 /// one shared anew.
 pub fn forget_device() {
     *GPU.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Forgets the graphics device if it is still the one with this serial number, which failed: the
+/// window may have shared a new one meanwhile.
+pub(super) fn forget_failed(serial: u64) {
+    forget_if(&mut GPU.lock().unwrap_or_else(PoisonError::into_inner), serial);
+}
+
+fn forget_if(kept: &mut Option<Result<Gpu, String>>, serial: u64) {
+    if matches!(kept, Some(Ok(gpu)) if gpu.serial == serial) {
+        *kept = None;
+    }
+}
+
+/// A number that no other device of the process has.
+fn next_serial() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Destroys the graphics device, as a driver's reset would; for tests of its loss.
@@ -101,7 +127,8 @@ pub(super) fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
                 Ok(Ok((device, setup))) => {
                     let info = setup.adapter.get_info();
                     let software = format!("{:?}", info.device_type) == "Cpu";
-                    return Ok(Gpu { device, name: info.name, software, setup: Some(Arc::new(setup)) });
+                    let (name, setup, serial) = (info.name, Some(Arc::new(setup)), next_serial());
+                    return Ok(Gpu { device, name, software, setup, serial });
                 }
                 Ok(Err(error)) => tracing::debug!("no graphics device of this kind: {error}"),
                 Err(message) => reason = message,
@@ -142,4 +169,28 @@ pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         text.or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "unknown reason".to_owned())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_device_that_failed_is_forgotten() {
+        let (failed, new) = (next_serial(), next_serial());
+        assert_ne!(failed, new);
+        let gpu = |serial| {
+            let device = Device::flex();
+            Some(Ok(Gpu { device, name: String::new(), software: false, setup: None, serial }))
+        };
+        let mut kept = gpu(failed);
+        forget_if(&mut kept, failed);
+        assert!(kept.is_none());
+        let mut kept = gpu(new);
+        forget_if(&mut kept, failed);
+        assert!(kept.is_some(), "the new window's device stays");
+        let mut none = Some(Err("no driver".to_owned()));
+        forget_if(&mut none, failed);
+        assert!(none.is_some());
+    }
 }

@@ -4,7 +4,7 @@ use super::Workstation;
 use super::dialogs::{Answer, Wanted};
 use super::leaving::Leaving;
 use crate::patient::Approval;
-use crate::render::{Interpolation, WindowPreset};
+use crate::render::Interpolation;
 use crate::session::preferences::{Preferences, Theme};
 use crate::session::{Command, Neighbour, Refusal, Session};
 use crate::tools::{ToolEvent, ToolKind, ViewPlane};
@@ -458,7 +458,7 @@ impl Workstation {
             Action::ToggleFusion => {
                 self.state.toasts.attention("There is no second series in the same frame of reference.");
             }
-            Action::Preset(number) => preset(views, number),
+            Action::Preset(number) => views.show_preset(number),
             _ => {}
         }
     }
@@ -525,16 +525,6 @@ impl Workstation {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
         }
     }
-}
-
-/// Window presets 1 to 7 by name, 8 the full range, 9 as opened.
-fn preset(views: &mut ViewsState, number: u8) {
-    let index = usize::from(number).wrapping_sub(1);
-    views.display.window = match (WindowPreset::ALL.get(index), number) {
-        (Some(preset), _) => preset.window(),
-        (None, 8) => views.display.full_window,
-        _ => views.display.opened_window,
-    };
 }
 
 /// Whether an action is one on the selected structure.

@@ -6,6 +6,7 @@
 use super::Workstation;
 use super::opening::capitalised;
 use super::reading::Opened;
+use super::setup::Kept;
 use super::workstation::Message;
 use crate::progress::Progress;
 use crate::session::{Session, Unsaved};
@@ -108,6 +109,14 @@ impl Workstation {
                 ctx.send_viewport_cmd(command);
             }
             self.leave(Leaving::Window);
+        }
+    }
+
+    /// Whether every edit of the open study is in its journal.
+    pub(super) fn kept(&self) -> Kept {
+        match self.session.as_ref().and_then(Session::unsaved) {
+            None => Kept::All,
+            Some(unsaved) => Kept::NotAll(unsaved.changes),
         }
     }
 

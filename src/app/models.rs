@@ -8,7 +8,7 @@ use crate::ai::nnunet::import::{ImportOptions, import, remove};
 use crate::ai::package::import_folder;
 use crate::ai::regions::{SeenRegions, seen_regions};
 use crate::ai::workload::{Speed, Workload, measure_speed};
-use crate::ai::{ModelPackage, catalogue};
+use crate::ai::{ModelPackage, PredictOptions, catalogue, memory};
 use crate::device::DeviceChoice;
 use crate::progress::Progress;
 use crate::session::preferences::ModelSpeed;
@@ -242,6 +242,11 @@ impl Workstation {
     }
 
     /// What a model would run on.
+    /// Whether models run on the processor.
+    pub(super) fn runs_on_cpu(&self) -> bool {
+        self.model_device() == PROCESSOR
+    }
+
     fn model_device(&self) -> String {
         let device = &self.desk.model_device;
         if device.is_empty() { PROCESSOR.to_owned() } else { device.clone() }
@@ -260,12 +265,17 @@ impl Workstation {
     /// How long the chosen model will take; asks for a measurement where nothing is known.
     pub(super) fn estimate_time(&mut self) {
         self.desk.estimate = Estimate::Unknown;
+        self.desk.memory_bytes = None;
         if self.state.place != Place::Propose {
             return;
         }
         let (Some(model), Some(session)) = (self.chosen_model().cloned(), &self.session) else { return };
         let key = self.speed_key(&model);
         let work = self.models.workloads.get(&model.id).copied().unwrap_or_default();
+        let package = self.models.packages.iter().find(|package| package.id == model.id);
+        let options = PredictOptions::default();
+        let needed = package.map(|own| memory::estimate_bytes(&session.series().volume, own, &options));
+        self.desk.memory_bytes = needed.filter(|_| self.runs_on_cpu());
         if let Some(speed) = self.preferences.speeds.get(&key) {
             let seconds = estimated_seconds(speed, work.passes, session.series().volume.voxels.len());
             let (passes, from_run) = (work.passes, speed.from_run);

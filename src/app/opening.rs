@@ -166,11 +166,15 @@ impl Workstation {
             self.preferences.remember(path);
         }
         if let Some(choice) = choice {
-            self.state.toasts.done_with(choice, "Choose another", crate::ui::actions::Action::ChooseSeries);
+            self.state.toasts.done_with(
+                capitalised(&choice),
+                "Choose another",
+                crate::ui::actions::Action::ChooseSeries,
+            );
         }
         if !warnings.is_empty() {
             let text = match warnings.len() {
-                1 => warnings[0].message.clone(),
+                1 => warnings[0].to_string(),
                 count => format!("There are {count} warnings about the data."),
             };
             self.state.toasts.attention_with(text, "Look", crate::ui::actions::Action::GoOpen);

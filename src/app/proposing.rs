@@ -5,7 +5,8 @@ use super::models::{BODY, MODEL, PROCESSOR};
 use super::opening::capitalised;
 use super::workstation::Message;
 use crate::ai::engine::{self, WgpuSetup};
-use crate::ai::{self, BodyError, ModelPackage, PredictError, PredictOptions};
+use crate::ai::{self, BodyError, ModelPackage, PredictError, PredictOptions, memory};
+use crate::device::DeviceChoice;
 use crate::dicom::Library;
 use crate::patient::{Roi, Series};
 use crate::progress::Progress;
@@ -41,6 +42,8 @@ struct Order {
     /// The organs to contour; all when empty.
     organs: Vec<String>,
     channels: Vec<(usize, Given)>,
+    /// Whether there is no graphics device: then the memory is known and checked before the run.
+    on_cpu: bool,
 }
 
 /// Lets networks run on the window's device: a real one only, a software driver is slower than the
@@ -101,6 +104,7 @@ impl Workstation {
             library: self.around.library.clone(),
             organs,
             channels: given,
+            on_cpu: self.runs_on_cpu(),
         };
         self.state.overlay = None;
         self.state.propose.model = Some(model.to_owned());
@@ -178,6 +182,9 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
         options.channels = gathered.images;
         warnings = gathered.warnings;
     }
+    let needed = memory::estimate_bytes(volume, &package, &options);
+    let device = if order.on_cpu { DeviceChoice::Cpu } else { options.device };
+    memory::check(needed, memory::available_bytes(), device)?;
     let predicted = ai::predict(volume, &package, &options, progress);
     let prediction = predicted.map_err(|error: PredictError| error.to_string())?;
     warnings.extend(prediction.warnings);

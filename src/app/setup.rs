@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why there is no window. Each variant is one sentence for a person.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +25,31 @@ pub enum NoWindow {
     )]
     Driver(String),
     /// The device was lost again and again.
-    #[error(
-        "the graphics device fails again and again; every edit is kept; update the graphics driver and start again"
-    )]
-    Device,
+    #[error("the graphics device fails again and again; {0}; update the graphics driver and start again")]
+    Device(Kept),
     /// Anything else.
     #[error("the window could not be opened: {0}")]
     Other(String),
+}
+
+/// What became of the edits when the window cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// All of them are in the journal.
+    All,
+    /// Some could not be saved.
+    NotAll(usize),
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("every edit is kept"),
+            Self::NotAll(0) => f.write_str("the last edits may not be on disk"),
+            Self::NotAll(1) => f.write_str("1 edit could not be saved and is lost"),
+            Self::NotAll(count) => write!(f, "{count} edits could not be saved and are lost"),
+        }
+    }
 }
 
 /// What a test's hook wants after it has seen a frame.
@@ -60,8 +78,21 @@ pub struct RunOptions {
     pub hook: Option<Hook>,
 }
 
-/// How often the device may be lost within one run.
+/// How often the device may be lost within a minute before the window gives up.
 const MOST_LOSSES: usize = 5;
+
+/// The losses of the last minute.
+#[derive(Debug, Default)]
+struct Losses(Vec<Duration>);
+
+impl Losses {
+    /// Notes a loss at a time since the start; whether there were too many within a minute.
+    fn note(&mut self, at: Duration) -> bool {
+        self.0.retain(|before| at.saturating_sub(*before) < Duration::from_mins(1));
+        self.0.push(at);
+        self.0.len() >= MOST_LOSSES
+    }
+}
 
 /// Opens the window and stays until it is closed. Gives the workstation back.
 ///
@@ -74,7 +105,8 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
     };
     let workstation = Rc::new(RefCell::new(workstation));
     let hook = Rc::new(RefCell::new(options.hook));
-    for round in 0..MOST_LOSSES {
+    let (started, mut losses) = (Instant::now(), Losses::default());
+    for round in 0.. {
         let lost = Arc::new(AtomicBool::new(false));
         let host = Host {
             workstation: Rc::clone(&workstation),
@@ -97,9 +129,15 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
                 .map(RefCell::into_inner)
                 .map_err(|_| NoWindow::Other("the window is still in use".to_owned()));
         }
+        if losses.note(started.elapsed()) {
+            break;
+        }
         workstation.borrow_mut().graphics_lost();
     }
-    Err(NoWindow::Device)
+    let mut workstation = workstation.borrow_mut();
+    let kept = workstation.kept();
+    workstation.close_all();
+    Err(NoWindow::Device(kept))
 }
 
 fn explain(error: &eframe::Error) -> NoWindow {
@@ -227,5 +265,27 @@ impl eframe::App for Host {
         if !self.lost.load(Ordering::Relaxed) {
             self.workstation.borrow_mut().close_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_count_within_a_minute_only() {
+        let mut losses = Losses::default();
+        assert!((0..40).all(|n| !losses.note(Duration::from_secs(20 * n))), "three a minute go on");
+        let mut losses = Losses::default();
+        let seen: Vec<bool> = (0..5).map(|n| losses.note(Duration::from_secs(n))).collect();
+        assert_eq!(seen, [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn edits_are_said_to_be_kept_only_where_they_are() {
+        let said = |kept| NoWindow::Device(kept).to_string();
+        assert!(said(Kept::All).contains("every edit is kept"));
+        let lost = said(Kept::NotAll(3));
+        assert!(lost.contains("3 edits could not be saved") && !lost.contains("is kept"), "{lost}");
     }
 }

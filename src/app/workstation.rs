@@ -328,7 +328,19 @@ impl Workstation {
         }
     }
 
+    /// Notes where the graphics memory holds less than all of a volume.
+    fn note_resolution(&mut self) {
+        let (Some(gpu), Some(session), Some(views)) = (&self.gpu, &self.session, self.state.views.as_mut())
+        else {
+            return;
+        };
+        views.display.stride = gpu.stride_of(&session.series().volume);
+        let second = self.desk.second.as_ref();
+        views.display.fusion.stride = second.map_or(1, |second| gpu.stride_of(&second.volume));
+    }
+
     fn fill_desk(&mut self) {
+        self.note_resolution();
         self.desk.jobs = self
             .jobs
             .running()

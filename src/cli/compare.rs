@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(image), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
-        eprintln!("{choice}");
+        eprintln!("{choice}; choose another with --series UID");
     }
     let mut warnings = Vec::new();
     if args.image.is_some() {

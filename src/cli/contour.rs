@@ -107,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(&args.path), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
-        eprintln!("{choice}");
+        eprintln!("{choice}; choose another with --series UID");
     }
     let read = started.elapsed().as_secs_f64();
     let series = &study.series;

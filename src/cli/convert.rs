@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(image), args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
-        eprintln!("{choice}");
+        eprintln!("{choice}; choose another with --series UID");
     }
     for warning in &study.warnings {
         eprintln!("warning: {warning}");

@@ -124,7 +124,7 @@ fn correct(session: &mut Session) -> anyhow::Result<String> {
         .max_by(|a, b| a.x.total_cmp(&b.x))
         .context("the organ to correct has no contour")?;
     let view = ViewPlane { plane: own.plane, pixel_mm: 1.0 };
-    let at = |dy: f64| own.plane.lift(nalgebra::Point2::new(rim.x, rim.y + dy));
+    let at = |dy: f64| own.plane.lift(crate::geometry::Point2::new(rim.x, rim.y + dy));
     session.select(Some(roi.id));
     let mut brush = BrushTool::default();
     brush.set_radius_mm(6.0);

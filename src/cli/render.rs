@@ -143,7 +143,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let paths = std::slice::from_ref(&args.path);
     let study = with_bar(|progress| Study::open(paths, args.series.as_deref(), progress))?;
     if let Some(choice) = &study.choice {
-        eprintln!("{choice}");
+        eprintln!("{choice}; choose another with --series UID");
     }
     for warning in &study.warnings {
         eprintln!("warning: {warning}");
@@ -258,7 +258,7 @@ impl Picture<'_> {
         };
         let structures = || {
             let (low, high) = (points().reduce(|a, b| a.inf(&b))?, points().reduce(|a, b| a.sup(&b))?);
-            Some(nalgebra::center(&low, &high))
+            Some(low + (high - low) / 2.0)
         };
         self.at_mm.or_else(structures).unwrap_or_else(|| self.series.volume.grid.center_mm())
     }

@@ -33,3 +33,7 @@ pub type Vector3 = nalgebra::Vector3<f64>;
 pub type Point2 = nalgebra::Point2<f64>;
 /// A vector in the coordinates of a [`Plane`], mm.
 pub type Vector2 = nalgebra::Vector2<f64>;
+/// A turn in the plane.
+pub type Rotation2 = nalgebra::Rotation2<f64>;
+/// A turn in space.
+pub type Rotation3 = nalgebra::Rotation3<f64>;

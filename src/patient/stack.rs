@@ -3,47 +3,83 @@
 use super::{Mask, Roi, RoiPlane, Volume};
 use crate::geometry::rasterise::Frame;
 use crate::geometry::section::Slab;
-use crate::geometry::trace;
+use crate::geometry::{Plane, trace};
 use rayon::prelude::*;
 use std::sync::Arc;
 
 impl Roi {
-    /// The planes with the slabs they stand for, sorted along the normal: by the one volume rule
-    /// (half way to the image slices below and above; at the series' ends the one neighbour's half
-    /// counts on both sides). Planes on no slice go by their own spacing: half way to the next plane
-    /// of the ROI, but no further than half of the usual (median) distance where one is left out.
+    /// The planes with the slabs they stand for, in stacks of parallel planes that face the same
+    /// way, each sorted along its normal; empty for an ROI without planes. The one rule for what lies
+    /// between planes: in sections, surfaces, pictures, margins and on other slices.
     ///
-    /// Planes that are not parallel to the first, or face the other way, are left out.
+    /// Planes on image slices go by the volume rule: half way to the image slices below and above;
+    /// at the series' ends the one neighbour's half counts on both sides. Where a plane or its
+    /// neighbour in the ROI lies on no slice, they go by their own spacing: half way to one another,
+    /// but no further than half of the usual (median) distance where a plane is left out. So slabs
+    /// never overlap, and leave a gap only where contours are left out.
+    #[must_use]
+    pub fn slab_stacks(&self, volume: Option<&Volume>) -> Vec<Vec<Slab<'_>>> {
+        let mut stacks: Vec<Vec<&RoiPlane>> = Vec::new();
+        for own in &self.planes {
+            let is_parallel =
+                |stack: &&mut Vec<&RoiPlane>| stack[0].plane.normal().dot(&own.plane.normal()) > 1.0 - 1.5e-6;
+            match stacks.iter_mut().find(is_parallel) {
+                Some(stack) => stack.push(own),
+                None => stacks.push(vec![own]),
+            }
+        }
+        stacks.into_iter().map(|stack| slabs_of(stack, volume)).collect()
+    }
+
+    /// The stack of [`Self::slab_stacks`] that the first plane is in; planes that are not parallel to
+    /// it, or face the other way, are left out.
     #[must_use]
     pub fn slabs(&self, volume: Option<&Volume>) -> Vec<Slab<'_>> {
-        let Some(first) = self.planes.first() else { return Vec::new() };
-        let normal = first.plane.normal();
-        let own: Vec<&Arc<RoiPlane>> =
-            self.planes.iter().filter(|own| own.plane.normal().dot(&normal) > 1.0 - 1.5e-6).collect();
-        let offset = |n: usize| own[n].plane.offset_mm();
-        let mut gaps: Vec<f64> = (1..own.len()).map(|n| offset(n) - offset(n - 1)).collect();
-        gaps.retain(|gap| *gap > 0.01);
-        gaps.sort_by(f64::total_cmp);
-        let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(3.0);
-        let mut slabs: Vec<Slab<'_>> = own
-            .iter()
-            .enumerate()
-            .map(|(n, plane)| {
-                let on_slice = volume.and_then(|volume| Some((volume, volume.slice_of(&plane.plane)?)));
-                let (below_mm, above_mm) = if let Some((volume, index)) = on_slice {
-                    volume.slab_of(index)
-                } else {
-                    let half = |gap: f64| if gap <= 1.5 * usual { gap / 2.0 } else { usual / 2.0 };
-                    let below = if n > 0 { half(offset(n) - offset(n - 1)) } else { usual / 2.0 };
-                    let above = if n + 1 < own.len() { half(offset(n + 1) - offset(n)) } else { usual / 2.0 };
-                    (below, above)
-                };
-                Slab { plane: plane.plane, below_mm, above_mm, polygons: &plane.polygons }
-            })
-            .collect();
-        slabs.sort_by(|a, b| a.plane.offset_mm().total_cmp(&b.plane.offset_mm()));
-        slabs
+        self.slab_stacks(volume).into_iter().next().unwrap_or_default()
     }
+}
+
+/// The slabs of parallel planes.
+fn slabs_of<'a>(mut stack: Vec<&'a RoiPlane>, volume: Option<&Volume>) -> Vec<Slab<'a>> {
+    stack.sort_by(|a, b| a.plane.offset_mm().total_cmp(&b.plane.offset_mm()));
+    let offset = |n: usize| stack[n].plane.offset_mm();
+    let mut gaps: Vec<f64> = (1..stack.len()).map(|n| offset(n) - offset(n - 1)).collect();
+    gaps.retain(|gap| *gap > 0.01);
+    gaps.sort_by(f64::total_cmp);
+    let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(3.0);
+    // How far the image lets each plane reach along the plane's own normal; none off its slices.
+    let reaches: Vec<Option<(f64, f64)>> =
+        stack.iter().map(|own| volume.and_then(|volume| image_reach(&own.plane, volume))).collect();
+    // Half way to the plane across a gap; `here` and `there` are what the image says of the two.
+    let side = |gap: Option<f64>, here: Option<f64>, there: bool, other_there: bool| match (gap, here) {
+        (Some(_), Some(reach)) if there => reach,
+        (None, Some(reach)) if other_there => reach,
+        (Some(gap), _) if gap <= 1.5 * usual => gap / 2.0,
+        _ => usual / 2.0,
+    };
+    (0..stack.len())
+        .map(|n| {
+            let (first, last) = (n == 0, n + 1 == stack.len());
+            let (on_below, on_above) = (first || reaches[n - 1].is_some(), last || reaches[n + 1].is_some());
+            let gap_below = (!first).then(|| offset(n) - offset(n - 1));
+            let gap_above = (!last).then(|| offset(n + 1) - offset(n));
+            Slab {
+                plane: stack[n].plane,
+                below_mm: side(gap_below, reaches[n].map(|reach| reach.0), on_below, on_above),
+                above_mm: side(gap_above, reaches[n].map(|reach| reach.1), on_above, on_below),
+                polygons: &stack[n].polygons,
+            }
+        })
+        .collect()
+}
+
+/// How far the slab of the image slice that a plane lies on reaches below and above it along the
+/// plane's own normal, mm; `None` for a plane on no slice.
+fn image_reach(plane: &Plane, volume: &Volume) -> Option<(f64, f64)> {
+    let index = volume.slice_of(plane)?;
+    let (below, above) = volume.slab_of(index);
+    let same_way = volume.slices[index].plane.normal().dot(&plane.normal()) > 0.0;
+    Some(if same_way { (below, above) } else { (above, below) })
 }
 
 impl Volume {
@@ -221,6 +257,96 @@ mod tests {
         let section = section::cut(&slabs, &view);
         let height = section[0].bounds().map(|(low, high)| high.y - low.y).unwrap();
         assert!((height - by_rule).abs() < 1e-6);
+    }
+
+    /// The reach of the slabs of an ROI of squares on axial planes over slices 3 mm apart from -60 mm.
+    fn reaches(offsets: &[f64], flipped: bool) -> Vec<(f64, f64, f64)> {
+        let slices = (0..41).map(|k| -60.0 + 3.0 * f64::from(k));
+        let grid = Grid::new(
+            [12, 11, 41],
+            Point3::new(0.0, 0.0, -60.0),
+            [Vector3::x(), Vector3::y(), Vector3::z() * 3.0],
+        )
+        .unwrap();
+        let slices = slices
+            .map(|z| Slice {
+                plane: Plane::axial(z),
+                origin_mm: Point3::new(0.0, 0.0, z),
+                instance: None,
+                missing: false,
+            })
+            .collect();
+        let voxels = Voxels::I16(vec![0; grid.len()]);
+        let volume = Volume { voxels, grid, unit: Unit::Hu, slices, native: None };
+        let mut roi = Roi::new(RoiId(1), 1, "Box", [0; 3]);
+        let square = [(2.0, 2.0), (8.0, 2.0), (8.0, 8.0), (2.0, 8.0)];
+        roi.planes = offsets
+            .iter()
+            .map(|z| {
+                let plane = if flipped {
+                    Plane::new(Point3::new(0.0, 0.0, *z), Vector3::y(), Vector3::x()).unwrap()
+                } else {
+                    Plane::axial(*z)
+                };
+                let ring = square.map(|(x, y)| crate::geometry::Point2::new(x, y)).to_vec();
+                Arc::new(RoiPlane::new(plane, None, vec![crate::geometry::Polygon::from_outer(ring)]))
+            })
+            .collect();
+        let slabs = roi.slabs(Some(&volume));
+        // One piece in a sagittal section exactly where neighbours meet.
+        let view = Plane::new(Point3::new(5.0, 0.0, 0.0), Vector3::y(), -Vector3::z()).unwrap();
+        let pieces = 1 + slabs.windows(2).filter(|pair| !pair[0].meets(&pair[1])).count();
+        assert_eq!(section::cut(&slabs, &view).len(), if slabs.is_empty() { 0 } else { pieces });
+        slabs.iter().map(|slab| (slab.plane.offset_mm(), slab.below_mm, slab.above_mm)).collect()
+    }
+
+    fn assert_near(got: &[(f64, f64, f64)], wanted: &[(f64, f64, f64)]) {
+        assert_eq!(got.len(), wanted.len(), "{got:?}");
+        for (got, wanted) in got.iter().zip(wanted) {
+            let error = (got.0 - wanted.0).abs() + (got.1 - wanted.1).abs() + (got.2 - wanted.2).abs();
+            assert!(error < 1e-9, "{got:?} is not {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn planes_5_mm_apart_over_slices_3_mm_apart_are_one_body() {
+        // 0 and 15 mm lie on slices, 5, 10 and 20 mm do not: no gap and no overlap all the same.
+        let wanted = [0.0, 5.0, 10.0, 15.0, 20.0].map(|z| (z, 2.5, 2.5));
+        assert_near(&reaches(&[0.0, 5.0, 10.0, 15.0, 20.0], false), &wanted);
+    }
+
+    #[test]
+    fn planes_1_mm_apart_over_slices_3_mm_apart_do_not_overlap() {
+        let wanted = [0.0, 1.0, 2.0, 3.0, 4.0].map(|z| (z, 0.5, 0.5));
+        assert_near(&reaches(&[0.0, 1.0, 2.0, 3.0, 4.0], false), &wanted);
+    }
+
+    #[test]
+    fn planes_on_slices_go_by_the_slices_whichever_way_they_face() {
+        let wanted = [-60.0, -57.0, -45.0].map(|z| (z, 1.5, 1.5));
+        assert_near(&reaches(&[-60.0, -57.0, -45.0], false), &wanted);
+        let wanted = [45.0, 57.0, 60.0].map(|offset| (offset, 1.5, 1.5));
+        assert_near(&reaches(&[-60.0, -57.0, -45.0], true), &wanted);
+        // One plane that strayed off the slices changes its own neighbourhood alone.
+        let wanted =
+            [(0.0, 1.5, 1.5), (3.0, 1.5, 0.75), (4.5, 0.75, 0.75), (6.0, 0.75, 1.5), (9.0, 1.5, 1.5)];
+        assert_near(&reaches(&[0.0, 3.0, 4.5, 6.0, 9.0], false), &wanted);
+        assert_near(&reaches(&[], false), &[]);
+    }
+
+    #[test]
+    fn planes_of_two_directions_are_two_stacks() {
+        let mut roi = Roi::new(RoiId(1), 1, "Cross", [0; 3]);
+        let ring = [(2.0, 2.0), (8.0, 2.0), (8.0, 8.0)].map(|(x, y)| crate::geometry::Point2::new(x, y));
+        let sagittal = Plane::new(Point3::origin(), Vector3::y(), -Vector3::z()).unwrap();
+        roi.planes = [Plane::axial(0.0), sagittal, Plane::axial(3.0)]
+            .map(|plane| {
+                let piece = crate::geometry::Polygon::from_outer(ring.to_vec());
+                Arc::new(RoiPlane::new(plane, None, vec![piece]))
+            })
+            .to_vec();
+        let stacks = roi.slab_stacks(None);
+        assert_eq!(stacks.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
     }
 
     proptest! {

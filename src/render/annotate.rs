@@ -196,4 +196,58 @@ mod tests {
         assert_eq!(length_text(50.0), "5 cm");
         assert_eq!(length_text(2.0), "2 mm");
     }
+
+    /// The pixels that differ between two pictures of one size.
+    fn differing(a: &RgbaImage, b: &RgbaImage) -> Vec<[u32; 2]> {
+        let [width, height] = a.size;
+        (0..height)
+            .flat_map(|y| (0..width).map(move |x| [x, y]))
+            .filter(|at| {
+                let index = 4 * (at[1] * width + at[0]) as usize;
+                a.pixels[index..index + 4] != b.pixels[index..index + 4]
+            })
+            .collect()
+    }
+
+    /// Pixels that are more red than blue: everything else burnt in is grey.
+    fn amber_pixels(image: &RgbaImage) -> usize {
+        let is_amber = |pixel: &[u8]| pixel[0] > pixel[2].saturating_add(40);
+        image.pixels.chunks_exact(4).filter(|pixel| is_amber(pixel)).count()
+    }
+
+    #[test]
+    fn every_picture_of_a_synthetic_patient_is_marked() {
+        use crate::geometry::{Grid, Point3, Vector3};
+        let grid = Grid::new([64, 64, 20], Point3::origin(), [Vector3::x(), Vector3::y(), Vector3::z()]);
+        let grid = grid.unwrap();
+        let size_px = [640, 480];
+        let labels = |synthetic| Labels { synthetic, ..Labels::default() };
+        let scene = VolumeScene::new(
+            OrbitCamera::fit(&grid, size_px),
+            size_px,
+            None,
+            super::super::VolumeStyle::Bone,
+        );
+        let camera = SliceCamera::axial(&grid, grid.center_mm(), size_px);
+        let slice = |synthetic| {
+            let mut image = RgbaImage::filled(size_px, [20; 3]);
+            annotate_slice(&mut image, &camera, &labels(synthetic));
+            image
+        };
+        let volume = |synthetic| {
+            let mut image = RgbaImage::filled(size_px, [20; 3]);
+            annotate_volume(&mut image, &scene, &labels(synthetic));
+            image
+        };
+        for (what, with, without) in
+            [("slice", slice(true), slice(false)), ("3D", volume(true), volume(false))]
+        {
+            let marked = differing(&with, &without);
+            assert!(marked.len() > 200, "{what}: {} pixels", marked.len());
+            let in_corner = |at: &&[u32; 2]| at[0] < size_px[0] / 2 && at[1] < size_px[1] / 8;
+            assert_eq!(marked.iter().filter(in_corner).count(), marked.len(), "{what}: in the corner alone");
+            assert_eq!(amber_pixels(&without), 0, "{what}");
+            assert!(amber_pixels(&with) > 100, "{what}: {}", amber_pixels(&with));
+        }
+    }
 }

@@ -135,10 +135,10 @@ impl GpuVolume {
         Self { bind_group: bind(gpu, layout, [1; 3], &tiling, false, &ints, &floats), stride: 1, bricks }
     }
 
-    /// Whether the picture is coarser than the data for want of graphics memory.
+    /// Every how many voxels the picture has one: 1, or 2 or 4 for want of graphics memory.
     #[must_use]
-    pub fn is_reduced(&self) -> bool {
-        self.stride > 1
+    pub fn stride(&self) -> usize {
+        self.stride
     }
 
     fn try_upload(
@@ -353,12 +353,35 @@ mod tests {
         let picture = |limit: usize| {
             let mut renderer = Renderer::new(gpu.clone(), None);
             let folded = GpuVolume::upload_within(&gpu, &volume, limit).unwrap();
-            assert!(!folded.is_reduced());
+            assert_eq!(folded.stride(), 1);
             renderer.adopt(std::sync::Arc::clone(&volume), folded);
             renderer.prepare_slice(ViewKey(0), &scene).unwrap();
             renderer.read_picture(ViewKey(0)).unwrap()
         };
         assert!(picture(2048) == picture(30), "two tiles along k and no more room along i");
+    }
+
+    #[test]
+    fn a_volume_that_does_not_fit_is_thinned_and_says_so() {
+        use crate::geometry::{Grid, Point3, Vector3};
+        use crate::render::Renderer;
+        let Ok(gpu) = Gpu::headless(true) else {
+            println!("skipped: no adapter");
+            return;
+        };
+        let steps = [Vector3::x(), Vector3::y(), Vector3::z()];
+        let grid = Grid::new([40; 3], Point3::origin(), steps).unwrap();
+        let voxels = crate::patient::Voxels::I16(vec![0; grid.len()]);
+        let unit = crate::patient::Unit::Hu;
+        let volume = std::sync::Arc::new(Volume { grid, voxels, unit, slices: Vec::new(), native: None });
+        let mut renderer = Renderer::new(gpu.clone(), None);
+        assert_eq!(renderer.stride_of(&volume), None, "not uploaded");
+        for (limit, stride) in [(64, 1), (30, 2), (12, 4)] {
+            let on_gpu = GpuVolume::upload_within(&gpu, &volume, limit).unwrap();
+            renderer.adopt(std::sync::Arc::clone(&volume), on_gpu);
+            assert_eq!(renderer.stride_of(&volume), Some(stride), "within {limit}");
+        }
+        assert!(GpuVolume::upload_within(&gpu, &volume, 5).is_err());
     }
 
     #[test]

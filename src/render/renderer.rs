@@ -164,6 +164,13 @@ impl Renderer {
         self.volumes.iter().any(|cached| Arc::ptr_eq(&cached.volume, volume))
     }
 
+    /// [`GpuVolume::stride`] of a volume in the graphics memory; `None` for one that is not there.
+    #[must_use]
+    pub fn stride_of(&self, volume: &Arc<Volume>) -> Option<usize> {
+        let cached = self.volumes.iter().find(|cached| Arc::ptr_eq(&cached.volume, volume))?;
+        Some(cached.on_gpu.stride())
+    }
+
     /// Lets go of everything of the open patient; what a worker handed over for the next one stays.
     pub fn forget_patient(&mut self) {
         self.volumes.retain(|cached| cached.awaited);

@@ -1,89 +1,39 @@
 //! From the contours of an ROI to what the views draw: outlines on any plane, and surfaces.
 
 use super::{Outline, OutlineKey, Rings, SurfaceMesh, plane_key, rings_on_view};
-use crate::geometry::section::{Slab, cut};
+use crate::geometry::section::cut;
 use crate::geometry::{Plane, surface};
-use crate::patient::{Roi, RoiPlane, Volume};
+use crate::patient::{Roi, Volume};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The planes of an ROI with the slab of space that each stands for, in stacks of parallel planes
-/// sorted along their normal; empty for an ROI without planes.
-///
-/// On an image slice the slab reaches half way to the neighbouring slices (the one rule for
-/// volumes in the program); elsewhere half way to the ROI's own neighbouring planes. Slabs on
-/// both sides of a missing slice do not meet.
-#[must_use]
-pub fn slab_stacks<'a>(roi: &'a Roi, volume: Option<&Volume>) -> Vec<Vec<Slab<'a>>> {
-    let mut stacks: Vec<Vec<&RoiPlane>> = Vec::new();
-    for plane in &roi.planes {
-        let is_parallel =
-            |stack: &Vec<&RoiPlane>| stack[0].plane.normal().dot(&plane.plane.normal()) > 1.0 - 1.5e-6;
-        match stacks.iter_mut().find(|stack| is_parallel(stack)) {
-            Some(stack) => stack.push(plane),
-            None => stacks.push(vec![plane]),
-        }
-    }
-    stacks.into_iter().map(|stack| slabs_of(stack, volume)).collect()
-}
-
-fn slabs_of<'a>(mut stack: Vec<&'a RoiPlane>, volume: Option<&Volume>) -> Vec<Slab<'a>> {
-    stack.sort_by(|a, b| a.plane.offset_mm().total_cmp(&b.plane.offset_mm()));
-    let offsets: Vec<f64> = stack.iter().map(|own| own.plane.offset_mm()).collect();
-    let steps: Vec<f64> =
-        offsets.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 1e-3).collect();
-    // A stack off the image slices is as finely spaced as its closest planes.
-    let own_step = steps.iter().copied().reduce(f64::min).unwrap_or(1.0);
-    stack
-        .iter()
-        .map(|own| {
-            let (below_mm, above_mm) = volume
-                .and_then(|volume| image_slab(&own.plane, volume))
-                .unwrap_or((own_step / 2.0, own_step / 2.0));
-            Slab { plane: own.plane, below_mm, above_mm, polygons: &own.polygons }
-        })
-        .collect()
-}
-
-/// Half the distances to the image slices below and above a plane, along the plane's own normal;
-/// `None` for a plane that lies on no image slice.
-fn image_slab(plane: &Plane, volume: &Volume) -> Option<(f64, f64)> {
-    let base = volume.base_plane()?;
-    let sense = base.normal().dot(&plane.normal()).signum();
-    let index = volume.slice_at(sense * plane.offset_mm(), 0.1)?;
-    let slices = &volume.slices;
-    slices[index].plane.coincides(plane, 0.1).then_some(())?;
-    let offset = |i: usize| slices[i].plane.offset_mm();
-    let below = index.checked_sub(1).map(|i| (offset(index) - offset(i)) / 2.0);
-    let above = (index + 1 < slices.len()).then(|| (offset(index + 1) - offset(index)) / 2.0);
-    let (below, above) = match (below, above) {
-        (Some(below), Some(above)) => (below, above),
-        (Some(one), None) | (None, Some(one)) => (one, one),
-        (None, None) => (0.5, 0.5),
-    };
-    Some(if sense < 0.0 { (above, below) } else { (below, above) })
-}
-
-/// The rings of an ROI on a view plane: its own contours where the plane is one of its own, else
-/// the section of the stack, which passes exactly through the contours of every plane it crosses.
+/// The rings of an ROI on a view plane. Planes parallel to the view show their own contours where
+/// they coincide with it within 0.1 mm, and nothing elsewhere; planes at an angle the section of
+/// their stack ([`Roi::slab_stacks`]), which passes exactly through the contours of every plane it
+/// crosses.
 #[must_use]
 pub fn rings_of_roi(roi: &Roi, volume: Option<&Volume>, view: &Plane) -> Rings {
-    if let Some(own) = roi.plane_at(view) {
-        return rings_on_view(&own.plane, &own.polygons, view);
+    let own = roi.plane_at(view).map(|own| rings_on_view(&own.plane, &own.polygons, view));
+    let mut sections = Vec::new();
+    for stack in roi.slab_stacks(volume) {
+        let is_parallel = stack[0].plane.normal().dot(&view.normal()).abs() > 1.0 - 1.5e-6;
+        if !is_parallel {
+            let section = cut(&stack, view);
+            sections.extend(rings_on_view(view, &section, view).iter().cloned());
+        }
     }
-    let mut rings = Vec::new();
-    for stack in slab_stacks(roi, volume) {
-        let section = cut(&stack, view);
-        rings.extend(rings_on_view(view, &section, view).iter().cloned());
+    match own {
+        Some(own) if sections.is_empty() => own,
+        Some(own) => Arc::new(own.iter().cloned().chain(sections).collect()),
+        None => Arc::new(sections),
     }
-    Arc::new(rings)
 }
 
 /// The surface of an ROI at about `resolution_mm`; `None` when it has no contours.
 #[must_use]
 pub fn surface_of_roi(roi: &Roi, volume: Option<&Volume>, resolution_mm: f64) -> Option<SurfaceMesh> {
     let (mut positions, mut normals, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-    for stack in slab_stacks(roi, volume) {
+    for stack in roi.slab_stacks(volume) {
         let mesh = surface::mesh(&stack, resolution_mm);
         let first = u32::try_from(positions.len()).ok()?;
         positions.extend(mesh.positions);
@@ -137,7 +87,7 @@ impl OutlineCache {
 mod tests {
     use super::*;
     use crate::geometry::{Grid, Point2, Point3, Polygon, Vector3};
-    use crate::patient::{RoiId, Slice, Unit, Voxels};
+    use crate::patient::{RoiId, RoiPlane, Slice, Unit, Voxels};
 
     fn volume() -> Volume {
         let grid = Grid::new([20, 20, 5], Point3::origin(), [Vector3::x(), Vector3::y(), Vector3::z() * 2.0]);
@@ -174,6 +124,7 @@ mod tests {
         let rings = rings_of_roi(&boxed(), Some(&volume()), &Plane::axial(4.0));
         assert_eq!(*rings, vec![vec![[5.0, 4.0], [9.0, 4.0], [9.0, 10.0], [5.0, 10.0]]]);
         assert!(rings_of_roi(&boxed(), Some(&volume()), &Plane::axial(8.0)).is_empty());
+        assert!(rings_of_roi(&boxed(), Some(&volume()), &Plane::axial(4.5)).is_empty(), "within its slab");
     }
 
     #[test]

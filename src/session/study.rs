@@ -21,7 +21,8 @@ pub struct Study {
     pub chosen: Option<usize>,
     /// What was odd about the files and the open series.
     pub warnings: Vec<DataWarning>,
-    /// What was chosen, where there was a choice and nobody made it: say it on standard error.
+    /// What was chosen, where there was a choice and nobody made it, without the way to choose another:
+    /// the window and the command line have their own.
     pub choice: Option<String>,
 }
 
@@ -258,7 +259,7 @@ fn choose(
     let entry = &library.series[default];
     let choice = (library.series.len() > 1).then(|| {
         format!(
-            "{} series found; opening {} \"{}\" with {} slices ({}); choose another with --series UID",
+            "{} series found; opening {} \"{}\" with {} slices ({})",
             library.series.len(),
             entry.info.modality.code(),
             entry.info.description,

@@ -285,7 +285,7 @@ fn proposals_made_for_other_images_are_left_out_and_named() {
 
 #[test]
 fn contours_are_deleted_and_copied_on_an_oblique_anisotropic_series() {
-    let turn = nalgebra::Rotation3::from_euler_angles(0.3, -0.2, 0.5);
+    let turn = crate::geometry::Rotation3::from_euler_angles(0.3, -0.2, 0.5);
     let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
     let series = series_along(axes, [40, 50, 12], [1.3, 0.9, 2.5]);
     let mut session = session_with(series, &["Node"]);

@@ -184,7 +184,7 @@ impl ShapeTool {
         let square = |a: Point2, b: Point2| {
             let by = b - a;
             let side = by.x.abs().max(by.y.abs());
-            a + nalgebra::Vector2::new(side.copysign(by.x), side.copysign(by.y))
+            a + crate::geometry::Vector2::new(side.copysign(by.x), side.copysign(by.y))
         };
         let corner = |a: Point2, b: Point2| if drawing.keys.shift { square(a, b) } else { b };
         let ring = match (self.kind, own.as_slice()) {

@@ -79,6 +79,14 @@ impl GpuViews {
         }
     }
 
+    /// Every how many voxels the pictures of a volume have one; 1 for all, and before it is shown.
+    #[must_use]
+    pub fn stride_of(&self, volume: &Arc<Volume>) -> usize {
+        let renderer = self.state.renderer.read();
+        let resources = renderer.callback_resources.get::<Resources>();
+        resources.and_then(|resources| resources.renderer.stride_of(volume)).unwrap_or(1)
+    }
+
     /// Lets go of everything of the patient that was open.
     pub fn forget_patient(&self) {
         let mut renderer = self.state.renderer.write();

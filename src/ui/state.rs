@@ -523,6 +523,8 @@ pub struct Desk {
     pub regions: Vec<BodyRegion>,
     /// How long the chosen model will take.
     pub estimate: Estimate,
+    /// The memory that it will take at most, bytes, where it runs on the processor.
+    pub memory_bytes: Option<u64>,
     /// The jobs now running.
     pub jobs: Vec<JobLine>,
     /// The training that runs, or the last one.

@@ -113,7 +113,7 @@ fn brush_ms() -> f64 {
     let organ = vec![outline(0.0, 0.0, 60.0, 400)];
     let mut times: Vec<f64> = (0..500_u32)
         .map(|gesture| {
-            let turn = nalgebra::Rotation2::new(f64::from(gesture) * 0.37);
+            let turn = crate::geometry::Rotation2::new(f64::from(gesture) * 0.37);
             let path: Vec<Point2> = (0..20_u32)
                 .map(|step| turn * Point2::new(52.0 + 0.8 * f64::from(step), 1.9 * f64::from(step) - 19.0))
                 .collect();

@@ -17,7 +17,9 @@ const MOUSE: &[(&str, &str)] = &[
     ("Alt wheel", "Brush radius"),
     ("Middle drag", "Pan"),
     ("Right drag", "Window level and width"),
-    ("Double click", "Maximise the view"),
+    ("Shift right drag", "Window of the blended series"),
+    ("Double click", "Maximise the view, with the crosshair"),
+    ("… on its name", "Maximise the view, with any tool"),
     ("Space, held", "Look without overlays"),
     ("3D: drag", "Turn"),
 ];

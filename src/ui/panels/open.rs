@@ -32,6 +32,9 @@ pub fn path_row_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     });
 }
 
+/// The most room that the warnings take before they scroll, points.
+const WARNINGS_HEIGHT: f32 = 280.0;
+
 /// The Open place of the inspector.
 pub fn open_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     widgets::heading(ui, "Open");
@@ -65,15 +68,15 @@ pub fn open_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let warnings = &scope.context.desk.warnings;
     if !warnings.is_empty() {
         widgets::caption(ui, "About the data");
-        for warning in warnings.iter().take(20) {
-            ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icons::WARNING).color(Theme::of(ui.ctx()).amber));
-                ui.add(egui::Label::new(RichText::new(warning).small()).wrap().selectable(true));
-            });
-        }
-        if warnings.len() > 20 {
-            widgets::note(ui, format!("and {} more; `delineo info` lists all.", warnings.len() - 20));
-        }
+        let amber = Theme::of(ui.ctx()).amber;
+        egui::ScrollArea::vertical().id_salt("warnings").max_height(WARNINGS_HEIGHT).show(ui, |ui| {
+            for warning in warnings {
+                ui.horizontal_top(|ui| {
+                    ui.label(RichText::new(icons::WARNING).color(amber));
+                    ui.add(egui::Label::new(RichText::new(warning).small()).wrap().selectable(true));
+                });
+            }
+        });
     }
 }
 

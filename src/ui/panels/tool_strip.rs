@@ -3,7 +3,7 @@
 use super::super::actions::Action;
 use super::super::theme::{self, Theme};
 use super::super::views::{FusionMode, ViewsState};
-use super::super::{Request, Scope, widgets};
+use super::super::{Request, Scope, icons, widgets};
 use super::tool_options;
 use crate::render::{Interpolation, WindowPreset};
 use crate::tools::{Method, ToolKind};
@@ -122,20 +122,25 @@ fn window_ui(ui: &mut Ui, views: &ViewsState, pressed: &mut Vec<Action>) {
         .into_iter()
         .find(|preset| preset.window() == window)
         .map_or("Window", WindowPreset::label);
-    ui.menu_button(name, |ui| {
-        for number in 1..=9 {
-            let action = Action::Preset(number);
-            let label = action.info().name.trim_start_matches("Window: ");
-            let mut chars = label.chars();
-            let label: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
-            if ui.add(egui::Button::new(label).shortcut_text(action.key_text())).clicked() {
-                pressed.push(action);
-                ui.close();
-            }
-        }
-    })
+    ui.menu_button(name, |ui| pressed.extend(presets_ui(ui).map(Action::Preset)))
     .response
-    .on_hover_text("Window presets   1 to 9\nRight drag in a view changes level and width.");
+    .on_hover_text("Window presets   1 to 9\nRight drag in a view changes level and width.\nWith a second series beside the first they go to the one under the pointer.");
+}
+
+/// The window presets as rows of a menu; the number of the one chosen.
+fn presets_ui(ui: &mut Ui) -> Option<u8> {
+    let mut chosen = None;
+    for number in 1..=9 {
+        let action = Action::Preset(number);
+        let label = action.info().name.trim_start_matches("Window: ");
+        let mut chars = label.chars();
+        let label: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+        if ui.add(egui::Button::new(label).shortcut_text(action.key_text())).clicked() {
+            chosen = Some(number);
+            ui.close();
+        }
+    }
+    chosen
 }
 
 fn fusion_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
@@ -151,5 +156,14 @@ fn fusion_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
         let slider = egui::Slider::new(&mut views.display.fusion.opacity, 0.0..=1.0).show_value(false);
         ui.spacing_mut().slider_width = 90.0;
         ui.add(slider).on_hover_text("How much of the second series is seen");
+        ui.menu_button(icons::SUN, |ui| {
+            if let Some(number) = presets_ui(ui) {
+                views.show_preset_of(true, number);
+            }
+        })
+        .response
+        .on_hover_text(
+            "Window of the second series\nShift and a right drag in a view change its level and width.",
+        );
     }
 }

@@ -6,42 +6,67 @@ use super::super::theme::{self, Theme};
 use super::super::{Scope, icons, widgets};
 use super::palette;
 use crate::session::Session;
-use egui::{Align, Layout, RichText, Sense, Ui, vec2};
+use egui::{Align, FontId, Layout, RichText, Sense, Ui, UiBuilder, vec2};
 
 /// The bar's height, points.
 pub const HEIGHT: f32 = 40.0;
 
-/// The bar.
+/// Below this width the bar leaves to the menu what the menu has as well, and the badge of a
+/// synthetic patient to the views.
+const NARROW: f32 = 900.0;
+/// The least room for the words that say which series is open; with less, an icon stands for them.
+const SERIES_ROOM: f32 = 60.0;
+/// The gap before the words of the right side, points.
+const GAP: f32 = 8.0;
+
+/// The bar. The right side is laid out first: whose scan this is has the room that is left, and
+/// never runs under the five words.
 pub fn top_bar_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    let width = ui.available_width();
-    ui.horizontal_centered(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        menu_ui(ui, scope);
-        if let Some(session) = scope.context.session {
-            identity_ui(ui, scope, session, width);
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let dark = Theme::of(ui.ctx()).dark;
-            let icon = if dark { icons::SUN } else { icons::MOON };
-            let name = if dark { "Light theme" } else { "Dark theme" };
-            if widgets::icon_button(ui, icon, name, None, false)
-                .on_hover_text(Action::ToggleTheme.tooltip())
-                .clicked()
-            {
-                scope.outbox.act(Action::ToggleTheme);
-            }
-            palette::search_button_ui(ui, scope, width > 1500.0);
-            if scope.context.session.is_some() {
-                steps_ui(ui, scope);
-                ui.separator();
-            }
-            places_ui(ui, scope);
-        });
-    });
+    let bar = ui.available_rect_before_wrap();
+    let part = |ui: &mut Ui, rect, layout, salt: &str| {
+        let mut part = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout).id_salt(salt));
+        part.spacing_mut().item_spacing.x = 4.0;
+        part
+    };
+    let mut right = part(ui, bar, Layout::right_to_left(Align::Center), "right");
+    right_ui(&mut right, scope, bar.width());
+    let rest = bar.with_max_x((right.min_rect().left() - GAP).max(bar.left()));
+    let mut left = part(ui, rest, Layout::left_to_right(Align::Center), "left");
+    let is_narrow = bar.width() < NARROW;
+    menu_ui(&mut left, scope, is_narrow);
+    if let Some(session) = scope.context.session {
+        identity_ui(&mut left, scope, session, is_narrow);
+    }
+    ui.advance_cursor_after_rect(bar);
 }
 
-fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    let title = RichText::new("Delineo").font(theme::strong(15.0));
+/// The five words, undo and redo, search, light or dark; from right to left.
+fn right_ui(ui: &mut Ui, scope: &mut Scope<'_>, width: f32) {
+    let is_narrow = width < NARROW;
+    if !is_narrow {
+        let dark = Theme::of(ui.ctx()).dark;
+        let icon = if dark { icons::SUN } else { icons::MOON };
+        let name = if dark { "Light theme" } else { "Dark theme" };
+        if widgets::icon_button(ui, icon, name, None, false)
+            .on_hover_text(Action::ToggleTheme.tooltip())
+            .clicked()
+        {
+            scope.outbox.act(Action::ToggleTheme);
+        }
+    }
+    if !is_narrow {
+        palette::search_button_ui(ui, scope, width > 1500.0);
+    }
+    if scope.context.session.is_some() && !is_narrow {
+        steps_ui(ui, scope);
+        ui.separator();
+    }
+    places_ui(ui, scope);
+}
+
+fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, is_narrow: bool) {
+    let title = if is_narrow { RichText::new(icons::MENU) } else { RichText::new("Delineo") };
+    let title = title.font(theme::strong(15.0));
     ui.menu_button(title, |ui| {
         ui.set_min_width(240.0);
         let has_session = scope.context.session.is_some();
@@ -50,7 +75,7 @@ fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             &[Action::Export, Action::CloseStudy],
             &[Action::Undo, Action::Redo, Action::ShowHistory],
             &[Action::ToggleStructurePanel, Action::ToggleInspector, Action::ToggleTheme],
-            &[Action::Keys, Action::About, Action::Quit],
+            &[Action::Search, Action::Keys, Action::About, Action::Quit],
         ] {
             for action in group {
                 menu_item_ui(ui, scope, *action, has_session);
@@ -80,6 +105,7 @@ fn menu_item_ui(ui: &mut Ui, scope: &mut Scope<'_>, action: Action, has_session:
             | Action::OpenFiles
             | Action::OpenSample
             | Action::ToggleTheme
+            | Action::Search
             | Action::Keys
             | Action::About
             | Action::Quit
@@ -99,7 +125,24 @@ fn lower_first(name: &str) -> String {
     chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn identity_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, width: f32) {
+/// How much of the room a name and an ID get, points: all they need, or, where both together need
+/// more, at least half of it each as far as they need it.
+fn shared_room(room: f32, name: f32, id: f32) -> (f32, f32) {
+    let room = room.max(0.0);
+    let name = name.min((room - id.min(room / 2.0)).max(0.0));
+    (name, id.min(room - name))
+}
+
+/// A label that ends in an ellipsis where `width` is too little for it; all of it on hover.
+fn cut_label(ui: &mut Ui, text: RichText, width: f32) {
+    ui.scope(|ui| {
+        ui.set_max_width(width);
+        ui.add(egui::Label::new(text).truncate());
+    });
+}
+
+/// Whose scan this is: name, ID and birth date, always; then which series is open.
+fn identity_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, is_narrow: bool) {
     let theme = Theme::of(ui.ctx());
     let info = &session.series().info;
     let patient = &info.patient;
@@ -107,19 +150,39 @@ fn identity_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, width: f32
         name if name.is_empty() => "Unnamed patient".to_owned(),
         name => name,
     };
-    ui.add_space(8.0);
-    ui.label(RichText::new(name).font(theme::strong(theme::BODY)));
-    if patient.synthetic {
-        let text = RichText::new("SYNTHETIC").font(theme::strong(theme::SMALL)).color(theme.amber);
-        ui.label(text).on_hover_text("A made-up patient. Nothing here comes from a person.");
-    }
     let id = if patient.id.is_empty() { "no ID".to_owned() } else { format!("ID {}", patient.id) };
     let born = match widgets::date_text(&patient.birth_date) {
         date if date.is_empty() => "birth date unknown".to_owned(),
         date => format!("born {date}"),
     };
+    ui.add_space(8.0);
+    // What stands between and after the texts: gaps, the badge, the series' icon.
+    let measure = |text: &str, font: FontId| {
+        ui.painter().layout_no_wrap(text.to_owned(), font, theme.text).size().x.ceil() + 1.0
+    };
+    let plain = || FontId::proportional(theme::BODY);
+    let has_badge = patient.synthetic && !is_narrow;
+    let badge = if has_badge { measure("SYNTHETIC", theme::strong(theme::SMALL)) + 4.0 } else { 0.0 };
+    let tail = format!("· {born}");
+    let wanted = (measure(&name, theme::strong(theme::BODY)), measure(&id, plain()), measure(&tail, plain()));
+    let icon = if is_narrow { 0.0 } else { widgets::ICON_SIDE };
+    let room = ui.available_width() - badge - wanted.2 - icon - 20.0;
+    let (name_room, id_room) = shared_room(room, wanted.0, wanted.1);
+    cut_label(ui, RichText::new(name).font(theme::strong(theme::BODY)), name_room);
+    if has_badge {
+        let text = RichText::new("SYNTHETIC").font(theme::strong(theme::SMALL)).color(theme.amber);
+        ui.label(text).on_hover_text("A made-up patient. Nothing here comes from a person.");
+    }
     ui.add_space(4.0);
-    ui.label(RichText::new(format!("{id} · {born}")).color(theme.weak));
+    if id_room < wanted.1 {
+        cut_label(ui, RichText::new(id).color(theme.weak), id_room);
+        ui.label(RichText::new(tail).color(theme.weak));
+    } else {
+        ui.label(RichText::new(format!("{id} {tail}")).color(theme.weak));
+    }
+    if is_narrow {
+        return;
+    }
     let date = widgets::date_text(&info.study.date);
     let study = [date.as_str(), info.study.description.as_str()]
         .into_iter()
@@ -131,8 +194,8 @@ fn identity_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, width: f32
         (code, description) => format!("{code} {description}"),
     };
     let path = format!("{} {study} {} {series}", icons::FOLDED, icons::FOLDED);
-    let room = (width - ui.cursor().left() - 560.0).max(0.0);
-    if room < 60.0 {
+    let room = ui.available_width();
+    if room < SERIES_ROOM {
         let response = widgets::icon_button(ui, icons::SERIES, "Series", None, false);
         if response.on_hover_text(format!("{study}\n{series}\nClick to choose another series.")).clicked() {
             scope.outbox.act(Action::ChooseSeries);
@@ -235,4 +298,18 @@ fn place_ui(ui: &mut Ui, place: Place, count: usize, done: bool, on: bool, enabl
         widgets::focus_ring(ui, rect);
     }
     response.on_hover_text(place.action().tooltip()).clicked() && enabled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_and_id_share_the_room_there_is() {
+        assert_eq!(shared_room(300.0, 80.0, 90.0), (80.0, 90.0));
+        assert_eq!(shared_room(200.0, 500.0, 500.0), (100.0, 100.0));
+        assert_eq!(shared_room(200.0, 40.0, 500.0), (40.0, 160.0));
+        assert_eq!(shared_room(200.0, 500.0, 40.0), (160.0, 40.0));
+        assert_eq!(shared_room(-5.0, 80.0, 90.0), (0.0, 0.0));
+    }
 }

@@ -1,15 +1,15 @@
 //! What is under the pointer: position, value, slice, organ.
 
+use super::pane::Half;
 use crate::geometry::Point3;
 use crate::patient::{LabelMap, Roi, Volume};
-use crate::render::ViewKind;
 use crate::session::Session;
 
 /// What is under the pointer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hover {
-    /// In which view.
-    pub kind: ViewKind,
+    /// In which picture.
+    pub half: Half,
     /// Where, patient mm.
     pub point_mm: Point3,
     /// The value there; `None` outside the scan.

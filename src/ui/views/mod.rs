@@ -1,5 +1,6 @@
 //! The views: three slice planes and 3D, with everything that belongs to the anatomy.
 
+mod corner;
 mod cursor;
 mod guides;
 mod hover;
@@ -16,7 +17,7 @@ mod volume;
 
 pub use hover::{Hover, signed, value_text};
 pub use navigation::Navigation;
-pub use pane::{Look, Pane, PaneFrame, Stack};
+pub use pane::{Half, Look, Pane, PaneFrame, Stack};
 pub use slice::slice_view_ui;
 pub use state::{Display, Fusion, FusionMode, ViewsState};
 pub use volume::volume_view_ui;

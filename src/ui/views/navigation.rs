@@ -1,7 +1,7 @@
 //! Where the views are: the shared crosshair, each view's look, the focus, the maximised view.
 
 use super::pane::{Look, Pane, Stack};
-use crate::geometry::Point3;
+use crate::geometry::{Point2, Point3};
 use crate::patient::{Roi, RoiPlane, Volume};
 use crate::render::{OrbitCamera, ViewKind};
 use std::collections::HashMap;
@@ -97,13 +97,10 @@ impl Navigation {
     /// Moves to the middle of an ROI's box on one of its planes.
     pub fn go_to_plane(&mut self, plane: &RoiPlane) {
         let bounds = plane.polygons.iter().filter_map(crate::geometry::Polygon::bounds).reduce(|a, b| {
-            (
-                nalgebra::Point2::new(a.0.x.min(b.0.x), a.0.y.min(b.0.y)),
-                nalgebra::Point2::new(a.1.x.max(b.1.x), a.1.y.max(b.1.y)),
-            )
+            (Point2::new(a.0.x.min(b.0.x), a.0.y.min(b.0.y)), Point2::new(a.1.x.max(b.1.x), a.1.y.max(b.1.y)))
         });
         if let Some((low, high)) = bounds {
-            self.go_to(plane.plane.lift(nalgebra::center(&low, &high)));
+            self.go_to(plane.plane.lift(low + (high - low) / 2.0));
         }
     }
 
@@ -152,7 +149,7 @@ impl Navigation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Plane, Point2, Polygon, Vector3};
+    use crate::geometry::{Plane, Polygon, Vector3};
     use crate::patient::{RoiId, RoiPlane};
     use std::sync::Arc;
 

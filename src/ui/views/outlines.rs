@@ -1,8 +1,8 @@
 //! The structures' outlines on the planes now shown, cut once a revision and plane.
 
-use crate::geometry::{Plane, Polygon, section};
+use crate::geometry::Plane;
 use crate::patient::{Roi, RoiId, Volume};
-use crate::render::{Outline, OutlineKey, Rings, plane_key, rings_on_view};
+use crate::render::{Outline, OutlineKey, Rings, plane_key, rings_of_roi};
 use crate::session::Session;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -33,7 +33,8 @@ impl OutlineCache {
             let roi = shown.filter(|own| own.id == roi.id).unwrap_or(roi);
             let key = OutlineKey { roi: roi.id, revision: roi.revision, plane };
             let clock = self.clock;
-            let entry = self.rings.entry(key).or_insert_with(|| (rings_of(roi, volume, view), clock));
+            let entry =
+                self.rings.entry(key).or_insert_with(|| (rings_of_roi(roi, Some(volume), view), clock));
             entry.1 = clock;
             if entry.0.is_empty() {
                 continue;
@@ -73,7 +74,7 @@ impl OutlineCache {
             return;
         }
         let cut: Vec<(OutlineKey, Rings)> =
-            missing.par_iter().map(|(key, roi)| (*key, rings_of(roi, volume, view))).collect();
+            missing.par_iter().map(|(key, roi)| (*key, rings_of_roi(roi, Some(volume), view))).collect();
         self.rings.extend(cut.into_iter().map(|(key, rings)| (key, (rings, self.clock))));
     }
 
@@ -81,7 +82,7 @@ impl OutlineCache {
     pub fn suggested(&mut self, roi: &Roi, volume: &Volume, view: &Plane) -> Option<Outline> {
         let key = OutlineKey { roi: roi.id, revision: roi.revision, plane: plane_key(view) };
         let clock = self.clock;
-        let entry = self.rings.entry(key).or_insert_with(|| (rings_of(roi, volume, view), clock));
+        let entry = self.rings.entry(key).or_insert_with(|| (rings_of_roi(roi, Some(volume), view), clock));
         entry.1 = clock;
         let mut outline = Outline::new(Some(key), Arc::clone(&entry.0), roi.color);
         outline.dashed = true;
@@ -93,49 +94,6 @@ impl OutlineCache {
     pub fn clear(&mut self) {
         self.rings.clear();
     }
-}
-
-/// The outline of an ROI on a plane: its own contours where the plane is one of theirs, else the
-/// cut through all of them.
-fn rings_of(roi: &Roi, volume: &Volume, view: &Plane) -> Rings {
-    let Some(first) = roi.planes.first() else { return Arc::default() };
-    if first.plane.normal().dot(&view.normal()).abs() > 1.0 - 1.5e-6 {
-        return match roi.plane_at(view) {
-            Some(own) => rings_on_view(&own.plane, &own.polygons, view),
-            None => Arc::default(),
-        };
-    }
-    let cut = section::cut(&slabs(roi, volume), view);
-    rings_on_view(view, cut.iter().collect::<Vec<&Polygon>>(), view)
-}
-
-/// What each of an ROI's planes stands for along its normal: half the distance to the image slice
-/// below and above; at the ends of the series, and off its slices, what the one side or the
-/// nearest slice has.
-pub(super) fn slabs<'a>(roi: &'a Roi, volume: &Volume) -> Vec<section::Slab<'a>> {
-    roi.planes
-        .iter()
-        .map(|own| {
-            let (below_mm, above_mm) = reach_mm(&own.plane, volume);
-            section::Slab { plane: own.plane, below_mm, above_mm, polygons: &own.polygons }
-        })
-        .collect()
-}
-
-fn reach_mm(plane: &Plane, volume: &Volume) -> (f64, f64) {
-    let Some(first) = volume.slices.first() else { return (0.5, 0.5) };
-    let flipped = first.plane.normal().dot(&plane.normal()) < 0.0;
-    let offset = if flipped { -plane.offset_mm() } else { plane.offset_mm() };
-    let Some(index) = volume.nearest_slice(offset) else { return (0.5, 0.5) };
-    let at = |index: usize| volume.slices[index].plane.offset_mm();
-    let below = index.checked_sub(1).map(|under| (at(index) - at(under)) / 2.0);
-    let above = (index + 1 < volume.slices.len()).then(|| (at(index + 1) - at(index)) / 2.0);
-    let (below, above) = match (below, above) {
-        (Some(below), Some(above)) => (below, above),
-        (Some(one), None) | (None, Some(one)) => (one, one),
-        (None, None) => (0.5, 0.5),
-    };
-    if flipped { (above, below) } else { (below, above) }
 }
 
 /// The extent of each plane's contours along `normal`, mm: for the strip beside a view that cuts

@@ -2,12 +2,14 @@
 //! crosshair. Small, and legible on black and on white.
 
 use super::super::{theme, widgets};
+use super::corner::Corner;
 use super::hover::signed;
 use super::navigation::Navigation;
-use super::pane::{Pane, PaneFrame};
-use super::state::Display;
+use super::pane::PaneFrame;
+use super::state::{Display, FusionMode};
 use crate::geometry::Point3;
-use crate::render::ViewKind;
+use crate::patient::Series;
+use crate::render::{ViewKind, Window};
 use crate::session::Session;
 use egui::{Align2, FontId, Painter, Rect, Stroke, pos2, vec2};
 
@@ -24,22 +26,38 @@ pub fn overlays(
     frame: &PaneFrame,
     kind: ViewKind,
     navigation: &Navigation,
-    display: &Display,
     session: &Session,
+    (corner, windows, stride): (&Corner, &str, usize),
 ) {
     let rect = frame.rect;
     letters(painter, frame);
-    title(painter, rect, kind, navigation, session);
-    badges(painter, rect, session);
-    let unit = session.series().volume.unit.label();
-    let window = format!(
-        "L {} W {} {unit}",
-        signed(&number(display.window.level, display.window.width)),
-        number(display.window.width, display.window.width)
-    );
+    place(painter, rect, corner.draw(painter), (kind, navigation), session);
+    badges(painter, rect, session, stride);
     let at = rect.left_bottom() + vec2(EDGE, -EDGE);
-    widgets::overlay_text(painter, at, Align2::LEFT_BOTTOM, window.trim_end(), small(), theme::OVERLAY_WEAK);
+    widgets::overlay_text(painter, at, Align2::LEFT_BOTTOM, windows, small(), theme::OVERLAY_WEAK);
     scale_bar(painter, frame);
+}
+
+/// What a picture's windows are, a line for each series in it: its own, and below it that of a
+/// series blended over it. With a second series about, each line says whose it is.
+#[must_use]
+pub fn windows(display: &Display, first: &Series, second: Option<&Series>, is_second: bool) -> String {
+    let fusion = display.fusion;
+    let line = |series: &Series, window: Window| {
+        let unit = series.volume.unit.label();
+        let (level, width) = (number(window.level, window.width), number(window.width, window.width));
+        format!("L {} W {width} {unit}", signed(&level)).trim_end().to_owned()
+    };
+    let named =
+        |series: &Series, window: Window| format!("{} {}", series.info.modality.code(), line(series, window));
+    match (fusion.mode, second) {
+        (FusionMode::Beside, Some(second)) if is_second => named(second, fusion.window),
+        (FusionMode::Beside, Some(_)) => named(first, display.window),
+        (FusionMode::Blend, Some(second)) => {
+            format!("{}\n{}", named(first, display.window), named(second, fusion.window))
+        }
+        _ => line(first, display.window),
+    }
 }
 
 /// A window value for reading: whole unless the window is narrow.
@@ -61,18 +79,16 @@ fn letters(painter: &Painter, frame: &PaneFrame) {
     }
 }
 
-fn title(painter: &Painter, rect: Rect, kind: ViewKind, navigation: &Navigation, session: &Session) {
+/// Where the slice lies, below the view's name, and whether the series lacks it.
+fn place(
+    painter: &Painter,
+    rect: Rect,
+    name: Rect,
+    (kind, navigation): (ViewKind, &Navigation),
+    session: &Session,
+) {
     let stack = navigation.stack(kind);
     let index = stack.index_of(navigation.crosshair_mm());
-    let at = rect.left_top() + vec2(EDGE, EDGE - 2.0);
-    let drawn = widgets::overlay_text(
-        painter,
-        at,
-        Align2::LEFT_TOP,
-        Pane::Slice(kind).title(),
-        theme::strong(theme::BODY),
-        theme::OVERLAY_TEXT,
-    );
     let text = format!(
         "{} {} mm · slice {}/{}",
         axis_letter(kind),
@@ -82,7 +98,7 @@ fn title(painter: &Painter, rect: Rect, kind: ViewKind, navigation: &Navigation,
     );
     widgets::overlay_text(
         painter,
-        drawn.left_bottom() + vec2(0.0, 1.0),
+        name.left_bottom() + vec2(0.0, 1.0),
         Align2::LEFT_TOP,
         text,
         small(),
@@ -111,8 +127,9 @@ fn position_mm(kind: ViewKind, point: Point3) -> f64 {
     }
 }
 
-/// "SYNTHETIC", and how the patient lay where it was not on the back, head first.
-pub fn badges(painter: &Painter, rect: Rect, session: &Session) {
+/// "SYNTHETIC", how the patient lay where it was not on the back, head first, and whether the
+/// picture has only every `stride`th voxel.
+pub fn badges(painter: &Painter, rect: Rect, session: &Session, stride: usize) {
     let info = &session.series().info;
     let mut at = rect.right_top() + vec2(-EDGE, EDGE);
     let mut show = |text: &str, ink| {
@@ -125,6 +142,21 @@ pub fn badges(painter: &Painter, rect: Rect, session: &Session) {
     if let Some(text) = info.patient_position.as_deref().and_then(position_badge) {
         show(text, theme::OVERLAY_TEXT);
     }
+    if let Some(text) = resolution_badge(stride) {
+        show(&text, theme::DARK.amber);
+    }
+}
+
+/// What is said of pictures that have only every `stride`th voxel; nothing where they have all.
+#[must_use]
+pub fn resolution_badge(stride: usize) -> Option<String> {
+    let part = match stride {
+        0 | 1 => return None,
+        2 => "half".to_owned(),
+        4 => "a quarter of the".to_owned(),
+        other => format!("1/{other} of the"),
+    };
+    Some(format!("Shown at {part} resolution: the graphics memory is small"))
 }
 
 /// The badge for a patient position; none for supine.
@@ -184,6 +216,14 @@ pub fn crosshair(painter: &Painter, frame: &PaneFrame, at_mm: Point3) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_without_all_voxels_say_so() {
+        assert_eq!(resolution_badge(1), None);
+        let half = resolution_badge(2).unwrap();
+        assert_eq!(half, "Shown at half resolution: the graphics memory is small");
+        assert!(resolution_badge(4).unwrap().starts_with("Shown at a quarter of the resolution"));
+    }
 
     #[test]
     fn only_unusual_positions_have_a_badge() {

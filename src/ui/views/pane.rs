@@ -49,6 +49,32 @@ impl Pane {
     }
 }
 
+/// A picture of a slice view: the view itself, or the half of it that shows the second series
+/// beside the first. Pointer gestures and hovering belong to one picture, whose map to patient
+/// space is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Half {
+    /// The view.
+    pub kind: ViewKind,
+    /// Whether it shows the second series beside the first.
+    pub is_second: bool,
+}
+
+impl Half {
+    /// The view it belongs to.
+    #[must_use]
+    pub fn pane(self) -> Pane {
+        Pane::Slice(self.kind)
+    }
+
+    /// Its name for screen readers and tests: "Axial view", "Axial view, second series".
+    #[must_use]
+    pub fn name(self) -> String {
+        let tail = if self.is_second { ", second series" } else { "" };
+        format!("{} view{tail}", self.pane().title())
+    }
+}
+
 /// The positions that a slice view steps through, along one direction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {

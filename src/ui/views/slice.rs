@@ -2,8 +2,9 @@
 
 use super::super::paint::{self, PaintKey};
 use super::super::{Scope, theme};
+use super::corner::Corner;
 use super::hover::{self, Hover};
-use super::pane::{Pane, PaneFrame};
+use super::pane::{Half, Pane, PaneFrame};
 use super::state::{FusionMode, ViewsState};
 use super::{cursor, guides, overlay, ruler, strip};
 use crate::patient::Series;
@@ -42,7 +43,7 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
         vec![(area, false)]
     };
     for (half, is_second) in halves {
-        half_ui(ui, scope, session, second.as_ref(), kind, half, is_second);
+        half_ui(ui, scope, session, second.as_ref(), Half { kind, is_second }, half);
     }
 }
 
@@ -51,16 +52,18 @@ fn half_ui(
     scope: &mut Scope<'_>,
     session: &Session,
     second: Option<&Arc<Series>>,
-    kind: ViewKind,
+    half: Half,
     rect: Rect,
-    is_second: bool,
 ) {
     let Some(views) = scope.state.views.as_mut() else { return };
-    let pane = Pane::Slice(kind);
+    let Half { kind, is_second } = half;
+    let pane = half.pane();
     let id = ui.scope_id().with(("view", kind, is_second));
     let response = ui.interact(rect, id, Sense::click_and_drag());
-    let name = format!("{} view", pane.title());
+    let name = half.name();
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    let is_maximised = views.navigation.maximised == Some(pane);
+    let corner = Corner::new(ui, rect, pane, is_maximised, (id, &name));
     let pixels_per_point = ui.ctx().pixels_per_point();
     let volume = &session.series().volume;
     let frame_of = |views: &ViewsState| {
@@ -69,8 +72,9 @@ fn half_ui(
     };
     let frame = frame_of(views);
     wheel(ui, views, &response, &frame, kind);
-    drags(ui, views, &response, &frame, kind, is_second);
-    let reactions = tool_events(ui, views, &response, session, &frame_of(views), pane);
+    drags(ui, views, &response, &frame, half, second.is_some());
+    let over = response.contains_pointer() && !corner.contains_pointer();
+    let reactions = tool_events(ui, views, over, session, &frame_of(views), half);
     hover_at(
         ui,
         views,
@@ -79,9 +83,10 @@ fn half_ui(
         second,
         scope.context.desk.reference.as_deref(),
         &frame_of(views),
-        kind,
+        half,
     );
-    if response.double_clicked() && views.tools.kind() == ToolKind::Navigate {
+    let by_picture = response.double_clicked() && views.tools.kind() == ToolKind::Navigate;
+    if corner.is_toggled() || by_picture {
         views.navigation.toggle_maximised(pane);
     }
     let now = ui.input(|input| input.time);
@@ -102,16 +107,24 @@ fn half_ui(
     let key = PaintKey::slice(pane, is_second);
     ui.painter().add(paint::slice_picture(rect, key, scene));
     let painter = ui.painter_at(rect);
+    let display = &views.display;
+    let stride = match (is_second, display.fusion.mode, second) {
+        (true, _, _) => display.fusion.stride,
+        (false, FusionMode::Blend, Some(_)) => display.stride.max(display.fusion.stride),
+        _ => display.stride,
+    };
     if views.display.is_bare() {
-        overlay::badges(&painter, rect, session);
+        overlay::badges(&painter, rect, session, stride);
     } else {
         overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
-        overlay::overlays(&painter, &frame, kind, &views.navigation, &views.display, session);
+        let windows = overlay::windows(&views.display, session.series(), second.map(|own| &**own), is_second);
+        overlay::overlays(&painter, &frame, kind, &views.navigation, session, (&corner, &windows, stride));
         ruler::rulers(&painter, &frame, &views.tools);
         let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
         guides::guides(&painter, &frame, &views.tools, ink);
     }
-    gesture_ui(ui, views, &response, session, &frame);
+    let shows_tool = views.gesture.map_or(over, |owner| owner == half);
+    gesture_ui(ui, views, shows_tool, session, &frame);
     if views.navigation.focus == pane && views.navigation.maximised.is_none() {
         let stroke = egui::Stroke::new(1.0, theme::CROSSHAIR.gamma_multiply(0.6));
         painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
@@ -119,11 +132,10 @@ fn half_ui(
 }
 
 /// What the tool shows at the pointer.
-fn gesture_ui(ui: &Ui, views: &mut ViewsState, response: &Response, session: &Session, frame: &PaneFrame) {
+fn gesture_ui(ui: &Ui, views: &mut ViewsState, shows_tool: bool, session: &Session, frame: &PaneFrame) {
     let painter = ui.painter_at(frame.rect);
     let pointer = ui.input(|input| input.pointer.latest_pos());
-    let over = response.contains_pointer() || response.dragged();
-    if let (Some(pointer), true) = (pointer, over) {
+    if let (Some(pointer), true) = (pointer, shows_tool) {
         let tool = views.tools.cursor(session);
         if tool.shape != crate::tools::CursorShape::Arrow {
             ui.ctx().set_cursor_icon(cursor::icon_of(tool.shape));
@@ -205,14 +217,14 @@ fn wheel(ui: &Ui, views: &mut ViewsState, response: &Response, frame: &PaneFrame
     }
 }
 
-/// Middle drag pans, right drag windows.
+/// Middle drag pans, right drag windows: with Shift the second series where it is blended over.
 fn drags(
     ui: &Ui,
     views: &mut ViewsState,
     response: &Response,
     frame: &PaneFrame,
-    kind: ViewKind,
-    is_second: bool,
+    Half { kind, is_second }: Half,
+    has_second: bool,
 ) {
     if response.contains_pointer() {
         views.navigation.focus = Pane::Slice(kind);
@@ -226,7 +238,9 @@ fn drags(
         views.navigation.set_look(kind, look);
         ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
     } else if response.dragged_by(PointerButton::Secondary) {
-        let window = if is_second { &mut views.display.fusion.window } else { &mut views.display.window };
+        let blended = has_second && views.display.fusion.mode == FusionMode::Blend;
+        let of_second = is_second || (blended && ui.input(|input| input.modifiers.shift));
+        let window = if of_second { &mut views.display.fusion.window } else { &mut views.display.window };
         let gain = (window.width / 300.0).clamp(0.002, 20.0);
         let width = (window.width + delta.x * gain).max(gain);
         *window = crate::render::Window::new(window.level + delta.y * gain, width);
@@ -237,18 +251,18 @@ fn drags(
 fn tool_events(
     ui: &Ui,
     views: &mut ViewsState,
-    response: &Response,
+    over: bool,
     session: &Session,
     frame: &PaneFrame,
-    pane: Pane,
+    half: Half,
 ) -> Vec<(Pos2, Reaction)> {
     let view =
         ViewPlane { plane: frame.plane, pixel_mm: frame.mm_per_point() / f64::from(frame.pixels_per_point) };
     let mut reactions = Vec::new();
-    let owns = views.gesture == Some(pane);
-    let over = response.contains_pointer();
+    drop_orphan(ui, views, session, &view);
+    let owns = views.gesture == Some(half);
     if !over && !owns {
-        if views.hovered_by_tool == Some(pane) {
+        if views.hovered_by_tool == Some(half) {
             views.hovered_by_tool = None;
             views.tools.event(session, &view, ToolEvent::Leave);
         }
@@ -257,22 +271,22 @@ fn tool_events(
     let events = ui.input(|input| input.events.clone());
     for event in events {
         let (at, event) = match event {
-            Event::PointerMoved(at) if views.gesture == Some(pane) => {
+            Event::PointerMoved(at) if views.gesture == Some(half) => {
                 (at, ToolEvent::Drag(frame.patient_of(at)))
             }
             Event::PointerMoved(at) if over && views.gesture.is_none() => {
                 let keys = ui.input(|input| modifiers_of(input.modifiers));
-                views.hovered_by_tool = Some(pane);
+                views.hovered_by_tool = Some(half);
                 (at, ToolEvent::Hover(frame.patient_of(at), keys))
             }
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers }
                 if over && frame.rect.contains(pos) && views.gesture.is_none() =>
             {
-                views.gesture = Some(pane);
+                views.gesture = Some(half);
                 (pos, ToolEvent::Press(frame.patient_of(pos), modifiers_of(modifiers)))
             }
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. }
-                if views.gesture == Some(pane) =>
+                if views.gesture == Some(half) =>
             {
                 views.gesture = None;
                 (pos, ToolEvent::Release(frame.patient_of(pos)))
@@ -290,6 +304,22 @@ fn tool_events(
     reactions
 }
 
+/// Drops a gesture whose picture was taken away (another view maximised, the second series no
+/// longer beside) before the button went up: no picture is left to see it end.
+fn drop_orphan(ui: &Ui, views: &mut ViewsState, session: &Session, view: &ViewPlane) {
+    let is_down = ui.input(|input| {
+        let is_left =
+            |event: &Event| matches!(event, Event::PointerButton { button: PointerButton::Primary, .. });
+        input.pointer.primary_down() || input.events.iter().any(is_left)
+    });
+    if views.gesture.is_some() && !is_down {
+        views.gesture = None;
+        if views.tools.is_busy() {
+            views.tools.event(session, view, ToolEvent::Escape);
+        }
+    }
+}
+
 fn modifiers_of(modifiers: egui::Modifiers) -> Modifiers {
     Modifiers { invert: modifiers.command || modifiers.ctrl, shift: modifiers.shift }
 }
@@ -304,11 +334,11 @@ fn hover_at(
     second: Option<&Arc<Series>>,
     reference: Option<&crate::patient::LabelMap>,
     frame: &PaneFrame,
-    kind: ViewKind,
+    half: Half,
 ) {
     let pointer = ui.input(|input| input.pointer.latest_pos());
     let Some(pointer) = pointer.filter(|at| response.contains_pointer() && frame.rect.contains(*at)) else {
-        if views.hover.as_ref().is_some_and(|hover| hover.kind == kind) && !response.contains_pointer() {
+        if views.hover.as_ref().is_some_and(|hover| hover.half == half) && !response.contains_pointer() {
             views.hover = None;
         }
         return;
@@ -319,7 +349,7 @@ fn hover_at(
     let name =
         name.or_else(|| reference.and_then(|labels| hover::label_at(labels, point_mm)).map(str::to_owned));
     views.hover = Some(Hover {
-        kind,
+        half,
         point_mm,
         value: volume.value_at(point_mm),
         second: second.map(|series| hover::value_text(&series.volume, series.volume.value_at(point_mm))),

@@ -3,13 +3,16 @@
 use super::hover::Hover;
 use super::navigation::Navigation;
 use super::outlines::{ExtentCache, OutlineCache};
-use super::pane::Pane;
+use super::pane::Half;
 use super::surfaces::Surfaces;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
-use crate::render::{ColorMap, Interpolation, VolumeStyle, Window};
+use crate::render::{ColorMap, Interpolation, Quality, VolumeStyle, Window, WindowPreset};
 use crate::session::Session;
 use crate::tools::{ToolKind, Tools};
 use std::collections::HashMap;
+
+/// How long after the last movement the 3D picture is refined, seconds.
+pub(super) const REST_SECONDS: f64 = 0.15;
 
 /// How a second series is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,8 +47,14 @@ pub struct Fusion {
     pub opacity: f32,
     /// Its window.
     pub window: Window,
+    /// The window it was first shown with.
+    pub opened_window: Window,
+    /// From its least to its greatest value.
+    pub full_window: Window,
     /// Its colours when blended.
     pub color_map: ColorMap,
+    /// As [`Display::stride`].
+    pub stride: usize,
 }
 
 impl Fusion {
@@ -76,6 +85,8 @@ pub struct Display {
     pub fusion: Fusion,
     /// How the volume is shown in 3D.
     pub style: VolumeStyle,
+    /// Every how many voxels the pictures have one: 1, or more for want of graphics memory.
+    pub stride: usize,
     /// Looking without overlays (Space held).
     pub peek: bool,
     /// Overlays are hidden; peeking shows them then.
@@ -114,10 +125,10 @@ pub struct ViewsState {
     pub(super) outlines: OutlineCache,
     pub(super) surfaces: Surfaces,
     pub(super) extents: ExtentCache,
-    /// The pane that the tool in hand was last told of.
-    pub(super) hovered_by_tool: Option<Pane>,
-    /// The pane whose pointer gesture is under way.
-    pub(super) gesture: Option<Pane>,
+    /// The picture that the tool in hand was last told of.
+    pub(super) hovered_by_tool: Option<Half>,
+    /// The picture whose pointer gesture is under way.
+    pub(super) gesture: Option<Half>,
     volumes_cc: HashMap<RoiId, (u64, f64)>,
     scroll_to_selected: bool,
     /// Wheel movement not yet worth a slice.
@@ -137,14 +148,23 @@ impl ViewsState {
             display: Display {
                 window,
                 opened_window: window,
-                full_window: Window::from_range(range.0, range.3.max(range.0 + 1e-3)),
+                full_window: full_window(range),
                 base_map: match volume.unit {
                     Unit::SuvBw | Unit::BqPerMl => ColorMap::InverseGrey,
                     _ => ColorMap::Grey,
                 },
                 interpolation: Interpolation::Linear,
-                fusion: Fusion { mode: FusionMode::Off, opacity: 0.5, window, color_map: ColorMap::Grey },
+                fusion: Fusion {
+                    mode: FusionMode::Off,
+                    opacity: 0.5,
+                    window,
+                    opened_window: window,
+                    full_window: window,
+                    color_map: ColorMap::Grey,
+                    stride: 1,
+                },
                 style,
+                stride: 1,
                 peek: false,
                 hidden: false,
             },
@@ -169,15 +189,52 @@ impl ViewsState {
     /// Prepares the display of a second series and blends it in.
     pub fn show_second(&mut self, second: &Series) {
         let range = value_range(&second.volume);
+        let window = Window::for_unit(second.volume.unit, (range.1, range.2));
         self.display.fusion = Fusion {
             mode: FusionMode::Blend,
             opacity: 0.5,
-            window: Window::for_unit(second.volume.unit, (range.1, range.2)),
+            window,
+            opened_window: window,
+            full_window: full_window(range),
             color_map: match second.volume.unit {
                 Unit::SuvBw | Unit::BqPerMl | Unit::Gy => ColorMap::HotIron,
                 Unit::Hu | Unit::Arbitrary => ColorMap::Grey,
             },
+            stride: 1,
         };
+    }
+
+    /// Window preset 1 to 7 by name, 8 the full range, 9 as opened, for the series under the
+    /// pointer: the second one where it is shown beside the first and the pointer is over it.
+    pub fn show_preset(&mut self, number: u8) {
+        let over_second = self.display.fusion.mode == FusionMode::Beside
+            && self.hover.as_ref().is_some_and(|hover| hover.half.is_second);
+        self.show_preset_of(over_second, number);
+    }
+
+    /// The same for the second series (or the first), wherever the pointer is.
+    pub fn show_preset_of(&mut self, is_second: bool, number: u8) {
+        let index = usize::from(number).wrapping_sub(1);
+        let Display { opened_window, full_window, fusion, .. } = self.display;
+        let (opened, full) =
+            if is_second { (fusion.opened_window, fusion.full_window) } else { (opened_window, full_window) };
+        let window = match (WindowPreset::ALL.get(index), number) {
+            (Some(preset), _) => preset.window(),
+            (None, 8) => full,
+            _ => opened,
+        };
+        if is_second {
+            self.display.fusion.window = window;
+        } else {
+            self.display.window = window;
+        }
+    }
+
+    /// How well the 3D view is drawn at `now` (egui's time, seconds): fast while it moves, well when
+    /// it has stood still for a moment.
+    #[must_use]
+    pub fn volume_quality(&self, now: f64) -> Quality {
+        if now - self.moved_at < REST_SECONDS { Quality::Moving } else { Quality::Still }
     }
 
     /// Takes another tool in hand.
@@ -236,6 +293,10 @@ impl ViewsState {
     pub fn is_waiting(&self) -> bool {
         self.surfaces.is_busy() || self.tools.is_waiting()
     }
+}
+
+fn full_window(range: (f32, f32, f32, f32)) -> Window {
+    Window::from_range(range.0, range.3.max(range.0 + 1e-3))
 }
 
 /// The least value, the 1st and 99th percentile, and the greatest of a sample of the volume.

@@ -54,7 +54,8 @@ pub fn strip_ui(
         let ink = widgets::ink(roi.color);
         if stack.are_slices {
             for plane in &roi.planes {
-                let index = stack.index_of(plane.plane.lift(plane.plane.project(nalgebra::Point3::origin())));
+                let index =
+                    stack.index_of(plane.plane.lift(plane.plane.project(crate::geometry::Point3::origin())));
                 painter.rect_filled(cell(index), 0.0, ink);
             }
         } else {

@@ -3,10 +3,8 @@
 //! A newer request for the same structure supersedes the older; until the new surface is there the
 //! last one is shown.
 
-use super::outlines::slabs;
-use crate::geometry::surface;
 use crate::patient::{Roi, RoiId, Volume};
-use crate::render::SurfaceMesh;
+use crate::render::{SurfaceMesh, surface_of_roi};
 use crate::session::Session;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
@@ -148,12 +146,11 @@ fn work(shared: &Shared, wake: impl Fn()) {
 const RESOLUTION_MM: f64 = 1.5;
 
 fn mesh_of(roi: &Roi, volume: &Volume) -> SurfaceMesh {
-    let mesh = surface::mesh(&slabs(roi, volume), RESOLUTION_MM);
-    SurfaceMesh {
+    surface_of_roi(roi, Some(volume), RESOLUTION_MM).unwrap_or_else(|| SurfaceMesh {
         key: (roi.id, roi.revision),
-        positions: Arc::new(mesh.positions),
-        normals: Arc::new(mesh.normals),
-        indices: Arc::new(mesh.indices),
+        positions: Arc::default(),
+        normals: Arc::default(),
+        indices: Arc::default(),
         color: roi.color,
-    }
+    })
 }

@@ -1,9 +1,10 @@
 //! The 3D view: the scan ray-cast together with the structures' surfaces.
 
 use super::super::paint::{self, PaintKey};
-use super::super::{Scope, theme, widgets};
+use super::super::{Scope, theme};
+use super::corner::Corner;
 use super::pane::Pane;
-use super::state::ViewsState;
+use super::state::{REST_SECONDS, ViewsState};
 use super::{overlay, surfaces};
 use crate::patient::RoiType;
 use crate::render::{OrbitCamera, Quality, VolumeScene, VolumeStyle};
@@ -11,8 +12,6 @@ use crate::session::Session;
 use egui::{Align2, Color32, Event, PointerButton, Rect, Response, Sense, Stroke, Ui, vec2};
 use std::sync::Arc;
 
-/// How long after the last movement the picture is refined, seconds.
-const REST_SECONDS: f64 = 0.15;
 /// How long after a scan is opened its 3D picture is begun, seconds.
 const WAIT_SECONDS: f64 = 0.3;
 /// Half the edge of the orientation cube, points.
@@ -24,6 +23,8 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
     let Some(views) = scope.state.views.as_mut() else { return };
     let response = ui.interact(rect, ui.scope_id().with("view 3d"), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "3D view"));
+    let is_maximised = views.navigation.maximised == Some(Pane::Volume);
+    let corner = Corner::new(ui, rect, Pane::Volume, is_maximised, (response.id, "3D view"));
     let scale = f64::from(ui.ctx().pixels_per_point());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of a window")]
     let size_px = [rect.width(), rect.height()].map(|side| (f64::from(side) * scale).round().max(1.0) as u32);
@@ -33,19 +34,18 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
         let kept = OrbitCamera { mm_per_pixel: camera.mm_per_pixel * scale, ..camera };
         views.navigation.orbit = Some(kept);
     }
-    if response.double_clicked() {
+    if response.double_clicked() || corner.is_toggled() {
         views.navigation.toggle_maximised(Pane::Volume);
     }
-    let since = ui.input(|input| input.time) - views.moved_at;
-    let quality = if since < REST_SECONDS { Quality::Moving } else { Quality::Still };
+    let now = ui.input(|input| input.time);
+    let quality = views.volume_quality(now);
     if quality == Quality::Moving {
         #[expect(clippy::cast_possible_truncation, reason = "a fraction of a second")]
-        ui.ctx().request_repaint_after_secs((REST_SECONDS - since) as f32 + 0.005);
+        ui.ctx().request_repaint_after_secs((REST_SECONDS - (now - views.moved_at)) as f32 + 0.005);
     }
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, 0.0, theme::VIEW_BLACK);
     // The slices come first: the 3D picture of a scan just opened may take its time.
-    let now = ui.input(|input| input.time);
     let shown_for = now - *views.shown_at.get_or_insert(now);
     if shown_for < WAIT_SECONDS {
         #[expect(clippy::cast_possible_truncation, reason = "a fraction of a second")]
@@ -56,19 +56,11 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
         ui.painter().add(paint::volume_picture(rect, PaintKey::volume(), scene));
     }
     if views.display.is_bare() {
-        overlay::badges(&painter, rect, session);
+        overlay::badges(&painter, rect, session, views.display.stride);
         return;
     }
-    let at = rect.left_top() + vec2(8.0, 6.0);
-    widgets::overlay_text(
-        &painter,
-        at,
-        Align2::LEFT_TOP,
-        "3D",
-        theme::strong(theme::BODY),
-        theme::OVERLAY_TEXT,
-    );
-    overlay::badges(&painter, rect, session);
+    corner.draw(&painter);
+    overlay::badges(&painter, rect, session, views.display.stride);
     style_ui(ui, views, rect);
     cube_ui(ui, views, rect, &camera, scale);
     if views.navigation.focus == Pane::Volume && views.navigation.maximised.is_none() {

@@ -66,6 +66,7 @@ fn start_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, missing: Opti
     } else {
         let desk = scope.context.desk;
         small_note(ui, &estimate_text(&desk.estimate, &desk.model_device));
+        small_note(ui, &desk.memory_bytes.map(memory_text).unwrap_or_default());
     }
 }
 
@@ -84,6 +85,16 @@ fn estimate_text(estimate: &Estimate, device: &str) -> String {
                 (_, false) => format!("About {time} on {device} ({times} of the network; one was measured)."),
             }
         }
+    }
+}
+
+/// How much memory it will take, in words.
+fn memory_text(bytes: u64) -> String {
+    let megabytes = bytes.div_ceil(1_000_000);
+    if megabytes < 1000 {
+        format!("Needs about {megabytes} MB of memory.")
+    } else {
+        format!("Needs about {}.{} GB of memory.", (megabytes + 50) / 1000, (megabytes + 50) % 1000 / 100)
     }
 }
 
@@ -122,5 +133,8 @@ mod tests {
         );
         assert_eq!(estimate_text(&known(0, true), ""), "About 40 s on the processor.");
         assert!(estimate_text(&Estimate::Unknown, "Arc").ends_with("not known yet."));
+        assert_eq!(memory_text(1_730_000_000), "Needs about 1.7 GB of memory.");
+        assert_eq!(memory_text(1_960_000_000), "Needs about 2.0 GB of memory.");
+        assert_eq!(memory_text(41_200_000), "Needs about 42 MB of memory.");
     }
 }

@@ -6,77 +6,28 @@ use delineo::dicom::{read_rtstruct, write_ct_series};
 use delineo::geometry::{Grid, Plane, Point3, Vector3};
 use delineo::patient::{Series, Voxels, uid_from_seed};
 use delineo::progress::Progress;
-use delineo::ui::theme;
 use delineo::ui::views::FusionMode;
-use egui::{Event, Key, Modifiers, PointerButton, Pos2};
+use egui::{Event, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-#[path = "shared/ball.rs"]
+#[path = "../shared/ball.rs"]
 mod ball;
+#[path = "../shared/window.rs"]
+mod shared;
 
-struct Window(Workstation);
+mod beside;
+mod hands;
+mod sizes;
 
-impl eframe::App for Window {
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        self.0.frame(ui);
-    }
-}
+use shared::{Window, key, sized_window, stroke, wait};
 
-/// A harness on a workstation whose data lies in `folder`.
+/// A window of the smallest supported size on a workstation whose data lies in `folder`.
 fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
-    let mut workstation = Workstation::in_folder(paths, folder);
-    Harness::builder().with_size(egui::vec2(1280.0, 800.0)).with_max_steps(8).build_eframe(|cc| {
-        theme::install(&cc.egui_ctx);
-        workstation.start(&cc.egui_ctx, None);
-        Window(workstation)
-    })
-}
-
-/// Frames until `done` says so; jobs run on real threads.
-fn wait(harness: &mut Harness<'_, Window>, what: &str, done: impl Fn(&Workstation) -> bool) {
-    for _ in 0..2000 {
-        harness.step();
-        if done(&harness.state().0) {
-            harness.step();
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(15));
-    }
-    panic!("waited in vain for: {what}");
-}
-
-fn button(harness: &Harness<'_, Window>, at: Pos2, pressed: bool) {
-    harness.event(Event::PointerButton {
-        pos: at,
-        button: PointerButton::Primary,
-        pressed,
-        modifiers: Modifiers::NONE,
-    });
-}
-
-/// A stroke with the left button through the points, a frame for each.
-fn stroke(harness: &mut Harness<'_, Window>, points: &[Pos2]) {
-    harness.event(Event::PointerMoved(points[0]));
-    harness.step();
-    button(harness, points[0], true);
-    harness.step();
-    for point in points {
-        harness.event(Event::PointerMoved(*point));
-        harness.step();
-    }
-    button(harness, points[points.len() - 1], false);
-    harness.step();
-    harness.step();
-}
-
-fn key(harness: &mut Harness<'_, Window>, modifiers: Modifiers, key: Key) {
-    harness.key_press_modifiers(modifiers, key);
-    harness.step();
-    harness.step();
+    sized_window(paths, folder, egui::vec2(1280.0, 800.0), 1.0)
 }
 
 #[test]
