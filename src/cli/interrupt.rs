@@ -3,11 +3,14 @@
 
 use crate::new_file;
 use crate::progress::Progress;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The exit code of a program ended by Ctrl-C, as shells count it (128 + SIGINT).
 const ENDED: i32 = 130;
+/// How often is looked whether Ctrl-C was pressed.
+const OFTEN: Duration = Duration::from_millis(40);
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 /// What runs now, the innermost last.
@@ -19,7 +22,19 @@ pub fn listen() {
     if is_ignored() {
         return;
     }
-    if let Err(error) = ctrlc::set_handler(interrupted) {
+    let pressed = Arc::new(AtomicBool::new(false));
+    let listening =
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&pressed)).and_then(|_| {
+            std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+                loop {
+                    if pressed.swap(false, Ordering::SeqCst) {
+                        interrupted();
+                    }
+                    std::thread::sleep(OFTEN);
+                }
+            })
+        });
+    if let Err(error) = listening {
         tracing::warn!("Ctrl-C ends the program without tidying up: {error}");
     }
 }
