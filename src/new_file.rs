@@ -172,7 +172,7 @@ impl NewFile {
 #[derive(Debug)]
 pub struct NewFolder {
     folder: tempfile::TempDir,
-    _listed: Listed,
+    listed: Option<Listed>,
 }
 
 impl NewFolder {
@@ -183,7 +183,12 @@ impl NewFolder {
     pub fn within(folder: &Path) -> Result<Self, WriteFileError> {
         let made = tempfile::Builder::new().prefix(".delineo-").suffix(".part").tempdir_in(folder);
         let folder = made.map_err(|error| WriteFileError::from_io(&error, folder))?;
-        Ok(Self { _listed: Listed::new(folder.path()), folder })
+        Ok(Self { listed: Some(Listed::new(folder.path())), folder })
+    }
+
+    /// From now on [`abandon_all`] leaves it: it holds what must not be lost.
+    pub fn keep_when_abandoned(&mut self) {
+        self.listed = None;
     }
 
     /// Where it is.
@@ -202,10 +207,15 @@ pub fn commit_all(files: Vec<NewFile>) -> Result<(), WriteFileError> {
     for file in &files {
         file.sync()?;
     }
+    // All that stood there is kept before the first is touched.
+    let mut before = Vec::with_capacity(files.len());
+    for file in &files {
+        let kept = if file.overwrite { kept_aside(&file.target) } else { Ok(None) };
+        before.push(kept.map_err(|error| WriteFileError::from_io(&error, &file.target))?);
+    }
     let mut done: Vec<(PathBuf, Option<tempfile::TempPath>)> = Vec::new();
-    for file in files {
+    for (file, before) in files.into_iter().zip(before) {
         let target = file.target.clone();
-        let before = if file.overwrite { kept_aside(&target) } else { None };
         if let Err(error) = file.commit() {
             for (target, before) in done.into_iter().rev() {
                 // Nothing more can be done where this fails as well.
@@ -223,16 +233,16 @@ pub fn commit_all(files: Vec<NewFile>) -> Result<(), WriteFileError> {
 
 /// A second name or a copy of the file at `path`, which goes when dropped; `None` where there is no
 /// file.
-fn kept_aside(path: &Path) -> Option<tempfile::TempPath> {
+fn kept_aside(path: &Path) -> io::Result<Option<tempfile::TempPath>> {
     if !path.is_file() {
-        return None;
+        return Ok(None);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let place = tempfile::Builder::new().prefix(".delineo-").suffix(".old").tempfile_in(folder).ok()?;
+    let place = tempfile::Builder::new().prefix(".delineo-").suffix(".old").tempfile_in(folder)?;
     let place = place.into_temp_path();
-    std::fs::remove_file(&place).ok()?;
-    std::fs::hard_link(path, &place).or_else(|_| std::fs::copy(path, &place).map(drop)).ok()?;
-    Some(place)
+    std::fs::remove_file(&place)?;
+    std::fs::hard_link(path, &place).or_else(|_| std::fs::copy(path, &place).map(drop))?;
+    Ok(Some(place))
 }
 
 impl Write for NewFile {

@@ -79,12 +79,20 @@ impl PreparedCtSeries {
     /// Puts all files in their places, over files of the same names. Gives their paths.
     ///
     /// # Errors
-    /// When a file cannot be moved; those before it are back where they were then.
-    pub fn commit(self) -> Result<Vec<PathBuf>, WriteCtError> {
+    /// When a place is taken by a folder, or a file cannot be moved; those before it are back where
+    /// they were then.
+    pub fn commit(mut self) -> Result<Vec<PathBuf>, WriteCtError> {
         let paths = self.paths();
         let old = self.folder.path().join("old");
         let failed = |error: &std::io::Error, path: &Path| WriteFileError::from_io(error, path);
+        if let Some(path) = paths.iter().find(|path| path.is_dir()) {
+            return Err(
+                WriteFileError::Unwritable { reason: "it is a folder".into(), path: path.clone() }.into()
+            );
+        }
         std::fs::create_dir(&old).map_err(|error| failed(&error, &self.dir))?;
+        // What stood there lies in it until all have moved.
+        self.folder.keep_when_abandoned();
         let moved = |name: &String, path: &PathBuf| {
             if path.symlink_metadata().is_ok() {
                 std::fs::rename(path, old.join(name))?;
@@ -93,9 +101,11 @@ impl PreparedCtSeries {
         };
         for (n, (name, path)) in self.names.iter().zip(&paths).enumerate() {
             if let Err(error) = moved(name, path) {
-                for (name, path) in self.names.iter().zip(&paths).take(n + 1) {
-                    // Where there was none before, what is new goes with the folder.
-                    let _ = std::fs::rename(path, self.folder.path().join(name));
+                for (before, (name, path)) in self.names.iter().zip(&paths).take(n + 1).enumerate() {
+                    if before < n {
+                        // Where there was none before, what is new goes with the folder.
+                        let _ = std::fs::rename(path, self.folder.path().join(name));
+                    }
                     let _ = std::fs::rename(old.join(name), path);
                 }
                 return Err(failed(&error, path).into());

@@ -18,6 +18,8 @@ pub(super) enum Layout {
 /// A step is wide, a sign of missing slices, when it is more than this many of the steps around it:
 /// below a double step whose positions were rounded, above the change from 3 to 5 mm.
 const WIDE: f64 = 1.75;
+/// A run of more wide steps than this that makes up most of a stack is its spacing, not a gap.
+const MANY: usize = 5;
 
 /// The layout of slices at `offsets_mm` (increasing, distinct, at least one).
 ///
@@ -50,6 +52,10 @@ fn even(offsets_mm: &[f64], steps: &[f64], base: f64) -> Option<Layout> {
         return None;
     }
     let multiples: Vec<usize> = multiples.into_iter().map(|m| m as usize).collect();
+    let wide = multiples.iter().filter(|m| **m > 1).count();
+    if wide > MANY && wide * 2 > multiples.len() {
+        return None;
+    }
     // Wide steps that reach an end of the stack may be its other spacing, if they last or are many.
     let ends = [
         multiples.iter().take_while(|m| **m > 1).count(),
@@ -89,14 +95,16 @@ fn uneven(offsets_mm: &[f64], steps: &[f64], least: f64, median: f64) -> Layout 
 }
 
 /// The steps that slices are missing from: each of a run of steps that are wide beside those at
-/// both of its ends. At an end of the stack a run has one neighbour, and only a single wide step is
+/// both of its ends, unless it is most of the stack. At an end of the stack a run has one neighbour, and only a single wide step is
 /// a hole, or two beside at least four usual ones: more are another spacing.
 fn holes(steps: &[f64]) -> Vec<usize> {
     let mut is_hole = vec![false; steps.len()];
     for (low, below) in steps.iter().enumerate() {
         let mut least = f64::INFINITY;
         for (high, above) in steps.iter().enumerate().skip(low + 1) {
-            if least.is_finite() && least > WIDE * below.max(*above) {
+            let run = high - low - 1;
+            let is_rest = run > MANY && run * 2 > steps.len();
+            if least.is_finite() && least > WIDE * below.max(*above) && !is_rest {
                 is_hole[low + 1..high].fill(true);
             }
             least = least.min(*above);

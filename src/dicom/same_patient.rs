@@ -20,7 +20,8 @@ pub(crate) fn is_same_patient(a: &PatientInfo, b: &PatientInfo) -> bool {
 }
 
 /// Whether two names (PN) are different people's: both stated, and family or given name differ when
-/// case, accents and padding are set aside. An initial stands for every name that begins so.
+/// case, accents and padding are set aside. An initial stands for every name that begins so, and the
+/// first given names for all of them.
 fn names_differ(a: &str, b: &str) -> bool {
     let (a, b) = (Name::of(a), Name::of(b));
     if a.is_empty() || b.is_empty() {
@@ -28,7 +29,8 @@ fn names_differ(a: &str, b: &str) -> bool {
     }
     let same_given = |x: &str, y: &str| {
         let initial = |x: &str, y: &str| x.chars().count() == 1 && y.starts_with(x);
-        x.is_empty() || y.is_empty() || x == y || initial(x, y) || initial(y, x)
+        let mut words = x.split_whitespace().zip(y.split_whitespace());
+        words.all(|(x, y)| x == y || initial(x, y) || initial(y, x))
     };
     // Both readings of letters such as the German umlauts are in use.
     let same = (0..2).any(|reading| {

@@ -255,15 +255,20 @@ fn refused_kind(header: &Header, modality: &str) -> Option<String> {
     }
 }
 
-/// Whether a file that is not DICOM is called as if it were: by its ending, or by having none. The
-/// last number of a UID (`1.2.840.113619.2.55.17`) is no ending.
+/// Whether a file that is not DICOM is called as if it were: by its ending, by having none, or by a
+/// UID (`1.2.840.113619.2.55.17`, `CT.1.2.840...`), whose last number is no ending.
 fn is_named_as_dicom(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if name.starts_with('.') {
         return false;
     }
     match path.extension() {
-        Some(ending) if ending.as_encoded_bytes().iter().all(u8::is_ascii_digit) => true,
+        Some(ending) if ending.as_encoded_bytes().iter().all(u8::is_ascii_digit) => {
+            let (prefix, rest) = name.split_once('.').unwrap_or_default();
+            let of_modality = ["CT", "MR", "PT", "RS"].iter().any(|known| prefix.eq_ignore_ascii_case(known));
+            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            (of_modality || is_number(prefix)) && rest.split('.').all(is_number)
+        }
         Some(ending) => ["dcm", "dicom", "dic", "ima"].iter().any(|known| ending.eq_ignore_ascii_case(known)),
         None => !["LICENSE", "LICENCE", "README", "COPYING", "NOTICE", "VERSION", "MAKEFILE"]
             .contains(&name.to_uppercase().as_str()),

@@ -403,8 +403,13 @@ impl<R: Read + Seek> Walker<R> {
         }
         let mut offset_table: Option<Vec<u32>> = None;
         let mut fragments = Vec::new();
+        let mut has_end_of_image = false;
         loop {
-            // The sequence's delimiter is the only sign that no fragment is missing.
+            // The sequence's delimiter is the sign that no fragment is missing; for writers that
+            // leave it out the JPEG family's end of image at the very end of the file.
+            if self.position == self.length && has_end_of_image {
+                break;
+            }
             if self.position + 8 > self.length {
                 return Err(HeaderError::Truncated { tag: element.tag });
             }
@@ -424,7 +429,12 @@ impl<R: Read + Seek> Walker<R> {
                         let length32 = u32::try_from(length)
                             .map_err(|_| HeaderError::Damaged("fragment length".into()))?;
                         fragments.push((self.position, length32));
-                        self.skip(length)?;
+                        let tail = length.min(3);
+                        self.skip(length - tail)?;
+                        let before = self.kept.len();
+                        self.keep(tail)?;
+                        let tail = self.kept.split_off(before);
+                        has_end_of_image = tail.ends_with(&[0xFF, 0xD9]) || tail == [0xFF, 0xD9, 0];
                     }
                 }
                 _ => return Err(HeaderError::Damaged("encapsulated pixel data".into())),
