@@ -293,11 +293,17 @@ impl Session {
             let planes = region.planes_for(&own, &volume);
             let planes = self.through_the_gate(&own, planes, Overwrite::Overlap, draft);
             draft.put_planes_by_hand(id, planes);
+            if order.keep {
+                // As it was when this was computed: what this step made before, else what it found.
+                let seen = |source: &RoiId| {
+                    if made.contains(source) { draft.set.roi(*source) } else { self.roi(*source) }
+                };
+                let mark = |source: &RoiId| Some((*source, seen(source)?.contours_fingerprint()));
+                let sources = order.recipe.sources().iter().filter_map(mark).collect();
+                draft.keep_recipe(id, &order.recipe, sources);
+            }
             made.insert(id);
             draft.select = Some(id);
-            if order.keep {
-                draft.keep_recipe(id, &order.recipe);
-            }
         }
         Ok(gesture)
     }
@@ -342,17 +348,21 @@ impl Session {
                 .into_iter()
                 .filter(|own| volume.slice_of(&own.plane).is_some_and(|n| (from..=to).contains(&n)))
                 .collect();
+            let own = Arc::clone(own);
+            let planes = self.through_the_gate(&own, planes, Overwrite::Overlap, draft);
             draft.put_planes_by_hand(id, planes);
-            draft.keep_recipe(id, &recipe);
+            let mark = |source: &RoiId| Some((*source, draft.set.roi(*source)?.contours_fingerprint()));
+            let sources = recipe.sources().iter().filter_map(mark).collect();
+            draft.keep_recipe(id, &recipe, sources);
+            // With what gave way to it.
+            changed = draft.changed_windows(volume);
             changed.insert(id, (from, to));
         }
     }
 }
 
 impl Draft {
-    fn keep_recipe(&mut self, id: RoiId, recipe: &Recipe) {
-        let mark = |id: &RoiId| Some((*id, self.set.roi(*id)?.contours_fingerprint()));
-        let sources = recipe.sources().iter().filter_map(mark).collect();
+    fn keep_recipe(&mut self, id: RoiId, recipe: &Recipe, sources: Vec<(RoiId, u64)>) {
         let Some(own) = self.set.roi(id) else { return };
         let derivation = Derivation { recipe: recipe.stored(), sources, result: own.contours_fingerprint() };
         self.set_attribute(id, Attribute::Derivation(Some(Arc::new(derivation))));

@@ -366,6 +366,8 @@ pub fn key_text(shortcut: &KeyboardShortcut) -> String {
         Key::CloseBracket => "]",
         Key::ArrowUp => "Up",
         Key::ArrowDown => "Down",
+        Key::ArrowLeft => "Left",
+        Key::ArrowRight => "Right",
         Key::Escape => "Esc",
         Key::PageUp => "Page Up",
         Key::PageDown => "Page Down",

@@ -165,7 +165,9 @@ fn a_view_fills_the_window_by_double_click_corner_button_and_enter() {
 #[test]
 fn space_held_shows_the_picture_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let mut harness = opened(folder.path());
+    let path = write_variant(folder.path(), "Sample", |series| series.info.patient.id = "SAMPLE-1".into());
+    let mut harness = window(&[path], &folder.path().join("data"));
+    wait(&mut harness, "the scan", |station| station.session().is_some());
     let rect = harness.get_by_label("Axial view").rect();
     assert!(is_drawn_in(&harness, rect, "L 40 W 400 HU"));
     harness.key_down(Key::Space);
@@ -231,6 +233,7 @@ fn the_3d_view_is_refined_when_it_stands_still_and_turned_by_its_cube() {
 fn what_a_person_must_know_of_a_scan_stands_in_its_views() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_variant(folder.path(), "Prone", |series| {
+        series.info.patient.id = "SAMPLE-1".into();
         series.info.patient_position = Some("HFP".into());
     });
     std::fs::remove_file(path.join("CT_0005.dcm")).unwrap();

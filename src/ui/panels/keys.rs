@@ -134,14 +134,17 @@ fn head_ui(ui: &mut Ui, keys: &mut KeyMap, sheet: &mut KeySheet) {
 
 /// What stands on the sheet: with `changing` every action, else what has a key.
 fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
-    let standard_presets =
-        !changing && TABLE.iter().filter(|own| is_preset(own)).all(|own| !keys.is_changed(own.action));
+    let are_standard = |of: fn(&ActionInfo) -> bool| {
+        !changing && TABLE.iter().filter(|own| of(own)).all(|own| !keys.is_changed(own.action))
+    };
+    let (standard_presets, standard_nudges) = (are_standard(is_preset), are_standard(is_nudge));
     let mut sections: Vec<Section> = Group::ALL
         .into_iter()
         .map(|group| {
             let mut lines: Vec<Line> = TABLE
                 .iter()
-                .filter(|info| info.group == group && !(standard_presets && is_preset(info)))
+                .filter(|info| info.group == group)
+                .filter(|info| !(standard_presets && is_preset(info) || standard_nudges && is_nudge(info)))
                 .map(|info| {
                     let own: Vec<String> = keys.keys(info.action).iter().map(key_text).collect();
                     let action = keymap::is_changeable(info.action).then_some(info.action);
@@ -152,6 +155,10 @@ fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
             if group == Group::View && standard_presets {
                 let name = "Window presets: soft tissue, lung, bone, brain …".to_owned();
                 lines.push(Line { keys: "1 to 9".to_owned(), name, action: None });
+            }
+            if group == Group::Tool && standard_nudges {
+                let name = "Nudge what the move tool is over".to_owned();
+                lines.push(Line { keys: "Alt arrows".to_owned(), name, action: None });
             }
             Section { title: group.title(), lines }
         })
@@ -168,6 +175,10 @@ fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
 
 fn is_preset(info: &ActionInfo) -> bool {
     matches!(info.action, Action::Preset(_))
+}
+
+fn is_nudge(info: &ActionInfo) -> bool {
+    matches!(info.action, Action::NudgeLeft | Action::NudgeRight | Action::NudgeUp | Action::NudgeDown)
 }
 
 fn height(sections: &[Section]) -> f32 {
@@ -266,8 +277,9 @@ mod tests {
         }
         // Nothing that has a key is missing.
         let lines: usize = columns.iter().flatten().map(|section| section.lines.len()).sum();
-        let keyed = TABLE.iter().filter(|info| !info.keys.is_empty() && !is_preset(info)).count();
-        assert_eq!(lines, keyed + 1 + MOUSE.len());
+        let own_line = |info: &&ActionInfo| !info.keys.is_empty() && !is_preset(info) && !is_nudge(info);
+        let keyed = TABLE.iter().filter(own_line).count();
+        assert_eq!(lines, keyed + 2 + MOUSE.len());
     }
 
     #[test]
