@@ -116,8 +116,19 @@ impl Workstation {
     pub fn apply(&mut self, command: Command) -> bool {
         let Some(session) = self.session.as_mut() else { return false };
         let adds = matches!(command, Command::AddRoi { .. });
+        // Work that ends by itself takes no structure out of the hand.
+        let is_work = matches!(command, Command::AddProposals { .. } | Command::PutDerived { .. });
+        let is_busy = self.state.views.as_ref().is_some_and(|views| views.tools.is_busy());
+        let before = session.selected().map(|roi| roi.id);
         match session.apply(command) {
             Ok(applied) => {
+                if is_busy && session.selected().map(|roi| roi.id) != before {
+                    if is_work {
+                        session.select(before);
+                    } else if let Some(views) = self.state.views.as_mut() {
+                        views.tools.cancel();
+                    }
+                }
                 for note in applied.notes {
                     self.state.toasts.attention(note);
                 }
@@ -149,7 +160,7 @@ impl Workstation {
         }
     }
 
-    fn select(&mut self, roi: Option<crate::patient::RoiId>) {
+    pub(super) fn select(&mut self, roi: Option<crate::patient::RoiId>) {
         if let Some(session) = self.session.as_mut() {
             session.select(roi);
         }

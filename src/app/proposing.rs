@@ -148,8 +148,10 @@ impl Workstation {
             self.state.toasts.done_with(text, "Review", Action::GoPropose);
             let first =
                 self.session.as_ref().and_then(|session| session.proposals().next().map(|roi| roi.id));
-            if let (Some(session), Some(first)) = (self.session.as_mut(), first) {
-                session.select(Some(first));
+            // What is being drawn goes on; the message leads to the proposals.
+            let is_busy = self.state.views.as_ref().is_some_and(|views| views.tools.is_busy());
+            if let Some(first) = first.filter(|_| !is_busy) {
+                self.select(Some(first));
                 self.act(Action::GoToStructure);
             }
         }

@@ -49,6 +49,11 @@ fn ring_of(polygons: &[Polygon], piece: usize, ring: usize) -> Option<&Ring> {
     polygons.get(piece)?.rings().nth(ring)
 }
 
+/// The ring that a place lies on; `None` when the pieces have no such edge.
+fn ring_under<'a>(polygons: &'a [Polygon], place: &OutlinePlace) -> Option<&'a Ring> {
+    ring_of(polygons, place.piece, place.ring).filter(|ring| place.edge < ring.len())
+}
+
 fn edges(ring: &Ring) -> impl Iterator<Item = (usize, Point2, Point2)> + '_ {
     ring.iter().zip(ring.iter().cycle().skip(1)).enumerate().map(|(edge, (a, b))| (edge, *a, *b))
 }
@@ -121,17 +126,18 @@ pub fn joined(pieces: &[Polygon], shape: Vec<Polygon>) -> Vec<Polygon> {
     apart
 }
 
-/// The pieces with a vertex at `place` moved `by`; where there is none yet one is inserted.
+/// The pieces with a vertex at `place` moved `by`; where there is none yet one is inserted. As they
+/// are where they have no such place.
 #[must_use]
 pub fn point_moved(polygons: &[Polygon], place: &OutlinePlace, by: Vector2) -> Vec<Polygon> {
-    let Some(ring) = ring_of(polygons, place.piece, place.ring) else { return polygons.to_vec() };
+    let Some(ring) = ring_under(polygons, place) else { return polygons.to_vec() };
     let mut changed = ring.clone();
     if place.along > 0.0 {
         changed.insert(place.edge + 1, place.point + by);
         if by == Vector2::zeros() {
             // On the outline itself nothing can cross.
             let mut same = polygons.to_vec();
-            if let Some(own) = same[place.piece].ring_mut(place.ring) {
+            if let Some(own) = same.get_mut(place.piece).and_then(|own| own.ring_mut(place.ring)) {
                 *own = changed;
             }
             return same;
@@ -142,10 +148,10 @@ pub fn point_moved(polygons: &[Polygon], place: &OutlinePlace, by: Vector2) -> V
     with_ring(polygons, place.piece, place.ring, &changed)
 }
 
-/// The pieces without the vertex at `place`; `None` when its ring has but three.
+/// The pieces without the vertex at `place`; `None` when its ring has but three, or there is none.
 #[must_use]
 pub fn point_removed(polygons: &[Polygon], place: &OutlinePlace) -> Option<Vec<Polygon>> {
-    let ring = ring_of(polygons, place.piece, place.ring).filter(|ring| ring.len() > 3)?;
+    let ring = ring_under(polygons, place).filter(|ring| ring.len() > 3)?;
     let mut changed = ring.clone();
     changed.remove(place.edge);
     Some(with_ring(polygons, place.piece, place.ring, &changed))
@@ -162,7 +168,7 @@ pub fn bent(
     reach_mm: f64,
     weight: impl Fn(f64) -> f64,
 ) -> Vec<Polygon> {
-    let Some(ring) = ring_of(polygons, place.piece, place.ring) else { return polygons.to_vec() };
+    let Some(ring) = ring_under(polygons, place) else { return polygons.to_vec() };
     let mut points = ring.clone();
     let mut middle = place.edge;
     if place.along > 0.0 {

@@ -7,7 +7,7 @@ use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPl
 use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, paint_disc, reoriented};
 use crate::geometry::stroke::{extruded_section, swept_ball_section, swept_disc};
 use crate::geometry::{Plane, Point3, Polygon};
-use crate::patient::Roi;
+use crate::patient::{Roi, RoiId};
 use crate::session::{Refusal, Session};
 
 /// The least and greatest radius, mm.
@@ -348,6 +348,10 @@ impl BrushTool {
 
 impl Strokes for BrushTool {
     type Stroke = Stroke;
+
+    fn began_on(stroke: &Stroke) -> (RoiId, u64) {
+        stroke.canvas.based_on()
+    }
 
     fn begin(
         &self,

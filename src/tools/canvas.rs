@@ -110,6 +110,11 @@ impl Canvas {
         }
     }
 
+    /// The ROI worked on, and its revision that the work is based on.
+    pub(super) fn based_on(&self) -> (RoiId, u64) {
+        (self.roi, self.based_on)
+    }
+
     /// The same with less tidied away at the end.
     pub(super) fn tidying(self, tidy: Tidy) -> Self {
         Self { tidy, ..self }

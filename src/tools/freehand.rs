@@ -10,7 +10,7 @@ use super::gesture::{Hand, Strokes};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region, replace};
 use crate::edit::{Sign, path_touches};
 use crate::geometry::Point3;
-use crate::patient::Roi;
+use crate::patient::{Roi, RoiId};
 use crate::session::{Refusal, Session};
 
 /// What a line does.
@@ -36,6 +36,8 @@ pub(super) struct Drawing {
     cut: Cut,
     view: ViewPlane,
     points: Vec<Point3>,
+    /// The ROI and its revision at the press.
+    began_on: (RoiId, u64),
     /// The contours with the part replaced, once the line ends on the outline again.
     replaced: Option<Canvas>,
 }
@@ -201,6 +203,10 @@ fn touches(session: &Session, roi: &Roi, cut: Cut, from: Point3, to: Point3) -> 
 impl Strokes for FreehandTool {
     type Stroke = Drawing;
 
+    fn began_on(drawing: &Drawing) -> (RoiId, u64) {
+        drawing.began_on
+    }
+
     fn begin(
         &self,
         session: &Session,
@@ -212,7 +218,8 @@ impl Strokes for FreehandTool {
         let started_inside = roi_contains(&session.series().volume, roi, at);
         let points = vec![at];
         let touches = started_inside;
-        Ok(Drawing { started_inside, touches, keys, cut, view: *view, points, replaced: None })
+        let began_on = (roi.id, roi.revision);
+        Ok(Drawing { started_inside, touches, keys, cut, view: *view, points, began_on, replaced: None })
     }
 
     fn go_on(&self, session: &Session, drawing: &mut Drawing, at: Point3) -> Reaction {

@@ -2,10 +2,14 @@
 //!
 //! A tool says how a stroke begins, goes on and ends; everything else (Esc, leaving the view, a
 //! refusal that stays until the button is up) is the same for all of them and stands here.
+//!
+//! A stroke belongs to the ROI, and to the state of it, that it began on. When work that ends
+//! meanwhile changes that ROI or selects another, the stroke is dropped and the person told.
 
 use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane};
 use crate::geometry::Point3;
-use crate::session::Session;
+use crate::patient::RoiId;
+use crate::session::{Refusal, Session};
 
 /// Where the hand is.
 #[derive(Debug, Default)]
@@ -26,6 +30,9 @@ pub(super) trait Strokes {
     /// What is kept of a stroke under way.
     type Stroke;
 
+    /// The ROI that a stroke began on, and its revision then.
+    fn began_on(stroke: &Self::Stroke) -> (RoiId, u64);
+
     /// Starts a stroke, or says why it may not be.
     fn begin(
         &self,
@@ -40,6 +47,19 @@ pub(super) trait Strokes {
 
     /// The button goes up at `at`.
     fn finish(&self, session: &Session, stroke: Self::Stroke, at: Point3) -> Reaction;
+}
+
+/// Why a stroke that began on this revision of this ROI cannot go on; `None` when it can.
+fn interrupted(session: &Session, (id, revision): (RoiId, u64)) -> Option<String> {
+    let Some(roi) = session.roi(id) else { return Some(Refusal::NoRoi.to_string()) };
+    if roi.revision != revision {
+        return Some(Refusal::Stale(roi.name.clone()).to_string());
+    }
+    let is_selected = session.selected().is_some_and(|own| own.id == id);
+    (!is_selected).then(|| {
+        let name = &roi.name;
+        format!("{name} is no longer selected, the stroke was dropped. Select {name} and draw it again.")
+    })
 }
 
 impl<S> Hand<S> {
@@ -64,6 +84,17 @@ impl<S> Hand<S> {
         view: &ViewPlane,
         event: ToolEvent,
     ) -> (Self, Reaction) {
+        if let (Self::Working(stroke), ToolEvent::Drag(_) | ToolEvent::Hover(..) | ToolEvent::Release(_)) =
+            (&self, event)
+            && let Some(why) = interrupted(session, T::began_on(stroke))
+        {
+            let reaction = Reaction::message(&why);
+            let hand = match event {
+                ToolEvent::Release(at) => Self::Hovering(at, Modifiers::default()),
+                _ => Self::Refused(why),
+            };
+            return (hand, reaction);
+        }
         match (self, event) {
             (Self::Working(stroke), ToolEvent::Leave) => (Self::Working(stroke), Reaction::default()),
             (_, ToolEvent::Escape | ToolEvent::Leave) => (Self::Away, Reaction::default()),

@@ -7,6 +7,7 @@ use super::gesture::{Hand, Strokes};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{Sheet, split_by_line, taken_off};
 use crate::geometry::{Point3, Polygon};
+use crate::patient::RoiId;
 use crate::session::{Refusal, Session};
 use std::collections::BTreeMap;
 
@@ -142,6 +143,10 @@ fn smaller_side(session: &Session, sheet: &Sheet) -> BTreeMap<usize, Vec<Polygon
 
 impl Strokes for KnifeTool {
     type Stroke = Stroke;
+
+    fn began_on(stroke: &Stroke) -> (RoiId, u64) {
+        stroke.canvas.based_on()
+    }
 
     fn begin(&self, session: &Session, view: &ViewPlane, at: Point3, _: Modifiers) -> Result<Stroke, String> {
         let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;

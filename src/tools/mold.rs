@@ -6,6 +6,7 @@ use super::gesture::{Hand, Strokes};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{RoundTool, pushed, smoothed_under};
 use crate::geometry::{Point3, Vector3};
+use crate::patient::RoiId;
 use crate::session::Session;
 
 /// Which soft tool.
@@ -159,6 +160,10 @@ impl MoldTool {
 
 impl Strokes for MoldTool {
     type Stroke = Stroke;
+
+    fn began_on(stroke: &Stroke) -> (RoiId, u64) {
+        stroke.canvas.based_on()
+    }
 
     fn begin(&self, session: &Session, view: &ViewPlane, at: Point3, _: Modifiers) -> Result<Stroke, String> {
         let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;

@@ -11,7 +11,7 @@ use super::gesture::{Hand, Strokes};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{OutlinePlace, bent, nearest_on_outline, nearest_vertex, point_moved, point_removed};
 use crate::geometry::{Plane, Point2, Point3, Polygon, Vector2, Vector3};
-use crate::patient::Roi;
+use crate::patient::{Roi, RoiId};
 use crate::session::{Refusal, Session};
 
 /// How close to a point counts as on it, screen pixels.
@@ -281,6 +281,10 @@ fn points_near(session: &Session, view: &ViewPlane, at: Point3) -> Vec<Point3> {
 
 impl Strokes for PointsTool {
     type Stroke = Stroke;
+
+    fn began_on(stroke: &Stroke) -> (RoiId, u64) {
+        stroke.canvas.based_on()
+    }
 
     fn begin(
         &self,

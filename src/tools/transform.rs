@@ -12,7 +12,7 @@ use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPl
 use crate::edit::algebra::AlgebraError;
 use crate::edit::{Motion, nearest_on_outline};
 use crate::geometry::{Plane, Point2, Point3};
-use crate::patient::Roi;
+use crate::patient::{Roi, RoiId, Volume};
 use crate::session::{Command, Refusal, Session};
 use rayon::prelude::*;
 
@@ -243,7 +243,7 @@ impl TransformTool {
         let reaction = match allowed.and_then(|(roi, _)| may_move(session, roi, &frame)) {
             Err(why) => return Reaction::message(&why),
             Ok(()) => match taken_along(session, &frame, &Motion::moved(by)) {
-                Some((canvas, _)) => canvas.into_reaction(Grip::Move.gesture()),
+                Some((canvas, is_cut_off)) => told(canvas.into_reaction(Grip::Move.gesture()), is_cut_off),
                 None => return Reaction::default(),
             },
         };
@@ -293,6 +293,15 @@ impl TransformTool {
             (_, true) => "Drag inside to move, a corner to scale, beyond to turn; Shift: one contour",
         }
     }
+}
+
+/// The same, with what is to be said of a motion that leaves a part beyond the images.
+fn told(mut reaction: Reaction, is_cut_off: bool) -> Reaction {
+    if is_cut_off && matches!(reaction.command, Some(Command::SetPlanes { .. })) {
+        let told = "A part lies beyond the images now and was left out. Undo brings it back.";
+        reaction.message = reaction.message.or(Some(told.to_owned()));
+    }
+    reaction
 }
 
 const NO_FRAME: &str = "There is no contour of the selected structure here to move.";
@@ -354,14 +363,25 @@ fn frame_at(session: &Session, view: &ViewPlane, at: Point3, whole: bool) -> Opt
 
 /// Whether what a frame stands around may be taken along.
 fn may_move(session: &Session, roi: &Roi, frame: &Frame) -> Result<(), String> {
-    let volume = &session.series().volume;
     if let Some((slice, _)) = frame.piece {
         return session
             .may_draw(Some(roi.id), Some(slice))
             .map(|_| ())
             .map_err(|refusal| refusal.to_string());
     }
-    let off = roi.planes.iter().filter(|own| volume.slice_of(&own.plane).is_none()).count();
+    may_move_whole(&session.series().volume, roi)
+}
+
+/// Whether all contours of a structure can be taken along, so that none stays behind.
+pub(super) fn may_move_whole(volume: &Volume, roi: &Roi) -> Result<(), String> {
+    let slices: Vec<Option<usize>> = roi.planes.iter().map(|own| volume.slice_of(&own.plane)).collect();
+    if slices.iter().flatten().any(|slice| volume.slices[*slice].missing) {
+        let name = &roi.name;
+        return Err(format!(
+            "{name} has a contour on a slice missing from the series; it would stay behind. Move single contours."
+        ));
+    }
+    let off = slices.iter().filter(|slice| slice.is_none()).count();
     if off == 0 && roi.slabs(Some(volume)).len() == roi.planes.len() {
         Ok(())
     } else {
@@ -431,6 +451,10 @@ fn taken_along(session: &Session, frame: &Frame, motion: &Motion) -> Option<(Can
 impl Strokes for TransformTool {
     type Stroke = Stroke;
 
+    fn began_on(stroke: &Stroke) -> (RoiId, u64) {
+        stroke.canvas.based_on()
+    }
+
     fn begin(
         &self,
         session: &Session,
@@ -466,11 +490,6 @@ impl Strokes for TransformTool {
         if session.selected().is_none() {
             return Reaction::message(&Refusal::NoRoi);
         }
-        let mut reaction = stroke.canvas.into_reaction(stroke.grip.gesture());
-        if stroke.is_cut_off && matches!(reaction.command, Some(Command::SetPlanes { .. })) {
-            let told = "A part lies beyond the images now and was left out. Undo brings it back.";
-            reaction.message = reaction.message.or(Some(told.to_owned()));
-        }
-        reaction
+        told(stroke.canvas.into_reaction(stroke.grip.gesture()), stroke.is_cut_off)
     }
 }

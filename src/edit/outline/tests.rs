@@ -119,3 +119,18 @@ fn pieces_that_touch_stay_apart() {
     assert_eq!(moved.len(), 2);
     assert!(moved.contains(&pieces[1]));
 }
+
+#[test]
+fn a_place_that_the_pieces_do_not_have_changes_nothing() {
+    let pieces = [square(0.0, 0.0, 10.0)];
+    let by = Vector2::new(1.0, 1.0);
+    for (piece, ring, edge) in [(0, 0, 4), (0, 0, 40), (0, 1, 0), (1, 0, 0)] {
+        for along in [0.0, 0.5] {
+            let place = OutlinePlace { piece, ring, edge, along, point: Point2::new(5.0, 0.0) };
+            assert_eq!(point_moved(&pieces, &place, by), pieces);
+            assert_eq!(point_moved(&pieces, &place, Vector2::zeros()), pieces);
+            assert_eq!(point_removed(&pieces, &place), None);
+            assert_eq!(bent(&pieces, &place, by, 5.0, |_| 1.0), pieces);
+        }
+    }
+}

@@ -487,3 +487,70 @@ fn a_live_wire_cuts_closes_twice_clicked_and_works_across_the_slices() {
     session.apply(closed).unwrap();
     near(area_at(&session, 39.0), 400.0, 0.02);
 }
+
+#[test]
+fn a_stroke_stays_with_the_structure_it_began_on() {
+    let kinds = [
+        ToolKind::Brush,
+        ToolKind::Push,
+        ToolKind::Freehand,
+        ToolKind::Knife,
+        ToolKind::Points,
+        ToolKind::Transform,
+    ];
+    for kind in kinds {
+        for changes in [false, true] {
+            let mut session = session_with(axial_series(), &["Node", "Liver"]);
+            session.apply(draw(&session, "Liver", 3, vec![square(0.0, 0.0, 20.0)])).unwrap();
+            session.apply(draw(&session, "Node", 3, vec![square(0.0, 0.0, 4.0)])).unwrap();
+            session.select(Some(id(&session, "Liver")));
+            let mut tools = tools(kind, 5.0);
+            if kind == ToolKind::Freehand {
+                tools.freehand.set_mode(FreehandMode::Replace);
+            }
+            let view = axial(9.0);
+            let corner = p(10.0, 10.0, 9.0);
+            tools.event(&session, &view, ToolEvent::Hover(corner, KEYS));
+            tools.event(&session, &view, ToolEvent::Press(corner, KEYS));
+            tools.event(&session, &view, ToolEvent::Drag(p(12.0, 12.0, 9.0)));
+            assert!(tools.is_busy(), "{kind:?}");
+            let wanted = if changes {
+                session.apply(draw(&session, "Liver", 3, vec![square(0.0, 0.0, 4.0)])).unwrap();
+                "Liver changed during the stroke. Draw it again."
+            } else {
+                session.select(Some(id(&session, "Node")));
+                "Liver is no longer selected, the stroke was dropped. Select Liver and draw it again."
+            };
+            let dragged = tools.event(&session, &view, ToolEvent::Drag(p(14.0, 12.0, 9.0)));
+            assert_eq!((dragged.message.as_deref(), dragged.command), (Some(wanted), None), "{kind:?}");
+            assert!(tools.preview().is_none(), "{kind:?}");
+            let released = tools.event(&session, &view, ToolEvent::Release(p(15.0, 12.0, 9.0)));
+            assert_eq!(released.command, None, "{kind:?}");
+            assert!(!tools.is_busy(), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_nudge_out_of_the_images_is_told() {
+    let session = column(20.0);
+    let mut hold = tools(ToolKind::Transform, 1.0);
+    hold.transform.set_whole(true);
+    hold.event(&session, &sagittal(0.0), ToolEvent::Hover(p(0.0, 0.0, 12.0), KEYS));
+    assert_eq!(hold.nudge(&session, 0.0, 1.0).message, None);
+    hold.event(&session, &sagittal(0.0), ToolEvent::Hover(p(0.0, 0.0, 12.0), KEYS));
+    let gone = hold.nudge(&session, 0.0, 14.0);
+    assert!(gone.command.is_some());
+    assert!(gone.message.is_some_and(|text| text.contains("beyond the images")));
+}
+
+#[test]
+fn a_structure_with_a_contour_on_a_missing_slice_is_not_torn() {
+    let session = column(20.0);
+    let whole = roi(&session);
+    let volume = &session.series().volume;
+    assert_eq!(crate::tools::transform::may_move_whole(volume, whole), Ok(()));
+    let with_gap = series_without(5).volume;
+    let why = crate::tools::transform::may_move_whole(&with_gap, whole).unwrap_err();
+    assert!(why.starts_with("Liver has a contour on a slice missing from the series"), "{why}");
+}

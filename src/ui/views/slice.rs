@@ -268,6 +268,9 @@ fn tool_events(
         }
         return reactions;
     }
+    if over && views.gesture.is_none() {
+        hover_again(ui, views, session, frame, &view, half);
+    }
     let events = ui.input(|input| input.events.clone());
     for event in events {
         let (at, event) = match event {
@@ -302,6 +305,28 @@ fn tool_events(
         }
     }
     reactions
+}
+
+/// Tells the tool in hand where a resting pointer is once another slice, or another picture, has come
+/// to lie under it: what the keyboard then acts on is what is seen.
+fn hover_again(
+    ui: &Ui,
+    views: &mut ViewsState,
+    session: &Session,
+    frame: &PaneFrame,
+    view: &ViewPlane,
+    half: Half,
+) {
+    if views.hovered_by_tool == Some(half) && views.hovered_plane == Some(frame.plane) {
+        return;
+    }
+    let Some(at) = ui.input(|input| input.pointer.latest_pos()).filter(|at| frame.rect.contains(*at)) else {
+        return;
+    };
+    views.hovered_by_tool = Some(half);
+    views.hovered_plane = Some(frame.plane);
+    let keys = ui.input(|input| modifiers_of(input.modifiers));
+    views.tools.event(session, view, ToolEvent::Hover(frame.patient_of(at), keys));
 }
 
 /// Drops a gesture whose picture was taken away (another view maximised, the second series no

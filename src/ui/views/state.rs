@@ -5,6 +5,7 @@ use super::navigation::Navigation;
 use super::outlines::{ExtentCache, OutlineCache};
 use super::pane::Half;
 use super::surfaces::Surfaces;
+use crate::geometry::Plane;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
 use crate::render::{ColorMap, Interpolation, Quality, VolumeStyle, Window, WindowPreset};
 use crate::session::Session;
@@ -127,6 +128,8 @@ pub struct ViewsState {
     pub(super) extents: ExtentCache,
     /// The picture that the tool in hand was last told of.
     pub(super) hovered_by_tool: Option<Half>,
+    /// The plane that picture showed then.
+    pub(super) hovered_plane: Option<Plane>,
     /// The picture whose pointer gesture is under way.
     pub(super) gesture: Option<Half>,
     volumes_cc: HashMap<RoiId, (u64, f64)>,
@@ -179,6 +182,7 @@ impl ViewsState {
             surfaces: Surfaces::default(),
             extents: ExtentCache::default(),
             hovered_by_tool: None,
+            hovered_plane: None,
             gesture: None,
             volumes_cc: HashMap::new(),
             scroll_to_selected: false,
