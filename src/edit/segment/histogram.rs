@@ -3,10 +3,11 @@
 use super::Source;
 use super::source::{inside, reach};
 use crate::edit::algebra::Region;
+use crate::edit::{SliceValues, Window};
 use rayon::prelude::*;
 
 /// More pixels than this are thinned out.
-const MOST_PIXELS: usize = 4_000_000;
+const MOST_PIXELS: usize = 200_000;
 
 /// Counts of values in bins of equal width.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -71,31 +72,61 @@ pub fn histogram(
     limit: Option<&Region>,
     bins: usize,
 ) -> Histogram {
-    let slices = if slices.is_empty() { 0..source.volume.slices.len() } else { slices };
+    let mut slices = if slices.is_empty() { 0..source.volume.slices.len() } else { slices };
     let window = match limit {
         Some(limit) => match reach(source, limit) {
-            Some((.., window)) => window,
+            Some((first, count, window)) => {
+                slices = slices.start.max(first)..slices.end.min(first + count);
+                window
+            }
             None => return Histogram::default(),
         },
         None => source.whole(),
     };
-    // Every n-th pixel of many: the shape is the same, and memory stays small.
-    let every = (slices.len() * window.len()).div_ceil(MOST_PIXELS).max(1);
+    let [by_slice, by_pixel] = strides(slices.len(), &window);
     let values: Vec<f32> = slices
         .into_par_iter()
+        .step_by(by_slice)
         .flat_map_iter(|slice| {
             let polygons = limit.map(|limit| limit.on(slice));
             if polygons.is_some_and(<[_]>::is_empty) {
                 return Vec::new();
             }
-            let values = source.values(slice, &window).unwrap_or_default();
+            let Some(own) = SliceValues::of(source.volume, slice) else { return Vec::new() };
+            let plane = source.volume.slices[slice].plane;
             let inside = polygons.map(|polygons| inside(source, slice, polygons, &window));
-            let belongs = |at: usize| inside.as_ref().is_none_or(|inside| inside[at]);
-            let kept = values.iter().enumerate().filter(|(at, value)| belongs(*at) && value.is_finite());
-            kept.map(|(_, value)| *value).skip(slice % every).step_by(every).collect::<Vec<f32>>()
+            (slice / by_slice % by_pixel..window.len())
+                .step_by(by_pixel)
+                .filter(|at| inside.as_ref().is_none_or(|inside| inside[*at]))
+                .map(|at| [window.low[0] + at % window.size[0], window.low[1] + at / window.size[0]])
+                .map(|pixel| source.value(&own, &plane, pixel))
+                .filter(|value| value.is_finite())
+                .collect()
         })
         .collect();
     of_values(&values, bins)
+}
+
+/// Every how many slices and pixels of a slice are looked at, so that no more than [`MOST_PIXELS`] are
+/// and a drag can follow; the second has no divisor in common with the rows, or it would see a few
+/// columns only.
+fn strides(slices: usize, window: &Window) -> [usize; 2] {
+    let mut by_slice = 1;
+    let total = slices * window.len();
+    while by_slice * by_slice * by_slice * MOST_PIXELS < total && by_slice < slices {
+        by_slice += 1;
+    }
+    let mut by_pixel = (slices.div_ceil(by_slice) * window.len()).div_ceil(MOST_PIXELS).max(1);
+    let common = |mut a: usize, mut b: usize| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    while common(by_pixel, window.size[0].max(1)) > 1 {
+        by_pixel += 1;
+    }
+    [by_slice, by_pixel]
 }
 
 fn of_values(values: &[f32], bins: usize) -> Histogram {
@@ -136,6 +167,21 @@ fn counted(values: &[f32], low: f32, high: f32, bins: usize) -> Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_than_enough_pixels_are_looked_at_and_all_of_few() {
+        let window = |size| Window { low: [0; 2], size };
+        assert_eq!(strides(20, &window([100, 100])), [1, 1]);
+        for (slices, size) in [(1, [512, 512]), (300, [512, 512]), (2000, [16, 16]), (90, [333, 250])] {
+            let [by_slice, by_pixel] = strides(slices, &window(size));
+            let seen = slices.div_ceil(by_slice) * (size[0] * size[1]).div_ceil(by_pixel);
+            assert!((MOST_PIXELS / 4..=MOST_PIXELS + slices).contains(&seen), "{seen}");
+            // Every column is seen.
+            let columns: std::collections::BTreeSet<usize> =
+                (0..size[0] * size[1]).step_by(by_pixel).map(|at| at % size[0]).collect();
+            assert_eq!(columns.len(), size[0]);
+        }
+    }
 
     #[test]
     fn two_kinds_are_split_half_way_and_stray_values_do_not_stretch_it() {

@@ -3,7 +3,7 @@
 use super::airways::{hu, tree};
 use super::bits::Bits;
 use super::queue::Queue;
-use super::source::{mask_on_slices, on_slices, traced};
+use super::source::{gaps, mask_on_slices, on_slices, traced};
 use super::{OrganError, Source};
 use crate::edit::algebra::Region;
 use crate::geometry::distance;
@@ -21,6 +21,8 @@ const LEAST_CC: f64 = 40.0;
 const LEAST_PART: f64 = 0.15;
 /// Nothing larger is a vessel or a nodule, mm2.
 const HOLE_MM2: f64 = 400.0;
+/// A lung that faces more air than this across a wide gap may go on there, mm2.
+const FACING_MM2: f64 = 100.0;
 /// Half the widths of bridges between the lungs that are tried, mm.
 const BRIDGES_MM: [f64; 7] = [1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 11.0];
 
@@ -42,10 +44,12 @@ pub enum LungSide {
 /// without the trachea and main bronchi ([`super::airways`]); the two largest pieces that are no gas of
 /// the bowel; where they hang together, cut where the bridge is narrowest. Vessels, fissures and
 /// nodules at the rim are filled by a closing with a disc of `close_mm` on each slice, inside also up
-/// to 4 cm2. Left and right are the patient's, whatever the image's orientation.
+/// to 4 cm2. Left and right are the patient's, whatever the image's orientation. Pieces that face each
+/// other across missing slices hang together up to 15 mm; those slices stay empty.
 ///
 /// # Errors
-/// [`OrganError`] when the image is not CT, there is no lung, or someone asked to stop.
+/// [`OrganError`] when the image is not CT, there is no lung, a lung may go on beyond a wider gap, or
+/// someone asked to stop.
 ///
 /// # Panics
 /// When `body` has not one value a voxel.
@@ -66,16 +70,44 @@ pub fn lungs(
     let spacing = source.spacing_mm();
     let walls = tree.map(|tree| tree.grown_in_slices(spacing[0] * 1.5, spacing));
     let (values, size) = on_slices(volume);
+    let plane = (size[0] * size[1]).max(1);
     let mut air = Bits::new(size);
     air.values.par_iter_mut().enumerate().for_each(|(at, own)| {
         let value = hu(values, at);
         *own = body.values[at]
+            && !volume.slices[at / plane].missing
             && value < LUNG_HU
             && value > -1400.0
             && walls.as_ref().is_none_or(|walls| !walls.values[at]);
     });
     progress.set_fraction(0.5)?;
-    let [left, right] = apart(volume, &air)?;
+    let gaps = gaps(volume);
+    // Only for what hangs together.
+    let mut joined = air.clone();
+    for [before, after] in gaps.iter().filter(|gap| gap.is_narrow).map(|gap| gap.ends) {
+        for at in 0..plane {
+            let both = air.values[before * plane + at] && air.values[after * plane + at];
+            (before + 1..after).for_each(|slice| joined.values[slice * plane + at] = both);
+        }
+    }
+    let mut lungs = apart(volume, &joined)?;
+    drop(joined);
+    for lung in &mut lungs {
+        for (slice, own) in lung.values.chunks_mut(plane).zip(&volume.slices) {
+            if own.missing {
+                slice.fill(false);
+            }
+        }
+        for [before, after] in gaps.iter().filter(|gap| !gap.is_narrow).map(|gap| gap.ends) {
+            let facing = (0..plane).map(|at| [before * plane + at, after * plane + at]).filter(|ends| {
+                ends.iter().all(|at| air.values[*at]) && lung.values[ends[0]] != lung.values[ends[1]]
+            });
+            if facing.count() as f64 * source.pixel_mm2() > FACING_MM2 {
+                return Err(OrganError::Gap);
+            }
+        }
+    }
+    let [left, right] = lungs;
     drop(air);
     progress.set_fraction(0.7)?;
     let mut own = Bits::new(size);
@@ -106,14 +138,17 @@ fn apart(volume: &Volume, air: &Bits) -> Result<[Bits; 2], OrganError> {
     let pieces = air.pieces();
     let thickness: Vec<f64> = (0..size[2]).map(|slice| volume.slice_thickness_mm(slice)).collect();
     let volumes = pieces.volumes_cc(&thickness, source.pixel_mm2());
-    let mut sums = vec![0.0_f64; pieces.len()];
+    // The sum and the number of the values there are.
+    let mut sums = vec![(0.0_f64, 0_usize); pieces.len()];
+    let plane = (size[0] * size[1]).max(1);
     pieces.each_run(|piece, range| {
-        if volumes[piece] >= LEAST_CC {
-            sums[piece] += range.map(|at| f64::from(hu(values, at))).sum::<f64>();
+        if volumes[piece] >= LEAST_CC && !volume.slices[range.start / plane].missing {
+            sums[piece].1 += range.len();
+            sums[piece].0 += range.map(|at| f64::from(hu(values, at))).sum::<f64>();
         }
     });
     let mut lungs: Vec<usize> = (0..pieces.len())
-        .filter(|piece| volumes[*piece] >= LEAST_CC && sums[*piece] / pieces.voxels(*piece) as f64 > GAS_HU)
+        .filter(|piece| volumes[*piece] >= LEAST_CC && sums[*piece].0 / sums[*piece].1 as f64 > GAS_HU)
         .collect();
     lungs.sort_by(|a, b| volumes[*b].total_cmp(&volumes[*a]));
     let Some(first) = lungs.first().copied() else { return Err(OrganError::NoLung) };

@@ -28,7 +28,7 @@ pub use histogram::{Histogram, histogram};
 pub use level::{LevelLine, level_line};
 pub use lungs::{LungSide, lungs};
 pub use scribbles::{Scribble, ScribbleError, from_scribbles};
-pub use source::Source;
+pub use source::{Source, ends_at_gap};
 pub use threshold::{Keep, Threshold, ball, threshold};
 pub use uptake::{FoundUptake, Uptake, uptake};
 
@@ -49,6 +49,11 @@ pub enum OrganError {
     /// No lung.
     #[error("There is no lung to be seen in these images.")]
     NoLung,
+    /// A lung that may go on beyond missing slices.
+    #[error(
+        "Too many slices are missing in a row: the lung on the other side cannot be told. Load the whole series."
+    )]
+    Gap,
     /// No bone.
     #[error("There is no bone to be seen in these images.")]
     NoBone,

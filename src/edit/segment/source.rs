@@ -8,6 +8,9 @@ use crate::geometry::{Plane, Point3, rasterise, trace};
 use crate::patient::{Volume, Voxels};
 use rayon::prelude::*;
 
+/// Across at most this much without an image organs are taken to go on, mm.
+const NARROW_GAP_MM: f64 = 15.0;
+
 /// Values at the pixel centres of a volume's slices.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -90,7 +93,8 @@ pub(super) fn sampled(volume: &Volume, point: Point3) -> f32 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let first = floor as usize;
         low[axis] = first.min(dims[axis].saturating_sub(2));
-        part[axis] = (at[axis] - low[axis] as f64).clamp(0.0, 1.0);
+        // A lone plane has no neighbour that rounding could lean on.
+        part[axis] = if dims[axis] == 1 { 0.0 } else { (at[axis] - low[axis] as f64).clamp(0.0, 1.0) };
     }
     let mut sum = 0.0;
     for corner in 0..8_usize {
@@ -112,6 +116,36 @@ pub(super) fn sampled(volume: &Volume, point: Point3) -> f32 {
 pub(super) fn on_slices(volume: &Volume) -> (&Voxels, [usize; 3]) {
     let [ni, nj, _] = volume.grid.dims();
     (volume.native.as_deref().unwrap_or(&volume.voxels), [ni, nj, volume.slices.len()])
+}
+
+/// Missing slices side by side, between two that are there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Gap {
+    /// The slice before and the slice after.
+    pub ends: [usize; 2],
+    /// Whether the two are near enough for what lies on both to hang together.
+    pub is_narrow: bool,
+}
+
+/// Every gap of a volume, in order; none where slices are missing at an end.
+pub(super) fn gaps(volume: &Volume) -> Vec<Gap> {
+    let there: Vec<usize> = (0..volume.slices.len()).filter(|slice| !volume.slices[*slice].missing).collect();
+    let offset = |slice: usize| volume.slices[slice].plane.offset_mm();
+    there
+        .windows(2)
+        .filter(|pair| pair[1] > pair[0] + 1)
+        .map(|pair| Gap {
+            ends: [pair[0], pair[1]],
+            is_narrow: (offset(pair[1]) - offset(pair[0])).abs() <= NARROW_GAP_MM,
+        })
+        .collect()
+}
+
+/// Whether a region ends at more missing slices than organs are followed across.
+#[must_use]
+pub fn ends_at_gap(volume: &Volume, region: &Region) -> bool {
+    let holds = |slice: usize| !region.on(slice).is_empty();
+    gaps(volume).iter().any(|gap| !gap.is_narrow && gap.ends.into_iter().any(holds))
 }
 
 /// A mask of the volume's grid on its slices: with uneven slices each takes the nearest plane's.

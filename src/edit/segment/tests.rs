@@ -315,6 +315,46 @@ fn lungs_come_apart_and_leave_the_airways_out() {
 }
 
 #[test]
+fn lungs_and_airways_go_on_across_a_missing_slice_and_a_wide_gap_is_refused() {
+    let (mut volume, body) = chest(false);
+    let Voxels::F32(values) = &mut volume.voxels else { panic!() };
+    for slice in [15, 28] {
+        values[slice * 4800..(slice + 1) * 4800].fill(f32::NAN);
+        volume.slices[slice].missing = true;
+    }
+    let look = |volume: &Volume, side| lungs(volume, &body, side, 4.0, &Progress::new());
+    for (side, x) in [(LungSide::Left, 114.0), (LungSide::Right, 46.0)] {
+        let region = look(&volume, side).unwrap();
+        for slice in [8, 14, 16, 27, 29] {
+            let of = &volume.slices[slice];
+            let at = |x: f64| of.plane.project(Point3::new(x, 60.0, of.origin_mm.z));
+            let holds = |x: f64| region.on(slice).iter().any(|piece| piece.contains(at(x)));
+            assert!(holds(x) && !holds(160.0 - x), "{side:?} on {slice}");
+        }
+        assert!(region.on(15).is_empty() && region.on(28).is_empty());
+    }
+    let tree = airways(&volume, &body, None, &Progress::new()).unwrap();
+    assert!(!tree.on(35).is_empty() && tree.on(28).is_empty() && !tree.on(24).is_empty());
+    assert!(!ends_at_gap(&volume, &tree));
+    // 21 mm between those that are there.
+    for slice in 24..30 {
+        volume.slices[slice].missing = true;
+    }
+    assert_eq!(look(&volume, LungSide::Left).unwrap_err(), OrganError::Gap);
+    let tree = airways(&volume, &body, None, &Progress::new()).unwrap();
+    assert!(!tree.on(30).is_empty() && tree.on(23).is_empty() && ends_at_gap(&volume, &tree));
+}
+
+#[test]
+fn a_lone_slice_has_values_whatever_the_rounding() {
+    let volume = axial([4, 4, 1], Unit::Hu, |at| at.x);
+    for z in [-1e-6, 0.0, 1e-6] {
+        let value = source::sampled(&volume, Point3::new(3.0, 3.0, z));
+        assert!((value - 3.0).abs() < 1e-4, "{value}");
+    }
+}
+
+#[test]
 fn airways_are_found_and_do_not_leak() {
     let (volume, body) = chest(false);
     let tube = PI * (64.0 * 73.0 + 2.0 * 25.0 * 26.0) / 1000.0;

@@ -4,11 +4,12 @@ use super::settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within, side_
 use crate::ai::body::body_contour;
 use crate::edit::algebra::Region;
 use crate::edit::segment::{
-    Keep, Scribble, Source, Threshold, Uptake, airways, ball, bones, from_scribbles, lungs, threshold, uptake,
+    Keep, Scribble, Source, Threshold, Uptake, airways, ball, bones, ends_at_gap, from_scribbles, lungs,
+    threshold, uptake,
 };
 use crate::edit::{Sign, ValueRange, paint, reoriented, same_polygons};
 use crate::geometry::Point3;
-use crate::patient::{Mask, Roi, RoiPlane, Series, Volume};
+use crate::patient::{Mask, Roi, RoiId, RoiPlane, Series, Volume};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(super) struct Job {
 /// What has come of it.
 #[derive(Debug, Default)]
 pub(super) struct Done {
+    /// The structure and its revision that it is for.
+    pub of: Option<(RoiId, u64)>,
     /// What was found; `None` when nothing could be looked for.
     pub region: Option<Arc<Region>>,
     /// What the structure's slices would become; only those that would change.
@@ -50,7 +53,7 @@ pub(super) struct Done {
 
 impl Job {
     pub(super) fn run(mut self, progress: &Progress) -> Done {
-        let mut done = Done::default();
+        let mut done = Done { of: Some((self.roi.id, self.roi.revision)), ..Done::default() };
         let region = match self.found.take() {
             Some(found) => Ok(found),
             None => self.find(&mut done, progress).map(Arc::new),
@@ -111,7 +114,11 @@ impl Job {
                 lungs(self.volume(), &self.body_mask(), side, settings.close_mm, &rest).map_err(sentence)
             }
             Method::Airways => {
-                airways(self.volume(), &self.body_mask(), self.clicked, &rest).map_err(sentence)
+                let found =
+                    airways(self.volume(), &self.body_mask(), self.clicked, &rest).map_err(sentence)?;
+                done.note = ends_at_gap(self.volume(), &found)
+                    .then(|| "Slices are missing: the airways were not followed beyond them".to_owned());
+                Ok(found)
             }
             Method::Bones => {
                 bones(self.volume(), &self.body_mask(), &settings.bones, &rest).map_err(sentence)

@@ -20,7 +20,7 @@ use crate::edit::{Sign, same_polygons};
 use crate::geometry::Point3;
 use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
 use crate::progress::Progress;
-use crate::session::{Overwrite, Session};
+use crate::session::Session;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -89,7 +89,8 @@ impl SegmentTool {
         }
     }
 
-    /// The second image, in the same frame of reference, whose values can be used.
+    /// The second image, in the same frame of reference, whose values can be used. What came of another
+    /// one's values is dropped.
     pub fn set_second(&mut self, second: Option<Arc<Volume>>) {
         let same = match (&self.second, &second) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
@@ -97,6 +98,11 @@ impl SegmentTool {
             _ => false,
         };
         if !same {
+            if self.settings.second {
+                // All of it comes from values that are not looked at any more.
+                self.cancel();
+                self.histogram = None;
+            }
             self.settings.second &= second.is_some();
             self.second = second;
         }
@@ -298,8 +304,11 @@ impl SegmentTool {
         self.note = done.note;
         let fresh = self.found.is_none();
         if self.again {
-            // Shown until the next is there; what was found is not what is wanted any more.
-            self.show(session, roi, done.planes);
+            // Shown until the next is there, unless the contours have changed since; what was found is
+            // not what is wanted any more.
+            if done.of == self.seen {
+                self.show(session, roi, done.planes);
+            }
             self.run(session);
             return;
         }
@@ -316,17 +325,14 @@ impl SegmentTool {
 
     fn show(&mut self, session: &Session, roi: &Roi, planes: Vec<(usize, Arc<RoiPlane>)>) {
         let gesture = self.settings.method.name();
-        let planes = if session.overwrite() == Overwrite::Overlap {
-            planes
-        } else {
-            let gated = |(slice, plane): (usize, Arc<RoiPlane>)| {
-                let before = roi.plane_at(&plane.plane).map_or(&[][..], |own| &own.polygons);
-                let after = session.gated_own(roi, &plane.plane, before, plane.polygons.clone());
-                let after = RoiPlane::new(plane.plane, plane.image.clone(), after);
-                (!same_polygons(&after.polygons, before)).then(|| (slice, Arc::new(after)))
-            };
-            planes.into_par_iter().filter_map(gated).collect()
+        // Whatever drawing does to others: exclusive ones count always.
+        let gated = |(slice, plane): (usize, Arc<RoiPlane>)| {
+            let before = roi.plane_at(&plane.plane).map_or(&[][..], |own| &own.polygons);
+            let after = session.gated_own(roi, &plane.plane, before, plane.polygons.clone());
+            let after = RoiPlane::new(plane.plane, plane.image.clone(), after);
+            (!same_polygons(&after.polygons, before)).then(|| (slice, Arc::new(after)))
         };
+        let planes: Vec<_> = planes.into_par_iter().filter_map(gated).collect();
         self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, gesture, planes));
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::edit::ValueRange;
 use crate::edit::segment::Uptake;
-use crate::patient::{Series, Voxels};
+use crate::patient::{Series, Volume, Voxels};
 use crate::session::Overwrite;
 use crate::tools::{KeepPieces, Method, SegmentSettings, TakeAs, Within};
 
@@ -148,6 +148,47 @@ fn a_locked_structure_and_others_in_the_way_are_respected() {
     session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
     near(area_at(&session, 30.0), PI * 112.5, 0.02);
     near(area_at(&session, 33.0), PI * 216.0, 0.02);
+}
+
+#[test]
+fn the_suggestion_leaves_a_locked_exclusive_neighbour_out_where_others_may_overlap() {
+    let (mut session, mut tools) = with(Method::Threshold, |_| {});
+    let organ = crate::patient::RoiType::Organ;
+    session.apply(Command::AddRoi { name: "Liver".into(), color: None, roi_type: organ }).unwrap();
+    session.apply(draw(&session, "Liver", 10, vec![square(20.0, 0.0, 40.0)])).unwrap();
+    for name in ["Liver", "Node"] {
+        let roi = id(&session, name);
+        session.apply(Command::SetExclusive { roi, exclusive: true }).unwrap();
+    }
+    let liver = id(&session, "Liver");
+    session.apply(Command::SetLock { roi: liver, locked: true }).unwrap();
+    session.set_overwrite(Overwrite::Overlap);
+    session.select(Some(id(&session, "Node")));
+    let mut settings = tools.segment.settings();
+    (settings.range, settings.keep) = (RANGE, KeepPieces::Largest);
+    tools.segment.set_settings(&session, settings);
+    tools.segment.settle(&session);
+    let suggestion = tools.suggestion().unwrap();
+    let shown = suggestion.shown().plane_at(&Plane::axial(30.0)).unwrap().area_mm2();
+    near(shown, PI * 112.5, 0.02);
+    session.apply(suggestion.command(None).unwrap()).unwrap();
+    near(area_at(&session, 30.0), shown, 1e-3);
+}
+
+#[test]
+fn another_second_image_drops_what_came_of_the_one_before() {
+    let (session, mut tools) = with(Method::Threshold, |_| {});
+    let second = Arc::clone(&session.series().volume);
+    tools.segment.set_second(Some(Arc::clone(&second)));
+    let mut settings = tools.segment.settings();
+    (settings.range, settings.second) = (RANGE, true);
+    tools.segment.set_settings(&session, settings);
+    tools.segment.settle(&session);
+    assert!(tools.suggestion().is_some());
+    tools.segment.set_second(Some(second));
+    assert!(tools.suggestion().is_some(), "it is the same");
+    tools.segment.set_second(Some(Arc::new(Volume::clone(&session.series().volume))));
+    assert!(tools.suggestion().is_none() && tools.segment.settings().second);
 }
 
 #[test]
