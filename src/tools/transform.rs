@@ -51,7 +51,7 @@ impl Frame {
     }
 
     fn center(&self) -> Point2 {
-        nalgebra::center(&self.low, &self.high)
+        self.low + (self.high - self.low) * 0.5
     }
 
     /// What a drag from `at` would do; `None` too far away.

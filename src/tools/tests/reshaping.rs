@@ -359,7 +359,7 @@ fn reshaping_obeys_locks_escape_and_the_gate() {
 
 #[test]
 fn reshaping_knows_oblique_series() {
-    let turn = nalgebra::Rotation3::from_euler_angles(0.4, -0.3, 0.6);
+    let turn = crate::geometry::Rotation3::from_euler_angles(0.4, -0.3, 0.6);
     let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
     let series = series_along(axes, [60, 80, 14], [1.3, 0.9, 2.5]);
     let grid = series.volume.grid.clone();
