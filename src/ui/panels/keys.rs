@@ -11,15 +11,15 @@ use egui::{Align2, Color32, FontId, RichText, Sense, Ui, vec2};
 
 /// What the mouse does, which has no row in the table.
 const MOUSE: &[(&str, &str)] = &[
-    ("Left button", "Act with the tool, or move the crosshair"),
+    ("Left button", "Use the tool"),
     ("Wheel", "Scroll slices (Shift: ten)"),
     ("Ctrl wheel", "Zoom to the pointer"),
     ("Alt wheel", "Brush radius"),
     ("Middle drag", "Pan"),
     ("Right drag", "Window level and width"),
     ("Shift right drag", "Window of the blended series"),
-    ("Double click", "Maximise the view, with the crosshair"),
-    ("… on its name", "Maximise the view, with any tool"),
+    ("Double click", "Maximise (with the crosshair)"),
+    ("… on a view's name", "Maximise (with any tool)"),
     ("Space, held", "Look without overlays"),
     ("3D: drag", "Turn"),
 ];
@@ -29,7 +29,7 @@ const ROW: f32 = 17.0;
 /// The height of a heading.
 const HEADING: f32 = 26.0;
 /// The room for keys at the left of a row.
-const KEYS: f32 = 138.0;
+const KEYS: f32 = 152.0;
 
 /// A line of the sheet.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,8 @@ pub fn keys_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             ui.columns(columns.len(), |places| {
                 for (ui, sections) in places.iter_mut().zip(&columns) {
                     ui.spacing_mut().item_spacing.y = 0.0;
+                    // Rows are lines of text, not buttons.
+                    ui.spacing_mut().interact_size.y = ROW;
                     for section in sections {
                         section_ui(ui, &mut scope.state.keys, &mut scope.state.key_sheet, section);
                     }
@@ -153,11 +155,11 @@ fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
                 .filter(|line| changing || !line.keys.is_empty())
                 .collect();
             if group == Group::View && standard_presets {
-                let name = "Window presets: soft tissue, lung, bone, brain …".to_owned();
+                let name = "Window presets".to_owned();
                 lines.push(Line { keys: "1 to 9".to_owned(), name, action: None });
             }
             if group == Group::Tool && standard_nudges {
-                let name = "Nudge what the move tool is over".to_owned();
+                let name = "Nudge with the move tool".to_owned();
                 lines.push(Line { keys: "Alt arrows".to_owned(), name, action: None });
             }
             Section { title: group.title(), lines }
