@@ -327,7 +327,8 @@ fn lungs_and_airways_go_on_across_a_missing_slice_and_a_wide_gap_is_refused() {
         let region = look(&volume, side).unwrap();
         for slice in [8, 14, 16, 27, 29] {
             let of = &volume.slices[slice];
-            let at = |x: f64| of.plane.project(Point3::new(x, 60.0, of.origin_mm.z));
+            // Away from the bronchi, at whose ends the walls of this chest are thinner than a pixel.
+            let at = |x: f64| of.plane.project(Point3::new(x, 75.0, of.origin_mm.z));
             let holds = |x: f64| region.on(slice).iter().any(|piece| piece.contains(at(x)));
             assert!(holds(x) && !holds(160.0 - x), "{side:?} on {slice}");
         }
