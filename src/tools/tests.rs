@@ -7,7 +7,7 @@ mod segment;
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3, Polygon, Vector3, clip, ring_area};
-use crate::patient::Roi;
+use crate::patient::{Roi, Series, Voxels};
 use crate::session::fixture::{
     axial_series, draw, id, plain, series_along, series_without, session_with, square,
 };
@@ -127,6 +127,35 @@ fn near(got: f64, wanted: f64, part: f64) {
     assert!((got - wanted).abs() <= part * wanted, "{got} instead of {wanted}");
 }
 
+/// The axial series with a cylinder around x = y = 0: `[outside, inside]` HU, and how steep its edge
+/// is, per mm.
+fn cylinder(radius_mm: f64, steepness: f64, [outside, inside]: [f64; 2]) -> Series {
+    let mut series = axial_series();
+    let volume = Arc::make_mut(&mut series.volume);
+    let grid = volume.grid.clone();
+    let [nx, ny, nz] = grid.dims();
+    let mut voxels = Vec::new();
+    for k in 0..nz {
+        for j in 0..ny {
+            for i in 0..nx {
+                let at = grid.patient_of([i as f64, j as f64, k as f64]);
+                let share = 1.0 / (1.0 + ((at.x.hypot(at.y) - radius_mm) * steepness).exp());
+                #[expect(clippy::cast_possible_truncation, reason = "HU")]
+                voxels.push((outside + (inside - outside) * share).round() as i16);
+            }
+        }
+    }
+    volume.voxels = Voxels::I16(voxels);
+    series
+}
+
+/// A series along oblique axes, which come with it.
+fn oblique_series() -> ([Vector3; 3], Series) {
+    let turn = crate::geometry::Rotation3::from_euler_angles(0.4, -0.3, 0.6);
+    let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
+    (axes, series_along(axes, [60, 80, 14], [1.3, 0.9, 2.5]))
+}
+
 #[test]
 fn a_stroke_paints_a_capsule_whether_fast_or_slow() {
     let wanted = PI * 25.0 + 10.0 * 60.0;
@@ -214,9 +243,7 @@ fn a_fast_stroke_across_the_slices_leaves_no_gaps() {
 
 #[test]
 fn tools_know_oblique_series() {
-    let turn = crate::geometry::Rotation3::from_euler_angles(0.4, -0.3, 0.6);
-    let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
-    let series = series_along(axes, [60, 80, 14], [1.3, 0.9, 2.5]);
+    let (axes, series) = oblique_series();
     let grid = series.volume.grid.clone();
     let mut session = session_with(series, &["Node"]);
     let center = grid.patient_of([30.0, 40.0, 7.0]);

@@ -2,30 +2,8 @@
 
 use super::*;
 use crate::edit::{GrowRange, ValueRange};
-use crate::patient::{Series, Voxels};
 use crate::session::Overwrite;
 use crate::tools::{BrushReach, BrushTip, ShapeKind};
-
-/// The series with 50 HU in a cylinder of 12 mm around x = y = 0 and -100 around it.
-fn cylinder() -> Series {
-    let mut series = axial_series();
-    let volume = Arc::make_mut(&mut series.volume);
-    let grid = volume.grid.clone();
-    let [nx, ny, nz] = grid.dims();
-    let mut voxels = Vec::new();
-    for k in 0..nz {
-        for j in 0..ny {
-            for i in 0..nx {
-                let at = grid.patient_of([i as f64, j as f64, k as f64]);
-                let inside = 1.0 / (1.0 + ((at.x.hypot(at.y) - 12.0) * 3.0).exp());
-                #[expect(clippy::cast_possible_truncation, reason = "HU")]
-                voxels.push((-100.0 + 150.0 * inside).round() as i16);
-            }
-        }
-    }
-    volume.voxels = Voxels::I16(voxels);
-    series
-}
 
 fn slices_of(session: &Session) -> Vec<f64> {
     roi(session).planes.iter().map(|plane| plane.plane.offset_mm()).collect()
@@ -33,7 +11,7 @@ fn slices_of(session: &Session) -> Vec<f64> {
 
 #[test]
 fn the_adaptive_brush_stays_in_the_organ_in_every_view() {
-    let mut session = session_with(cylinder(), &["Cord"]);
+    let mut session = session_with(cylinder(12.0, 3.0, [-100.0, 50.0]), &["Cord"]);
     let mut brush = tools(ToolKind::Brush, 20.0);
     brush.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
     drag(&mut brush, &mut session, &axial(9.0), KEYS, &[p(1.0, 0.0, 9.0)]);
@@ -52,7 +30,7 @@ fn the_adaptive_brush_stays_in_the_organ_in_every_view() {
 
 #[test]
 fn a_brush_of_a_range_paints_only_such_values() {
-    let mut session = session_with(cylinder(), &["Cord"]);
+    let mut session = session_with(cylinder(12.0, 3.0, [-100.0, 50.0]), &["Cord"]);
     let mut brush = tools(ToolKind::Brush, 10.0);
     brush.brush.set_tip(BrushTip::Range(ValueRange { low: -25.0, high: 300.0 }));
     drag(&mut brush, &mut session, &axial(9.0), KEYS, &line(p(-30.0, 0.0, 9.0), p(30.0, 0.0, 9.0), 9));
@@ -279,7 +257,7 @@ fn what_may_be_overwritten_is_asked_at_one_gate() {
 
 #[test]
 fn what_grows_from_a_click_is_suggested_tuned_and_taken_over() {
-    let mut session = session_with(cylinder(), &["Cord"]);
+    let mut session = session_with(cylinder(12.0, 3.0, [-100.0, 50.0]), &["Cord"]);
     session.apply(draw(&session, "Cord", 10, vec![square(15.0, 0.0, 10.0)])).unwrap();
     let steps = session.history().done();
     let mut tools = tools(ToolKind::Grow, 5.0);

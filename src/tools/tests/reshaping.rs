@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::geometry::Point2;
-use crate::patient::{Series, Voxels};
 use crate::session::Overwrite;
 use crate::tools::FreehandMode;
 
@@ -359,9 +358,7 @@ fn reshaping_obeys_locks_escape_and_the_gate() {
 
 #[test]
 fn reshaping_knows_oblique_series() {
-    let turn = crate::geometry::Rotation3::from_euler_angles(0.4, -0.3, 0.6);
-    let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
-    let series = series_along(axes, [60, 80, 14], [1.3, 0.9, 2.5]);
+    let (axes, series) = oblique_series();
     let grid = series.volume.grid.clone();
     let mut session = session_with(series, &["Node"]);
     let center = grid.patient_of([30.0, 40.0, 7.0]);
@@ -385,27 +382,6 @@ fn reshaping_knows_oblique_series() {
     assert!(roi(&session).planes[0].polygons[0].contains(view.plane.project(reach(15.0, 3.0))));
 }
 
-/// 60 HU in a cylinder of 20 mm around x = y = 0, -40 around it.
-fn bright_disc() -> Series {
-    let mut series = axial_series();
-    let volume = Arc::make_mut(&mut series.volume);
-    let grid = volume.grid.clone();
-    let [nx, ny, nz] = grid.dims();
-    let mut voxels = Vec::new();
-    for k in 0..nz {
-        for j in 0..ny {
-            for i in 0..nx {
-                let at = grid.patient_of([i as f64, j as f64, k as f64]);
-                let inside = 1.0 / (1.0 + ((at.x.hypot(at.y) - 20.0) * 2.5).exp());
-                #[expect(clippy::cast_possible_truncation, reason = "HU")]
-                voxels.push((-40.0 + 100.0 * inside).round() as i16);
-            }
-        }
-    }
-    volume.voxels = Voxels::I16(voxels);
-    series
-}
-
 fn press(tools: &mut Tools, session: &Session, view: &ViewPlane, at: Point3, keys: Modifiers) -> Reaction {
     tools.event(session, view, ToolEvent::Hover(at, keys));
     let mut reaction = tools.event(session, view, ToolEvent::Press(at, keys));
@@ -422,7 +398,7 @@ fn around(angle: f64, radius: f64, z: f64) -> Point3 {
 #[test]
 fn a_live_wire_follows_the_edge_of_a_disc() {
     for learns in [true, false] {
-        let mut session = session_with(bright_disc(), &["Heart"]);
+        let mut session = session_with(cylinder(20.0, 2.5, [-40.0, 60.0]), &["Heart"]);
         let mut wire = tools(ToolKind::LiveWire, 1.0);
         wire.live_wire.set_learns(learns);
         let view = axial(9.0);
@@ -456,7 +432,7 @@ fn a_live_wire_follows_the_edge_of_a_disc() {
 
 #[test]
 fn a_live_wire_cuts_closes_twice_clicked_and_works_across_the_slices() {
-    let mut session = session_with(bright_disc(), &["Heart"]);
+    let mut session = session_with(cylinder(20.0, 2.5, [-40.0, 60.0]), &["Heart"]);
     session.apply(draw(&session, "Heart", 3, vec![square(0.0, 0.0, 60.0)])).unwrap();
     let mut wire = tools(ToolKind::LiveWire, 1.0);
     let view = axial(9.0);
