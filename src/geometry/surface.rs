@@ -5,12 +5,20 @@
 //! TMI 9, 1990), at the ends of a stack the shape ends flat at the border of its slab. The zero
 //! level is taken by surface nets (Gibson, "Constrained elastic surface nets", MICCAI 1998), so
 //! there are no sheets between pieces that do not continue and no overshoot beyond the slabs.
+//!
+//! A [`Mesher`] keeps the fields of the planes and the pieces of surface between them: after a
+//! stroke only what lies beside the changed planes is made anew.
+
+mod net;
 
 use super::distance::spread_slice;
 use super::rasterise::{self, Frame};
 use super::section::Slab;
 use super::{Plane, Point2, Polygon, Vector2};
+use net::{Layer, Span};
 use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A closed triangle mesh in patient space.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,233 +45,272 @@ impl Mesh {
 /// empty stack.
 #[must_use]
 pub fn mesh(slabs: &[Slab], resolution_mm: f64) -> Mesh {
-    let Some(field) = Field::of(slabs, resolution_mm) else { return Mesh::default() };
-    field.surface_net()
+    Mesher::new(resolution_mm).mesh(slabs, &|| false).unwrap_or_default()
 }
 
-/// The most cells across a plane.
+/// Makes the surface of a stack that changes little by little, each time anew only where it changed.
+#[derive(Debug, Clone)]
+pub struct Mesher {
+    resolution_mm: f64,
+    lattice: Option<Lattice>,
+    /// The planes last seen, by the bits of their offsets.
+    planes: HashMap<u64, Arc<PlaneField>>,
+    spans: HashMap<SpanKey, Arc<Span>>,
+}
+
+impl Mesher {
+    /// A mesher of about `resolution_mm` (coarser where a plane would need more than 160 cells
+    /// across) that has seen nothing yet.
+    #[must_use]
+    pub fn new(resolution_mm: f64) -> Self {
+        Self { resolution_mm, lattice: None, planes: HashMap::new(), spans: HashMap::new() }
+    }
+
+    /// The surface of a stack of parallel `slabs`, sorted by offset along their common normal; empty
+    /// for an empty stack. `None` when `stop` said so before it was done; what is done by then is
+    /// kept for the next time.
+    pub fn mesh(&mut self, slabs: &[Slab], stop: &(dyn Fn() -> bool + Sync)) -> Option<Mesh> {
+        let slabs: Vec<&Slab> = slabs.iter().filter(|slab| !slab.polygons.is_empty()).collect();
+        let Some(lattice) = Lattice::of(&slabs, self.resolution_mm, self.lattice.as_ref()) else {
+            return Some(Mesh::default());
+        };
+        if self.lattice.as_ref() != Some(&lattice) {
+            self.planes.clear();
+            self.spans.clear();
+        }
+        let planes = self.planes(&slabs, &lattice, stop);
+        let lattice = self.lattice.insert(lattice);
+        let planes = planes?;
+        let keys = span_keys(&slabs, &planes);
+        let known = std::mem::take(&mut self.spans);
+        let made: Vec<Option<(SpanKey, Arc<Span>)>> = keys
+            .par_iter()
+            .map(|key| {
+                let known = known.get(key).map(Arc::clone);
+                let span = known.or_else(|| (!stop()).then(|| Arc::new(key.span(lattice))));
+                span.map(|span| (key.clone(), span))
+            })
+            .collect();
+        self.spans = made.iter().flatten().cloned().collect();
+        let spans: Option<Vec<Arc<Span>>> = made.into_iter().map(|made| made.map(|(_, span)| span)).collect();
+        let mut mesh = join(&keys, &spans?, lattice);
+        mesh.normals = normals(&mesh);
+        Some(mesh)
+    }
+
+    /// The fields of all planes, from the last time where their contours are the same.
+    fn planes(
+        &mut self,
+        slabs: &[&Slab],
+        lattice: &Lattice,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Vec<Arc<PlaneField>>> {
+        let known = std::mem::take(&mut self.planes);
+        let planes: Vec<Option<Arc<PlaneField>>> = slabs
+            .par_iter()
+            .map(|slab| {
+                let known = known.get(&slab.plane.offset_mm().to_bits());
+                known
+                    .filter(|known| known.polygons == slab.polygons)
+                    .map(Arc::clone)
+                    .or_else(|| (!stop()).then(|| Arc::new(PlaneField::of(slab, lattice))))
+            })
+            .collect();
+        self.planes = planes.iter().flatten().map(|own| (own.offset_mm.to_bits(), Arc::clone(own))).collect();
+        planes.into_iter().collect()
+    }
+}
+
+/// The most cells across a plane, before the room that is kept for strokes to come.
 const MOST_CELLS: f64 = 160.0;
 
-/// One layer of the field: where it lies and the signed distances on it (negative inside).
-struct Layer {
-    offset_mm: f64,
-    values: Vec<f32>,
-}
+/// Cells kept free around a new stack, so that strokes at its border do not ask for another lattice.
+const ROOM_CELLS: f64 = 6.0;
 
-struct Field {
+/// Where the nodes of the planes' fields lie.
+#[derive(Debug, Clone, PartialEq)]
+struct Lattice {
     plane: Plane,
     low: Point2,
     cell_mm: f64,
     size: [usize; 2],
-    layers: Vec<Layer>,
+    frame: Frame,
 }
 
-impl Field {
-    fn of(slabs: &[Slab], resolution_mm: f64) -> Option<Self> {
-        let slabs: Vec<&Slab> = slabs.iter().filter(|slab| !slab.polygons.is_empty()).collect();
-        let plane = slabs.first()?.plane;
+impl Lattice {
+    /// The lattice of a stack: `last` where that still serves. `None` for an empty stack.
+    fn of(slabs: &[&Slab], resolution_mm: f64, last: Option<&Self>) -> Option<Self> {
+        let plane = slabs.first()?.plane.at_offset(0.0);
         let (mut low, mut high) = slabs.iter().flat_map(|slab| slab.polygons).find_map(Polygon::bounds)?;
         for (l, h) in slabs.iter().flat_map(|slab| slab.polygons).filter_map(Polygon::bounds) {
             low = low.inf(&l);
             high = high.sup(&h);
         }
-        let extent = (high - low).max();
-        let cell_mm = resolution_mm.max(extent / MOST_CELLS).max(1e-3);
-        // Two cells of margin, so that the surface closes inside the field; off the lattice by an
-        // odd fraction, so that straight edges do not run through nodes.
-        low -= Vector2::new(2.13, 2.21) * cell_mm;
+        let cell_mm = resolution_mm.max((high - low).max() / MOST_CELLS).max(1e-3);
+        if let Some(last) = last.filter(|last| last.plane == plane && last.serves(low, high, cell_mm)) {
+            return Some(last.clone());
+        }
+        // Off the lattice by an odd fraction, so that straight edges do not run through nodes.
+        low -= Vector2::new(2.13 + ROOM_CELLS, 2.21 + ROOM_CELLS) * cell_mm;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most MOST_CELLS")]
-        let size = [high.x - low.x, high.y - low.y].map(|width| (width / cell_mm).ceil() as usize + 3);
+        let size =
+            [high.x - low.x, high.y - low.y].map(|width| (width / cell_mm + ROOM_CELLS).ceil() as usize + 3);
         let frame = Frame::new(low, Vector2::new(cell_mm, 0.0), Vector2::new(0.0, cell_mm), size)?;
-        let planes: Vec<Vec<f32>> =
-            slabs.par_iter().map(|slab| signed_distances(slab.polygons, &frame, cell_mm)).collect();
-        let mut field = Self { plane, low, cell_mm, size, layers: Vec::new() };
-        for (k, slab) in slabs.iter().enumerate() {
-            let joined_below = k > 0 && slabs[k - 1].meets(slab);
-            if !joined_below {
-                field.cap(slab, &planes[k], -slab.below_mm);
-            }
-            field.layers.push(Layer { offset_mm: slab.plane.offset_mm(), values: planes[k].clone() });
-            match slabs.get(k + 1).filter(|next| slab.meets(next)) {
-                Some(next) => field.between(slab, next, &planes[k], &planes[k + 1]),
-                None => field.cap(slab, &planes[k], slab.above_mm),
-            }
-        }
-        Some(field)
+        Some(Self { plane, low, cell_mm, size, frame })
     }
 
-    /// Layers between two planes, close enough for round cells.
-    fn between(&mut self, slab: &Slab, next: &Slab, from: &[f32], to: &[f32]) {
-        let (start, end) = (slab.plane.offset_mm(), next.plane.offset_mm());
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
-        let steps = ((end - start) / self.cell_mm).round().clamp(1.0, 16.0) as u16;
-        for step in 1..steps {
-            let t = f32::from(step) / f32::from(steps);
-            self.layers.push(Layer {
-                offset_mm: start + (end - start) * f64::from(t),
-                values: from.iter().zip(to).map(|(a, b)| a + (b - a) * t).collect(),
-            });
-        }
+    /// Whether contours between `low` and `high` lie two cells inside and fill a good part, with
+    /// cells neither much coarser nor much finer than `cell_mm`.
+    #[expect(clippy::cast_precision_loss, reason = "at most MOST_CELLS")]
+    fn serves(&self, low: Point2, high: Point2, cell_mm: f64) -> bool {
+        let margin_mm = 2.0 * self.cell_mm;
+        (0..2).all(|axis| {
+            let width_mm = (self.size[axis] - 1) as f64 * self.cell_mm;
+            low[axis] >= self.low[axis] + margin_mm
+                && high[axis] <= self.low[axis] + width_mm - margin_mm
+                && width_mm <= 2.0 * (high[axis] - low[axis]) + 4.0 * ROOM_CELLS * self.cell_mm
+        }) && (0.8..=1.25).contains(&(self.cell_mm / cell_mm))
     }
 
-    /// The flat end of a stack at `reach_mm` (signed) from its last plane: a layer within and one
-    /// beyond.
+    /// The point of a fractional node of the plane at `offset_mm`.
     #[expect(clippy::cast_possible_truncation, reason = "millimetres for display")]
-    fn cap(&mut self, slab: &Slab, values: &[f32], reach_mm: f64) {
-        let half_mm = (self.cell_mm / 2.0).min(reach_mm.abs() * 0.45).max(1e-3) as f32;
-        let layer = |beyond: f32| Layer {
-            offset_mm: slab.plane.offset_mm() + reach_mm + f64::from(beyond) * reach_mm.signum(),
-            values: values.iter().map(|value| value.max(beyond)).collect(),
+    fn point(&self, [i, j]: [f64; 2], offset_mm: f64) -> [f32; 3] {
+        let in_plane = Point2::new(self.low.x + i * self.cell_mm, self.low.y + j * self.cell_mm);
+        let point = self.plane.at_offset(offset_mm).lift(in_plane);
+        [point.x as f32, point.y as f32, point.z as f32]
+    }
+}
+
+/// The field of one contour plane.
+#[derive(Debug)]
+struct PlaneField {
+    offset_mm: f64,
+    polygons: Vec<Polygon>,
+    layer: Arc<Layer>,
+}
+
+impl PlaneField {
+    fn of(slab: &Slab, lattice: &Lattice) -> Self {
+        let offset_mm = slab.plane.offset_mm();
+        let values = signed_distances(slab.polygons, &lattice.frame, lattice.cell_mm);
+        Self { offset_mm, polygons: slab.polygons.to_vec(), layer: Arc::new(Layer { offset_mm, values }) }
+    }
+}
+
+/// What lies between two planes that meet, or between a plane and the end of its slab.
+#[derive(Debug, Clone)]
+enum SpanKey {
+    /// From the end, so far (mm) below the plane, up to it.
+    Below(Arc<PlaneField>, f64),
+    /// Between two planes.
+    Between(Arc<PlaneField>, Arc<PlaneField>),
+    /// From a plane to the end, so far (mm) above it.
+    Above(Arc<PlaneField>, f64),
+}
+
+impl SpanKey {
+    /// The fields' places in memory (they are alive as long as the key) and the reach.
+    fn identity(&self) -> (u8, *const PlaneField, *const PlaneField, u64) {
+        match self {
+            Self::Below(above, reach) => (0, std::ptr::null(), Arc::as_ptr(above), reach.to_bits()),
+            Self::Between(below, above) => (1, Arc::as_ptr(below), Arc::as_ptr(above), 0),
+            Self::Above(below, reach) => (2, Arc::as_ptr(below), std::ptr::null(), reach.to_bits()),
+        }
+    }
+
+    fn span(&self, lattice: &Lattice) -> Span {
+        let layers = match self {
+            Self::Below(plane, reach_mm) => {
+                let [inner, outer] = ends(&plane.layer, -reach_mm, lattice.cell_mm);
+                vec![outer, inner, Arc::clone(&plane.layer)]
+            }
+            Self::Between(below, above) => between(&below.layer, &above.layer, lattice.cell_mm),
+            Self::Above(plane, reach_mm) => {
+                let [inner, outer] = ends(&plane.layer, *reach_mm, lattice.cell_mm);
+                vec![Arc::clone(&plane.layer), inner, outer]
+            }
         };
-        let mut pair = vec![layer(-half_mm), layer(half_mm)];
-        if reach_mm < 0.0 {
-            pair.reverse();
-        }
-        self.layers.append(&mut pair);
+        Span::of(&layers, lattice)
     }
+}
 
-    fn value(&self, [i, j, k]: [usize; 3]) -> f32 {
-        self.layers[k].values[i + self.size[0] * j]
+impl PartialEq for SpanKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
     }
+}
 
-    fn surface_net(&self) -> Mesh {
-        let [ni, nj] = self.size;
-        let nk = self.layers.len();
-        if nk < 2 {
-            return Mesh::default();
-        }
-        let cells = (ni - 1) * (nj - 1);
-        // Vertices, one a cell that the surface passes, layer by layer.
-        let found: Vec<Vec<(u32, [f32; 3])>> =
-            (0..nk - 1).into_par_iter().map(|k| self.layer_vertices(k)).collect();
-        let mut vertex_of = vec![u32::MAX; cells * (nk - 1)];
-        let mut mesh = Mesh::default();
-        for (k, layer) in found.iter().enumerate() {
-            for (cell, position) in layer {
-                #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
-                {
-                    vertex_of[k * cells + *cell as usize] = mesh.positions.len() as u32;
-                }
-                mesh.positions.push(*position);
-            }
-        }
-        let vertex = |i: usize, j: usize, k: usize| vertex_of[k * cells + i + (ni - 1) * j];
-        // A quad around every field edge that the surface crosses. The field is positive on its
-        // rim, so every crossed edge has four cells around it.
-        let mut quad = |inside_first: bool, corners: [u32; 4]| {
-            let [a, b, c, d] = corners;
-            if inside_first {
-                mesh.indices.extend([a, b, c, a, c, d]);
-            } else {
-                mesh.indices.extend([a, c, b, a, d, c]);
-            }
-        };
-        for k in 0..nk {
-            for j in 0..nj {
-                for i in 0..ni {
-                    let own = self.value([i, j, k]) < 0.0;
-                    if i + 1 < ni
-                        && j > 0
-                        && j + 1 < nj
-                        && k > 0
-                        && k + 1 < nk
-                        && own != (self.value([i + 1, j, k]) < 0.0)
-                    {
-                        quad(
-                            own,
-                            [
-                                vertex(i, j - 1, k - 1),
-                                vertex(i, j, k - 1),
-                                vertex(i, j, k),
-                                vertex(i, j - 1, k),
-                            ],
-                        );
-                    }
-                    if j + 1 < nj
-                        && i > 0
-                        && i + 1 < ni
-                        && k > 0
-                        && k + 1 < nk
-                        && own != (self.value([i, j + 1, k]) < 0.0)
-                    {
-                        quad(
-                            own,
-                            [
-                                vertex(i - 1, j, k - 1),
-                                vertex(i - 1, j, k),
-                                vertex(i, j, k),
-                                vertex(i, j, k - 1),
-                            ],
-                        );
-                    }
-                    if k + 1 < nk
-                        && i > 0
-                        && i + 1 < ni
-                        && j > 0
-                        && j + 1 < nj
-                        && own != (self.value([i, j, k + 1]) < 0.0)
-                    {
-                        quad(
-                            own,
-                            [
-                                vertex(i - 1, j - 1, k),
-                                vertex(i, j - 1, k),
-                                vertex(i, j, k),
-                                vertex(i - 1, j, k),
-                            ],
-                        );
-                    }
-                }
-            }
-        }
-        mesh.normals = normals(&mesh);
-        mesh
-    }
+impl Eq for SpanKey {}
 
-    /// The vertices of the cells between layers `k` and `k + 1`: the mean of the edge crossings.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "cells of a display field"
-    )]
-    fn layer_vertices(&self, k: usize) -> Vec<(u32, [f32; 3])> {
-        const EDGES: [(usize, usize); 12] =
-            [(0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7)];
-        let [ni, nj] = self.size;
-        let (low, high) = (self.layers[k].offset_mm, self.layers[k + 1].offset_mm);
-        let mut out = Vec::new();
-        for j in 0..nj - 1 {
-            for i in 0..ni - 1 {
-                let corner = |n: usize| self.value([i + (n & 1), j + (n >> 1 & 1), k + (n >> 2)]);
-                let values = [0, 1, 2, 3, 4, 5, 6, 7].map(corner);
-                let inside = values.iter().filter(|value| **value < 0.0).count();
-                if inside == 0 || inside == 8 {
-                    continue;
-                }
-                let mut sum = [0.0_f64; 3];
-                let mut count = 0.0;
-                for (p, q) in EDGES {
-                    if (values[p] < 0.0) == (values[q] < 0.0) {
-                        continue;
-                    }
-                    let t = f64::from(values[p] / (values[p] - values[q]));
-                    for (axis, sum) in sum.iter_mut().enumerate() {
-                        let (a, b) = ((p >> axis & 1) as f64, (q >> axis & 1) as f64);
-                        *sum += a + (b - a) * t;
-                    }
-                    count += 1.0;
-                }
-                let [x, y, z] = sum.map(|sum| sum / count);
-                let in_plane = Point2::new(
-                    self.low.x + (i as f64 + x) * self.cell_mm,
-                    self.low.y + (j as f64 + y) * self.cell_mm,
-                );
-                let point = self.plane.at_offset(low + (high - low) * z).lift(in_plane);
-                out.push(((i + (ni - 1) * j) as u32, [point.x as f32, point.y as f32, point.z as f32]));
-            }
-        }
-        out
+impl std::hash::Hash for SpanKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
     }
+}
+
+/// The spans of a stack from its lowest end to its highest.
+fn span_keys(slabs: &[&Slab], planes: &[Arc<PlaneField>]) -> Vec<SpanKey> {
+    let mut keys = Vec::with_capacity(planes.len() + 2);
+    for (k, (slab, plane)) in slabs.iter().zip(planes).enumerate() {
+        if k == 0 || !slabs[k - 1].meets(slab) {
+            keys.push(SpanKey::Below(Arc::clone(plane), slab.below_mm));
+        }
+        keys.push(match slabs.get(k + 1).filter(|next| slab.meets(next)) {
+            Some(_) => SpanKey::Between(Arc::clone(plane), Arc::clone(&planes[k + 1])),
+            None => SpanKey::Above(Arc::clone(plane), slab.above_mm),
+        });
+    }
+    keys
+}
+
+/// Both planes and layers between them, close enough for round cells.
+fn between(below: &Arc<Layer>, above: &Arc<Layer>, cell_mm: f64) -> Vec<Arc<Layer>> {
+    let (start, end) = (below.offset_mm, above.offset_mm);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    let steps = ((end - start) / cell_mm).round().clamp(1.0, 16.0) as u16;
+    let inner = (1..steps).map(|step| {
+        let t = f32::from(step) / f32::from(steps);
+        Arc::new(Layer {
+            offset_mm: start + (end - start) * f64::from(t),
+            values: below.values.iter().zip(&above.values).map(|(a, b)| a + (b - a) * t).collect(),
+        })
+    });
+    std::iter::once(Arc::clone(below)).chain(inner).chain([Arc::clone(above)]).collect()
+}
+
+/// The flat end of a stack at `reach_mm` (signed) from its last plane: a layer within and one
+/// beyond.
+#[expect(clippy::cast_possible_truncation, reason = "millimetres for display")]
+fn ends(plane: &Layer, reach_mm: f64, cell_mm: f64) -> [Arc<Layer>; 2] {
+    let half_mm = (cell_mm / 2.0).min(reach_mm.abs() * 0.45).max(1e-3) as f32;
+    [-half_mm, half_mm].map(|beyond| {
+        Arc::new(Layer {
+            offset_mm: plane.offset_mm + reach_mm + f64::from(beyond) * reach_mm.signum(),
+            values: plane.values.iter().map(|value| value.max(beyond)).collect(),
+        })
+    })
+}
+
+/// Puts spans together; where two meet at a plane, the quads around the plane's own edges.
+fn join(keys: &[SpanKey], spans: &[Arc<Span>], lattice: &Lattice) -> Mesh {
+    let mut mesh = Mesh {
+        positions: Vec::with_capacity(spans.iter().map(|span| span.positions.len()).sum()),
+        normals: Vec::new(),
+        indices: Vec::with_capacity(spans.iter().map(|span| span.indices.len() * 5 / 4).sum()),
+    };
+    let mut seam = net::Seam::new(lattice.size);
+    let mut before: Option<(&Span, u32)> = None;
+    for (key, span) in keys.iter().zip(spans) {
+        #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
+        let first = mesh.positions.len() as u32;
+        mesh.positions.extend_from_slice(&span.positions);
+        mesh.indices.extend(span.indices.iter().map(|index| index + first));
+        if let (Some(before), SpanKey::Between(plane, _) | SpanKey::Above(plane, _)) = (before, key) {
+            seam.close(before, (span, first), &plane.layer, &mut mesh.indices);
+        }
+        before = (!matches!(key, SpanKey::Above(..))).then_some((span.as_ref(), first));
+    }
+    mesh
 }
 
 /// Area-weighted means of the triangles' normals, twice averaged with the neighbours' so that the
@@ -418,6 +465,48 @@ mod tests {
         assert_closed(&mesh);
         assert!(mesh.positions.iter().all(|p| !(p[2] > 4.6 && p[2] < 7.4)), "bridged");
         assert!(mesh.positions.iter().all(|p| p[0] < 9.0 || p[0] > 24.0), "sheet");
+    }
+
+    #[test]
+    fn after_an_edit_only_what_lies_beside_it_is_made_anew() {
+        let stack = |moved: f64| -> Vec<(f64, Vec<Polygon>)> {
+            (0..10)
+                .map(|k| (f64::from(k) * 3.0, vec![circle(if k == 4 { moved } else { 0.0 }, 0.0, 20.0)]))
+                .collect()
+        };
+        let mut mesher = Mesher::new(1.5);
+        let first = mesher.mesh(&slabs(&stack(0.0), 1.5), &|| false).unwrap();
+        let before = mesher.clone();
+        let mut fresh = Mesher { planes: HashMap::new(), spans: HashMap::new(), ..mesher.clone() };
+        let edited = stack(4.0);
+        let second = mesher.mesh(&slabs(&edited, 1.5), &|| false).unwrap();
+        assert_closed(&second);
+        assert_ne!(first, second);
+        assert_eq!(second, fresh.mesh(&slabs(&edited, 1.5), &|| false).unwrap());
+        assert_eq!(before.lattice, mesher.lattice);
+        // Two ends and nine gaps, of which two are beside the plane.
+        assert_eq!(mesher.spans.len(), 11);
+        let kept = |(key, span): (&SpanKey, &Arc<Span>)| {
+            before.spans.get(key).is_some_and(|before| Arc::ptr_eq(before, span))
+        };
+        assert_eq!(mesher.spans.iter().filter(|own| kept(*own)).count(), 9);
+        // Beyond the room that was kept, a new lattice serves; undone, the first surface is back.
+        let far = stack(60.0);
+        assert_closed(&mesher.mesh(&slabs(&far, 1.5), &|| false).unwrap());
+        assert_ne!(before.lattice, mesher.lattice);
+        assert_eq!(mesh(&slabs(&stack(0.0), 1.5), 1.5), first);
+    }
+
+    #[test]
+    fn a_mesher_that_was_stopped_goes_on_later() {
+        let stack: Vec<_> = (0..6).map(|k| (f64::from(k) * 3.0, vec![circle(0.0, 0.0, 15.0)])).collect();
+        let slabs = slabs(&stack, 1.5);
+        let mut mesher = Mesher::new(1.5);
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let after_three = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 3;
+        assert_eq!(mesher.mesh(&slabs, &after_three), None);
+        assert_eq!(mesher.planes.len(), 3);
+        assert_eq!(mesher.mesh(&slabs, &|| false), Some(mesh(&slabs, 1.5)));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! From the contours of an ROI to what the views draw: outlines on any plane, and surfaces.
 
 use super::{Outline, OutlineKey, Rings, SurfaceMesh, plane_key, rings_on_view};
+use crate::geometry::Plane;
 use crate::geometry::section::cut;
-use crate::geometry::{Plane, surface};
+use crate::geometry::surface::Mesher;
 use crate::patient::{Roi, Volume};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,21 +33,52 @@ pub fn rings_of_roi(roi: &Roi, volume: Option<&Volume>, view: &Plane) -> Rings {
 /// The surface of an ROI at about `resolution_mm`; `None` when it has no contours.
 #[must_use]
 pub fn surface_of_roi(roi: &Roi, volume: Option<&Volume>, resolution_mm: f64) -> Option<SurfaceMesh> {
-    let (mut positions, mut normals, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-    for stack in roi.slab_stacks(volume) {
-        let mesh = surface::mesh(&stack, resolution_mm);
-        let first = u32::try_from(positions.len()).ok()?;
-        positions.extend(mesh.positions);
-        normals.extend(mesh.normals);
-        indices.extend(mesh.indices.into_iter().map(|index| index + first));
+    let mesh = RoiMesher::new(resolution_mm).surface(roi, volume, &|| false)?;
+    (!mesh.indices.is_empty()).then_some(mesh)
+}
+
+/// Makes the surface of one ROI again and again, each time anew only where its contours changed.
+#[derive(Debug)]
+pub struct RoiMesher {
+    resolution_mm: f64,
+    /// One for each of the ROI's stacks ([`Roi::slab_stacks`]).
+    stacks: Vec<Mesher>,
+}
+
+impl RoiMesher {
+    /// A mesher of about `resolution_mm` that has seen nothing yet.
+    #[must_use]
+    pub fn new(resolution_mm: f64) -> Self {
+        Self { resolution_mm, stacks: Vec::new() }
     }
-    (!indices.is_empty()).then(|| SurfaceMesh {
-        key: (roi.id, roi.revision),
-        positions: Arc::new(positions),
-        normals: Arc::new(normals),
-        indices: Arc::new(indices),
-        color: roi.color,
-    })
+
+    /// The surface of the ROI, without triangles when it has no contours. `None` when `stop` said
+    /// so before it was done; what is done by then is kept for the next time.
+    pub fn surface(
+        &mut self,
+        roi: &Roi,
+        volume: Option<&Volume>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<SurfaceMesh> {
+        let (mut positions, mut normals, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+        let stacks = roi.slab_stacks(volume);
+        self.stacks.resize_with(stacks.len(), || Mesher::new(self.resolution_mm));
+        for (stack, mesher) in stacks.iter().zip(&mut self.stacks) {
+            let mesh = mesher.mesh(stack, stop)?;
+            #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
+            let first = positions.len() as u32;
+            positions.extend(mesh.positions);
+            normals.extend(mesh.normals);
+            indices.extend(mesh.indices.into_iter().map(|index| index + first));
+        }
+        Some(SurfaceMesh {
+            key: (roi.id, roi.revision),
+            positions: Arc::new(positions),
+            normals: Arc::new(normals),
+            indices: Arc::new(indices),
+            color: roi.color,
+        })
+    }
 }
 
 /// Keeps the rings of ROIs on the planes last looked at, so that only what an edit or a scroll

@@ -1,18 +1,29 @@
 //! The structures' surfaces for the 3D view, made on a thread of their own.
 //!
 //! A newer request for the same structure supersedes the older; until the new surface is there the
-//! last one is shown.
+//! last one is shown. An edited structure goes before those that are made for the first time: what
+//! is under way for them is interrupted and taken up again afterwards.
 
 use crate::patient::{Roi, RoiId, Volume};
-use crate::render::{SurfaceMesh, surface_of_roi};
+use crate::render::{RoiMesher, SurfaceMesh};
 use crate::session::Session;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+
+/// A surface to be made.
+#[derive(Debug, Clone)]
+struct Wanted {
+    roi: Arc<Roi>,
+    volume: Arc<Volume>,
+    /// The structure was shown before and has been edited.
+    edited: bool,
+}
 
 /// What is to be made, newest wins.
 #[derive(Debug, Default)]
 struct Queue {
-    wanted: HashMap<RoiId, (Arc<Roi>, Arc<Volume>)>,
+    wanted: HashMap<RoiId, Wanted>,
     ready: Vec<SurfaceMesh>,
     working: bool,
     closed: bool,
@@ -22,6 +33,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// An edited structure waits, or nobody does any more: what is made for the first time stops.
+    interrupt: AtomicBool,
 }
 
 /// The surfaces shown and those under way.
@@ -86,8 +99,12 @@ impl Surfaces {
         let shared = self.worker.get_or_insert_with(|| start(wake));
         let Ok(mut queue) = shared.queue.lock() else { return };
         for roi in stale {
-            self.asked.insert(roi.id, roi.revision);
-            queue.wanted.insert(roi.id, (Arc::clone(roi), Arc::clone(volume)));
+            let edited = self.asked.insert(roi.id, roi.revision).is_some();
+            let wanted = Wanted { roi: Arc::clone(roi), volume: Arc::clone(volume), edited };
+            queue.wanted.insert(roi.id, wanted);
+            if edited {
+                shared.interrupt.store(true, Ordering::Relaxed);
+            }
         }
         shared.changed.notify_one();
     }
@@ -100,6 +117,7 @@ impl Drop for Surfaces {
         {
             queue.closed = true;
             queue.wanted.clear();
+            shared.interrupt.store(true, Ordering::Relaxed);
             shared.changed.notify_one();
         }
     }
@@ -116,16 +134,19 @@ fn start(wake: impl Fn() + Send + Sync + 'static) -> Arc<Shared> {
 }
 
 fn work(shared: &Shared, wake: impl Fn()) {
+    let mut meshers = Meshers::default();
     loop {
         let Ok(mut queue) = shared.queue.lock() else { return };
-        let (roi, volume) = loop {
+        let wanted = loop {
             if queue.closed {
                 return;
             }
             // The smallest first: an edited organ is seen before the body's outline is done.
-            let next = queue.wanted.values().min_by_key(|(roi, _)| roi.vertex_count()).map(|(roi, _)| roi.id);
+            let first = |own: &&Wanted| (!own.edited, own.roi.vertex_count());
+            let next = queue.wanted.values().min_by_key(first).map(|own| own.roi.id);
             if let Some(wanted) = next.and_then(|id| queue.wanted.remove(&id)) {
                 queue.working = true;
+                shared.interrupt.store(false, Ordering::Relaxed);
                 break wanted;
             }
             queue.working = false;
@@ -133,24 +154,47 @@ fn work(shared: &Shared, wake: impl Fn()) {
             queue = waited;
         };
         drop(queue);
-        let mesh = mesh_of(&roi, &volume);
+        // Stroke after stroke would otherwise interrupt one another for ever.
+        let stop = || !wanted.edited && shared.interrupt.load(Ordering::Relaxed);
+        let mut mesher = meshers.take(wanted.roi.id);
+        let mesh = mesher.surface(&wanted.roi, Some(&wanted.volume), &stop);
+        meshers.keep(wanted.roi.id, mesher);
         let Ok(mut queue) = shared.queue.lock() else { return };
-        queue.ready.push(mesh);
         queue.working = false;
-        drop(queue);
-        wake();
+        match mesh {
+            Some(mesh) => {
+                queue.ready.push(mesh);
+                drop(queue);
+                wake();
+            }
+            None if queue.closed => return,
+            None => {
+                queue.wanted.entry(wanted.roi.id).or_insert(wanted);
+            }
+        }
     }
 }
 
 /// The cell size of a surface, mm: finer than slices are apart, coarse enough to follow a stroke.
 const RESOLUTION_MM: f64 = 1.5;
 
-fn mesh_of(roi: &Roi, volume: &Volume) -> SurfaceMesh {
-    surface_of_roi(roi, Some(volume), RESOLUTION_MM).unwrap_or_else(|| SurfaceMesh {
-        key: (roi.id, roi.revision),
-        positions: Arc::default(),
-        normals: Arc::default(),
-        indices: Arc::default(),
-        color: roi.color,
-    })
+/// The meshers of the structures worked on last, the latest at the end: another stroke costs only
+/// what it changes, and 120 structures do not fill the memory.
+#[derive(Debug, Default)]
+struct Meshers(Vec<(RoiId, RoiMesher)>);
+
+impl Meshers {
+    const KEPT: usize = 4;
+
+    fn take(&mut self, id: RoiId) -> RoiMesher {
+        let own = self.0.iter().position(|(own, _)| *own == id);
+        own.map_or_else(|| RoiMesher::new(RESOLUTION_MM), |at| self.0.remove(at).1)
+    }
+
+    fn keep(&mut self, id: RoiId, mesher: RoiMesher) {
+        if self.0.len() == Self::KEPT {
+            self.0.remove(0);
+        }
+        self.0.push((id, mesher));
+    }
 }
