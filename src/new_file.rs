@@ -180,15 +180,40 @@ impl NewFolder {
     ///
     /// # Errors
     /// When `folder` cannot be written to.
-    pub fn within(folder: &Path) -> Result<Self, WriteFileError> {
-        let made = tempfile::Builder::new().prefix(".delineo-").suffix(".part").tempdir_in(folder);
-        let folder = made.map_err(|error| WriteFileError::from_io(&error, folder))?;
+    pub fn within(folder: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(".delineo-").suffix(".part").tempdir_in(folder)?;
         Ok(Self { listed: Some(Listed::new(folder.path())), folder })
     }
 
     /// From now on [`abandon_all`] leaves it: it holds what must not be lost.
     pub fn keep_when_abandoned(&mut self) {
         self.listed = None;
+    }
+
+    /// Gives it the name `target`, in the same folder; a folder of that name goes once the new one is
+    /// in its place.
+    ///
+    /// # Errors
+    /// When a name cannot be changed; what stood there before stands there again, and nothing is
+    /// left behind.
+    pub fn commit(self, target: &Path) -> io::Result<()> {
+        let before = if target.symlink_metadata().is_ok() {
+            let mut aside = Self::within(target.parent().unwrap_or(Path::new(".")))?;
+            aside.keep_when_abandoned();
+            let kept = aside.path().join("before");
+            std::fs::rename(target, &kept)?;
+            Some((aside, kept))
+        } else {
+            None
+        };
+        if let Err(error) = std::fs::rename(self.path(), target) {
+            if let Some((_, kept)) = before {
+                std::fs::rename(kept, target)?;
+            }
+            return Err(error);
+        }
+        let _ = self.folder.keep();
+        Ok(())
     }
 
     /// Where it is.
@@ -311,6 +336,30 @@ mod tests {
         commit_all(vec![made("a", b"new"), made("b", b"new")]).unwrap();
         assert_eq!(std::fs::read(at("a")).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_another_or_leaves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("model");
+        let fresh = |text: &str| {
+            let fresh = NewFolder::within(folder.path()).unwrap();
+            std::fs::write(fresh.path().join("a"), text).unwrap();
+            fresh
+        };
+        let names = || std::fs::read_dir(folder.path()).unwrap().count();
+        drop(fresh("never"));
+        assert_eq!(names(), 0);
+        fresh("one").commit(&target).unwrap();
+        fresh("two").commit(&target).unwrap();
+        assert_eq!(std::fs::read_to_string(target.join("a")).unwrap(), "two");
+        assert_eq!(names(), 1, "nothing else is left");
+        // It was taken away meanwhile.
+        let gone = fresh("three");
+        std::fs::remove_dir_all(gone.path()).unwrap();
+        assert!(gone.commit(&target).is_err());
+        assert_eq!(std::fs::read_to_string(target.join("a")).unwrap(), "two");
+        assert_eq!(names(), 1);
     }
 
     #[test]

@@ -196,6 +196,7 @@ impl Workstation {
                 self.state.overlay = (!open).then(|| Overlay::Palette { query: String::new(), row: 0 });
             }
             Action::Keys => self.toggle_overlay(Overlay::Keys),
+            Action::ToolPictures => self.toggle_overlay(Overlay::ToolPictures),
             Action::About => self.toggle_overlay(Overlay::About),
             Action::ManageModels => self.toggle_overlay(Overlay::Models),
             Action::Quit => self.quit(),

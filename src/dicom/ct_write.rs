@@ -139,7 +139,7 @@ pub fn prepare_ct_series(
     }
     std::fs::create_dir_all(dir)
         .map_err(|error| WriteFileError::Unwritable { reason: error.to_string(), path: dir.to_owned() })?;
-    let folder = NewFolder::within(dir)?;
+    let folder = NewFolder::within(dir).map_err(|error| WriteFileError::from_io(&error, dir))?;
     progress.set_step("Writing slices");
     let common = Common { series, column_count, row_count, intercept: intercept_of(stored) };
     let present: Vec<(usize, &Slice)> =

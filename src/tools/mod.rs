@@ -11,6 +11,7 @@ mod freehand;
 mod gesture;
 mod grow;
 mod knife;
+pub mod lessons;
 mod livewire;
 mod mold;
 mod options;

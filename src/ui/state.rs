@@ -10,9 +10,10 @@ use crate::patient::{BodyRegion, LabelMap, RoiId, Series};
 use crate::session::jobs::JobId;
 use crate::session::suggestion::Fit;
 use crate::session::templates::Template;
+use crate::tools::lessons::{Lesson, Taught, lesson};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The five words: the way through the work.
@@ -60,6 +61,8 @@ pub enum Overlay {
     },
     /// The key sheet (F1).
     Keys,
+    /// Every tool in a picture (Shift F1).
+    ToolPictures,
     /// About.
     About,
     /// Training a model.
@@ -234,6 +237,33 @@ pub struct WindowState {
     pub key_sheet: KeySheet,
     /// The groups of the structure list that are folded.
     pub folded_groups: Vec<&'static str>,
+    /// What the pictures of the tools are drawn from.
+    pub lessons: ToolLessons,
+}
+
+/// The tools' lessons, performed when they are first looked at, on a thread of their own.
+#[derive(Debug, Default)]
+pub struct ToolLessons {
+    done: Arc<OnceLock<Vec<Lesson>>>,
+    started: bool,
+}
+
+impl ToolLessons {
+    /// The lessons; `None` until they are done, `wake` is called then.
+    pub fn get(&mut self, wake: impl FnOnce() + Send + 'static) -> Option<&[Lesson]> {
+        if !self.started {
+            self.started = true;
+            let done = Arc::clone(&self.done);
+            let perform = move || {
+                let _ = done.set(Taught::ALL.into_iter().filter_map(lesson).collect());
+                wake();
+            };
+            if let Err(error) = std::thread::Builder::new().name("lessons".to_owned()).spawn(perform) {
+                tracing::warn!("the tools' pictures are not drawn: {error}");
+            }
+        }
+        self.done.get().map(Vec::as_slice)
+    }
 }
 
 /// A recipe being written: the controls of the form and the text they make.

@@ -10,6 +10,7 @@ use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, plain
 use super::training;
 use crate::ai::network::Network;
 use crate::ai::package::{ModelPackage, PackageError, sha256_text};
+use crate::new_file::NewFolder;
 use crate::progress::{Cancelled, Progress};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -203,10 +204,7 @@ fn place(
         return Err(ImportError::Exists { id: about.id, path: place });
     }
     std::fs::create_dir_all(target).map_err(|error| unwritable(&error, target))?;
-    let fresh = tempfile::Builder::new()
-        .prefix(".import-")
-        .tempdir_in(target)
-        .map_err(|error| unwritable(&error, target))?;
+    let fresh = NewFolder::within(target).map_err(|error| unwritable(&error, target))?;
     let Contents { fetched, run, nnunet, parts } = contents(fresh.path())?;
     let manifest = Manifest {
         id: about.id,
@@ -227,15 +225,7 @@ fn place(
     std::fs::write(&path, text).map_err(|error| unwritable(&error, &path))?;
     // Read back before it gets its name.
     ModelPackage::load(fresh.path())?;
-    if place.symlink_metadata().is_ok() {
-        std::fs::remove_dir_all(&place).map_err(|error| unwritable(&error, &place))?;
-    }
-    let fresh = fresh.keep();
-    if let Err(error) = std::fs::rename(&fresh, &place) {
-        // What cannot be removed stays hidden by its name; the first error counts.
-        let _ = std::fs::remove_dir_all(&fresh);
-        return Err(unwritable(&error, &place));
-    }
+    fresh.commit(&place).map_err(|error| unwritable(&error, &place))?;
     Ok(ModelPackage::load(&place)?)
 }
 

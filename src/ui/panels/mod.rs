@@ -19,6 +19,7 @@ mod start;
 mod structure_row;
 mod structures;
 mod tool_options;
+mod tool_pictures;
 mod tool_strip;
 mod top_bar;
 mod train;

@@ -3,7 +3,7 @@
 use super::super::state::{Leave, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
-use super::{card, keys, manager, open, palette, train};
+use super::{card, keys, manager, open, palette, tool_pictures, train};
 use crate::session::Command;
 use egui::{Key, RichText, Ui};
 use std::path::Path;
@@ -28,6 +28,7 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         match &overlay {
             Overlay::Palette { .. } => palette::palette_ui(ui, scope),
             Overlay::Keys => keys::keys_ui(ui, scope),
+            Overlay::ToolPictures => tool_pictures::tool_pictures_ui(ui, scope),
             Overlay::About => about_ui(ui, scope),
             Overlay::Training => train::train_ui(ui, scope),
             Overlay::Series => series_ui(ui, scope),

@@ -75,7 +75,7 @@ fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, is_narrow: bool) {
             &[Action::Export, Action::CloseStudy],
             &[Action::Undo, Action::Redo, Action::ShowHistory],
             &[Action::ToggleStructurePanel, Action::ToggleInspector, Action::ToggleTheme],
-            &[Action::Search, Action::Keys, Action::About, Action::Quit],
+            &[Action::Search, Action::Keys, Action::ToolPictures, Action::About, Action::Quit],
         ] {
             for action in group {
                 menu_item_ui(ui, scope, *action, has_session);
@@ -107,6 +107,7 @@ fn menu_item_ui(ui: &mut Ui, scope: &mut Scope<'_>, action: Action, has_session:
             | Action::ToggleTheme
             | Action::Search
             | Action::Keys
+            | Action::ToolPictures
             | Action::About
             | Action::Quit
     );

@@ -1,0 +1,449 @@
+//! What each tool does, shown by the tool itself: a gesture on a constructed image, with the contours
+//! before and after it. The pictures of the help are drawn from these and so cannot be wrong.
+
+use super::{FreehandMode, KeepPieces, Method, Modifiers, ShapeKind, ToolEvent, ToolKind, Tools, ViewPlane};
+use crate::edit::ValueRange;
+use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3, clip, section};
+use crate::patient::{
+    Modality, PatientInfo, Roi, RoiPlane, RoiType, Series, SeriesInfo, Slice, StudyInfo, Unit, Volume, Voxels,
+};
+use crate::session::{Command, Session};
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+/// What a lesson is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taught {
+    /// A tool in its usual way.
+    Tool(ToolKind),
+    /// Freehand, replacing a part of an outline.
+    Replace,
+    /// A way of finding by values.
+    Find(Method),
+    /// Filling between drawn slices.
+    Between,
+}
+
+impl Taught {
+    /// All lessons, in the order of the tools.
+    pub const ALL: [Self; 18] = [
+        Self::Tool(ToolKind::Brush),
+        Self::Tool(ToolKind::Eraser),
+        Self::Tool(ToolKind::Freehand),
+        Self::Replace,
+        Self::Tool(ToolKind::Shape),
+        Self::Tool(ToolKind::LiveWire),
+        Self::Tool(ToolKind::Push),
+        Self::Tool(ToolKind::Smooth),
+        Self::Tool(ToolKind::Points),
+        Self::Tool(ToolKind::Knife),
+        Self::Tool(ToolKind::Transform),
+        Self::Tool(ToolKind::DeleteContour),
+        Self::Tool(ToolKind::Grow),
+        Self::Find(Method::Threshold),
+        Self::Find(Method::Level),
+        Self::Find(Method::Scribbles),
+        Self::Between,
+        Self::Tool(ToolKind::Ruler),
+    ];
+}
+
+/// A gesture and what came of it; all coordinates are those of the picture, mm, (0, 0) its middle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    /// What it is about.
+    pub taught: Taught,
+    /// The contours before.
+    pub before: Vec<Polygon>,
+    /// The contours after; for a suggestion what is suggested alone.
+    pub after: Vec<Polygon>,
+    /// The pointer's way with the button down, one list a stroke; a click is one point. Whether it
+    /// marks what does not belong.
+    pub strokes: Vec<(Vec<Point2>, bool)>,
+    /// The radius of the round tip, mm.
+    pub tip_mm: Option<f64>,
+    /// The contours after are suggested, to be taken over.
+    pub is_suggested: bool,
+    /// The picture is seen from the side, across the slices.
+    pub is_across: bool,
+}
+
+/// The picture's half width and half height, mm.
+pub const HALF_MM: [u16; 2] = [48, 32];
+
+/// Between slices, mm.
+const SLICE_MM: f64 = 3.0;
+
+/// The value at a place of the constructed image, HU: an organ with a bright spot, in fat.
+#[must_use]
+pub fn value_at(x: f64, y: f64, z: f64) -> f64 {
+    let edge = |inside: f64| (0.5 + inside).clamp(0.0, 1.0);
+    let radius = Vector3::new(x / 26.0, y / 17.0, z / 24.0).norm();
+    let spot = Vector3::new(x + 9.0, y - 1.0, z).norm();
+    -70.0 + 120.0 * edge((1.0 - radius) * 17.0) + 130.0 * edge(6.0 - spot)
+}
+
+/// Performs the gesture; `None` only where the constructed image cannot be made.
+#[must_use]
+pub fn lesson(taught: Taught) -> Option<Lesson> {
+    let mut hand = Hand::new(taught)?;
+    match taught {
+        Taught::Tool(kind) => hand.use_tool(kind),
+        Taught::Replace => {
+            hand.draw(organ(36.0, 17.0));
+            hand.tools.freehand.set_mode(FreehandMode::Replace);
+            hand.stroke(&[
+                (5.0, -17.5),
+                (16.0, -14.0),
+                (24.0, -7.0),
+                (26.0, 0.0),
+                (24.0, 7.0),
+                (16.0, 14.0),
+                (5.0, 17.5),
+            ]);
+        }
+        Taught::Find(method) => hand.find(method),
+        Taught::Between => {
+            for (slice, part) in [(-6, 0.66), (0, 1.0), (6, 0.66)] {
+                hand.draw_on(slice, organ(26.0 * part, 17.0 * part));
+            }
+            hand.tools.between.set_on(true);
+        }
+    }
+    Some(hand.done())
+}
+
+/// An ellipse around the middle.
+fn organ(a: f64, b: f64) -> Vec<Polygon> {
+    vec![round(0.0, 0.0, a, b)]
+}
+
+fn round(x: f64, y: f64, a: f64, b: f64) -> Polygon {
+    let vertex = |n: u32| {
+        let (sine, cosine) = (f64::from(n) / 90.0 * TAU).sin_cos();
+        Point2::new(x + a * cosine, y + b * sine)
+    };
+    Polygon::from_outer((0..90).map(vertex).collect())
+}
+
+/// The left part of the organ, up to `x`.
+fn part_up_to(x: f64) -> Vec<Polygon> {
+    let corners = [(-48.0, -32.0), (x, -32.0), (x, 32.0), (-48.0, 32.0)];
+    let left = Polygon::from_outer(corners.map(|(x, y)| Point2::new(x, y)).to_vec());
+    clip::intersection(&organ(26.0, 17.0), &[left])
+}
+
+/// A session on the constructed image and the tools in a hand.
+struct Hand {
+    taught: Taught,
+    session: Session,
+    tools: Tools,
+    view: ViewPlane,
+    before: Option<Vec<Polygon>>,
+    strokes: Vec<(Vec<Point2>, bool)>,
+    tip_mm: Option<f64>,
+}
+
+impl Hand {
+    fn new(taught: Taught) -> Option<Self> {
+        let mut session = Session::new(Arc::new(series()?));
+        let add = Command::AddRoi { name: "Organ".to_owned(), color: None, roi_type: RoiType::Organ };
+        session.apply(add).ok()?;
+        let plane = if taught == Taught::Between {
+            Plane::new(Point3::origin(), Vector3::y(), -Vector3::z())?
+        } else {
+            Plane::axial(0.0)
+        };
+        let mut tools = Tools::default();
+        tools.choose(match taught {
+            Taught::Tool(kind) => kind,
+            Taught::Replace => ToolKind::Freehand,
+            Taught::Find(_) => ToolKind::Segment,
+            Taught::Between => ToolKind::Navigate,
+        });
+        let view = ViewPlane { plane, pixel_mm: 0.5 };
+        Some(Self { taught, session, tools, view, before: None, strokes: Vec::new(), tip_mm: None })
+    }
+
+    fn use_tool(&mut self, kind: ToolKind) {
+        match kind {
+            ToolKind::Brush => {
+                self.draw(part_up_to(6.0));
+                self.tip(9.0);
+                self.stroke(&[(6.0, -4.0), (12.0, -2.0), (16.0, 0.0), (14.0, 4.0)]);
+            }
+            ToolKind::Eraser => {
+                self.draw(organ(36.0, 17.0));
+                self.tip(9.0);
+                self.stroke(&[(33.0, -12.0), (35.0, 0.0), (33.0, 12.0)]);
+            }
+            ToolKind::Freehand => {
+                self.draw(part_up_to(6.0));
+                self.stroke(&[
+                    (0.0, -8.0),
+                    (7.0, -16.0),
+                    (16.0, -13.0),
+                    (24.0, -6.0),
+                    (26.0, 0.0),
+                    (24.0, 6.0),
+                    (16.0, 13.0),
+                    (7.0, 16.0),
+                    (0.0, 8.0),
+                ]);
+            }
+            ToolKind::Shape => {
+                self.draw(Vec::new());
+                self.tools.shape.set_kind(ShapeKind::Spline);
+                for n in 0..8 {
+                    let (sine, cosine) = (f64::from(n) / 8.0 * TAU).sin_cos();
+                    self.stroke(&[(26.0 * cosine, 17.0 * sine)]);
+                }
+                let closed = self.tools.finish(&self.session).command;
+                self.apply(closed);
+            }
+            ToolKind::LiveWire => {
+                self.draw(Vec::new());
+                for angle in [0.4_f64, 1.9, 3.4, 4.9] {
+                    self.stroke(&[(26.0 * angle.cos(), 17.0 * angle.sin())]);
+                }
+                let closed = self.tools.finish(&self.session).command;
+                self.apply(closed);
+            }
+            ToolKind::Push => {
+                self.draw(clip::difference(&organ(26.0, 17.0), &[round(28.0, 0.0, 15.0, 12.0)]));
+                self.tip(9.0);
+                self.stroke(&[(4.0, 0.0), (16.0, 0.0)]);
+            }
+            ToolKind::Smooth => {
+                self.draw(vec![ragged()]);
+                self.tip(8.0);
+                self.stroke(&[(-22.0, -9.0), (-12.0, -15.0), (0.0, -17.0), (12.0, -15.0), (22.0, -9.0)]);
+            }
+            ToolKind::Points => {
+                let corners =
+                    [(-26.0, 0.0), (-13.0, -15.0), (13.0, -15.0), (18.0, 0.0), (13.0, 15.0), (-13.0, 15.0)];
+                self.draw(vec![Polygon::from_outer(corners.map(|(x, y)| Point2::new(x, y)).to_vec())]);
+                self.stroke(&[(18.0, 0.0), (27.0, 0.0)]);
+            }
+            ToolKind::Knife => {
+                self.draw(organ(26.0, 17.0));
+                self.stroke(&[(2.0, -24.0), (10.0, 24.0)]);
+            }
+            ToolKind::Transform => {
+                self.draw(vec![round(12.0, 9.0, 26.0, 17.0)]);
+                self.stroke(&[(12.0, 9.0), (0.0, 0.0)]);
+            }
+            ToolKind::DeleteContour => {
+                let mut pieces = organ(26.0, 17.0);
+                pieces.push(round(38.0, -20.0, 7.0, 7.0));
+                self.draw(pieces);
+                self.stroke(&[(38.0, -20.0)]);
+            }
+            ToolKind::Grow => {
+                self.draw(Vec::new());
+                self.stroke(&[(8.0, 2.0)]);
+                self.tools.grow.settle(&self.session);
+            }
+            ToolKind::Ruler => self.stroke(&[(-26.0, 0.0), (26.0, 0.0)]),
+            ToolKind::Navigate | ToolKind::Segment => {}
+        }
+    }
+
+    fn find(&mut self, method: Method) {
+        self.draw(Vec::new());
+        let mut settings = self.tools.segment.settings();
+        settings.method = method;
+        self.tools.segment.set_settings(&self.session, settings);
+        match method {
+            Method::Threshold => {
+                settings.range = Some(ValueRange { low: 110.0, high: 3000.0 });
+                settings.keep = KeepPieces::Largest;
+                self.tools.segment.set_settings(&self.session, settings);
+            }
+            Method::Level => self.stroke(&[(26.0, 0.0)]),
+            Method::Scribbles => {
+                self.stroke(&[(-16.0, 6.0), (-10.0, -2.0), (0.0, 3.0), (12.0, 0.0)]);
+                for line in [[(-30.0, -20.0), (26.0, -23.0)], [(-26.0, 23.0), (30.0, 20.0)]] {
+                    self.stroke_with(Modifiers { invert: true, shift: false }, &line);
+                }
+            }
+            _ => {}
+        }
+        self.tools.segment.settle(&self.session);
+    }
+
+    fn tip(&mut self, radius_mm: f64) {
+        self.tools.brush.set_radius_mm(radius_mm);
+        self.tip_mm = Some(radius_mm);
+    }
+
+    /// Draws on the middle slice: what the lesson begins with.
+    fn draw(&mut self, polygons: Vec<Polygon>) {
+        self.draw_on(0, polygons);
+    }
+
+    /// Draws on the slice so many above the middle.
+    fn draw_on(&mut self, slice: i32, polygons: Vec<Polygon>) {
+        let plane = RoiPlane::new(Plane::axial(f64::from(slice) * SLICE_MM), None, polygons);
+        if let Some(roi) = self.session.selected().filter(|_| !plane.polygons.is_empty()) {
+            let (roi, based_on) = (roi.id, roi.revision);
+            let command = Command::SetPlanes { roi, gesture: "Draw", based_on, planes: vec![plane] };
+            self.apply(Some(command));
+        }
+        self.before = self.session.selected().map(|roi| self.seen(roi));
+    }
+
+    fn apply(&mut self, command: Option<Command>) {
+        if let Some(command) = command
+            && let Err(refusal) = self.session.apply(command)
+        {
+            tracing::warn!("a picture of the help is incomplete: {refusal}");
+        }
+    }
+
+    fn stroke(&mut self, path: &[(f64, f64)]) {
+        self.stroke_with(Modifiers::default(), path);
+    }
+
+    /// Presses, drags along the path a millimetre at a time, and lets go.
+    fn stroke_with(&mut self, keys: Modifiers, path: &[(f64, f64)]) {
+        let path: Vec<Point2> = path.iter().map(|(x, y)| Point2::new(*x, *y)).collect();
+        let Some(last) = path.last().copied() else { return };
+        let at = |point: Point2, hand: &Self| hand.view.plane.lift(point);
+        let first = at(path[0], self);
+        self.event(ToolEvent::Hover(first, keys));
+        self.event(ToolEvent::Press(first, keys));
+        for ends in path.windows(2) {
+            let along = ends[1] - ends[0];
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen")]
+            let steps = along.norm().ceil() as u32;
+            for step in 1..=steps {
+                let point = ends[0] + along * (f64::from(step) / f64::from(steps));
+                self.event(ToolEvent::Drag(at(point, self)));
+            }
+        }
+        self.event(ToolEvent::Release(at(last, self)));
+        self.strokes.push((path, keys.invert));
+    }
+
+    fn event(&mut self, event: ToolEvent) {
+        let reaction = self.tools.event(&self.session, &self.view, event);
+        self.apply(reaction.command);
+    }
+
+    /// The contours of a structure in the picture.
+    fn seen(&self, roi: &Roi) -> Vec<Polygon> {
+        match roi.plane_at(&self.view.plane) {
+            Some(own) => own.polygons.clone(),
+            None => section::cut(&roi.slabs(Some(&self.session.series().volume)), &self.view.plane),
+        }
+    }
+
+    fn done(mut self) -> Lesson {
+        self.tools.update(&self.session);
+        let suggested = self.tools.suggestion().map(|suggestion| self.seen(suggestion.shown()));
+        let is_suggested = suggested.is_some();
+        let after = suggested.or_else(|| self.session.selected().map(|roi| self.seen(roi)));
+        Lesson {
+            taught: self.taught,
+            before: self.before.unwrap_or_default(),
+            after: after.unwrap_or_default(),
+            strokes: self.strokes,
+            tip_mm: self.tip_mm,
+            is_suggested,
+            is_across: self.taught == Taught::Between,
+        }
+    }
+}
+
+/// The organ, with a ragged upper side.
+fn ragged() -> Polygon {
+    let vertex = |n: u32| {
+        let (sine, cosine) = (f64::from(n) / 120.0 * TAU).sin_cos();
+        let out = if sine < -0.3 && n % 4 < 2 { 1.13 } else { 1.0 };
+        Point2::new(26.0 * cosine * out, 17.0 * sine * out)
+    };
+    Polygon::from_outer((0..120).map(vertex).collect())
+}
+
+/// The constructed image: 96 x 64 x 21 voxels of 1 x 1 x 3 mm around the origin.
+fn series() -> Option<Series> {
+    const SIZE: [usize; 3] = [96, 64, 21];
+    let origin = Point3::new(-47.5, -31.5, -10.0 * SLICE_MM);
+    let grid = Grid::new(SIZE, origin, [Vector3::x(), Vector3::y(), Vector3::z() * SLICE_MM])?;
+    let mut values = Vec::with_capacity(grid.len());
+    let mut slices = Vec::with_capacity(SIZE[2]);
+    for k in 0..SIZE[2] {
+        for j in 0..SIZE[1] {
+            for i in 0..SIZE[0] {
+                #[expect(clippy::cast_precision_loss, reason = "a small image")]
+                let at = grid.patient_of([i as f64, j as f64, k as f64]);
+                #[expect(clippy::cast_possible_truncation, reason = "HU")]
+                values.push(value_at(at.x, at.y, at.z).round() as i16);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a small image")]
+        let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
+        slices.push(Slice { plane: Plane::axial(origin_mm.z), origin_mm, instance: None, missing: false });
+    }
+    let volume = Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices, native: None };
+    let info = SeriesInfo {
+        patient: PatientInfo { synthetic: true, ..PatientInfo::default() },
+        study: StudyInfo::default(),
+        uid: "2.25.1".into(),
+        modality: Modality::Ct,
+        description: "Lesson".to_owned(),
+        number: None,
+        frame_of_reference_uid: None,
+        patient_position: None,
+        equipment: String::new(),
+    };
+    Some(Series { info, volume: Arc::new(volume) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn area(polygons: &[Polygon]) -> f64 {
+        polygons.iter().map(Polygon::area_mm2).sum()
+    }
+
+    /// How far the contours after the gesture are from `wanted`, in parts of its area.
+    fn off(lesson: &Lesson, wanted: &[Polygon]) -> f64 {
+        area(&clip::xor(&lesson.after, wanted)) / area(wanted)
+    }
+
+    #[test]
+    fn every_lesson_ends_as_its_picture_promises() {
+        let organ = organ(26.0, 17.0);
+        for taught in Taught::ALL {
+            let lesson = lesson(taught).unwrap();
+            let after = off(&lesson, &organ);
+            match taught {
+                Taught::Tool(ToolKind::Knife) => {
+                    assert_eq!(lesson.after.len(), 2);
+                    assert!(after < 1e-6);
+                }
+                Taught::Tool(ToolKind::Transform | ToolKind::DeleteContour) => {
+                    assert!(after < 1e-6, "{taught:?}");
+                }
+                Taught::Find(Method::Threshold) => assert!((area(&lesson.after) - 113.0).abs() < 8.0),
+                Taught::Tool(ToolKind::Ruler) => assert_eq!(lesson.strokes.len(), 1),
+                Taught::Between => {
+                    assert!(lesson.is_across && lesson.is_suggested && lesson.before.len() == 3);
+                    assert!(area(&lesson.after) > 2.0 * area(&lesson.before), "{}", area(&lesson.after));
+                }
+                // What is drawn, or found, is the organ.
+                _ => assert!(after < 0.12, "{taught:?}: {after}"),
+            }
+            if !lesson.before.is_empty() && taught != Taught::Between {
+                assert_ne!(lesson.before, lesson.after, "{taught:?}");
+            }
+            let [half_width, half_height] = HALF_MM.map(f64::from);
+            let inside = |p: &Point2| p.x.abs() <= half_width && p.y.abs() <= half_height;
+            assert!(lesson.strokes.iter().flat_map(|(points, _)| points).all(inside), "{taught:?}");
+            assert!(lesson.before.iter().chain(&lesson.after).flat_map(Polygon::rings).flatten().all(inside));
+        }
+    }
+}
