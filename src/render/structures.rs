@@ -1,10 +1,11 @@
 //! From the contours of an ROI to what the views draw: outlines on any plane, and surfaces.
 
 use super::{Outline, OutlineKey, Rings, SurfaceMesh, plane_key, rings_on_view};
-use crate::geometry::Plane;
 use crate::geometry::section::cut;
 use crate::geometry::surface::Mesher;
-use crate::patient::{Roi, Volume};
+use crate::geometry::{Plane, Point2, Point3, Polygon};
+use crate::patient::{Roi, RoiId, Volume};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -86,22 +87,59 @@ impl RoiMesher {
 #[derive(Debug, Default)]
 pub struct OutlineCache {
     rings: HashMap<OutlineKey, (Rings, u64)>,
+    /// Where each ROI lies, by its revision.
+    boxes: HashMap<RoiId, (u64, Option<Extent>)>,
     clock: u64,
 }
 
-/// Rings kept before those not used lately are let go.
-const MANY: usize = 4000;
+/// Rings kept at most; beyond that those not asked for lately are let go.
+const MANY: usize = 1200;
+/// So many times of [`OutlineCache::cut`] ago is lately.
+const LATELY: u64 = 60;
 
 impl OutlineCache {
+    /// Cuts what is not held for this plane, on all cores: a step of the wheel across the slices of a
+    /// study with many structures stays within a frame. Call it once a picture.
+    pub fn cut<'a>(
+        &mut self,
+        rois: impl IntoIterator<Item = &'a Arc<Roi>>,
+        volume: Option<&Volume>,
+        view: &Plane,
+    ) {
+        self.clock += 1;
+        if self.rings.len() > MANY {
+            let clock = self.clock;
+            self.rings.retain(|_, (_, used)| *used + LATELY > clock);
+        }
+        let missing: Vec<(OutlineKey, &Roi)> = rois
+            .into_iter()
+            .map(|roi| (key_of(roi, view), roi.as_ref()))
+            .filter(|(key, _)| !self.rings.contains_key(key))
+            .collect();
+        // One alone is what a stroke changes: its place would be worked out for a single picture.
+        if missing.len() < 2 {
+            return;
+        }
+        let boxes = &self.boxes;
+        let cut: Vec<(OutlineKey, Option<Extent>, Rings)> = missing
+            .par_iter()
+            .map(|(key, roi)| {
+                let known = boxes.get(&roi.id).filter(|(revision, _)| *revision == roi.revision);
+                let extent = known.map_or_else(|| Extent::of(roi, volume), |(_, extent)| *extent);
+                let is_met = extent.is_some_and(|extent| extent.meets(view));
+                (*key, extent, if is_met { rings_of_roi(roi, volume, view) } else { Rings::default() })
+            })
+            .collect();
+        for (key, extent, rings) in cut {
+            self.boxes.insert(key.roi, (key.revision, extent));
+            self.rings.insert(key, (rings, self.clock));
+        }
+    }
+
     /// The outline of an ROI on a view plane, in its colour, dashed for a proposal.
     pub fn outline(&mut self, roi: &Roi, volume: Option<&Volume>, view: &Plane) -> Outline {
-        let key = OutlineKey { roi: roi.id, revision: roi.revision, plane: plane_key(view) };
-        self.clock += 1;
+        let key = key_of(roi, view);
         let clock = self.clock;
-        if self.rings.len() > MANY {
-            let half = u64::try_from(MANY / 2).unwrap_or(u64::MAX);
-            self.rings.retain(|_, (_, used)| *used + half > clock);
-        }
         let entry = self.rings.entry(key).or_insert_with(|| (rings_of_roi(roi, volume, view), clock));
         entry.1 = clock;
         let mut outline = Outline::new(Some(key), Arc::clone(&entry.0), roi.color);
@@ -111,15 +149,54 @@ impl OutlineCache {
 
     /// Forgets everything, for another patient.
     pub fn clear(&mut self) {
-        self.rings.clear();
+        *self = Self::default();
+    }
+}
+
+fn key_of(roi: &Roi, view: &Plane) -> OutlineKey {
+    OutlineKey { roi: roi.id, revision: roi.revision, plane: plane_key(view) }
+}
+
+/// The box that an ROI with its slabs lies in, along the patient's axes, mm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Extent {
+    low: Point3,
+    high: Point3,
+}
+
+impl Extent {
+    /// `None` for an ROI without contours.
+    fn of(roi: &Roi, volume: Option<&Volume>) -> Option<Self> {
+        let mut extent: Option<Self> = None;
+        for slab in roi.slab_stacks(volume).iter().flatten() {
+            for (low, high) in slab.polygons.iter().filter_map(Polygon::bounds) {
+                for reach in [-slab.below_mm, slab.above_mm] {
+                    let plane = slab.plane.at_offset(slab.plane.offset_mm() + reach);
+                    for corner in [low, high, Point2::new(low.x, high.y), Point2::new(high.x, low.y)] {
+                        let at = plane.lift(corner);
+                        let own = extent.get_or_insert(Self { low: at, high: at });
+                        own.low = own.low.inf(&at);
+                        own.high = own.high.sup(&at);
+                    }
+                }
+            }
+        }
+        extent
+    }
+
+    /// Whether a plane comes within a millimetre of the box.
+    fn meets(&self, view: &Plane) -> bool {
+        let normal = view.normal().abs();
+        let reach = normal.dot(&((self.high - self.low) / 2.0)) + 1.0;
+        view.distance_mm(nalgebra::center(&self.low, &self.high)).abs() <= reach
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Grid, Point2, Point3, Polygon, Vector3};
-    use crate::patient::{RoiId, RoiPlane, Slice, Unit, Voxels};
+    use crate::geometry::{Grid, Vector3};
+    use crate::patient::{RoiPlane, Slice, Unit, Voxels};
 
     fn volume() -> Volume {
         let grid = Grid::new([20, 20, 5], Point3::origin(), [Vector3::x(), Vector3::y(), Vector3::z() * 2.0]);
@@ -179,5 +256,35 @@ mod tests {
         roi.revision += 1;
         let changed = cache.outline(&roi, Some(&volume), &Plane::axial(2.0));
         assert!(!Arc::ptr_eq(&first.rings, &changed.rings));
+    }
+
+    #[test]
+    fn many_rois_are_cut_at_once_as_each_alone_and_those_beside_the_plane_are_passed_over() {
+        let volume = volume();
+        let rois: Vec<Arc<Roi>> = (0..4_u16)
+            .map(|n| {
+                let mut roi = boxed();
+                roi.id = RoiId(u64::from(n) + 1);
+                for plane in &mut roi.planes {
+                    let outer = &mut Arc::make_mut(plane).polygons[0].outer;
+                    outer.iter_mut().for_each(|point| point.x += 3.0 * f64::from(n));
+                }
+                Arc::new(roi)
+            })
+            .collect();
+        let oblique = Plane::new(Point3::new(12.0, 7.0, 3.0), Vector3::new(0.0, 1.0, 0.3), Vector3::z());
+        let sagittal = |x: f64| Plane::new(Point3::new(x, 0.0, 0.0), Vector3::y(), Vector3::z());
+        let mut cache = OutlineCache::default();
+        let mut passed_over = 0;
+        for view in [oblique, sagittal(8.5), sagittal(14.1), sagittal(30.0), Some(Plane::axial(4.0))] {
+            let view = view.unwrap();
+            cache.cut(&rois, Some(&volume), &view);
+            for roi in &rois {
+                let alone = rings_of_roi(roi, Some(&volume), &view);
+                assert_eq!(cache.outline(roi, Some(&volume), &view).rings, alone);
+                passed_over += usize::from(!cache.boxes[&roi.id].1.unwrap().meets(&view));
+            }
+        }
+        assert!(passed_over >= 6, "{passed_over}");
     }
 }

@@ -5,15 +5,14 @@ use super::rows::{alone, shared_data};
 use super::{BenchRow, median_seconds, python_number, python_with};
 use crate::edit::algebra::{Margin, Region, SetRule, combined, expanded};
 use crate::formats::nifti;
-use crate::geometry::{Plane, Point3, Vector3, section};
+use crate::geometry::{Plane, Point3, Vector3};
 use crate::patient::{Roi, RoiId, Series, StructureSet};
 use crate::progress::Progress;
-use crate::render::{RoiMesher, rings_on_view, segments_of, surface_of_roi};
+use crate::render::{OutlineCache, RoiMesher, segments_of, surface_of_roi};
 use crate::session::derive::{Order, Target};
 use crate::session::study::Study;
 use crate::session::{Command, Session};
 use anyhow::{Context, anyhow};
-use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,19 +45,18 @@ pub fn run(series: &Arc<Series>, set: &StructureSet) -> anyhow::Result<Vec<Bench
 
 /// The outlines of all structures on the next sagittal plane: a step of the wheel.
 fn sagittal(series: &Series, set: &StructureSet) -> anyhow::Result<BenchRow> {
-    let volume = &series.volume;
+    let volume = Some(series.volume.as_ref());
     let mut at_mm = -60.0;
     let mut segments = 0;
     let plane = |x: f64| Plane::new(Point3::new(x, 0.0, 0.0), Vector3::y(), Vector3::z()).context("a plane");
     plane(at_mm)?;
+    let mut cache = OutlineCache::default();
     let seconds = median_seconds(41, || {
         at_mm += 3.0;
         let Ok(view) = plane(at_mm) else { return };
-        let drawn = set.rois.par_iter().map(|roi| {
-            let cut = section::cut(&roi.slabs(Some(volume)), &view);
-            segments_of(&rings_on_view(&view, &cut, &view)).len()
-        });
-        segments = drawn.sum::<usize>();
+        cache.cut(&set.rois, volume, &view);
+        let outlines = set.rois.iter().map(|roi| cache.outline(roi, volume, &view));
+        segments = outlines.map(|outline| segments_of(&outline.rings).len()).sum::<usize>();
     });
     let note = format!("{} structures, {segments} segments on the last", set.rois.len());
     Ok(alone("sagittal outlines for a step of the wheel", "ms", seconds * 1e3, note))

@@ -6,7 +6,7 @@ use super::corner::Corner;
 use super::hover::{self, Hover};
 use super::pane::{Half, Pane, PaneFrame};
 use super::state::{FusionMode, ViewsState};
-use super::{cursor, guides, overlay, ruler, strip};
+use super::{cursor, guides, outlines, overlay, ruler, strip};
 use crate::patient::Series;
 use crate::render::{FusionLayer, SliceScene, ViewKind};
 use crate::session::Session;
@@ -410,14 +410,15 @@ fn scene(
     }
     if !display.is_bare() {
         let shown = views.tools.previewed_roi(session);
-        scene.outlines = views.outlines.outlines(session, shown.as_ref(), &frame.plane);
+        scene.outlines = outlines::outlines(&mut views.outlines, session, shown.as_ref(), &frame.plane);
         if let Some(suggestion) = views.tools.suggestion() {
             let volume = &session.series().volume;
-            scene.outlines.extend(views.outlines.suggested(suggestion.shown(), volume, &frame.plane));
+            let suggested = suggestion.shown();
+            scene.outlines.extend(outlines::suggested(&mut views.outlines, suggested, volume, &frame.plane));
         }
         for preview in &views.previews {
             let volume = &session.series().volume;
-            scene.outlines.extend(views.outlines.suggested(preview, volume, &frame.plane));
+            scene.outlines.extend(outlines::suggested(&mut views.outlines, preview, volume, &frame.plane));
         }
     }
     scene

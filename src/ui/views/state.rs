@@ -2,12 +2,12 @@
 
 use super::hover::Hover;
 use super::navigation::Navigation;
-use super::outlines::{ExtentCache, OutlineCache};
+use super::outlines::ExtentCache;
 use super::pane::Half;
 use super::surfaces::Surfaces;
 use crate::geometry::Plane;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
-use crate::render::{ColorMap, Interpolation, Quality, VolumeStyle, Window, WindowPreset};
+use crate::render::{ColorMap, Interpolation, OutlineCache, Quality, VolumeStyle, Window, WindowPreset};
 use crate::session::Session;
 use crate::tools::{ToolKind, Tools};
 use std::collections::HashMap;
