@@ -57,6 +57,8 @@ impl std::fmt::Display for Kept {
 pub enum Next {
     /// Go on.
     GoOn,
+    /// Go on when the window has something to draw of its own.
+    Wait,
     /// Destroy the graphics device, as a driver crash would.
     LoseDevice,
     /// Close the window.
@@ -253,6 +255,7 @@ impl eframe::App for Host {
         let Some(hook) = &mut *self.hook.borrow_mut() else { return };
         match hook(self.round, &mut workstation) {
             Next::GoOn => ui.ctx().request_repaint_after(Duration::from_millis(20)),
+            Next::Wait => {}
             Next::Close => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
             Next::LoseDevice => {
                 self.destroys = true;

@@ -279,7 +279,9 @@ impl Workstation {
         self.say_journal_status();
         self.title(ui.ctx());
         if self.jobs.running().iter().any(|job| !job.title.is_empty()) {
-            ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+            // Where the processor draws, the work gets more of it than its progress bar.
+            let pause_ms = if self.desk.software_pictures { 250 } else { 100 };
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(pause_ms));
         }
     }
 

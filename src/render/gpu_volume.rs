@@ -260,9 +260,10 @@ fn write(
                     let start = size[0] * (j * stride + size[1] * k * stride);
                     (start + low[0] * stride, width)
                 });
-                let bytes = rect_bytes(&volume.voxels, rows, stride, is_missing);
-                pending += bytes.len();
-                write_rect(gpu, texture, origin, [width, height], &bytes);
+                rect_bytes(&volume.voxels, rows, stride, is_missing, |bytes| {
+                    pending += bytes.len();
+                    write_rect(gpu, texture, origin, [width, height], bytes);
+                });
             }
         }
         if pending > CHUNK_BYTES {
@@ -272,13 +273,14 @@ fn write(
     }
 }
 
-/// The texture bytes of rows of voxels given by their first index and number.
+/// Hands over the texture bytes of rows of voxels given by their first index and number.
 fn rect_bytes(
     voxels: &Voxels,
     rows: impl Iterator<Item = (usize, usize)>,
     stride: usize,
     is_missing: bool,
-) -> Vec<u8> {
+    take: impl FnOnce(&[u8]),
+) {
     match voxels {
         Voxels::I16(values) => {
             let stored = |value: i16| match value {
@@ -286,21 +288,34 @@ fn rect_bytes(
                 MISSING_I16 => MISSING_I16 + 1,
                 value => value,
             };
-            let texels: Vec<i16> = rows
-                .flat_map(|(start, count)| values[start..].iter().step_by(stride).take(count))
-                .map(|value| stored(*value))
-                .collect();
-            bytemuck::cast_slice(&texels).to_vec()
+            take(bytemuck::cast_slice(&texels(values, rows, stride, stored)));
         }
         Voxels::F32(values) => {
             let none = if is_missing { MISSING_F32 } else { OUTSIDE_F32 };
-            let texels: Vec<f32> = rows
-                .flat_map(|(start, count)| values[start..].iter().step_by(stride).take(count))
-                .map(|value| if value.is_nan() { none } else { value.max(-1e28) })
-                .collect();
-            bytemuck::cast_slice(&texels).to_vec()
+            let stored = |value: f32| if value.is_nan() { none } else { value.max(-1e28) };
+            take(bytemuck::cast_slice(&texels(values, rows, stride, stored)));
         }
     }
+}
+
+/// Rows of voxels one after another.
+fn texels<T: Copy>(
+    values: &[T],
+    rows: impl Iterator<Item = (usize, usize)>,
+    stride: usize,
+    stored: impl Fn(T) -> T,
+) -> Vec<T> {
+    let mut texels = Vec::new();
+    for (start, count) in rows {
+        let row = &values[start..];
+        // The usual case by itself, for the processor's vectors.
+        if stride == 1 {
+            texels.extend(row[..count].iter().map(|value| stored(*value)));
+        } else {
+            texels.extend(row.iter().step_by(stride).take(count).map(|value| stored(*value)));
+        }
+    }
+    texels
 }
 
 fn write_rect(gpu: &Gpu, texture: &wgpu::Texture, origin: [usize; 3], size: [usize; 2], bytes: &[u8]) {

@@ -119,6 +119,13 @@ fn widen(ranges: &mut [(f32, f32)], voxels: &Voxels, start: usize, count: usize,
     for (brick, range) in ranges.iter_mut().enumerate() {
         let (from, to) = (brick * BRICK, (brick * BRICK + BRICK).min(count.saturating_sub(1)));
         match voxels {
+            Voxels::I16(values) if stride == 1 => {
+                let own = &values[start + from..=start + to];
+                let (low, high) = own
+                    .iter()
+                    .fold((i16::MAX, i16::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+                *range = (range.0.min(f32::from(low)), range.1.max(f32::from(high)));
+            }
             Voxels::I16(values) => {
                 for i in from..=to {
                     let value = f32::from(values[start + i * stride]);

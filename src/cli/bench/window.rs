@@ -80,7 +80,8 @@ fn watch(chest: PathBuf, seen: Rc<RefCell<Seen>>) -> crate::app::Hook {
             }
             Phase::Calm(frames) => Phase::Calm(frames - 1),
             Phase::Chosen(since) if open.is_some() && open != shown => Phase::LaidOut(since),
-            Phase::Chosen(since) => Phase::Chosen(since),
+            // The work that is measured wakes the window; more frames would only slow it.
+            Phase::Chosen(_) => return Next::Wait,
             Phase::LaidOut(since) => {
                 let mut seen = seen.borrow_mut();
                 // A frame may still come after the window was asked to close.
