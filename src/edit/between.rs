@@ -6,7 +6,7 @@
 //! a piece that little overlaps its one counterpart travels with its centre; others, and pieces
 //! that split or join, are blended where they are; a piece without counterpart tapers to its core.
 
-use super::simplified;
+use super::{VertexSet, simplified};
 use crate::geometry::signed_field::{self, Lattice};
 use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, trace};
 use crate::patient::{Roi, RoiPlane, Volume};
@@ -50,7 +50,7 @@ pub fn between(
         .map(|part| {
             let mut joined = if part.len() > 1 { clip::union_all(part) } else { part };
             joined.retain(|piece| piece.area_mm2() >= least);
-            simplified(&joined, &[], THIN_MM)
+            simplified(&joined, &VertexSet::default(), THIN_MM)
         })
         .collect()
 }

@@ -23,6 +23,7 @@ mod slivers;
 mod spline;
 mod split;
 mod values;
+mod vertex_set;
 mod whole_slices;
 
 pub use between::{Gap, between, gaps};
@@ -41,6 +42,7 @@ pub use slivers::without_slivers;
 pub use spline::{closed_spline, ellipse, rectangle};
 pub use split::{Sheet, split_by_line, taken_off};
 pub use values::{SliceValues, Window};
+pub use vertex_set::VertexSet;
 pub use whole_slices::{pasted, thinned_slices};
 
 /// Arcs are chords within this distance of the true circle, mm: a fiftieth of a usual pixel.

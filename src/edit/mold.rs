@@ -177,7 +177,7 @@ mod tests {
         for _ in 0..60 {
             let at = tool(random() * 70.0 + 15.0, random() * 40.0, 9.0);
             pieces = pushed(&pieces, at, Vector2::new(random() * 16.0, random() * 16.0));
-            pieces = crate::edit::simplified(&pieces, &[], 0.005);
+            pieces = crate::edit::simplified(&pieces, &crate::edit::VertexSet::default(), 0.005);
         }
         let joined = clip::union_all(pieces.clone());
         let area = |pieces: &[Polygon]| pieces.iter().map(Polygon::area_mm2).sum::<f64>();

@@ -1,33 +1,26 @@
 //! Fewer vertices along freshly painted edges.
 
+use super::VertexSet;
 use crate::geometry::{Point2, Polygon, Ring};
-use std::collections::HashSet;
-
-type Bits = (u64, u64);
-
-fn bits(point: Point2) -> Bits {
-    (point.x.to_bits(), point.y.to_bits())
-}
 
 /// `polygons` with those vertices left out that stand less than `tolerance_mm` from the line without
 /// them (Douglas and Peucker, 1973). Vertices that `kept` has too always stay, so that what a
 /// gesture did not make is not touched.
 #[must_use]
-pub fn simplified(polygons: &[Polygon], kept: &[Polygon], tolerance_mm: f64) -> Vec<Polygon> {
-    let kept: HashSet<Bits> = kept.iter().flat_map(Polygon::rings).flatten().map(|p| bits(*p)).collect();
-    let thin = |ring: &Ring| thinned(ring, &kept, tolerance_mm);
+pub fn simplified(polygons: &[Polygon], kept: &VertexSet, tolerance_mm: f64) -> Vec<Polygon> {
+    let thin = |ring: &Ring| thinned(ring, kept, tolerance_mm);
     polygons
         .iter()
         .map(|piece| Polygon { outer: thin(&piece.outer), holes: piece.holes.iter().map(thin).collect() })
         .collect()
 }
 
-fn thinned(ring: &Ring, kept: &HashSet<Bits>, tolerance_mm: f64) -> Ring {
+fn thinned(ring: &Ring, kept: &VertexSet, tolerance_mm: f64) -> Ring {
     let count = ring.len();
     if count < 8 {
         return ring.clone();
     }
-    let mut keep: Vec<bool> = ring.iter().map(|point| kept.contains(&bits(*point))).collect();
+    let mut keep: Vec<bool> = ring.iter().map(|point| kept.holds(*point)).collect();
     if keep.iter().all(|keep| *keep) {
         return ring.clone();
     }
@@ -79,7 +72,7 @@ mod tests {
         outer.extend(&top);
         let piece = [Polygon::from_outer(outer)];
         let old = [Polygon::from_outer(vec![top[4], piece[0].outer[0], piece[0].outer[1]])];
-        let thin = simplified(&piece, &old, 0.01);
+        let thin = simplified(&piece, &VertexSet::of(&old), 0.01);
         assert_eq!(thin[0].outer.len(), 5, "{:?}", thin[0].outer);
         assert!(thin[0].outer.contains(&top[4]));
         assert!((thin[0].area_mm2() - 50.0).abs() < 1e-9);

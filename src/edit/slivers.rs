@@ -4,18 +4,21 @@
 //! thin is found by closeness of edges first (cheap, on every gesture); only a ring with a hit is
 //! opened morphologically, with a disc of one pixel's diameter.
 
+use super::VertexSet;
 use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, stroke};
-use std::collections::{HashMap, HashSet};
 use std::f64::consts::FRAC_PI_4;
 
 /// `after` without what is thinner than `pixel_mm` where it differs from `before`: pieces in which
 /// no disc of that diameter fits, threads and spikes narrower than it, and holes of less area than
-/// such a disc. What `before` has with the same bits is handed through.
+/// such a disc. What `before`, with its vertices `old`, has with the same bits is handed through.
 #[must_use]
-pub fn without_slivers(before: &[Polygon], after: Vec<Polygon>, pixel_mm: f64) -> Vec<Polygon> {
-    let old: HashSet<(u64, u64)> =
-        before.iter().flat_map(Polygon::rings).flatten().map(|point| bits(*point)).collect();
-    let is_old = |ring: &Ring| ring.iter().all(|point| old.contains(&bits(*point)));
+pub fn without_slivers(
+    before: &[Polygon],
+    old: &VertexSet,
+    after: Vec<Polygon>,
+    pixel_mm: f64,
+) -> Vec<Polygon> {
+    let is_old = |ring: &Ring| ring.iter().all(|point| old.holds(*point));
     let least_area = FRAC_PI_4 * pixel_mm * pixel_mm;
     let mut kept = Vec::with_capacity(after.len());
     for mut piece in after {
@@ -28,25 +31,21 @@ pub fn without_slivers(before: &[Polygon], after: Vec<Polygon>, pixel_mm: f64) -
         }
         piece.holes.retain(|hole| is_old(hole) || ring_area(hole).abs() >= least_area);
         if perimeter(&piece.outer) < 12.0 * pixel_mm {
-            kept.extend(opened(&piece, None, &old, pixel_mm));
+            kept.extend(opened(&piece, None, old, pixel_mm));
             continue;
         }
-        let spots = thin_spots(&piece, &old, pixel_mm);
+        let spots = thin_spots(&piece, old, pixel_mm);
         if spots.is_empty() {
             kept.push(piece);
             continue;
         }
         let mut pieces = vec![piece];
         for spot in spots {
-            pieces = pieces.iter().flat_map(|piece| opened(piece, Some(spot), &old, pixel_mm)).collect();
+            pieces = pieces.iter().flat_map(|piece| opened(piece, Some(spot), old, pixel_mm)).collect();
         }
         kept.extend(pieces);
     }
     kept
-}
-
-fn bits(point: Point2) -> (u64, u64) {
-    (point.x.to_bits(), point.y.to_bits())
 }
 
 fn perimeter(ring: &Ring) -> f64 {
@@ -97,10 +96,10 @@ impl Spot {
 
 /// Where two parts of the boundary, one of them fresh, face each other through the inside at less
 /// than a pixel, other than at a blunt corner: boxes around such places, apart from one another.
-fn thin_spots(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<Spot> {
+fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
     let near = pixel_mm * 0.9;
     let far = pixel_mm * 3.0;
-    let is_fresh = |a: &Point2, b: &Point2| !old.contains(&bits(*a)) || !old.contains(&bits(*b));
+    let is_fresh = |a: &Point2, b: &Point2| !old.holds(*a) || !old.holds(*b);
     let edges = || {
         piece.rings().enumerate().flat_map(|(index, ring)| {
             ring.iter().zip(ring.iter().cycle().skip(1)).map(move |(a, b)| (index, a, b))
@@ -134,19 +133,20 @@ fn thin_spots(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<
             marks.push(Mark { point: a + (b - a) * t, ring, along: along + length * t, fresh });
         }
     }
+    // Row by row of cells of a pixel.
     #[expect(clippy::cast_possible_truncation, reason = "millimetres over a pixel")]
-    let cell = |point: Point2| ((point.x / pixel_mm).floor() as i64, (point.y / pixel_mm).floor() as i64);
-    let mut cells: HashMap<(i64, i64), Vec<usize>> = HashMap::with_capacity(marks.len());
-    for (index, mark) in marks.iter().enumerate() {
-        cells.entry(cell(mark.point)).or_default().push(index);
-    }
+    let cell = |point: Point2| ((point.y / pixel_mm).floor() as i64, (point.x / pixel_mm).floor() as i64);
+    let mut cells: Vec<((i64, i64), usize)> =
+        marks.iter().enumerate().map(|(index, mark)| (cell(mark.point), index)).collect();
+    cells.sort_unstable();
     let faces_another = |mark: &Mark| {
-        let (x, y) = cell(mark.point);
-        (x - 1..=x + 1)
-            .flat_map(|x| (y - 1..=y + 1).map(move |y| (x, y)))
-            .filter_map(|at| cells.get(&at))
-            .flatten()
-            .map(|index| &marks[*index])
+        let (row, column) = cell(mark.point);
+        (row - 1..=row + 1)
+            .flat_map(|row| {
+                let first = cells.partition_point(|(at, _)| *at < (row, column - 1));
+                cells[first..].iter().take_while(move |(at, _)| *at <= (row, column + 1))
+            })
+            .map(|(_, index)| &marks[*index])
             .any(|other| {
                 let gap = (other.along - mark.along).abs();
                 let apart = other.ring != mark.ring || gap.min(lengths[mark.ring] - gap) > far;
@@ -169,7 +169,7 @@ fn thin_spots(piece: &Polygon, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<
 /// The piece without its fresh parts in which a disc of a pixel's diameter does not fit, looking
 /// at the surroundings of `spot` only, or everywhere. Corners lose nothing: what is taken off must
 /// be longer than a pixel or be a whole piece.
-fn opened(piece: &Polygon, spot: Option<Spot>, old: &HashSet<(u64, u64)>, pixel_mm: f64) -> Vec<Polygon> {
+fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -> Vec<Polygon> {
     let all = std::slice::from_ref(piece);
     // What is cut off at the window's edge looks thin there: nothing near the edge is taken.
     let window = spot.map(|spot| spot.grown(pixel_mm * 6.0));
@@ -180,11 +180,11 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &HashSet<(u64, u64)>, pixel_
     // A little more than it was eroded, so that rounding leaves no film along the boundary.
     let fat = clip::union(&core, &border(&core, radius * 1.05));
     let thin = clip::difference(&part, &fat);
-    let fresh: HashSet<(u64, u64)> =
-        piece.rings().flatten().map(|point| bits(*point)).filter(|point| !old.contains(point)).collect();
+    let own = VertexSet::of(all);
+    let is_fresh = |point: &Point2| own.holds(*point) && !old.holds(*point);
     let is_taken = |part: &Polygon| {
         perimeter(&part.outer) > 2.5 * pixel_mm
-            && part.rings().flatten().any(|point| fresh.contains(&bits(*point)))
+            && part.rings().flatten().any(is_fresh)
             && trusted.is_none_or(|trusted| part.outer.iter().all(|point| trusted.holds(*point)))
     };
     let taken: Vec<Polygon> = thin.into_iter().filter(is_taken).collect();
@@ -225,7 +225,7 @@ mod tests {
         // Cuts all but a strip of 0.4 mm along the right edge.
         let after = clip::difference(&before, &[rectangle(20.0, -1.0, 9.6, 30.0)]);
         assert_eq!(after.len(), 2);
-        let tidy = without_slivers(&before, after, 1.0);
+        let tidy = without_slivers(&before, &VertexSet::of(&before), after, 1.0);
         assert_eq!(tidy.len(), 1);
         assert!((area(&tidy) - 400.0).abs() < 1e-6);
     }
@@ -235,7 +235,7 @@ mod tests {
         let before = [rectangle(0.0, 0.0, 30.0, 20.0)];
         let after = clip::difference(&before, &[rectangle(20.0, 0.5, 20.0, 30.0)]);
         assert_eq!(after.len(), 1, "a foot of 0.5 mm");
-        let tidy = without_slivers(&before, after, 1.0);
+        let tidy = without_slivers(&before, &VertexSet::of(&before), after, 1.0);
         assert_eq!(tidy.len(), 1);
         assert!((area(&tidy) - 400.0).abs() < 1.0, "{}", area(&tidy));
         assert!(tidy[0].bounds().unwrap().1.x < 21.0);
@@ -246,7 +246,7 @@ mod tests {
         let thread = rectangle(100.0, 0.0, 20.0, 0.3);
         let before = [rectangle(0.0, 0.0, 10.0, 10.0), thread.clone()];
         let after = clip::difference(&before, &[rectangle(5.0, 5.0, 10.0, 10.0)]);
-        let tidy = without_slivers(&before, after.clone(), 1.0);
+        let tidy = without_slivers(&before, &VertexSet::of(&before), after.clone(), 1.0);
         assert_eq!(tidy, after);
         assert!(tidy.contains(&thread));
     }
@@ -257,7 +257,7 @@ mod tests {
         let mut pin = rectangle(3.0, 3.0, 0.4, 0.4).outer;
         pin.reverse();
         let plate = Polygon { outer: rectangle(0.0, 0.0, 10.0, 10.0).outer, holes: vec![pin] };
-        let tidy = without_slivers(&[], vec![crumb, plate], 1.0);
+        let tidy = without_slivers(&[], &VertexSet::default(), vec![crumb, plate], 1.0);
         assert_eq!(tidy, [rectangle(0.0, 0.0, 10.0, 10.0)]);
     }
 }

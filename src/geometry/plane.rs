@@ -113,6 +113,10 @@ impl Plane {
     /// another; each round comes closer to the plane, so the search ends.
     #[must_use]
     pub fn snap(&self, point: Point2) -> Point2 {
+        if self.u == Vector3::x() && self.v == Vector3::y() {
+            // What the search below ends with at once.
+            return point.map(round_to_lattice);
+        }
         let mut lattice = self.lattice_point(point);
         for _ in 0..64 {
             let foot = self.project(lattice);

@@ -10,7 +10,7 @@
 //! hold. That goes for recipes and accepted proposals as well.
 
 use super::Session;
-use crate::edit::{reoriented, without_slivers};
+use crate::edit::{VertexSet, reoriented, without_slivers};
 use crate::geometry::{Plane, Polygon, clip};
 use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
 use std::sync::Arc;
@@ -128,7 +128,8 @@ impl Gate {
             let drawn = reoriented(&added, plane, &theirs.plane);
             let rest = clip::difference(&theirs.polygons, &drawn);
             if !crate::edit::same_polygons(&rest, &theirs.polygons) {
-                let rest = without_slivers(&theirs.polygons, rest, self.pixel_mm);
+                let rest =
+                    without_slivers(&theirs.polygons, &VertexSet::of(&theirs.polygons), rest, self.pixel_mm);
                 gated.others.push((other.id, RoiPlane::new(theirs.plane, theirs.image.clone(), rest)));
             }
         }

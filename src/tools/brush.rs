@@ -71,6 +71,8 @@ pub struct BrushTool {
     reach: BrushReach,
     thickness_mm: f64,
     eraser: bool,
+    /// How hard a pen presses, 0 to 1; `None` for a mouse.
+    pressure: Option<f64>,
     hand: Hand<Stroke>,
 }
 
@@ -83,6 +85,7 @@ impl Default for BrushTool {
             reach: BrushReach::Slice,
             thickness_mm: 10.0,
             eraser: false,
+            pressure: None,
             hand: Hand::Away,
         }
     }
@@ -107,6 +110,20 @@ impl BrushTool {
     pub fn resize(&mut self, steps: i32) {
         let step = (self.radius_mm * 0.1 * 2.0).round().max(1.0) / 2.0;
         self.set_radius_mm(self.radius_mm + step * f64::from(steps));
+    }
+
+    /// How hard the pen presses, 0 to 1; `None` for a mouse or a pen that does not tell. Holds until
+    /// it is set again.
+    pub fn set_pressure(&mut self, pressure: Option<f32>) {
+        let pressure = pressure.map(f64::from).filter(|pressure| pressure.is_finite());
+        self.pressure = pressure.map(|pressure| pressure.clamp(0.0, 1.0));
+    }
+
+    /// The radius that paints now, mm: from a third of the brush's under a light pen to all of it
+    /// under full pressure.
+    #[must_use]
+    pub fn tip_radius_mm(&self) -> f64 {
+        self.radius_mm * self.pressure.map_or(1.0, |pressure| (1.0 + 2.0 * pressure) / 3.0)
     }
 
     /// What the brush does.
@@ -207,7 +224,7 @@ impl BrushTool {
             (false, BrushMode::Auto) if roi_contains(volume, roi, at) => Sign::Add,
             (false, BrushMode::Auto) => {
                 let touched = on_nearest_slice(volume, roi, at).is_some_and(|(polygons, at)| {
-                    paint_disc(polygons, &[at], self.radius_mm, Sign::Cut) != polygons
+                    paint_disc(polygons, &[at], self.tip_radius_mm(), Sign::Cut) != polygons
                 });
                 if touched { Sign::Cut } else { Sign::Add }
             }
@@ -219,7 +236,7 @@ impl BrushTool {
     fn sweep(&self, session: &Session, stroke: &mut Stroke, at: Point3) {
         let volume = &session.series().volume;
         // A disc smaller than a pixel would be tidied away at once.
-        let radius = self.radius_mm.max(stroke.canvas.pixel_mm() * 0.55);
+        let radius = self.tip_radius_mm().max(stroke.canvas.pixel_mm() * 0.55);
         let path = [stroke.last, at];
         let path = if stroke.last == at { &path[..1] } else { &path[..] };
         let tip = if self.eraser { BrushTip::Plain } else { self.tip };
@@ -321,7 +338,7 @@ impl BrushTool {
         let roi = session.selected();
         let color = roi.map(|roi| roi.color);
         let name = roi.map(|roi| roi.name.clone());
-        let circle = |center| CursorShape::Circle { center, radius_mm: self.radius_mm };
+        let circle = |center| CursorShape::Circle { center, radius_mm: self.tip_radius_mm() };
         match &self.hand {
             Hand::Working(stroke) => {
                 Cursor { shape: circle(stroke.last), sign: Some(stroke.sign), color, label: name }

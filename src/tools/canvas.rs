@@ -1,7 +1,7 @@
 //! The ROI being edited during a gesture: only the slices the gesture has reached.
 
 use super::{Preview, Reaction, ViewPlane};
-use crate::edit::{same_polygons, simplified, without_slivers};
+use crate::edit::{VertexSet, same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
 use crate::session::{Command, Refusal, Session};
@@ -176,7 +176,7 @@ impl Canvas {
         };
         if self.tidy == Tidy::All && now.vertex_count() > work.thinned_at * 3 / 2 + 48 {
             let kept = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
-            now.polygons = simplified(&now.polygons, kept, THIN_MM);
+            now.polygons = simplified(&now.polygons, &VertexSet::of(kept), THIN_MM);
             work.thinned_at = now.vertex_count();
         }
         work.now = Arc::new(now);
@@ -222,9 +222,14 @@ impl Canvas {
             .filter_map(|Work { before, now, .. }| {
                 let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
                 let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);
-                let polygons = if tidy == Tidy::All { simplified(&polygons, old, THIN_MM) } else { polygons };
+                let vertices = if tidy == Tidy::Nothing { VertexSet::default() } else { VertexSet::of(old) };
                 let polygons =
-                    if tidy == Tidy::Nothing { polygons } else { without_slivers(old, polygons, pixel_mm) };
+                    if tidy == Tidy::All { simplified(&polygons, &vertices, THIN_MM) } else { polygons };
+                let polygons = if tidy == Tidy::Nothing {
+                    polygons
+                } else {
+                    without_slivers(old, &vertices, polygons, pixel_mm)
+                };
                 let after = RoiPlane::new(plane, image, polygons);
                 (!same_polygons(&after.polygons, old)).then_some(after)
             })

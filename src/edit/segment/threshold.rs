@@ -5,7 +5,7 @@ use super::bits::{Bits, Pieces};
 use super::source::{inside, reach};
 use crate::edit::algebra::Region;
 use crate::edit::gated::bounded;
-use crate::edit::{SliceValues, ValueRange, Window, without_slivers};
+use crate::edit::{SliceValues, ValueRange, VertexSet, Window, without_slivers};
 use crate::geometry::{Point3, Polygon, clip, stroke, trace};
 use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};
@@ -189,7 +189,7 @@ fn outlined(
         Some(limit) => {
             // Crumbs of what goes on beyond the limit beside pieces that are not kept.
             let cut = clip::intersection(&region, limit.on(slice));
-            without_slivers(&[], cut, pixel_mm * 0.5)
+            without_slivers(&[], &VertexSet::default(), cut, pixel_mm * 0.5)
         }
         None => region,
     }

@@ -60,6 +60,35 @@ fn a_slab_and_a_ball_reach_the_neighbours_in_every_view() {
     near(area_at(&session, 36.0), PI * 13.0, 0.02);
 }
 
+#[test]
+fn a_pen_paints_as_wide_as_it_presses() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut pen = tools(ToolKind::Brush, 12.0);
+    let view = axial(9.0);
+    let mut painted = |pressure: Option<f32>, z: f64| {
+        pen.brush.set_pressure(pressure);
+        drag(&mut pen, &mut session, &axial(z), KEYS, &[p(0.0, 0.0, z)]);
+        (area_at(&session, z) / PI).sqrt()
+    };
+    near(painted(Some(0.0), 3.0), 4.0, 0.02);
+    near(painted(Some(0.5), 6.0), 8.0, 0.02);
+    near(painted(Some(1.0), 12.0), 12.0, 0.02);
+    near(painted(None, 15.0), 12.0, 0.02);
+    near(painted(Some(f32::NAN), 18.0), 12.0, 0.02);
+    // Harder along the way: from 8 mm across to 24 mm across.
+    pen.brush.set_pressure(Some(0.0));
+    pen.event(&session, &view, ToolEvent::Press(p(-20.0, 0.0, 9.0), KEYS));
+    for step in 1..=40_u8 {
+        pen.brush.set_pressure(Some(f32::from(step) / 40.0));
+        pen.event(&session, &view, ToolEvent::Drag(p(f64::from(step) - 20.0, 0.0, 9.0)));
+    }
+    let done = pen.event(&session, &view, ToolEvent::Release(p(20.0, 0.0, 9.0)));
+    session.apply(done.command.unwrap()).unwrap();
+    // Two half discs, and a trapezium between them.
+    let wanted = PI * (16.0 + 144.0) / 2.0 + 40.0 * (8.0 + 24.0) / 2.0;
+    near(area_at(&session, 9.0), wanted, 0.04);
+}
+
 /// Presses and releases without moving; the command is applied.
 fn click(
     tools: &mut Tools,

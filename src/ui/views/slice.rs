@@ -272,8 +272,15 @@ fn tool_events(
         hover_again(ui, views, session, frame, &view, half);
     }
     let events = ui.input(|input| input.events.clone());
+    let mut is_pen = false;
     for event in events {
         let (at, event) = match event {
+            // A pen or finger tells its pressure before it moves or presses the pointer.
+            Event::Touch { force, .. } => {
+                is_pen = true;
+                views.tools.brush.set_pressure(force);
+                continue;
+            }
             Event::PointerMoved(at) if views.gesture == Some(half) => {
                 (at, ToolEvent::Drag(frame.patient_of(at)))
             }
@@ -298,6 +305,9 @@ fn tool_events(
         };
         if matches!(event, ToolEvent::Press(..)) {
             views.message = None;
+            if !is_pen {
+                views.tools.brush.set_pressure(None);
+            }
         }
         let reaction = views.tools.event(session, &view, event);
         if reaction != Reaction::default() {
