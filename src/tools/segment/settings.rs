@@ -179,7 +179,7 @@ impl Default for SegmentSettings {
             uptake: Uptake::PartOfMaximum(0.41),
             scribble_mm: 1.5,
             margin_mm: 15.0,
-            fill: Fill::Between(0.2),
+            fill: Fill::Between(0.05),
             rivals: Rivals::default(),
             side: None,
             close_mm: 5.0,

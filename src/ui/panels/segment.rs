@@ -303,7 +303,7 @@ fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
     let is_between = matches!(settings.fill, Fill::Between(_));
     ui.horizontal_wrapped(|ui| {
         for (fill, name, why) in [
-            (Fill::Between(0.2), "Between", "What lies between the structure's pieces."),
+            (Fill::Between(0.05), "Between", "What lies between the structure's pieces."),
             (Fill::All, "All of a region", "What is reached from the structure before it is from others."),
         ] {
             let chosen = is_between == matches!(fill, Fill::Between(_));
