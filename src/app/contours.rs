@@ -23,6 +23,11 @@ impl Workstation {
                 let on = !views.tools.between.is_on();
                 views.tools.between.set_on(on);
             }
+            Action::ClearGuides => {
+                if !views.tools.between.clear_guides(session) {
+                    self.state.toasts.attention("The selected structure has no guide outlines.");
+                }
+            }
             Action::TakeBackPoint => {
                 views.tools.take_back(session);
             }

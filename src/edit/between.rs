@@ -263,14 +263,7 @@ impl Gap {
 /// lie on no image slice are passed over.
 #[must_use]
 pub fn gaps(roi: &Roi, volume: &Volume) -> Vec<Gap> {
-    let mut drawn: Vec<(usize, Arc<RoiPlane>)> = roi
-        .planes
-        .iter()
-        .filter(|plane| !plane.polygons.is_empty())
-        .filter_map(|plane| Some((volume.slice_of(&plane.plane)?, Arc::clone(plane))))
-        .collect();
-    drawn.sort_by_key(|(slice, _)| *slice);
-    drawn
+    super::drawn_slices(roi, volume)
         .windows(2)
         .filter(|ends| ends[1].0 > ends[0].0 + 1)
         .map(|ends| Gap { below: ends[0].clone(), above: ends[1].clone() })

@@ -10,6 +10,7 @@ mod between;
 mod freehand;
 mod gated;
 mod grow;
+mod guided;
 pub mod livewire;
 mod mold;
 mod motion;
@@ -30,6 +31,7 @@ pub use between::{Gap, between, gaps};
 pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
+pub use guided::{Guide, Guided, GuidedError, drawn_slices, guided};
 pub use mold::{RoundTool, pushed, smoothed_under};
 pub use motion::Motion;
 pub use outline::{

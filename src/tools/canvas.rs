@@ -29,13 +29,18 @@ pub(super) enum Cut {
     Across,
 }
 
+/// Whether a view runs across the slices.
+pub(super) fn cuts_across(volume: &Volume, view: &ViewPlane) -> bool {
+    volume.base_plane().is_some_and(|base| base.normal().dot(&view.plane.normal()).abs() < 1.0 - 1.5e-6)
+}
+
 /// Which slices a gesture at `at` in `view` draws on.
 ///
 /// # Errors
 /// [`Refusal::NoSlice`] when the view lies beyond the slices.
 pub(super) fn cut_of(volume: &Volume, view: &ViewPlane, at: Point3) -> Result<Cut, Refusal> {
     let base = volume.base_plane().ok_or(Refusal::NoSlice)?;
-    if base.normal().dot(&view.plane.normal()).abs() < 1.0 - 1.5e-6 {
+    if cuts_across(volume, view) {
         return Ok(Cut::Across);
     }
     let offset = base.normal().dot(&at.coords);

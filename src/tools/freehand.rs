@@ -4,12 +4,16 @@
 //!
 //! To replace a part of an outline, a line starts and ends on it; it takes the place of the part
 //! that it runs along ([`crate::edit::part_replaced`] says which that is).
+//!
+//! A line across the slices that changes a guide outline does all this to the guide alone.
 
 use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains};
 use super::gesture::{Hand, Strokes};
-use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region, replace};
-use crate::edit::{Sign, path_touches};
-use crate::geometry::Point3;
+use super::{
+    Across, Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, between, region, replace,
+};
+use crate::edit::{Guide, Sign, contains, part_replaced, path_touches};
+use crate::geometry::{Point3, Polygon};
 use crate::patient::{Roi, RoiId};
 use crate::session::{Refusal, Session};
 
@@ -40,6 +44,8 @@ pub(super) struct Drawing {
     began_on: (RoiId, u64),
     /// The contours with the part replaced, once the line ends on the outline again.
     replaced: Option<Canvas>,
+    /// The guide outlines on the view's plane, when the line changes them.
+    guide: Option<Vec<Polygon>>,
 }
 
 /// Freehand.
@@ -48,11 +54,13 @@ pub struct FreehandTool {
     mode: FreehandMode,
     thickness_mm: f64,
     hand: Hand<Drawing>,
+    /// The guides that a line across the slices begun now changes.
+    guides: Option<Vec<Guide>>,
 }
 
 impl Default for FreehandTool {
     fn default() -> Self {
-        Self { mode: FreehandMode::Auto, thickness_mm: 10.0, hand: Hand::Away }
+        Self { mode: FreehandMode::Auto, thickness_mm: 10.0, hand: Hand::Away, guides: None }
     }
 }
 
@@ -104,8 +112,18 @@ impl FreehandTool {
         self.hand.stroke()?.replaced.as_ref().map(Canvas::preview)
     }
 
-    /// The next state and what comes of it.
-    pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
+    /// The next state and what comes of it. `guides` are those that a line across the slices changes
+    /// in place of the contours.
+    pub fn event(
+        &mut self,
+        session: &Session,
+        view: &ViewPlane,
+        event: ToolEvent,
+        guides: Option<&[Guide]>,
+    ) -> Reaction {
+        if matches!(event, ToolEvent::Press(..)) {
+            self.guides = guides.map(<[Guide]>::to_vec);
+        }
         let hand = std::mem::take(&mut self.hand);
         let (hand, reaction) = hand.event(self, session, view, event);
         self.hand = hand;
@@ -175,15 +193,19 @@ fn extend(session: &Session, drawing: &mut Drawing, at: Point3) {
     if !drawing.touches
         && let Some(roi) = session.selected()
     {
-        drawing.touches = touches(session, roi, drawing.cut, last, at);
+        drawing.touches = touches(session, roi, drawing, last, at);
     }
     drawing.points.push(at);
 }
 
-/// Whether a straight line in the view touches the structure.
-fn touches(session: &Session, roi: &Roi, cut: Cut, from: Point3, to: Point3) -> bool {
+/// Whether a straight line in the view touches the structure, or the guide that is drawn on.
+fn touches(session: &Session, roi: &Roi, drawing: &Drawing, from: Point3, to: Point3) -> bool {
+    if let Some(guide) = &drawing.guide {
+        let plane = &drawing.view.plane;
+        return path_touches(guide, plane.project(from), plane.project(to));
+    }
     let volume = &session.series().volume;
-    match cut {
+    match drawing.cut {
         Cut::Along(slice) => roi
             .plane_at(&volume.slices[slice].plane)
             .is_some_and(|own| path_touches(&own.polygons, own.plane.project(from), own.plane.project(to))),
@@ -215,16 +237,22 @@ impl Strokes for FreehandTool {
         keys: Modifiers,
     ) -> Result<Drawing, String> {
         let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
-        let started_inside = roi_contains(&session.series().volume, roi, at);
+        let guides = self.guides.as_ref().filter(|_| cut == Cut::Across);
+        let guide = guides.map(|guides| between::guide_on(guides, &view.plane));
+        let started_inside = match &guide {
+            Some(guide) => contains(guide, view.plane.project(at)),
+            None => roi_contains(&session.series().volume, roi, at),
+        };
         let points = vec![at];
         let touches = started_inside;
         let began_on = (roi.id, roi.revision);
-        Ok(Drawing { started_inside, touches, keys, cut, view: *view, points, began_on, replaced: None })
+        let replaced = None;
+        Ok(Drawing { started_inside, touches, keys, cut, view: *view, points, began_on, replaced, guide })
     }
 
     fn go_on(&self, session: &Session, drawing: &mut Drawing, at: Point3) -> Reaction {
         extend(session, drawing, at);
-        if self.mode == FreehandMode::Replace {
+        if self.mode == FreehandMode::Replace && drawing.guide.is_none() {
             let on = (&drawing.view, drawing.cut);
             drawing.replaced = replace::replaced(session, on, &drawing.points, self.thickness_mm);
         }
@@ -234,18 +262,30 @@ impl Strokes for FreehandTool {
     fn finish(&self, session: &Session, mut drawing: Drawing, at: Point3) -> Reaction {
         self.go_on(session, &mut drawing, at);
         let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
+        if let (FreehandMode::Replace, Some(guide)) = (self.mode, &drawing.guide) {
+            let plane = drawing.view.plane;
+            let path: Vec<_> = drawing.points.iter().map(|point| plane.project(*point)).collect();
+            let replaced = part_replaced(guide, &path, replace::NEAR_PIXELS * drawing.view.pixel_mm);
+            return match replaced {
+                Some(polygons) => Reaction { guide: Some(Guide { plane, polygons }), ..Reaction::default() },
+                None => replace::finished(None, &drawing.points, drawing.view.pixel_mm),
+            };
+        }
         if self.mode == FreehandMode::Replace {
             return replace::finished(drawing.replaced, &drawing.points, drawing.view.pixel_mm);
         }
         let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
         drawing.touches = drawing.touches
-            || closes.is_some_and(|(first, last)| touches(session, roi, drawing.cut, last, first));
+            || closes.is_some_and(|(first, last)| touches(session, roi, &drawing, last, first));
         region::act(
             session,
             (&drawing.view, drawing.cut),
             &drawing.points,
             self.sign(&drawing),
-            self.thickness_mm,
+            Across {
+                thickness_mm: self.thickness_mm,
+                guides: self.guides.as_deref().filter(|_| drawing.guide.is_some()),
+            },
             "Freehand",
         )
     }

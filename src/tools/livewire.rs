@@ -3,7 +3,7 @@
 //! the slices it acts on a slab, as freehand does.
 
 use super::canvas::Cut;
-use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
+use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::Sign;
 use crate::edit::livewire::{EdgeImage, Taught, Wire};
 use crate::geometry::{Plane, Point3};
@@ -123,16 +123,16 @@ impl LiveWireTool {
         if self.cuts == keys.invert { Sign::Add } else { Sign::Cut }
     }
 
-    /// The next state and what comes of it. `thickness_mm` is that of a slab across the slices.
+    /// The next state and what comes of it.
     pub fn event(
         &mut self,
         session: &Session,
         view: &ViewPlane,
         event: ToolEvent,
-        thickness_mm: f64,
+        across: Across<'_>,
     ) -> Reaction {
         match (std::mem::take(&mut self.state), event) {
-            (State::Drawing(drawing), _) => self.drawing(drawing, session, view, event, thickness_mm),
+            (State::Drawing(drawing), _) => self.drawing(drawing, session, view, event, across),
             (State::Refused(why), ToolEvent::Drag(_)) => {
                 let told = Reaction::message(&why);
                 self.state = State::Refused(why);
@@ -166,7 +166,7 @@ impl LiveWireTool {
         session: &Session,
         view: &ViewPlane,
         event: ToolEvent,
-        thickness_mm: f64,
+        across: Across<'_>,
     ) -> Reaction {
         let elsewhere = !drawing.view.plane.coincides(&view.plane, 0.01);
         let mut told = None;
@@ -191,7 +191,7 @@ impl LiveWireTool {
                     && (on(drawing.anchors.first(), NEAR_PIXELS) || on(drawing.anchors.last(), TWICE_PIXELS));
                 if closes {
                     self.state = State::Drawing(drawing);
-                    return self.finish(session, thickness_mm);
+                    return self.finish(session, across);
                 }
                 // The second press of a double click on the only anchor adds nothing.
                 if !on(drawing.anchors.last(), TWICE_PIXELS) {
@@ -220,7 +220,7 @@ impl LiveWireTool {
 
     /// Closes the outline along the edge back to the first anchor, and does what it does; nothing
     /// without two anchors.
-    pub fn finish(&mut self, session: &Session, thickness_mm: f64) -> Reaction {
+    pub fn finish(&mut self, session: &Session, across: Across<'_>) -> Reaction {
         match std::mem::take(&mut self.state) {
             State::Drawing(mut drawing) => {
                 if drawing.anchors.len() < 2 {
@@ -235,7 +235,7 @@ impl LiveWireTool {
                 drawing.show(Some(first));
                 let sign = self.sign(drawing.sign_keys);
                 let on = (&drawing.view, drawing.cut);
-                region::act(session, on, &drawing.outline, sign, thickness_mm, "Live-wire")
+                region::act(session, on, &drawing.outline, sign, across, "Live-wire")
             }
             other => {
                 self.state = other;

@@ -26,6 +26,7 @@ mod suggestion;
 #[cfg(test)]
 mod tests;
 mod transform;
+mod work;
 
 pub use between::BetweenSlices;
 pub use brush::{BrushMode, BrushReach, BrushTip, BrushTool};
@@ -36,14 +37,15 @@ pub use livewire::LiveWireTool;
 pub use mold::{MoldKind, MoldTool};
 pub use options::ToolOptions;
 pub use points::PointsTool;
+pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
-pub use segment::{KeepPieces, Method, SegmentSettings, SegmentTool, TakeAs, Within};
+pub use segment::{KeepPieces, Method, Rivals, SegmentSettings, SegmentTool, TakeAs, Within};
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
 pub use transform::TransformTool;
 
-use crate::edit::Sign;
+use crate::edit::{Guide, Sign};
 use crate::geometry::{Plane, Point3};
 use crate::patient::{Color, Roi, RoiId, RoiPlane};
 use crate::session::{Command, Session};
@@ -112,7 +114,7 @@ pub enum ToolKind {
     Transform,
     /// Draws along image edges.
     LiveWire,
-    /// Threshold, level tracing, scribbles, uptake, lungs, airways, bones.
+    /// Threshold, level tracing, scribbles, uptake, between pieces, lungs, airways, bones.
     Segment,
     /// Deletes the contour under the cursor.
     DeleteContour,
@@ -168,6 +170,8 @@ pub struct Reaction {
     pub crosshair: Option<Point3>,
     /// A sentence for the cursor ("`Parotid_L` is locked. ...").
     pub message: Option<String>,
+    /// A guide outline that was drawn, for [`BetweenSlices`].
+    guide: Option<Guide>,
 }
 
 impl Reaction {
@@ -215,6 +219,8 @@ impl Preview {
 #[derive(Debug, Default)]
 pub struct Tools {
     kind: ToolKind,
+    /// Whether what is drawn where the pointer is becomes a guide outline.
+    draws_guide: bool,
     /// Moves the crosshair.
     pub navigate: NavigateTool,
     /// Brush and eraser.
@@ -256,6 +262,7 @@ impl Tools {
     pub fn choose(&mut self, kind: ToolKind) {
         self.cancel();
         self.kind = kind;
+        self.draws_guide = false;
         self.brush.set_eraser(kind == ToolKind::Eraser);
         self.mold.set_kind(if kind == ToolKind::Smooth { MoldKind::Smooth } else { MoldKind::Push });
     }
@@ -295,11 +302,16 @@ impl Tools {
 
     /// Hands an event to the tool in hand.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
-        match self.kind {
+        let across =
+            Across { thickness_mm: self.freehand.thickness_mm(), guides: self.between.guides(session) };
+        self.draws_guide = across.guides.is_some()
+            && matches!(self.kind, ToolKind::Freehand | ToolKind::Shape | ToolKind::LiveWire)
+            && canvas::cuts_across(&session.series().volume, view);
+        let reaction = match self.kind {
             ToolKind::Navigate => self.navigate.event(event),
             ToolKind::Brush | ToolKind::Eraser => self.brush.event(session, view, event),
-            ToolKind::Freehand => self.freehand.event(session, view, event),
-            ToolKind::Shape => self.shape.event(session, view, event, self.freehand.thickness_mm()),
+            ToolKind::Freehand => self.freehand.event(session, view, event, across.guides),
+            ToolKind::Shape => self.shape.event(session, view, event, across),
             ToolKind::Push | ToolKind::Smooth => {
                 self.mold.event(session, view, event, self.brush.radius_mm())
             }
@@ -310,16 +322,33 @@ impl Tools {
                 self.points.event(session, view, event, reach)
             }
             ToolKind::Transform => self.transform.event(session, view, event),
-            ToolKind::LiveWire => self.live_wire.event(session, view, event, self.freehand.thickness_mm()),
+            ToolKind::LiveWire => self.live_wire.event(session, view, event, across),
             ToolKind::Segment => self.segment.event(session, view, event, self.freehand.thickness_mm()),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
+        };
+        self.keep_guide(session, reaction)
+    }
+
+    /// Takes a guide outline out of what an event led to.
+    fn keep_guide(&mut self, session: &Session, mut reaction: Reaction) -> Reaction {
+        if let Some((guide, roi)) = reaction.guide.take().zip(session.selected()) {
+            self.between.put_guide(roi.id, guide);
         }
+        reaction
     }
 
     /// How the cursor looks now.
     #[must_use]
     pub fn cursor(&self, session: &Session) -> Cursor {
+        let mut cursor = self.own_cursor(session);
+        if let (CursorShape::Pen, true, Some(label)) = (cursor.shape, self.draws_guide, &mut cursor.label) {
+            label.push_str(": guide");
+        }
+        cursor
+    }
+
+    fn own_cursor(&self, session: &Session) -> Cursor {
         match self.kind {
             ToolKind::Navigate | ToolKind::Ruler => Cursor::plain(CursorShape::Cross),
             ToolKind::Brush | ToolKind::Eraser => self.brush.cursor(session),
@@ -339,6 +368,9 @@ impl Tools {
     /// What the person can do now, in a few words for the strip under the views.
     #[must_use]
     pub fn hint(&self) -> &'static str {
+        if self.draws_guide && !self.is_busy() {
+            return "Draws a guide outline for the shape between slices, not contours; Ctrl cuts it";
+        }
         match self.kind {
             ToolKind::Navigate => "Click or drag to move the crosshair",
             ToolKind::Brush | ToolKind::Eraser => self.brush.hint(),
@@ -380,7 +412,7 @@ impl Tools {
     /// Whether work is under way that will change what is suggested.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.grow.is_waiting() || self.segment.progress().is_some()
+        self.grow.is_waiting() || self.segment.progress().is_some() || self.between.is_waiting()
     }
 
     /// What is suggested for the selected structure and not yet taken over: what grew or was found,
@@ -449,11 +481,14 @@ impl Tools {
 
     /// Ends what waits for more clicks: closes an outline drawn point by point.
     pub fn finish(&mut self, session: &Session) -> Reaction {
-        match self.kind {
-            ToolKind::Shape => self.shape.finish(session, self.freehand.thickness_mm()),
-            ToolKind::LiveWire => self.live_wire.finish(session, self.freehand.thickness_mm()),
+        let across =
+            Across { thickness_mm: self.freehand.thickness_mm(), guides: self.between.guides(session) };
+        let reaction = match self.kind {
+            ToolKind::Shape => self.shape.finish(session, across),
+            ToolKind::LiveWire => self.live_wire.finish(session, across),
             _ => Reaction::default(),
-        }
+        };
+        self.keep_guide(session, reaction)
     }
 
     /// Moves what the move tool would take along where the pointer is, by mm to the right and down in

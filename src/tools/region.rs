@@ -1,12 +1,30 @@
 //! What a closed line does, whatever drew it: on the contours' own plane it adds or cuts what it
-//! encloses; in any other view it acts on a slab of a given thickness.
+//! encloses; in any other view it acts on a slab of a given thickness, or becomes a guide outline
+//! while contours between slices are suggested.
 
 use super::canvas::{Canvas, Cut, cut_of, slices_between};
-use super::{Reaction, ViewPlane};
-use crate::edit::{Sign, freehand, freehand_slab, region_of};
+use super::{Reaction, ViewPlane, between};
+use crate::edit::{Guide, Sign, freehand, freehand_slab, region_of};
 use crate::geometry::{Point2, Point3};
 use crate::patient::Roi;
 use crate::session::{Refusal, Session};
+
+/// What a closed line does in a view across the slices.
+#[derive(Debug, Clone, Copy)]
+pub struct Across<'a> {
+    /// The thickness of the slab that it acts on, mm.
+    pub thickness_mm: f64,
+    /// The guides that it is to change instead.
+    pub guides: Option<&'a [Guide]>,
+}
+
+impl Across<'_> {
+    /// It acts on a slab.
+    #[must_use]
+    pub fn slab(thickness_mm: f64) -> Self {
+        Self { thickness_mm, guides: None }
+    }
+}
 
 /// Which slices a closed line in `view` may act on, asked when a gesture starts.
 ///
@@ -27,13 +45,13 @@ pub(super) fn may_begin<'a>(
 }
 
 /// Adds or cuts what `line` (patient mm, on `view`'s plane) encloses; `gesture` names the undo
-/// step. Across the slices a slab of `thickness_mm`, at least a pixel, centred on the view.
+/// step. Across the slices a slab, at least a pixel thick, centred on the view, or the guide there.
 pub(super) fn act(
     session: &Session,
     (view, cut): (&ViewPlane, Cut),
     line: &[Point3],
     sign: Sign,
-    thickness_mm: f64,
+    across: Across<'_>,
     gesture: &'static str,
 ) -> Reaction {
     let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
@@ -48,8 +66,12 @@ pub(super) fn act(
             let drawn_on = view.plane;
             let path: Vec<Point2> = line.iter().map(|point| drawn_on.project(*point)).collect();
             let region = region_of(&path);
+            if let Some(guides) = across.guides {
+                let polygons = freehand(&between::guide_on(guides, &drawn_on), &region, sign);
+                return Reaction { guide: Some(Guide { plane: drawn_on, polygons }), ..Reaction::default() };
+            }
             let Some(base) = volume.base_plane() else { return Reaction::default() };
-            let thickness = thickness_mm.max(canvas.pixel_mm() * 1.02);
+            let thickness = across.thickness_mm.max(canvas.pixel_mm() * 1.02);
             let offsets = line.iter().map(|point| base.normal().dot(&point.coords));
             let (low, high) = offsets.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
             for slice in slices_between(volume, low, high, thickness) {

@@ -11,7 +11,7 @@ use crate::geometry::{Point2, Point3, clip, section};
 use crate::session::Session;
 
 /// How close to the outline counts as on it, screen pixels.
-const NEAR_PIXELS: f64 = 8.0;
+pub(super) const NEAR_PIXELS: f64 = 8.0;
 
 /// The contours with the part that `line` (patient mm, on `view`'s plane) runs along replaced;
 /// `None` while it does not start and end on the same outline.

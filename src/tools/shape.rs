@@ -3,7 +3,7 @@
 //! enclose; across the slices they act on a slab, as freehand does.
 
 use super::canvas::Cut;
-use super::{Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
+use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{Sign, closed_spline, ellipse, rectangle};
 use crate::geometry::{Point2, Point3};
 use crate::session::{Refusal, Session};
@@ -130,16 +130,16 @@ impl ShapeTool {
         if self.cuts == keys.invert { Sign::Add } else { Sign::Cut }
     }
 
-    /// The next state and what comes of it. `thickness_mm` is that of a slab across the slices.
+    /// The next state and what comes of it.
     pub fn event(
         &mut self,
         session: &Session,
         view: &ViewPlane,
         event: ToolEvent,
-        thickness_mm: f64,
+        across: Across<'_>,
     ) -> Reaction {
         match std::mem::take(&mut self.state) {
-            State::Drawing(drawing) => self.drawing(drawing, session, view, event, thickness_mm),
+            State::Drawing(drawing) => self.drawing(drawing, session, view, event, across),
             State::Refused(why) if matches!(event, ToolEvent::Drag(_)) => {
                 let told = Reaction::message(&why);
                 self.state = State::Refused(why);
@@ -203,7 +203,7 @@ impl ShapeTool {
         session: &Session,
         view: &ViewPlane,
         event: ToolEvent,
-        thickness_mm: f64,
+        across: Across<'_>,
     ) -> Reaction {
         let elsewhere = !drawing.view.plane.coincides(&view.plane, 0.01);
         match event {
@@ -243,11 +243,11 @@ impl ShapeTool {
                 if !self.kind.has_anchors() {
                     drawing.points[1] = at;
                     self.show(*drawing);
-                    return self.finish(session, thickness_mm);
+                    return self.finish(session, across);
                 }
                 if grabbed == Some((0, false)) && drawing.points.len() >= 3 {
                     self.show(*drawing);
-                    return self.finish(session, thickness_mm);
+                    return self.finish(session, across);
                 }
             }
         }
@@ -274,7 +274,7 @@ impl ShapeTool {
     }
 
     /// Closes the shape and does what it does; nothing without three anchors.
-    pub fn finish(&mut self, session: &Session, thickness_mm: f64) -> Reaction {
+    pub fn finish(&mut self, session: &Session, across: Across<'_>) -> Reaction {
         match std::mem::take(&mut self.state) {
             State::Drawing(mut drawing) => {
                 drawing.next = None;
@@ -292,7 +292,7 @@ impl ShapeTool {
                     return Reaction::message(&Refusal::NoRoi);
                 }
                 let Drawing { view, cut, outline, .. } = *drawing;
-                region::act(session, (&view, cut), &outline, sign, thickness_mm, self.kind.gesture())
+                region::act(session, (&view, cut), &outline, sign, across, self.kind.gesture())
             }
             other => {
                 self.state = other;

@@ -1,5 +1,5 @@
-//! Regions from image values: thresholds, lines of equal value, scribbles, uptake, and organs that
-//! their values tell.
+//! Regions from image values: thresholds, lines of equal value, scribbles, uptake, what lies between
+//! pieces, and organs that their values tell.
 //!
 //! Pure functions on a volume that give a [`Region`](super::algebra::Region) on its slices. What is
 //! decided by values has its outline where the values, linear between pixel centres, pass the bound;
@@ -14,6 +14,7 @@ mod bones;
 mod histogram;
 mod level;
 mod lungs;
+mod pieces;
 mod queue;
 mod scribbles;
 mod source;
@@ -27,6 +28,7 @@ pub use bones::{BoneOptions, bones};
 pub use histogram::{Histogram, histogram};
 pub use level::{LevelLine, level_line};
 pub use lungs::{LungSide, lungs};
+pub use pieces::{Fill, PiecesError, between_pieces};
 pub use scribbles::{Scribble, ScribbleError, from_scribbles};
 pub use source::{Source, ends_at_gap};
 pub use threshold::{Keep, Threshold, ball, threshold};

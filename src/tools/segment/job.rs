@@ -4,8 +4,8 @@ use super::settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within, side_
 use crate::ai::body::body_contour;
 use crate::edit::algebra::Region;
 use crate::edit::segment::{
-    Keep, Scribble, Source, Threshold, Uptake, airways, ball, bones, ends_at_gap, from_scribbles, lungs,
-    threshold, uptake,
+    Keep, Scribble, Source, Threshold, Uptake, airways, ball, between_pieces, bones, ends_at_gap,
+    from_scribbles, lungs, threshold, uptake,
 };
 use crate::edit::{Sign, ValueRange, paint, reoriented, same_polygons};
 use crate::geometry::Point3;
@@ -22,8 +22,10 @@ pub(super) struct Job {
     pub settings: SegmentSettings,
     /// The structure that it is for.
     pub roi: Arc<Roi>,
-    /// The structure that a threshold is limited to.
+    /// The structure that is looked in.
     pub limit: Option<Arc<Roi>>,
+    /// The structures that it is not to enter, or shares a region out with.
+    pub rivals: Vec<Arc<Roi>>,
     /// The body's contour, where it is known.
     pub body: Option<Arc<Roi>>,
     pub ball: Option<(Point3, f64)>,
@@ -82,8 +84,8 @@ impl Job {
 
     fn find(&mut self, done: &mut Done, progress: &Progress) -> Result<Region, String> {
         let settings = self.settings;
-        let needs_body = settings.method.needs_ct()
-            || (settings.method == Method::Threshold && settings.within == Within::Body);
+        let needs_body =
+            settings.method.needs_ct() || (settings.method.has_limit() && settings.within == Within::Body);
         if needs_body && self.body.is_none() {
             let found = body_contour(self.volume(), &progress.part(0.0, 0.4)).map_err(sentence)?;
             self.body = Some(Arc::new(found));
@@ -123,15 +125,15 @@ impl Job {
             Method::Bones => {
                 bones(self.volume(), &self.body_mask(), &settings.bones, &rest).map_err(sentence)
             }
+            Method::Pieces => self.pieces(&rest),
             Method::Level => Ok(Region::default()),
         }
     }
 
-    fn threshold(&self, progress: &Progress) -> Result<Region, String> {
-        let settings = &self.settings;
-        let Some(range) = settings.range else { return Ok(Region::default()) };
+    /// Where is looked; `None` for everywhere.
+    fn limit_region(&self) -> Result<Option<Region>, String> {
         let of = |roi: &Roi| Region::of_roi(roi, self.volume()).map_err(sentence);
-        let limit = match settings.within {
+        Ok(match self.settings.within {
             Within::Everything => None,
             Within::Body => Some(of(self.body.as_deref().ok_or("There is no body in the image.")?)?),
             Within::Roi(_) => Some(of(self.limit.as_deref().ok_or("Choose a structure to look in.")?)?),
@@ -139,7 +141,22 @@ impl Job {
                 let (center, radius) = self.ball.ok_or("Drag in a view to place the ball.")?;
                 Some(ball(self.volume(), center, radius))
             }
-        };
+        })
+    }
+
+    fn pieces(&self, progress: &Progress) -> Result<Region, String> {
+        let of = |roi: &Arc<Roi>| Region::of_roi(roi, self.volume()).map_err(sentence);
+        let others: Vec<Region> = self.rivals.iter().map(of).collect::<Result<_, _>>()?;
+        let how = (self.settings.fill, self.settings.margin_mm);
+        let limit = self.limit_region()?;
+        between_pieces(&self.source(), &of(&self.roi)?, &others, limit.as_ref(), how, progress)
+            .map_err(sentence)
+    }
+
+    fn threshold(&self, progress: &Progress) -> Result<Region, String> {
+        let settings = &self.settings;
+        let Some(range) = settings.range else { return Ok(Region::default()) };
+        let limit = self.limit_region()?;
         let keep = match (settings.keep, self.clicked) {
             (KeepPieces::All, _) => Keep::All,
             (KeepPieces::Largest, _) => Keep::Largest,

@@ -1,5 +1,5 @@
-//! The semi-automatic tool: a threshold, a line of equal value, scribbles, uptake, or an organ that
-//! its values tell.
+//! The semi-automatic tool: a threshold, a line of equal value, scribbles, uptake, what lies
+//! between pieces, or an organ that its values tell.
 //!
 //! What is found is a suggestion, dashed in every view, that follows its settings until it is taken
 //! over or dropped; only the line of equal value is taken by the click that shows it. The work has a
@@ -7,13 +7,12 @@
 
 mod job;
 mod settings;
-mod work;
 
-pub use settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within};
+pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, Within};
 
 use self::job::{Done, Job};
-use self::work::{Failed, Work};
-use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
+use super::work::{Failed, Work};
+use super::{Across, Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
 use crate::edit::algebra::Region;
 use crate::edit::segment::{Histogram, Scribble, Source, ball, histogram, level_line};
 use crate::edit::{Sign, same_polygons};
@@ -279,6 +278,7 @@ impl SegmentTool {
                 Within::Roi(id) => session.roi(id).cloned(),
                 _ => None,
             },
+            rivals: self.rivals(session, roi.id),
             body: external.cloned().or_else(|| self.body.clone()),
             ball: self.ball,
             scribbles: self.scribbles.clone(),
@@ -289,6 +289,21 @@ impl SegmentTool {
         if let Err(error) = self.work.start("segment", move |progress| job.run(progress)) {
             self.note = Some(format!("Nothing was looked for: no thread could be started ({error})."));
         }
+    }
+
+    /// The structures that what lies between pieces is not to enter, or shares a region out with.
+    fn rivals(&self, session: &Session, own: RoiId) -> Vec<Arc<Roi>> {
+        let SegmentSettings { method, rivals, within, .. } = self.settings;
+        let counts = |roi: &Roi| match rivals {
+            _ if method != Method::Pieces || roi.id == own || within == Within::Roi(roi.id) => false,
+            Rivals::Nobody => false,
+            Rivals::Roi(id) => roi.id == id,
+            Rivals::Visible => {
+                let by_nature = matches!(roi.roi_type, RoiType::External | RoiType::Support);
+                roi.visible && !by_nature && !roi.is_proposal() && !roi.planes.is_empty()
+            }
+        };
+        session.structures().rois.iter().filter(|roi| counts(roi)).cloned().collect()
     }
 
     fn finish(&mut self, session: &Session, done: Result<Done, Failed>) {
@@ -398,8 +413,8 @@ impl SegmentTool {
 
     /// Whether a drag places a ball.
     fn places_ball(&self) -> bool {
-        let threshold = self.settings.method == Method::Threshold && self.settings.within == Within::Ball;
-        threshold || self.settings.method == Method::Uptake
+        let limit = self.settings.method.has_limit() && self.settings.within == Within::Ball;
+        limit || self.settings.method == Method::Uptake
     }
 
     fn hover(&mut self, session: &Session, view: &ViewPlane, at: Point3) {
@@ -453,7 +468,9 @@ impl SegmentTool {
                     return Reaction::message(&"Here the values are all alike: no line runs through.");
                 }
                 return match region::may_begin(session, view, at) {
-                    Ok((_, cut)) => region::act(session, (view, cut), &line, sign, slab_mm, "Level tracing"),
+                    Ok((_, cut)) => {
+                        region::act(session, (view, cut), &line, sign, Across::slab(slab_mm), "Level tracing")
+                    }
                     Err(refusal) => Reaction::message(&refusal),
                 };
             }
@@ -476,7 +493,9 @@ impl SegmentTool {
                 self.clicked = Some(at);
                 self.find(session);
             }
-            Method::Threshold | Method::Uptake | Method::Lungs | Method::Bones => self.find(session),
+            Method::Threshold | Method::Uptake | Method::Pieces | Method::Lungs | Method::Bones => {
+                self.find(session);
+            }
         }
         Reaction::default()
     }
@@ -535,6 +554,10 @@ impl SegmentTool {
             Method::Scribbles => "Scribble inside the organ, and beside it with Ctrl",
             Method::Uptake => "Drag from the middle of the uptake to place a ball around it",
             Method::Airways => "Click into the trachea, or let it be found",
+            Method::Pieces if self.settings.within == Within::Ball => {
+                "Drag from its middle to place the ball"
+            }
+            Method::Pieces => "Click, or Find, to see what lies between the structure's pieces",
             Method::Lungs | Method::Bones => "Click to look for it",
         }
     }

@@ -1,7 +1,7 @@
 //! What the semi-automatic tool looks for and what becomes of it.
 
 use crate::edit::ValueRange;
-use crate::edit::segment::{BoneOptions, LungSide, Uptake};
+use crate::edit::segment::{BoneOptions, Fill, LungSide, Uptake};
 use crate::patient::RoiId;
 
 /// What is looked for.
@@ -16,6 +16,8 @@ pub enum Method {
     Scribbles,
     /// Uptake in a ball.
     Uptake,
+    /// What lies between the structure's pieces.
+    Pieces,
     /// Lungs.
     Lungs,
     /// Trachea and bronchi.
@@ -26,11 +28,12 @@ pub enum Method {
 
 impl Method {
     /// All, in the order of the list.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Threshold,
         Self::Level,
         Self::Scribbles,
         Self::Uptake,
+        Self::Pieces,
         Self::Lungs,
         Self::Airways,
         Self::Bones,
@@ -44,6 +47,7 @@ impl Method {
             Self::Level => "Level tracing",
             Self::Scribbles => "Scribbles",
             Self::Uptake => "Uptake",
+            Self::Pieces => "Between pieces",
             Self::Lungs => "Lungs",
             Self::Airways => "Airways",
             Self::Bones => "Bones",
@@ -54,6 +58,12 @@ impl Method {
     #[must_use]
     pub fn needs_ct(self) -> bool {
         matches!(self, Self::Lungs | Self::Airways | Self::Bones)
+    }
+
+    /// Whether it looks only where [`SegmentSettings::within`] says.
+    #[must_use]
+    pub fn has_limit(self) -> bool {
+        matches!(self, Self::Threshold | Self::Pieces)
     }
 
     /// Whether it is worked out on another thread and suggested, not taken by a click.
@@ -75,7 +85,7 @@ pub enum TakeAs {
     Cut,
 }
 
-/// Where a threshold looks.
+/// Where a threshold, and what lies between pieces, is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Within {
     /// In the whole image.
@@ -103,6 +113,18 @@ pub enum KeepPieces {
     Clicked,
 }
 
+/// Which other structures count between pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Rivals {
+    /// None.
+    #[default]
+    Nobody,
+    /// All that are visible, but the body, supports and what is looked in.
+    Visible,
+    /// One.
+    Roi(RoiId),
+}
+
 /// All settings; each method reads its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SegmentSettings {
@@ -114,7 +136,7 @@ pub struct SegmentSettings {
     pub second: bool,
     /// Threshold: the values; `None` until one is chosen.
     pub range: Option<ValueRange>,
-    /// Threshold: where.
+    /// Threshold and pieces: where.
     pub within: Within,
     /// Threshold: which pieces.
     pub keep: KeepPieces,
@@ -128,8 +150,12 @@ pub struct SegmentSettings {
     pub uptake: Uptake,
     /// Scribbles: half their width, mm.
     pub scribble_mm: f64,
-    /// Scribbles: how far beyond them is looked, mm.
+    /// Scribbles and pieces: how far beyond them is looked, mm.
     pub margin_mm: f64,
+    /// Pieces: what is filled.
+    pub fill: Fill,
+    /// Pieces: which others count.
+    pub rivals: Rivals,
     /// Lungs: which; `None` goes by the structure's name.
     pub side: Option<LungSide>,
     /// Lungs: the radius that vessels are closed with, mm.
@@ -153,6 +179,8 @@ impl Default for SegmentSettings {
             uptake: Uptake::PartOfMaximum(0.41),
             scribble_mm: 1.5,
             margin_mm: 15.0,
+            fill: Fill::Between(0.05),
+            rivals: Rivals::default(),
             side: None,
             close_mm: 5.0,
             bones: BoneOptions::default(),

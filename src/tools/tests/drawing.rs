@@ -249,6 +249,103 @@ fn between_slices_follows_every_change_and_bridges_no_missing_slice() {
     assert!(tools.between.suggestion().is_none() && tools.between.note().is_some());
 }
 
+/// The ellipse with these half axes around a point of a view, as a path.
+fn around(view: &ViewPlane, center: Point3, [a, b]: [f64; 2]) -> Vec<Point3> {
+    let (u, v) = (view.plane.u(), view.plane.v());
+    let at = |n: u32| {
+        let angle = f64::from(n) * PI / 60.0;
+        center + u * (a * angle.cos()) + v * (b * angle.sin())
+    };
+    (0..=120).map(at).collect()
+}
+
+fn coronal(y: f64) -> ViewPlane {
+    ViewPlane { plane: Plane::new(p(0.0, y, 0.0), Vector3::x(), Vector3::z()).unwrap(), pixel_mm: 0.5 }
+}
+
+#[test]
+fn outlines_drawn_across_the_slices_guide_the_shape_between_them() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let center = p(0.0, 0.0, 30.0);
+    let mut tools = tools(ToolKind::Freehand, 5.0);
+    let path = around(&axial(30.0), center, [20.0, 15.0]);
+    assert!(drag(&mut tools, &mut session, &axial(30.0), KEYS, &path).command.is_some());
+    tools.between.set_on(true);
+    let steps = session.history().done();
+    for (view, axes) in [(sagittal(0.0), [15.0, 24.0]), (coronal(0.0), [20.0, 24.0])] {
+        let path = around(&view, center, axes);
+        assert_eq!(drag(&mut tools, &mut session, &view, KEYS, &path), Reaction::default());
+        tools.update(&session);
+    }
+    assert_eq!(session.history().done(), steps, "a guide is no edit");
+    assert_eq!(tools.between.guides(&session).map(<[_]>::len), Some(2));
+    assert!(tools.cursor(&session).label.is_some_and(|label| label.ends_with("guide")));
+    tools.between.settle(&session);
+    let suggested = tools.suggestion().unwrap();
+    assert_eq!(suggested.slices().collect::<Vec<_>>(), (3..18).filter(|k| *k != 10).collect::<Vec<_>>());
+    // One slice: the rest stays as it is, without being worked out anew.
+    let before: Vec<_> = suggested.shown().planes.iter().map(|plane| plane.polygons.clone()).collect();
+    session.apply(suggested.command(Some(5)).unwrap()).unwrap();
+    assert!(tools.between.update(&session) && !tools.between.is_waiting());
+    let rest = tools.suggestion().unwrap();
+    assert_eq!(rest.slices().count(), before.len() - 1);
+    assert!(rest.shown().planes.iter().all(|plane| before.contains(&plane.polygons)));
+    session.apply(rest.command(None).unwrap()).unwrap();
+    assert_eq!(session.history().done(), steps + 2, "all at once is one step");
+    assert_eq!(session.undo_name(), Some("Between slices on Liver"));
+    let ball = 4.0 / 3.0 * PI * 20.0 * 15.0 * 24.0;
+    near(roi(&session).volume_cc(&session.series().volume) * 1000.0, ball, 0.03);
+    tools.between.update(&session);
+    assert!(tools.suggestion().is_none() && !tools.between.is_waiting());
+    session.undo().unwrap();
+    tools.between.settle(&session);
+    assert!(tools.suggestion().is_some(), "what was undone is suggested again");
+}
+
+#[test]
+fn guides_are_cut_replaced_and_cleared_and_stay_with_their_structure() {
+    let mut session = session_with(axial_series(), &["Liver", "Spleen"]);
+    let mut tools = tools(ToolKind::Freehand, 5.0);
+    tools.between.set_on(true);
+    let view = sagittal(0.0);
+    let center = p(0.0, 0.0, 30.0);
+    drag(&mut tools, &mut session, &view, KEYS, &around(&view, center, [15.0, 24.0]));
+    let area = |tools: &Tools, session: &Session| -> f64 {
+        let guides = tools.between.guides(session).unwrap();
+        guides.iter().flat_map(|guide| &guide.polygons).map(Polygon::area_mm2).sum()
+    };
+    let whole = PI * 15.0 * 24.0;
+    near(area(&tools, &session), whole, 0.01);
+    tools.between.settle(&session);
+    assert!(tools.suggestion().is_none());
+    assert!(tools.between.note().is_some_and(|note| note.starts_with("One direction")));
+    // From outside across it: the half above is cut off.
+    let half = [p(0.0, -40.0, 30.0), p(0.0, 40.0, 30.0), p(0.0, 40.0, 70.0), p(0.0, -40.0, 70.0)];
+    drag(&mut tools, &mut session, &view, KEYS, &half);
+    near(area(&tools, &session), whole / 2.0, 0.02);
+    // With another structure selected there are none, and turning it off keeps them.
+    session.select(Some(id(&session, "Liver")));
+    assert_eq!(tools.between.guides(&session).map(<[_]>::len), Some(0));
+    session.select(Some(id(&session, "Spleen")));
+    tools.between.set_on(false);
+    assert_eq!(tools.between.guides(&session), None);
+    tools.between.set_on(true);
+    near(area(&tools, &session), whole / 2.0, 0.02);
+    // A rectangle takes what is left away; then there is no guide.
+    tools.choose(ToolKind::Shape);
+    tools.shape.set_kind(crate::tools::ShapeKind::Rectangle);
+    drag(&mut tools, &mut session, &view, CTRL, &[p(0.0, -40.0, 0.0), p(0.0, 40.0, 60.0)]);
+    assert_eq!(tools.between.guides(&session).map(<[_]>::len), Some(0));
+    assert!(!tools.between.clear_guides(&session));
+    drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
+    near(area(&tools, &session), 600.0, 0.01);
+    assert!(tools.between.clear_guides(&session) && area(&tools, &session) == 0.0);
+    // Off, the same drag acts on a slab again.
+    tools.between.set_on(false);
+    let drawn = drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
+    assert!(drawn.command.is_some() && !roi(&session).planes.is_empty());
+}
+
 #[test]
 fn what_may_be_overwritten_is_asked_at_one_gate() {
     let shapes = |overwrite: Overwrite, lock: bool, hide: bool| {

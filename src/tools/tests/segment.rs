@@ -259,3 +259,31 @@ fn uptake_in_a_ball_placed_by_a_drag() {
     near(volume_mm3(&session), sphere(15.0), 0.2);
     assert_eq!(session.undo_name(), Some("Uptake on Node"));
 }
+
+#[test]
+fn what_lies_between_pieces_is_suggested_and_shared_with_others() {
+    let (mut session, mut tools) = with(Method::Pieces, |settings| settings.margin_mm = 5.0);
+    for slice in [5, 6, 12, 13] {
+        session.apply(draw(&session, "Node", slice, vec![square(10.0, -20.0, 20.0)])).unwrap();
+    }
+    tools.update(&session);
+    tools.segment.find(&session);
+    tools.segment.settle(&session);
+    let suggested = tools.suggestion().unwrap();
+    assert_eq!(suggested.slices().collect::<Vec<_>>(), (7..12).collect::<Vec<_>>());
+    let steps = session.history().done();
+    session.apply(suggested.command(None).unwrap()).unwrap();
+    assert_eq!((session.history().done(), session.undo_name()), (steps + 1, Some("Between pieces on Node")));
+    assert!(area_at(&session, 27.0) > 350.0);
+    check_polygons(&roi(&session).plane_at(&Plane::axial(27.0)).unwrap().polygons);
+    session.undo().unwrap();
+    // One piece: why nothing is suggested.
+    for slice in [12, 13] {
+        session.apply(draw(&session, "Node", slice, Vec::new())).unwrap();
+    }
+    tools.update(&session);
+    tools.segment.find(&session);
+    tools.segment.settle(&session);
+    assert!(tools.suggestion().is_none());
+    assert!(tools.segment.note().is_some_and(|note| note.contains("no two pieces")));
+}

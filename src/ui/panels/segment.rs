@@ -4,10 +4,10 @@ use super::super::actions::Action;
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
 use crate::edit::ValueRange;
-use crate::edit::segment::{Histogram, LungSide, Uptake};
+use crate::edit::segment::{Fill, Histogram, LungSide, Uptake};
 use crate::patient::Unit;
 use crate::session::Session;
-use crate::tools::{KeepPieces, Method, SegmentSettings, TakeAs, ToolKind, Within};
+use crate::tools::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, ToolKind, Within};
 use egui::{Pos2, Rect, RichText, Sense, Stroke, Ui, vec2};
 
 /// The histogram's height, points.
@@ -73,6 +73,7 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
             );
         }
         Method::Uptake => uptake_ui(ui, &mut settings, unit),
+        Method::Pieces => pieces_ui(ui, &mut settings, session),
         Method::Lungs => lungs_ui(ui, &mut settings),
         Method::Airways => widgets::note(ui, "Finds the trachea by itself, or click into it."),
         Method::Bones => bones_ui(ui, &mut settings),
@@ -116,7 +117,7 @@ fn actions_ui(
                 tool.cancel();
             }
         });
-    } else if method.needs_ct() && tool.suggestion().is_none() {
+    } else if (method.needs_ct() || method == Method::Pieces) && tool.suggestion().is_none() {
         let find = widgets::primary_button(ui, "Find", true);
         if find.on_hover_text("Suggests it, dashed; nothing changes until it is taken over").clicked() {
             tool.find(session);
@@ -244,6 +245,11 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram, range: &mut ValueRange, ends
 }
 
 fn limits_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
+    within_ui(ui, settings, session);
+    keep_ui(ui, settings);
+}
+
+fn within_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "In");
         let name = match settings.within {
@@ -266,6 +272,9 @@ fn limits_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
             }
         });
     });
+}
+
+fn keep_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "Keep");
         let choices = [
@@ -287,6 +296,53 @@ fn limits_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
         }
     });
     ui.checkbox(&mut settings.fill_holes, "Fill holes").on_hover_text("Fills what is enclosed on a slice.");
+}
+
+/// What is filled, where, and what other structures have to do with it.
+fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
+    let is_between = matches!(settings.fill, Fill::Between(_));
+    ui.horizontal_wrapped(|ui| {
+        for (fill, name, why) in [
+            (Fill::Between(0.05), "Between", "What lies between the structure's pieces."),
+            (Fill::All, "All of a region", "What is reached from the structure before it is from others."),
+        ] {
+            let chosen = is_between == matches!(fill, Fill::Between(_));
+            if ui.selectable_label(chosen, name).on_hover_text(why).clicked() && !chosen {
+                settings.fill = fill;
+            }
+        }
+    });
+    if let Fill::Between(detour) = &mut settings.fill {
+        let before = *detour * 100.0;
+        let mut percent = before;
+        let why = "How much longer than the shortest way from piece to piece a way may be";
+        value_ui(ui, "Detour", &mut percent, 0.0..=100.0, " %", why);
+        if percent.to_bits() != before.to_bits() {
+            *detour = percent / 100.0;
+        }
+        if settings.within == Within::Everything {
+            let why = "How far beyond the pieces is looked";
+            value_ui(ui, "Reach", &mut settings.margin_mm, 0.0..=100.0, " mm", why);
+        }
+    }
+    within_ui(ui, settings, session);
+    ui.horizontal_wrapped(|ui| {
+        widgets::note(ui, if is_between { "Not into" } else { "Shared with" });
+        let name = match settings.rivals {
+            Rivals::Nobody => "no other".to_owned(),
+            Rivals::Visible => "all visible".to_owned(),
+            Rivals::Roi(id) => {
+                session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
+            }
+        };
+        egui::ComboBox::from_id_salt("segment rivals").selected_text(name).show_ui(ui, |ui| {
+            ui.selectable_value(&mut settings.rivals, Rivals::Nobody, "no other");
+            ui.selectable_value(&mut settings.rivals, Rivals::Visible, "all visible");
+            for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
+                ui.selectable_value(&mut settings.rivals, Rivals::Roi(roi.id), &roi.name);
+            }
+        });
+    });
 }
 
 fn lungs_ui(ui: &mut Ui, settings: &mut SegmentSettings) {

@@ -314,8 +314,17 @@ fn segment_ui(ui: &mut Ui, views: &ViewsState) {
 }
 
 /// What to do with contours that are suggested.
-pub fn suggestion_ui(ui: &mut Ui, views: &ViewsState, pressed: &mut Vec<Action>) {
+pub fn suggestion_ui(ui: &mut Ui, views: &ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     let weak = Theme::of(ui.ctx()).weak;
+    let guides = views.tools.between.guides(session).map_or(0, <[_]>::len);
+    if guides > 0 {
+        let text = if guides == 1 { "1 guide".to_owned() } else { format!("{guides} guides") };
+        ui.label(RichText::new(text).color(weak))
+            .on_hover_text("Outlines drawn across the slices; the shape between slices follows them.");
+        if ui.button("Clear").on_hover_text(Action::ClearGuides.tooltip()).clicked() {
+            pressed.push(Action::ClearGuides);
+        }
+    }
     let Some(suggestion) = views.tools.suggestion() else {
         if let Some(note) = views.tools.between.note() {
             ui.label(RichText::new(note).color(weak));

@@ -76,7 +76,7 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
         }
         ui.separator();
         if let Some(session) = scope.context.session {
-            tool_options::suggestion_ui(ui, views, &mut pressed);
+            tool_options::suggestion_ui(ui, views, session, &mut pressed);
             if !matches!(views.tools.kind(), ToolKind::Navigate | ToolKind::DeleteContour) {
                 tool_options::options_ui(ui, views, session);
                 ui.separator();

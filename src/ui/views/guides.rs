@@ -1,13 +1,22 @@
-//! What the semi-automatic tool has been told by hand: scribbles, the ball, the line of equal value.
+//! What has been told by hand and is no contour: guide outlines for the shape between slices, and of
+//! the semi-automatic tool scribbles, the ball, the line of equal value.
 
 use super::super::theme;
 use super::pane::PaneFrame;
-use crate::geometry::Point3;
+use crate::edit::Guide;
+use crate::geometry::{Point3, Polygon};
+use crate::session::Session;
 use crate::tools::{ToolKind, Tools};
 use egui::{Color32, Painter, Pos2, Shape, Stroke};
 
+/// How near a view comes to a guide's plane to show its outline, mm.
+const ON_PLANE_MM: f64 = 0.1;
+
 /// Draws them in a view; scribbles only near their own plane.
-pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, ink: Color32) {
+pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, session: &Session, ink: Color32) {
+    for guide in tools.between.guides(session).unwrap_or_default() {
+        outline(painter, frame, guide, ink);
+    }
     if tools.kind() != ToolKind::Segment {
         return;
     }
@@ -38,5 +47,29 @@ pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, ink: Color32)
         let points: Vec<Pos2> = tool.level().iter().map(|point| frame.screen_of(*point)).collect();
         painter.add(Shape::closed_line(points.clone(), Stroke::new(3.0, Color32::from_black_alpha(150))));
         painter.add(Shape::closed_line(points, Stroke::new(1.5, ink)));
+    }
+}
+
+/// A guide: its outline, dashed, where the view shows its plane; else the stretch where it crosses the
+/// view, with its ends.
+fn outline(painter: &Painter, frame: &PaneFrame, guide: &Guide, ink: Color32) {
+    let dark = Stroke::new(3.0, Color32::from_black_alpha(150));
+    let line = Stroke::new(1.5, ink);
+    if guide.plane.coincides(&frame.plane, ON_PLANE_MM) {
+        for ring in guide.polygons.iter().flat_map(Polygon::rings) {
+            let closed = ring.iter().chain(ring.first());
+            let points: Vec<Pos2> = closed.map(|point| frame.screen_of(guide.plane.lift(*point))).collect();
+            painter.add(Shape::line(points.clone(), dark));
+            painter.extend(Shape::dashed_line(&points, line, 3.0, 4.0));
+        }
+        return;
+    }
+    for ends in guide.stretches_on(&frame.plane) {
+        let ends = ends.map(|point| frame.screen_of(point));
+        painter.extend(Shape::dashed_line(&ends, Stroke::new(1.0, ink.gamma_multiply(0.45)), 2.0, 5.0));
+        for end in ends {
+            painter.circle_filled(end, 3.5, Color32::from_black_alpha(150));
+            painter.circle_filled(end, 2.5, ink);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod navigation;
 mod outlines;
 mod overlay;
 mod pane;
+mod previews;
 mod ruler;
 mod slice;
 mod state;

@@ -121,7 +121,7 @@ fn half_ui(
         overlay::overlays(&painter, &frame, kind, &views.navigation, session, (&corner, &windows, stride));
         ruler::rulers(&painter, &frame, &views.tools);
         let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
-        guides::guides(&painter, &frame, &views.tools, ink);
+        guides::guides(&painter, &frame, &views.tools, session, ink);
     }
     let shows_tool = views.gesture.map_or(over, |owner| owner == half);
     gesture_ui(ui, views, shows_tool, session, &frame);

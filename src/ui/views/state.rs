@@ -4,6 +4,7 @@ use super::hover::Hover;
 use super::navigation::Navigation;
 use super::outlines::ExtentCache;
 use super::pane::Half;
+use super::previews::PreviewSurfaces;
 use super::surfaces::Surfaces;
 use crate::geometry::Plane;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
@@ -125,6 +126,7 @@ pub struct ViewsState {
     pub(super) shown_at: Option<f64>,
     pub(super) outlines: OutlineCache,
     pub(super) surfaces: Surfaces,
+    pub(super) preview_surfaces: PreviewSurfaces,
     pub(super) extents: ExtentCache,
     /// The picture that the tool in hand was last told of.
     pub(super) hovered_by_tool: Option<Half>,
@@ -180,6 +182,7 @@ impl ViewsState {
             shown_at: None,
             outlines: OutlineCache::default(),
             surfaces: Surfaces::default(),
+            preview_surfaces: PreviewSurfaces::default(),
             extents: ExtentCache::default(),
             hovered_by_tool: None,
             hovered_plane: None,
@@ -295,7 +298,7 @@ impl ViewsState {
     /// Whether work is under way that will change a picture.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.surfaces.is_busy() || self.tools.is_waiting()
+        self.surfaces.is_busy() || self.preview_surfaces.is_busy() || self.tools.is_waiting()
     }
 }
 

@@ -151,6 +151,10 @@ fn scene(
             let is_outline = |id| session.roi(id).is_some_and(|roi| roi.roi_type == RoiType::External);
             scene.meshes.retain(|mesh| !is_outline(mesh.key.0));
         }
+        let ctx = ui.ctx().clone();
+        let volume = &session.series().volume;
+        let previews = views.preview_surfaces.meshes(&views.previews, volume, move || ctx.request_repaint());
+        scene.meshes.extend(previews);
     }
     scene
 }
