@@ -3,7 +3,7 @@
 
 use super::{FreehandMode, KeepPieces, Method, Modifiers, ShapeKind, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::ValueRange;
-use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3, clip, section};
+use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector2, Vector3, clip, section};
 use crate::patient::{
     Modality, PatientInfo, Roi, RoiPlane, RoiType, Series, SeriesInfo, Slice, StudyInfo, Unit, Volume, Voxels,
 };
@@ -173,9 +173,17 @@ impl Hand {
                 self.stroke(&[(6.0, -4.0), (12.0, -2.0), (16.0, 0.0), (14.0, 4.0)]);
             }
             ToolKind::Eraser => {
-                self.draw(organ(36.0, 17.0));
+                self.draw(organ(34.0, 17.0));
                 self.tip(9.0);
-                self.stroke(&[(33.0, -12.0), (35.0, 0.0), (33.0, 12.0)]);
+                // Along the organ's edge, a radius outside of it.
+                let way: Vec<(f64, f64)> = (-14..=14)
+                    .map(|n| (f64::from(n) * 0.1).sin_cos())
+                    .map(|(sine, cosine)| {
+                        let out = Vector2::new(17.0 * cosine, 26.0 * sine).normalize() * 9.0;
+                        (26.0 * cosine + out.x, 17.0 * sine + out.y)
+                    })
+                    .collect();
+                self.stroke(&way);
             }
             ToolKind::Freehand => {
                 self.draw(part_up_to(6.0));

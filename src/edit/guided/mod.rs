@@ -304,6 +304,6 @@ impl Levels {
         let outlines = trace::field_slice(field, self.lattice.size[0], self.lattice.size[1], 0.0);
         let mut contours = frame.map(&outlines, [0, 0]);
         contours.retain(|piece| piece.area_mm2() >= pixel_mm * pixel_mm * 0.25);
-        simplified(&contours, &[], THIN_MM)
+        simplified(&contours, &VertexSet::default(), THIN_MM)
     }
 }

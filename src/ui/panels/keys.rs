@@ -25,7 +25,7 @@ const MOUSE: &[(&str, &str)] = &[
 ];
 
 /// The height of a row, points: the whole sheet fits a window of 800.
-const ROW: f32 = 16.5;
+const ROW: f32 = 16.25;
 /// The height of a heading.
 const HEADING: f32 = 26.0;
 /// The room for keys at the left of a row.
