@@ -36,7 +36,7 @@ pub use mold::{MoldKind, MoldTool};
 pub use options::ToolOptions;
 pub use points::PointsTool;
 pub use ruler::{Ruler, RulerTool};
-pub use segment::{KeepPieces, Method, SegmentSettings, SegmentTool, TakeAs, Within};
+pub use segment::{KeepPieces, Method, SegmentSettings, SegmentTool, TakeAs, Within, on_slices, slices_of};
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
@@ -44,7 +44,7 @@ pub use transform::TransformTool;
 
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3};
-use crate::patient::{Color, Roi, RoiId, RoiPlane};
+use crate::patient::{Color, Dose, Roi, RoiId, RoiPlane};
 use crate::session::{Command, Session};
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ pub enum ToolKind {
     Transform,
     /// Draws along image edges.
     LiveWire,
-    /// Threshold, level tracing, scribbles, uptake, lungs, airways, bones.
+    /// Threshold, level tracing, scribbles, uptake, isodose, lungs, airways, bones.
     Segment,
     /// Deletes the contour under the cursor.
     DeleteContour,
@@ -135,6 +135,15 @@ pub enum CursorShape {
     },
     /// A pen point.
     Pen,
+    /// Arrows: an edge (or the corner of two) will follow.
+    Resize {
+        /// To the left and right.
+        sideways: bool,
+        /// Up and down.
+        upright: bool,
+    },
+    /// A hand: all of it will follow.
+    Hand,
     /// Not here.
     Forbidden,
 }
@@ -374,6 +383,11 @@ impl Tools {
         self.grow.update(session);
         self.segment.update(session);
         self.between.update(session);
+    }
+
+    /// The dose whose levels can be outlined; `None` when there is none.
+    pub fn set_dose(&mut self, session: &Session, dose: Option<&Arc<Dose>>) {
+        self.segment.set_dose(session, dose, self.kind == ToolKind::Segment);
     }
 
     /// Whether work is under way that will change what is suggested.

@@ -1,7 +1,7 @@
 //! What the semi-automatic tool looks for and what becomes of it.
 
 use crate::edit::ValueRange;
-use crate::edit::segment::{BoneOptions, LungSide, Uptake};
+use crate::edit::segment::{BoneOptions, DoseLevel, LungSide, Uptake};
 use crate::patient::RoiId;
 
 /// What is looked for.
@@ -14,8 +14,10 @@ pub enum Method {
     Level,
     /// What scribbles inside reach before scribbles outside do.
     Scribbles,
-    /// Uptake in a ball.
+    /// Uptake in a ball or a box.
     Uptake,
+    /// A dose level.
+    Dose,
     /// Lungs.
     Lungs,
     /// Trachea and bronchi.
@@ -26,11 +28,12 @@ pub enum Method {
 
 impl Method {
     /// All, in the order of the list.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Threshold,
         Self::Level,
         Self::Scribbles,
         Self::Uptake,
+        Self::Dose,
         Self::Lungs,
         Self::Airways,
         Self::Bones,
@@ -44,6 +47,7 @@ impl Method {
             Self::Level => "Level tracing",
             Self::Scribbles => "Scribbles",
             Self::Uptake => "Uptake",
+            Self::Dose => "Isodose",
             Self::Lungs => "Lungs",
             Self::Airways => "Airways",
             Self::Bones => "Bones",
@@ -54,6 +58,12 @@ impl Method {
     #[must_use]
     pub fn needs_ct(self) -> bool {
         matches!(self, Self::Lungs | Self::Airways | Self::Bones)
+    }
+
+    /// Whether it looks [`Within`] something.
+    #[must_use]
+    pub fn has_limit(self) -> bool {
+        matches!(self, Self::Threshold | Self::Dose)
     }
 
     /// Whether it is worked out on another thread and suggested, not taken by a click.
@@ -75,7 +85,7 @@ pub enum TakeAs {
     Cut,
 }
 
-/// Where a threshold looks.
+/// Where a threshold or an isodose looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Within {
     /// In the whole image.
@@ -85,6 +95,8 @@ pub enum Within {
     Body,
     /// In a ball that is placed by dragging.
     Ball,
+    /// In a box that is placed by dragging.
+    Box,
     /// In a structure.
     Roi(RoiId),
 }
@@ -114,7 +126,7 @@ pub struct SegmentSettings {
     pub second: bool,
     /// Threshold: the values; `None` until one is chosen.
     pub range: Option<ValueRange>,
-    /// Threshold: where.
+    /// Threshold, isodose: where.
     pub within: Within,
     /// Threshold: which pieces.
     pub keep: KeepPieces,
@@ -124,8 +136,14 @@ pub struct SegmentSettings {
     pub fill_holes: bool,
     /// The radius of a ball placed by a click, mm.
     pub ball_mm: f64,
+    /// How deep a box just drawn is, mm.
+    pub box_depth_mm: f64,
     /// Uptake: where the outline runs.
     pub uptake: Uptake,
+    /// Uptake: whether it is looked for in a box, not in a ball.
+    pub uptake_in_box: bool,
+    /// Isodose: which dose.
+    pub dose: DoseLevel,
     /// Scribbles: half their width, mm.
     pub scribble_mm: f64,
     /// Scribbles: how far beyond them is looked, mm.
@@ -136,6 +154,25 @@ pub struct SegmentSettings {
     pub close_mm: f64,
     /// Bones: how.
     pub bones: BoneOptions,
+}
+
+/// What a drag places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    Ball,
+    Box,
+}
+
+impl SegmentSettings {
+    /// What a drag places with the method that is set; `None` where it places nothing.
+    pub(super) fn placed(&self) -> Option<Placed> {
+        match (self.method, self.within) {
+            (Method::Threshold | Method::Dose, Within::Ball) => Some(Placed::Ball),
+            (Method::Threshold | Method::Dose, Within::Box) => Some(Placed::Box),
+            (Method::Uptake, _) => Some(if self.uptake_in_box { Placed::Box } else { Placed::Ball }),
+            _ => None,
+        }
+    }
 }
 
 impl Default for SegmentSettings {
@@ -150,7 +187,10 @@ impl Default for SegmentSettings {
             least_cc: 1.0,
             fill_holes: false,
             ball_mm: 25.0,
+            box_depth_mm: 40.0,
             uptake: Uptake::PartOfMaximum(0.41),
+            uptake_in_box: false,
+            dose: DoseLevel::PartOfMaximum(0.5),
             scribble_mm: 1.5,
             margin_mm: 15.0,
             side: None,
