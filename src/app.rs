@@ -7,6 +7,7 @@ mod act;
 mod contours;
 mod deriving;
 mod dialogs;
+mod doses;
 mod exporting;
 mod leaving;
 mod models;

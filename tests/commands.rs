@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 #[path = "shared/ball.rs"]
 mod ball;
+#[path = "shared/dose.rs"]
+mod dose;
 
 fn delineo(arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_delineo")).args(arguments).output().unwrap();
@@ -156,6 +158,8 @@ fn every_document_has_the_keys_of_the_contract() {
     assert!(warnings.iter().any(|said| said.as_str().unwrap().contains("on the processor")), "{warnings:?}");
 
     std::fs::rename(&out, images.join("body.dcm")).unwrap();
+    let dose = dose::RtDose::new([-20.0, -20.0, -6.0], [9, 9], [5.0, 5.0], vec![0.0, 6.0, 12.0]);
+    dose.filled(|_| 50.0).write(&images, "dose.dcm");
     let info = document(&delineo(&["info", text(&images), "--json"]));
     has_keys(&info, &["series", "structure_sets", "doses", "warnings"]);
     let series = [
@@ -176,6 +180,10 @@ fn every_document_has_the_keys_of_the_contract() {
     assert_eq!(info["series"][0]["orientation"].as_array().unwrap().len(), 6);
     has_keys(&info["structure_sets"][0], &["sop_uid", "label", "series_uid", "rois"]);
     has_keys(&info["structure_sets"][0]["rois"][0], &["number", "name", "type", "color", "contours"]);
+    let keys = ["sop_uid", "patient_id", "study_uid", "frame_of_reference_uid", "size", "units", "path"];
+    has_keys(&info["doses"][0], &keys);
+    has_keys(&info["doses"][0], &["dose_type", "summation_type", "beam_number", "description", "usable"]);
+    assert_eq!(info["doses"][0]["usable"], true);
     // NIfTI: the same keys, and a word on what it was taken for.
     let nifti = document(&delineo(&["info", text(&labels), "--json"]));
     has_keys(&nifti["series"][0], &series);

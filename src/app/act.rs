@@ -42,6 +42,7 @@ impl Workstation {
             Request::ResumeFound(yes) => self.answer_resume(yes),
             Request::Leave(answer) => self.answer_leave(answer),
             Request::ReadStructures(path) => self.read_structures(path),
+            Request::ReadDose(path) => self.read_dose(path),
             Request::Propose(model) => self.propose(&model),
             Request::ShowCard(model) => self.show_card(&model, false),
             Request::UseModel(model) => self.use_model(&model),

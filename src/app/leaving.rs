@@ -16,7 +16,7 @@ use crate::ui::state::{Leave, Overlay};
 pub(super) const EXPORT: &str = "export";
 
 /// The keys of the jobs whose results belong to the open study.
-const OF_THE_STUDY: [&str; 4] = ["model", "second", "structures", "regions"];
+const OF_THE_STUDY: [&str; 5] = ["model", "second", "structures", "dose", "regions"];
 
 /// Where to, from the open study.
 pub(super) enum Leaving {
@@ -133,6 +133,9 @@ impl Workstation {
         self.state.views = None;
         self.desk.second = None;
         self.desk.second_series = None;
+        self.desk.dose = None;
+        self.desk.open_dose = None;
+        self.desk.doses.clear();
         self.desk.reference = None;
         if let Some(session) = self.session.take()
             && let Err(error) = session.close()

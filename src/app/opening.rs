@@ -108,11 +108,13 @@ impl Workstation {
                     _ => self.leave(Leaving::For(opened)),
                 }
             }
-            Err(OpenStudyFailure::OnlyStructures(paths)) if self.session.is_some() => {
-                paths.into_iter().take(1).for_each(|path| self.read_structures(path));
+            Err(OpenStudyFailure::OnlyBeside { structure_sets, doses }) if self.session.is_some() => {
+                structure_sets.into_iter().take(1).for_each(|path| self.read_structures(path));
+                self.add_doses(&doses);
             }
-            Err(OpenStudyFailure::OnlyStructures(_)) => {
-                let text = "There are only structure sets here. Open the folder with the scan first.";
+            Err(OpenStudyFailure::OnlyBeside { .. }) => {
+                let text =
+                    "There are only structure sets or doses here. Open the folder with the scan first.";
                 self.state.toasts.error(text, None);
             }
             Err(OpenStudyFailure::Other(why)) => self.state.toasts.error(capitalised(&why), None),
@@ -180,6 +182,7 @@ impl Workstation {
             self.state.toasts.attention_with(text, "Look", crate::ui::actions::Action::GoOpen);
         }
         self.find_structures(&series, fresh);
+        self.find_doses(&series);
         self.state.propose.channels.clear();
         self.look_at_the_body();
     }

@@ -1,7 +1,7 @@
 //! Reading scans on a thread: what the window opens, and what lay beside it.
 
 use super::workstation::Message;
-use crate::dicom::{Library, scan};
+use crate::dicom::{DoseEntry, Library, scan};
 use crate::patient::{DataWarning, LabelMap, Series, series_fingerprint};
 use crate::phantom;
 use crate::progress::Progress;
@@ -36,8 +36,8 @@ pub(super) struct Opened {
 
 /// Why nothing was opened.
 pub(super) enum OpenStudyFailure {
-    /// Only structure sets were found: they may belong to the open scan.
-    OnlyStructures(Vec<PathBuf>),
+    /// Only structure sets and doses were found: they may belong to the open scan.
+    OnlyBeside { structure_sets: Vec<PathBuf>, doses: Vec<DoseEntry> },
     /// Anything else, as a sentence.
     Other(String),
 }
@@ -66,8 +66,8 @@ pub(super) fn read(
         Err(OpenStudyError::NoSeries { .. }) => {
             let library =
                 scan(&paths, progress).map_err(|error| OpenStudyFailure::Other(error.to_string()))?;
-            let sets = library.structure_sets.into_iter().map(|entry| entry.path).collect();
-            Err(OpenStudyFailure::OnlyStructures(sets))
+            let structure_sets = library.structure_sets.into_iter().map(|entry| entry.path).collect();
+            Err(OpenStudyFailure::OnlyBeside { structure_sets, doses: library.doses })
         }
         Err(error) => Err(OpenStudyFailure::Other(error.to_string())),
     }

@@ -20,12 +20,15 @@ impl Workstation {
             settings.range = Some(ValueRange { low: window.low(), high: window.high() });
         }
         tool.set_settings(session, settings);
-        if method.needs_ct() {
+        if method.needs_ct() || (method == Method::Dose && tool.dose().is_some()) {
             tool.find(session);
         }
         self.state.place = Place::Correct;
         self.state.inspector = Fold::Open;
-        if session.selected().is_none() {
+        if method == Method::Dose {
+            // Its card offers a structure by the name of the level.
+            self.read_only_dose();
+        } else if session.selected().is_none() {
             self.act(Action::AddStructure);
         }
     }

@@ -11,7 +11,7 @@ use super::reading::{OpenStudyFailure, Opened};
 use super::training::{self, Watched};
 use crate::ai::regions::SeenRegions;
 use crate::ai::workload::Speed;
-use crate::dicom::{Library, ReadRtstruct};
+use crate::dicom::{Library, ReadDose, ReadRtstruct};
 use crate::patient::Series;
 use crate::session::jobs::{JobEnded, Jobs, Outcome};
 use crate::session::preferences::{self, Preferences};
@@ -31,6 +31,8 @@ pub(super) enum Message {
     Second(usize, Result<Arc<Series>, String>),
     /// A structure set was read.
     Structures(PathBuf, Result<Box<ReadRtstruct>, String>),
+    /// A dose was read.
+    Dose(PathBuf, Result<Box<ReadDose>, String>),
     /// A model is done.
     Proposed(Result<Box<Proposed>, String>),
     /// A training has ended: where its package is, or why there is none.
@@ -400,6 +402,7 @@ impl Workstation {
             Message::Opened(result) => self.opened(result),
             Message::Second(chosen, result) => self.second_read(chosen, result),
             Message::Structures(path, result) => self.structures_read(&path, result),
+            Message::Dose(path, result) => self.dose_read(&path, result),
             Message::Proposed(result) => self.proposed(result),
             Message::Trained(result) => self.trained(result),
             Message::Derived(result) => self.derived(result),

@@ -130,13 +130,17 @@ fn structure_set_json(entry: &StructureSetEntry) -> Value {
 
 fn dose_json(entry: &DoseEntry) -> Value {
     json!({
-        "sop_uid": &*entry.sop_instance_uid,
-        "patient_id": entry.patient.id,
+        "sop_uid": &*entry.info.sop_instance_uid,
+        "patient_id": entry.info.patient.id,
         "study_uid": entry.study_uid,
-        "frame_of_reference_uid": entry.frame_of_reference_uid.as_deref(),
+        "frame_of_reference_uid": entry.info.frame_of_reference_uid.as_deref(),
         "size": entry.size,
         "units": entry.units,
-        "summation_type": entry.summation_type,
+        "dose_type": entry.info.dose_type,
+        "summation_type": entry.info.summation_type,
+        "beam_number": entry.info.beam_number,
+        "description": entry.info.description,
+        "usable": entry.problem.is_none(),
         "path": entry.path,
     })
 }
@@ -219,9 +223,10 @@ fn print_library(library: &Library) {
     for entry in &library.doses {
         let [columns, rows, frames] = entry.size;
         outln!(
-            "Dose {} {}  {columns} x {rows} x {frames}  {}",
-            entry.summation_type,
-            entry.units,
+            "{}  {}  {columns} x {rows} x {frames}{}  {}",
+            entry.info.title(),
+            or_dash(&entry.units),
+            if entry.problem.is_some() { "  cannot be used" } else { "" },
             entry.path.display()
         );
     }

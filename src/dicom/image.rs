@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// How one sample is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SampleFormat {
-    /// 8 or 16.
+    /// 8 or 16; of doses 16 or 32.
     pub bits_allocated: u16,
     pub bits_stored: u16,
     /// How far a sample is shifted up (High Bit + 1 - Bits Stored).
@@ -112,7 +112,7 @@ pub(super) fn parse_images(path: &Path, header: Header) -> Result<ParsedImages, 
                       shown dark, where other programs show them bright";
         remarks.push(remark.to_owned());
     }
-    let format = sample_format(object)?;
+    let format = sample_format(object, [8, 16])?;
     let dimension = |tag: Tag, name: &str| {
         object
             .integer(tag)
@@ -255,7 +255,7 @@ fn one_image(
 }
 
 /// Orthogonal unit vectors from Image Orientation Patient.
-fn directions(cosines: [f64; 6]) -> Result<(Vector3, Vector3), String> {
+pub(super) fn directions(cosines: [f64; 6]) -> Result<(Vector3, Vector3), String> {
     let (row, column) =
         (Vector3::from_column_slice(&cosines[..3]), Vector3::from_column_slice(&cosines[3..]));
     let wrong = || "its ImageOrientationPatient is not two perpendicular unit vectors; left out".to_owned();
@@ -328,11 +328,15 @@ fn names_localizer(image_type: &str) -> bool {
     image_type.split('\\').any(|term| matches!(term.trim(), "LOCALIZER" | "SCOUT"))
 }
 
-fn sample_format(object: &InMemDicomObject) -> Result<SampleFormat, String> {
+/// How samples are stored, which may have either of the `supported` numbers of bits.
+pub(super) fn sample_format(object: &InMemDicomObject, supported: [u16; 2]) -> Result<SampleFormat, String> {
     let number = |tag: Tag| object.integer(tag).and_then(|n| u16::try_from(n).ok());
     let bits_allocated = number(tags::BITS_ALLOCATED).ok_or("it has no BitsAllocated; left out")?;
-    if !matches!(bits_allocated, 8 | 16) {
-        return Err(format!("its {bits_allocated}-bit samples are not supported (8 and 16 are); left out"));
+    if !supported.contains(&bits_allocated) {
+        let [few, many] = supported;
+        return Err(format!(
+            "its {bits_allocated}-bit samples are not supported ({few} and {many} are); left out"
+        ));
     }
     let bits_stored = number(tags::BITS_STORED).unwrap_or(bits_allocated);
     if bits_stored == 0 || bits_stored > bits_allocated {
@@ -359,7 +363,8 @@ fn padding(object: &InMemDicomObject, format: SampleFormat) -> Option<(i32, i32)
     Some((value.min(limit), value.max(limit)))
 }
 
-fn check_length(file: &ImageFile) -> Result<(), String> {
+/// Refuses pixel data that is too short for its frames.
+pub(super) fn check_length(file: &ImageFile) -> Result<(), String> {
     match &file.pixels {
         PixelLocation::Native { length, .. } => {
             let needed = (file.frame_bytes() as u64).saturating_mul(file.frames as u64);

@@ -2,7 +2,7 @@
 
 use super::image::Image;
 use crate::geometry::{Grid, Vector3};
-use crate::patient::{Color, DataWarning, PatientInfo, SeriesInfo, Slice, Uid, Unit};
+use crate::patient::{Color, DataWarning, DoseInfo, PatientInfo, SeriesInfo, Slice, Uid, Unit};
 use std::path::{Path, PathBuf};
 
 /// What lies in the searched files, in the order of patient, study and series.
@@ -154,18 +154,14 @@ pub struct RoiEntry {
 pub struct DoseEntry {
     /// The file.
     pub path: PathBuf,
-    /// SOP Instance UID.
-    pub sop_instance_uid: Uid,
-    /// The patient.
-    pub patient: PatientInfo,
+    /// What it is.
+    pub info: DoseInfo,
     /// Study Instance UID.
     pub study_uid: String,
-    /// Frame of Reference UID.
-    pub frame_of_reference_uid: Option<Uid>,
-    /// Columns, rows and frames.
+    /// Columns, rows and frames as stated.
     pub size: [usize; 3],
-    /// Dose Units (`GY`, `RELATIVE`).
+    /// Dose Units (`GY`, `RELATIVE`) as stored.
     pub units: String,
-    /// Dose Summation Type (`PLAN`, `BEAM`, ...).
-    pub summation_type: String,
+    /// Why its values cannot be told; `None` where they can.
+    pub problem: Option<String>,
 }

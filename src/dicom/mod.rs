@@ -1,14 +1,15 @@
 //! DICOM files to and from the nouns of [`crate::patient`]. The types of dicom-rs stop here.
 //!
 //! Reading images is two steps: [`scan`] finds what there is by headers, [`read_series`] reads the
-//! pixels of one series. [`read_rtstruct`] and [`write_rtstruct`] carry structures, and
-//! [`write_ct_series`] writes the bundled sample patient.
+//! pixels of one series. [`read_rtstruct`] and [`write_rtstruct`] carry structures, [`read_dose`] reads
+//! a dose grid, and [`write_ct_series`] writes the bundled sample patient.
 
 mod assemble;
 mod attributes;
 mod charset;
 mod codec;
 mod ct_write;
+mod dose;
 mod element;
 mod header;
 mod image;
@@ -30,6 +31,7 @@ mod suv;
 mod walker;
 
 pub use ct_write::{PreparedCtSeries, WriteCtError, prepare_ct_series, write_ct_series};
+pub use dose::{ReadDose, ReadDoseError, read_dose};
 pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, StructureSetEntry};
 pub use read_series::{ReadSeries, ReadSeriesError, read_series};
 pub use rtstruct_read::{ReadRtstruct, ReadRtstructError, read_rtstruct};

@@ -2,6 +2,7 @@
 
 use super::assemble::{Loose, assemble};
 use super::attributes::Attributes;
+use super::dose::{dose_entry, is_dose};
 use super::header::{Header, HeaderError, read_header};
 use super::image::{modality_code, parse_images, patient_info, uid};
 use super::library::{DoseEntry, Library, RoiEntry, StructureSetEntry};
@@ -216,9 +217,9 @@ fn look_at(path: PathBuf) -> (Found, Vec<DataWarning>) {
         let entry = structure_set(path.clone(), object);
         return (Found::StructureSet(Box::new(entry)), about(std::mem::take(&mut header.remarks)));
     }
-    if class == uids::RT_DOSE_STORAGE || modality == "RTDOSE" {
-        let entry = dose(path.clone(), object);
-        return (Found::Dose(Box::new(entry)), about(std::mem::take(&mut header.remarks)));
+    if is_dose(object) {
+        let (entry, remarks) = dose_entry(&path, &header);
+        return (Found::Dose(Box::new(entry)), about(remarks));
     }
     if let Some(kind) = refused_kind(&header, &modality) {
         let warning = DataWarning::new(path, format!("it is {kind}, not a scan; left out"));
@@ -265,7 +266,8 @@ fn is_named_as_dicom(path: &Path) -> bool {
     match path.extension() {
         Some(ending) if ending.as_encoded_bytes().iter().all(u8::is_ascii_digit) => {
             let (prefix, rest) = name.split_once('.').unwrap_or_default();
-            let of_modality = ["CT", "MR", "PT", "RS"].iter().any(|known| prefix.eq_ignore_ascii_case(known));
+            let of_modality =
+                ["CT", "MR", "PT", "RS", "RD"].iter().any(|known| prefix.eq_ignore_ascii_case(known));
             let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             (of_modality || is_number(prefix)) && rest.split('.').all(is_number)
         }
@@ -318,23 +320,5 @@ fn structure_set(path: PathBuf, object: &InMemDicomObject) -> StructureSetEntry 
         series_uid: series_uid.map(Into::into),
         frame_of_reference_uid: frame_uid.map(Into::into),
         rois,
-    }
-}
-
-fn dose(path: PathBuf, object: &InMemDicomObject) -> DoseEntry {
-    let size = |tag| object.integer(tag).and_then(|n| usize::try_from(n).ok());
-    DoseEntry {
-        path,
-        sop_instance_uid: uid(object, tags::SOP_INSTANCE_UID),
-        patient: patient_info(object),
-        study_uid: object.text_or_empty(tags::STUDY_INSTANCE_UID),
-        frame_of_reference_uid: object.text(tags::FRAME_OF_REFERENCE_UID).map(Into::into),
-        size: [
-            size(tags::COLUMNS).unwrap_or(0),
-            size(tags::ROWS).unwrap_or(0),
-            size(tags::NUMBER_OF_FRAMES).unwrap_or(1),
-        ],
-        units: object.text_or_empty(tags::DOSE_UNITS),
-        summation_type: object.text_or_empty(tags::DOSE_SUMMATION_TYPE),
     }
 }

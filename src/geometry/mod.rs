@@ -8,6 +8,7 @@ pub mod distance;
 mod grid;
 mod keyhole;
 pub mod offset;
+mod oriented_box;
 mod plane;
 mod polygon;
 pub mod rasterise;
@@ -22,6 +23,7 @@ pub mod within;
 
 pub use grid::Grid;
 pub use keyhole::{keyhole, open_keyholes};
+pub use oriented_box::OrientedBox;
 pub use plane::{LATTICE_MM, Plane};
 pub use polygon::{Polygon, Ring, ring_area};
 

@@ -5,6 +5,7 @@
 mod anatomy;
 mod body_region;
 mod confidence;
+mod dose;
 mod fingerprint;
 mod mask;
 mod regrid;
@@ -19,6 +20,7 @@ mod warning;
 pub use anatomy::AnatomicCode;
 pub use body_region::BodyRegion;
 pub use confidence::Confidence;
+pub use dose::{Dose, DoseInfo, DoseLattice};
 pub use fingerprint::series_fingerprint;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;

@@ -39,7 +39,9 @@ pub use options::ToolOptions;
 pub use points::PointsTool;
 pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
-pub use segment::{KeepPieces, Method, Rivals, SegmentSettings, SegmentTool, TakeAs, Within};
+pub use segment::{
+    KeepPieces, Method, Rivals, SegmentSettings, SegmentTool, TakeAs, Within, on_slices, slices_of,
+};
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
@@ -47,7 +49,7 @@ pub use transform::TransformTool;
 
 use crate::edit::{Guide, Sign};
 use crate::geometry::{Plane, Point3};
-use crate::patient::{Color, Roi, RoiId, RoiPlane};
+use crate::patient::{Color, Dose, Roi, RoiId, RoiPlane};
 use crate::session::{Command, Session};
 use std::sync::Arc;
 
@@ -114,7 +116,7 @@ pub enum ToolKind {
     Transform,
     /// Draws along image edges.
     LiveWire,
-    /// Threshold, level tracing, scribbles, uptake, between pieces, lungs, airways, bones.
+    /// Threshold, level tracing, scribbles, uptake, isodose, between pieces, lungs, airways, bones.
     Segment,
     /// Deletes the contour under the cursor.
     DeleteContour,
@@ -138,6 +140,15 @@ pub enum CursorShape {
     },
     /// A pen point.
     Pen,
+    /// Arrows: an edge (or the corner of two) will follow.
+    Resize {
+        /// To the left and right.
+        sideways: bool,
+        /// Up and down.
+        upright: bool,
+    },
+    /// A hand: all of it will follow.
+    Hand,
     /// Not here.
     Forbidden,
 }
@@ -407,6 +418,11 @@ impl Tools {
         self.grow.update(session);
         self.segment.update(session);
         self.between.update(session);
+    }
+
+    /// The dose whose levels can be outlined; `None` when there is none.
+    pub fn set_dose(&mut self, session: &Session, dose: Option<&Arc<Dose>>) {
+        self.segment.set_dose(session, dose, self.kind == ToolKind::Segment);
     }
 
     /// Whether work is under way that will change what is suggested.

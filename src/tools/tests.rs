@@ -1,5 +1,6 @@
 //! Gestures driven by [`drag`], with what must always hold checked after every event.
 
+mod area;
 mod drawing;
 mod reshaping;
 mod segment;

@@ -84,6 +84,8 @@ pub enum Request {
     Leave(Leave),
     /// Read a structure set that was found beside the scan.
     ReadStructures(PathBuf),
+    /// Read a dose that was found beside the scan, to outline its levels.
+    ReadDose(PathBuf),
     /// Let a model contour what is chosen; its card is shown before its first use.
     Propose(String),
     /// Show a model's card.

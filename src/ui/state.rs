@@ -6,7 +6,7 @@ use super::markdown::Document;
 use super::toasts::Toasts;
 use super::views::ViewsState;
 use crate::edit::recipe::Recipe;
-use crate::patient::{BodyRegion, LabelMap, RoiId, Series};
+use crate::patient::{BodyRegion, Dose, LabelMap, RoiId, Series};
 use crate::session::jobs::JobId;
 use crate::session::suggestion::Fit;
 use crate::session::templates::Template;
@@ -518,6 +518,19 @@ pub struct SeriesLine {
     pub can_be_second: bool,
 }
 
+/// A dose that was found, for the chooser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoseLine {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is ("Plan dose").
+    pub title: String,
+    /// Its size, or why it cannot be used.
+    pub detail: String,
+    /// Whether it can be read.
+    pub is_usable: bool,
+}
+
 /// Earlier work that can be resumed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResumeLine {
@@ -539,6 +552,12 @@ pub struct Desk {
     pub second_series: Option<usize>,
     /// The structure sets found for the open series.
     pub structure_sets: Vec<PathBuf>,
+    /// The doses found for the open series.
+    pub doses: Vec<DoseLine>,
+    /// The dose in use.
+    pub dose: Option<Arc<Dose>>,
+    /// Which of [`Self::doses`] that is.
+    pub open_dose: Option<usize>,
     /// What the reader warned of.
     pub warnings: Vec<String>,
     /// The second series, when one is shown.

@@ -16,6 +16,9 @@
 
 mod bad_input;
 mod builder;
+#[path = "../shared/dose.rs"]
+mod dose;
+mod doses;
 mod geometry;
 mod headers;
 mod pixels;

@@ -19,7 +19,11 @@ mod ball;
 #[path = "../shared/window.rs"]
 mod shared;
 
+#[path = "../shared/dose.rs"]
+mod dose;
+
 mod beside;
+mod doses;
 mod hands;
 mod sizes;
 

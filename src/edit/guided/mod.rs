@@ -16,7 +16,7 @@ mod tests;
 use self::curves::{Axes, Curves, Drawn};
 use self::implicit::Implicit;
 use self::residual::Residual;
-use super::{reoriented, simplified};
+use super::{VertexSet, reoriented, simplified};
 use crate::geometry::signed_field::Lattice;
 use crate::geometry::{Plane, Point2, Polygon, stroke, trace};
 use crate::patient::{Roi, RoiPlane, Volume};

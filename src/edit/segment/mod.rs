@@ -1,5 +1,5 @@
-//! Regions from image values: thresholds, lines of equal value, scribbles, uptake, what lies between
-//! pieces, and organs that their values tell.
+//! Regions from image values: thresholds, lines of equal value, scribbles, uptake, isodoses, what lies
+//! between pieces, and organs that their values tell.
 //!
 //! Pure functions on a volume that give a [`Region`](super::algebra::Region) on its slices. What is
 //! decided by values has its outline where the values, linear between pixel centres, pass the bound;
@@ -9,9 +9,11 @@
 //! [`Progress`](crate::progress::Progress).
 
 mod airways;
+mod area;
 mod bits;
 mod bones;
 mod histogram;
+mod isodose;
 mod level;
 mod lungs;
 mod pieces;
@@ -24,8 +26,10 @@ mod threshold;
 mod uptake;
 
 pub use airways::airways;
+pub use area::SearchArea;
 pub use bones::{BoneOptions, bones};
 pub use histogram::{Histogram, histogram};
+pub use isodose::{DoseLevel, isodose, isodose_name};
 pub use level::{LevelLine, level_line};
 pub use lungs::{LungSide, lungs};
 pub use pieces::{Fill, PiecesError, between_pieces};

@@ -4,7 +4,7 @@ use super::*;
 use crate::edit::ValueRange;
 use crate::edit::algebra::Region;
 use crate::geometry::rasterise::{self, Frame};
-use crate::geometry::{Grid, Plane, Point3, Polygon, Vector3};
+use crate::geometry::{Grid, OrientedBox, Plane, Point3, Polygon, Vector3};
 use crate::patient::{Slice, Unit, Volume, Voxels};
 use crate::progress::Progress;
 use std::f64::consts::PI;
@@ -71,6 +71,7 @@ fn found(volume: &Volume, what: &Threshold, limit: Option<&Region>) -> Region {
 }
 
 const MIDDLE: Point3 = Point3::new(30.0, 30.0, 30.0);
+const AROUND: SearchArea = SearchArea::Ball { center: MIDDLE, radius_mm: 22.0 };
 
 #[test]
 fn a_threshold_holds_exactly_the_pixels_in_range_on_an_oblique_grid() {
@@ -221,7 +222,7 @@ fn uptake_has_the_radius_of_its_edge_whatever_the_background() {
             background + (10.0 - background) * edge + if at.x > 58.0 { 90.0 } else { 0.0 }
         };
         let pet = axial([64, 60, 30], Unit::SuvBw, value);
-        let look = |what| uptake(&Source::own(&pet), MIDDLE, 22.0, what, &Progress::new()).unwrap();
+        let look = |what| uptake(&Source::own(&pet), &AROUND, what, &Progress::new()).unwrap();
         let edge = look(Uptake::Edge);
         assert!((edge.maximum - 10.0).abs() < 0.05, "{}", edge.maximum);
         let radius = radius_of(&edge.region, &pet);
@@ -233,11 +234,24 @@ fn uptake_has_the_radius_of_its_edge_whatever_the_background() {
         let part = look(Uptake::PartOfMaximum(0.5));
         assert!((part.level - 5.0).abs() < 0.03 && (radius_of(&part.region, &pet) - wanted).abs() < 0.2);
         assert!(look(Uptake::Above(11.0)).region.is_empty());
+        // In a box that holds the ball without its lower half: what is hot beside it has no say.
+        let axes = [Vector3::x(), Vector3::y(), Vector3::z()];
+        let half = OrientedBox::new(axes, [12.0, 12.0, 29.0], [48.0, 48.0, 50.0]).unwrap();
+        let area = SearchArea::Box(half);
+        let upper = uptake(&Source::own(&pet), &area, Uptake::PartOfMaximum(0.5), &Progress::new()).unwrap();
+        assert!((upper.level - 5.0).abs() < 0.03, "{}", upper.level);
+        let slices: Vec<usize> = upper.region.slices().map(|(slice, _)| slice).collect();
+        assert!(slices.iter().all(|slice| (15..=25).contains(slice)), "{slices:?}");
+        for slice in slices {
+            let [own, whole] = [&upper.region, &part.region]
+                .map(|region| region.on(slice).iter().map(Polygon::area_mm2).sum::<f64>());
+            assert!((own - whole).abs() < 0.01 * whole + 0.1, "{own} instead of {whole} on slice {slice}");
+        }
         // On the slices of other images, 1.7 times finer and shifted.
         let steps = [Vector3::x() * 0.6, Vector3::y() * 0.6, Vector3::z() * 3.0];
         let ct = volume_along(steps, [100, 100, 20], Unit::Hu, |_| 0.0);
         let source = Source::of_other(&ct, &pet);
-        let other = uptake(&source, MIDDLE, 22.0, Uptake::PartOfMaximum(0.5), &Progress::new()).unwrap();
+        let other = uptake(&source, &AROUND, Uptake::PartOfMaximum(0.5), &Progress::new()).unwrap();
         let radius = radius_of(&other.region, &ct);
         assert!((radius - wanted).abs() < 0.25, "{radius} instead of {wanted} on other slices");
     }

@@ -1,13 +1,13 @@
 //! The outline of uptake in a PET: above a value, above a part of the maximum, or at its edge.
 //!
-//! All three look only into a ball that a person places, so that the bladder or the heart beside a
+//! All three look only into a ball or a box that a person places, so that the bladder or the heart beside a
 //! lesion has no say.
 
-use super::Source;
 use super::bits::Bits;
 use super::queue::Queue;
 use super::source::{inside, reach, traced};
-use super::threshold::{Keep, Threshold, ball, index_of, threshold};
+use super::threshold::{Keep, Threshold, index_of, threshold};
+use super::{SearchArea, Source};
 use crate::edit::ValueRange;
 use crate::edit::algebra::{Region, SetRule, combined};
 use crate::geometry::Point3;
@@ -24,18 +24,18 @@ const SURE: f32 = 0.7;
 pub enum Uptake {
     /// At a value, in the image's unit.
     Above(f32),
-    /// At a part (0 to 1) of the maximum in the ball.
+    /// At a part (0 to 1) of the maximum in the area.
     PartOfMaximum(f32),
     /// Where the value changes fastest.
     Edge,
 }
 
-/// What was found in the ball.
+/// What was found in the area.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FoundUptake {
-    /// The region; empty when nothing in the ball is above the value.
+    /// The region; empty when nothing in the area is above the value.
     pub region: Region,
-    /// The greatest value of a voxel in the ball; NaN where there is none.
+    /// The greatest value of a voxel in the area; NaN where there is none.
     pub maximum: f32,
     /// Where it is, patient mm.
     pub hottest: Option<Point3>,
@@ -43,27 +43,26 @@ pub struct FoundUptake {
     pub level: f32,
 }
 
-/// The uptake around the hottest voxel in a ball of `radius_mm` around `center` (patient mm).
+/// The uptake around the hottest voxel in an area.
 ///
 /// Isocontours keep the piece that holds the hottest voxel; the outline runs where the values, linear
-/// between pixel centres, pass the level, and along the ball. The edge is the watershed of the
+/// between pixel centres, pass the level, and along the area. The edge is the watershed of the
 /// gradient's length (Meyer, "Topographic distance and watershed lines", Signal Processing 38, 1994;
 /// for PET: Geets, Lee, Bol, Lonneux and Grégoire, European Journal of Nuclear Medicine and Molecular
 /// Imaging 34, 2007) between what is surely uptake (from 70 % of the way from the background to the
-/// maximum) and the ball's rim; the background is the median on the rim.
+/// maximum) and the area's rim; the background is the median on the rim.
 ///
 /// # Errors
 /// [`Cancelled`] when someone asked to stop.
 pub fn uptake(
     source: &Source<'_>,
-    center: Point3,
-    radius_mm: f64,
+    area: &SearchArea,
     what: Uptake,
     progress: &Progress,
 ) -> Result<FoundUptake, Cancelled> {
     progress.set_step("Outlining uptake");
-    let limit = ball(source.volume, center, radius_mm);
-    let Some((maximum, hottest)) = hottest(source.image(), center, radius_mm) else {
+    let limit = area.region(source.volume);
+    let Some((maximum, hottest)) = hottest(source.image(), area) else {
         return Ok(FoundUptake { maximum: f32::NAN, level: f32::NAN, ..FoundUptake::default() });
     };
     let found = FoundUptake { maximum, hottest: Some(hottest), level: f32::NAN, region: Region::default() };
@@ -71,7 +70,7 @@ pub fn uptake(
         Uptake::Above(level) => level,
         Uptake::PartOfMaximum(part) => maximum * part,
         Uptake::Edge => {
-            let (region, level) = edge(source, center, radius_mm, (maximum, hottest), progress)?;
+            let (region, level) = edge(source, &limit, (maximum, hottest), progress)?;
             return Ok(FoundUptake { region, level, ..found });
         }
     };
@@ -89,17 +88,14 @@ pub fn uptake(
     Ok(FoundUptake { region, level, ..found })
 }
 
-/// The greatest value among the image's own voxels in a ball, and where; the one nearest to the
-/// centre among equals.
-fn hottest(image: &Volume, center: Point3, radius_mm: f64) -> Option<(f32, Point3)> {
+/// The greatest value among the image's own voxels in an area, and where; the one nearest to the
+/// middle among equals.
+fn hottest(image: &Volume, area: &SearchArea) -> Option<(f32, Point3)> {
     let grid = &image.grid;
-    let middle = grid.voxel_of(center);
     let dims = grid.dims();
+    let center = area.center();
     let mut range = [(0, 0); 3];
-    for axis in 0..3 {
-        // How far the ball reaches along an axis of the index: by the row of the inverse map.
-        let row = grid.voxel_from_patient().matrix().fixed_view::<1, 3>(axis, 0).norm() * radius_mm;
-        let (low, high) = (middle[axis] - row, middle[axis] + row);
+    for (axis, [low, high]) in area.reach(grid).into_iter().enumerate() {
         if !(high >= 0.0 && low <= dims[axis] as f64) {
             return None;
         }
@@ -114,7 +110,7 @@ fn hottest(image: &Volume, center: Point3, radius_mm: f64) -> Option<(f32, Point
                 let point = grid.patient_of([i, j, k].map(|n| n as f64));
                 let off = (point - center).norm();
                 let value = grid.index_of([i, j, k]).and_then(|index| image.voxels.value(index));
-                let Some(value) = value.filter(|_| off <= radius_mm) else { continue };
+                let Some(value) = value.filter(|_| area.contains(point)) else { continue };
                 if best.is_none_or(|(most, near, _)| value > most || (value == most && off < near)) {
                     best = Some((value, off, point));
                 }
@@ -127,16 +123,14 @@ fn hottest(image: &Volume, center: Point3, radius_mm: f64) -> Option<(f32, Point
 /// The region up to the steepest change and the mean value along its outline.
 fn edge(
     source: &Source<'_>,
-    center: Point3,
-    radius_mm: f64,
+    limit: &Region,
     (maximum, hottest): (f32, Point3),
     progress: &Progress,
 ) -> Result<(Region, f32), Cancelled> {
     let nothing = (Region::default(), f32::NAN);
     // The rim takes part: it is where the background floods from.
     let spacing = source.spacing_mm();
-    let limit = ball(source.volume, center, radius_mm);
-    let Some((first, count, window)) = reach(source, &limit) else { return Ok(nothing) };
+    let Some((first, count, window)) = reach(source, limit) else { return Ok(nothing) };
     let dims = [window.size[0], window.size[1], count];
     let values: Vec<f32> = (first..first + count)
         .into_par_iter()
@@ -166,7 +160,7 @@ fn edge(
     progress.set_fraction(0.8)?;
     let level = mean_at_outline(&own, &values, &within);
     let region = traced(source.volume, first, window.low, &own);
-    Ok((combined(SetRule::Intersection, &[&region, &limit]), level))
+    Ok((combined(SetRule::Intersection, &[&region, limit]), level))
 }
 
 /// The voxels of a set with a neighbour outside it or beyond the box.

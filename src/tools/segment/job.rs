@@ -4,12 +4,12 @@ use super::settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within, side_
 use crate::ai::body::body_contour;
 use crate::edit::algebra::Region;
 use crate::edit::segment::{
-    Keep, Scribble, Source, Threshold, Uptake, airways, ball, between_pieces, bones, ends_at_gap,
-    from_scribbles, lungs, threshold, uptake,
+    Keep, Scribble, SearchArea, Source, Threshold, Uptake, airways, between_pieces, bones, ends_at_gap,
+    from_scribbles, isodose, lungs, threshold, uptake,
 };
 use crate::edit::{Sign, ValueRange, paint, reoriented, same_polygons};
 use crate::geometry::Point3;
-use crate::patient::{Mask, Roi, RoiId, RoiPlane, Series, Volume};
+use crate::patient::{Dose, Mask, Roi, RoiId, RoiPlane, Series, Volume};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub(super) struct Job {
     pub series: Arc<Series>,
     pub second: Option<Arc<Volume>>,
+    pub dose: Option<Arc<Dose>>,
     pub settings: SegmentSettings,
     /// The structure that it is for.
     pub roi: Arc<Roi>,
@@ -28,7 +29,8 @@ pub(super) struct Job {
     pub rivals: Vec<Arc<Roi>>,
     /// The body's contour, where it is known.
     pub body: Option<Arc<Roi>>,
-    pub ball: Option<(Point3, f64)>,
+    /// Where it is looked for: a ball or a box, as the settings say.
+    pub area: Option<SearchArea>,
     pub scribbles: Vec<Scribble>,
     /// Where was clicked: into an airway, on a piece.
     pub clicked: Option<Point3>,
@@ -98,9 +100,9 @@ impl Job {
                 from_scribbles(&self.source(), &self.scribbles, settings.margin_mm, &rest).map_err(sentence)
             }
             Method::Uptake => {
-                let Some((center, radius)) = self.ball else { return Ok(Region::default()) };
+                let Some(area) = &self.area else { return Ok(Region::default()) };
                 let source = self.source();
-                let found = uptake(&source, center, radius, settings.uptake, &rest).map_err(stopped)?;
+                let found = uptake(&source, area, settings.uptake, &rest).map_err(stopped)?;
                 let unit = source.image().unit.label();
                 done.note = found.maximum.is_finite().then(|| match settings.uptake {
                     Uptake::Above(_) => format!("Maximum {:.2} {unit}", found.maximum),
@@ -110,6 +112,12 @@ impl Job {
                     _ => format!("Maximum {:.2} {unit}; no edge found", found.maximum),
                 });
                 Ok(found.region)
+            }
+            Method::Dose => {
+                let dose = self.dose.as_deref().ok_or("Choose a dose to look at.")?;
+                let level = settings.dose.gy(dose.maximum_gy());
+                done.note = Some(format!("Maximum {:.2} Gy, isodose at {level:.2} Gy", dose.maximum_gy()));
+                isodose(self.volume(), dose, level, self.limit()?.as_ref(), &rest).map_err(stopped)
             }
             Method::Lungs => {
                 let side = settings.side.unwrap_or_else(|| side_of(&self.roi.name));
@@ -130,25 +138,11 @@ impl Job {
         }
     }
 
-    /// Where is looked; `None` for everywhere.
-    fn limit_region(&self) -> Result<Option<Region>, String> {
-        let of = |roi: &Roi| Region::of_roi(roi, self.volume()).map_err(sentence);
-        Ok(match self.settings.within {
-            Within::Everything => None,
-            Within::Body => Some(of(self.body.as_deref().ok_or("There is no body in the image.")?)?),
-            Within::Roi(_) => Some(of(self.limit.as_deref().ok_or("Choose a structure to look in.")?)?),
-            Within::Ball => {
-                let (center, radius) = self.ball.ok_or("Drag in a view to place the ball.")?;
-                Some(ball(self.volume(), center, radius))
-            }
-        })
-    }
-
     fn pieces(&self, progress: &Progress) -> Result<Region, String> {
         let of = |roi: &Arc<Roi>| Region::of_roi(roi, self.volume()).map_err(sentence);
         let others: Vec<Region> = self.rivals.iter().map(of).collect::<Result<_, _>>()?;
         let how = (self.settings.fill, self.settings.margin_mm);
-        let limit = self.limit_region()?;
+        let limit = self.limit()?;
         between_pieces(&self.source(), &of(&self.roi)?, &others, limit.as_ref(), how, progress)
             .map_err(sentence)
     }
@@ -156,7 +150,7 @@ impl Job {
     fn threshold(&self, progress: &Progress) -> Result<Region, String> {
         let settings = &self.settings;
         let Some(range) = settings.range else { return Ok(Region::default()) };
-        let limit = self.limit_region()?;
+        let limit = self.limit()?;
         let keep = match (settings.keep, self.clicked) {
             (KeepPieces::All, _) => Keep::All,
             (KeepPieces::Largest, _) => Keep::Largest,
@@ -167,6 +161,22 @@ impl Job {
         let range = ValueRange { low: range.low, high: range.high.max(range.low) };
         let what = Threshold { range, keep, fill_holes: settings.fill_holes };
         threshold(&self.source(), &what, limit.as_ref(), progress).map_err(stopped)
+    }
+
+    /// Where is looked; `None` everywhere.
+    fn limit(&self) -> Result<Option<Region>, String> {
+        let of = |roi: &Roi| Region::of_roi(roi, self.volume()).map_err(sentence);
+        let placed = |why: &str| match &self.area {
+            Some(area) => Ok(area.region(self.volume())),
+            None => Err(why.to_owned()),
+        };
+        Ok(Some(match self.settings.within {
+            Within::Everything => return Ok(None),
+            Within::Body => of(self.body.as_deref().ok_or("There is no body in the image.")?)?,
+            Within::Roi(_) => of(self.limit.as_deref().ok_or("Choose a structure to look in.")?)?,
+            Within::Ball => placed("Drag in a view to place the ball.")?,
+            Within::Box => placed("Drag in a view to draw the box.")?,
+        }))
     }
 
     /// For each voxel of the grid whether it is in the body.

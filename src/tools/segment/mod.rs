@@ -1,23 +1,28 @@
-//! The semi-automatic tool: a threshold, a line of equal value, scribbles, uptake, what lies
-//! between pieces, or an organ that its values tell.
+//! The semi-automatic tool: a threshold, a line of equal value, scribbles, uptake, a dose level, what
+//! lies between pieces, or an organ that its values tell.
 //!
 //! What is found is a suggestion, dashed in every view, that follows its settings until it is taken
 //! over or dropped; only the line of equal value is taken by the click that shows it. The work has a
 //! thread of its own; while it runs, the latest change waits for it.
 
+mod hand;
 mod job;
+mod place;
 mod settings;
 
+pub use place::{on_slices, slices_of};
 pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, Within};
 
 use self::job::{Done, Job};
+use self::place::{BoxDrag, BoxGrip};
+use self::settings::Placed;
+use super::Suggestion;
 use super::work::{Failed, Work};
-use super::{Across, Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
 use crate::edit::algebra::Region;
-use crate::edit::segment::{Histogram, Scribble, Source, ball, histogram, level_line};
+use crate::edit::segment::{Histogram, Scribble, SearchArea, Source, histogram, isodose_name};
 use crate::edit::{Sign, same_polygons};
-use crate::geometry::Point3;
-use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
+use crate::geometry::{OrientedBox, Point3};
+use crate::patient::{Dose, Roi, RoiId, RoiPlane, RoiType, Volume};
 use crate::progress::Progress;
 use crate::session::Session;
 use rayon::prelude::*;
@@ -31,27 +36,34 @@ const BINS: usize = 256;
 struct Pressed {
     from: Point3,
     sign: Sign,
+    /// Where the drag places a box.
+    boxed: Option<BoxDrag>,
 }
 
 /// What the histogram shows: where, of which slice, of which image and contours.
-type HistogramOf = (Within, usize, bool, u64, Option<(Point3, f64)>);
+type HistogramOf = (Within, usize, bool, u64, Option<SearchArea>);
 
 /// Suggests regions from image values.
 #[derive(Debug, Default)]
 pub struct SegmentTool {
     settings: SegmentSettings,
     second: Option<Arc<Volume>>,
+    dose: Option<Arc<Dose>>,
     at: Option<Point3>,
     pressed: Option<Pressed>,
     invert: bool,
     refused: Option<String>,
-    ball: Option<(Point3, f64)>,
+    area: Option<SearchArea>,
+    /// What a drag from where the pointer is would do to the box.
+    grip: Option<BoxGrip>,
     scribbles: Vec<Scribble>,
     clicked: Option<Point3>,
     level: Vec<Point3>,
     /// The structure and its revision that the suggestion is for.
     seen: Option<(RoiId, u64)>,
     found: Option<Arc<Region>>,
+    /// Whether an isodose waits for a structure that it is for.
+    waits_for_roi: bool,
     suggestion: Option<Suggestion>,
     note: Option<String>,
     body: Option<Arc<Roi>>,
@@ -82,10 +94,65 @@ impl SegmentTool {
         if !only_taken {
             self.found = None;
         }
-        let live = settings.method == Method::Threshold && settings.range.is_some();
-        if live || self.suggestion.is_some() || self.found.is_some() || self.work.progress().is_some() {
+        if before.placed() != settings.placed() {
+            self.area = None;
+        }
+        if self.is_live()
+            || self.suggestion.is_some()
+            || self.found.is_some()
+            || self.work.progress().is_some()
+        {
             self.run(session);
         }
+    }
+
+    /// Whether what is suggested follows its settings from the start.
+    fn is_live(&self) -> bool {
+        match self.settings.method {
+            Method::Threshold => self.settings.range.is_some(),
+            Method::Dose => self.dose.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The dose, in the same frame of reference, whose levels can be outlined; `in_hand` says whether
+    /// the tool is in use. An isodose follows another dose.
+    pub(super) fn set_dose(&mut self, session: &Session, dose: Option<&Arc<Dose>>, in_hand: bool) {
+        let same = match (&self.dose, dose) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        self.dose = dose.map(Arc::clone);
+        if self.settings.method != Method::Dose {
+            return;
+        }
+        if self.dose.is_none() || !in_hand {
+            self.cancel();
+        } else {
+            self.find(session);
+        }
+    }
+
+    /// The dose whose levels can be outlined.
+    #[must_use]
+    pub fn dose(&self) -> Option<&Arc<Dose>> {
+        self.dose.as_ref()
+    }
+
+    /// The level of the isodose that is set, Gy; `None` without a dose.
+    #[must_use]
+    pub fn level_gy(&self) -> Option<f64> {
+        self.dose.as_ref().map(|dose| self.settings.dose.gy(dose.maximum_gy()))
+    }
+
+    /// What an isodose at the level that is set is called by TG-263; `None` without a dose.
+    #[must_use]
+    pub fn isodose_name(&self) -> Option<String> {
+        self.level_gy().map(isodose_name)
     }
 
     /// The second image, in the same frame of reference, whose values can be used. What came of another
@@ -133,7 +200,7 @@ impl SegmentTool {
             Within::Roi(id) => session.roi(id),
             _ => None,
         };
-        let placed = self.ball.filter(|_| self.settings.within == Within::Ball);
+        let placed = self.area;
         let whole = limit.is_some() || placed.is_some();
         let of = (
             self.settings.within,
@@ -151,7 +218,7 @@ impl SegmentTool {
             };
             let region = match (limit, placed) {
                 (Some(roi), _) => Region::of_roi(roi, volume).ok(),
-                (_, Some((center, radius))) => Some(ball(volume, center, radius)),
+                (_, Some(area)) => Some(area.region(volume)),
                 _ => None,
             };
             let slices = if region.is_some() { 0..0 } else { slice..slice + 1 };
@@ -183,7 +250,8 @@ impl SegmentTool {
     pub fn is_active(&self) -> bool {
         self.suggestion.is_some()
             || self.work.progress().is_some()
-            || self.ball.is_some()
+            || self.area.is_some()
+            || self.waits_for_roi
             || !self.scribbles.is_empty()
     }
 
@@ -202,7 +270,33 @@ impl SegmentTool {
     /// The ball placed: its centre (patient mm) and radius, mm.
     #[must_use]
     pub fn ball(&self) -> Option<(Point3, f64)> {
-        self.ball
+        match self.area? {
+            SearchArea::Ball { center, radius_mm } => Some((center, radius_mm)),
+            SearchArea::Box(_) => None,
+        }
+    }
+
+    /// The box placed.
+    #[must_use]
+    pub fn search_box(&self) -> Option<&OrientedBox> {
+        match self.area.as_ref()? {
+            SearchArea::Box(own) => Some(own),
+            SearchArea::Ball { .. } => None,
+        }
+    }
+
+    /// Whether a drag draws a box.
+    #[must_use]
+    pub fn places_box(&self) -> bool {
+        self.settings.placed() == Some(Placed::Box)
+    }
+
+    /// Puts the box right and looks again.
+    pub fn set_search_box(&mut self, session: &Session, boxed: OrientedBox) {
+        if self.places_box() && self.search_box() != Some(&boxed) {
+            self.area = Some(SearchArea::Box(boxed));
+            self.find(session);
+        }
     }
 
     /// The closed line of equal value under the pointer, patient mm.
@@ -217,6 +311,7 @@ impl SegmentTool {
         *self = Self {
             settings: self.settings,
             second: self.second.take(),
+            dose: self.dose.take(),
             at: self.at,
             body: self.body.take(),
             histogram: self.histogram.take(),
@@ -230,7 +325,13 @@ impl SegmentTool {
             self.finish(session, done);
         }
         let now = session.selected().map(|roi| (roi.id, roi.revision));
-        if self.seen.is_some() && now != self.seen {
+        let is_shown = self.found.is_some() || self.suggestion.is_some();
+        let follows = self.settings.method == Method::Dose && (self.waits_for_roi || is_shown);
+        if follows && now.is_some() && now.map(|(id, _)| id) != self.seen.map(|(id, _)| id) {
+            // An isodose does not depend on the structure that it is for.
+            self.suggestion = None;
+            self.run(session);
+        } else if self.seen.is_some() && now != self.seen {
             if now.map(|(id, _)| id) == self.seen.map(|(id, _)| id) && self.found.is_some() {
                 self.run(session);
             } else if self.work.progress().is_none() || self.found.is_none() {
@@ -255,13 +356,18 @@ impl SegmentTool {
             Ok(roi) => Arc::clone(roi),
             Err(refusal) => {
                 self.suggestion = None;
+                if self.settings.method == Method::Dose {
+                    self.waits_for_roi = selected.is_none();
+                    (self.seen, self.found) = (None, None);
+                }
                 self.note = Some(refusal.to_string());
                 return;
             }
         };
         self.seen = Some((roi.id, roi.revision));
-        // A threshold is quick: what comes first is shown while the next waits. All else stops.
-        if self.work.progress().is_some() && self.settings.method == Method::Threshold {
+        self.waits_for_roi = false;
+        // These are quick: what comes first is shown while the next waits. All else stops.
+        if self.work.progress().is_some() && self.settings.method.has_limit() {
             self.again = true;
             return;
         }
@@ -280,7 +386,8 @@ impl SegmentTool {
             },
             rivals: self.rivals(session, roi.id),
             body: external.cloned().or_else(|| self.body.clone()),
-            ball: self.ball,
+            dose: self.dose.clone(),
+            area: self.area,
             scribbles: self.scribbles.clone(),
             clicked: self.clicked,
             found: self.found.clone(),
@@ -349,216 +456,5 @@ impl SegmentTool {
         };
         let planes: Vec<_> = planes.into_par_iter().filter_map(gated).collect();
         self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, gesture, planes));
-    }
-
-    /// The next state and what comes of it.
-    pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent, slab_mm: f64) -> Reaction {
-        match event {
-            ToolEvent::Hover(at, keys) => {
-                self.at = Some(at);
-                self.invert = keys.invert;
-                self.hover(session, view, at);
-            }
-            ToolEvent::Leave => {
-                self.at = None;
-                self.level.clear();
-            }
-            ToolEvent::Escape => {
-                if self.pressed.take().is_some() {
-                    match self.settings.method {
-                        Method::Scribbles => drop(self.scribbles.pop()),
-                        _ if self.places_ball() => self.ball = None,
-                        _ => {}
-                    }
-                } else {
-                    self.cancel();
-                }
-            }
-            ToolEvent::Press(at, keys) => {
-                self.at = Some(at);
-                self.invert = keys.invert;
-                if let Err(refusal) = region::may_begin(session, view, at) {
-                    self.refused = Some(refusal.to_string());
-                    return Reaction::message(&refusal);
-                }
-                let sign = if keys.invert { Sign::Cut } else { Sign::Add };
-                self.pressed = Some(Pressed { from: at, sign });
-                match self.settings.method {
-                    Method::Scribbles => self.scribbles.push(Scribble {
-                        path: vec![at],
-                        radius_mm: self.settings.scribble_mm,
-                        belongs: sign == Sign::Add,
-                    }),
-                    _ if self.places_ball() => self.ball = Some((at, self.settings.ball_mm)),
-                    _ => self.hover(session, view, at),
-                }
-            }
-            ToolEvent::Drag(at) => {
-                self.at = Some(at);
-                if let Some(why) = &self.refused {
-                    return Reaction::message(why);
-                }
-                self.drag(at, view.pixel_mm);
-            }
-            ToolEvent::Release(at) => {
-                self.refused = None;
-                if let Some(pressed) = self.pressed.take() {
-                    self.drag_ball(pressed.from, at, view.pixel_mm);
-                    return self.release(session, view, at, pressed.sign, slab_mm);
-                }
-            }
-        }
-        Reaction::default()
-    }
-
-    /// Whether a drag places a ball.
-    fn places_ball(&self) -> bool {
-        let limit = self.settings.method.has_limit() && self.settings.within == Within::Ball;
-        limit || self.settings.method == Method::Uptake
-    }
-
-    fn hover(&mut self, session: &Session, view: &ViewPlane, at: Point3) {
-        self.level.clear();
-        if self.settings.method == Method::Level {
-            let volume = &session.series().volume;
-            let source = match self.second.as_deref().filter(|_| self.settings.second) {
-                Some(second) => Source::of_other(volume, second),
-                None => Source::own(volume),
-            };
-            let found = level_line(&source, &view.plane, at);
-            let unit = source.image().unit.label();
-            self.note = found.as_ref().map(|found| format!("{:.1} {unit}", found.level));
-            self.level = found.map(|found| found.line).unwrap_or_default();
-        }
-    }
-
-    fn drag(&mut self, at: Point3, pixel_mm: f64) {
-        let Some(pressed) = self.pressed.clone() else { return };
-        if self.settings.method == Method::Scribbles {
-            if let Some(scribble) = self.scribbles.last_mut()
-                && scribble.path.last().is_none_or(|last| (at - last).norm() > pixel_mm * 0.5)
-            {
-                scribble.path.push(at);
-            }
-        } else {
-            self.drag_ball(pressed.from, at, pixel_mm);
-        }
-    }
-
-    /// A drag of more than a few pixels gives the ball its radius.
-    fn drag_ball(&mut self, from: Point3, at: Point3, pixel_mm: f64) {
-        let radius = (at - from).norm();
-        if self.places_ball() && radius > pixel_mm * 4.0 {
-            self.ball = Some((from, radius.clamp(1.0, 300.0)));
-        }
-    }
-
-    fn release(
-        &mut self,
-        session: &Session,
-        view: &ViewPlane,
-        at: Point3,
-        sign: Sign,
-        slab_mm: f64,
-    ) -> Reaction {
-        match self.settings.method {
-            Method::Level => {
-                let line = std::mem::take(&mut self.level);
-                if line.len() < 3 {
-                    return Reaction::message(&"Here the values are all alike: no line runs through.");
-                }
-                return match region::may_begin(session, view, at) {
-                    Ok((_, cut)) => {
-                        region::act(session, (view, cut), &line, sign, Across::slab(slab_mm), "Level tracing")
-                    }
-                    Err(refusal) => Reaction::message(&refusal),
-                };
-            }
-            Method::Scribbles => {
-                let kinds = [true, false].map(|kind| self.scribbles.iter().any(|own| own.belongs == kind));
-                if kinds == [true, true] {
-                    self.find(session);
-                } else {
-                    let other = if kinds[0] { "beside it with Ctrl" } else { "inside the organ" };
-                    self.note = Some(format!("Now scribble {other}."));
-                }
-            }
-            Method::Threshold if self.settings.within != Within::Ball => {
-                if self.settings.keep == KeepPieces::Clicked {
-                    self.clicked = Some(at);
-                    self.find(session);
-                }
-            }
-            Method::Airways => {
-                self.clicked = Some(at);
-                self.find(session);
-            }
-            Method::Threshold | Method::Uptake | Method::Pieces | Method::Lungs | Method::Bones => {
-                self.find(session);
-            }
-        }
-        Reaction::default()
-    }
-
-    /// How the cursor looks now.
-    #[must_use]
-    pub fn cursor(&self, session: &Session) -> Cursor {
-        let roi = session.selected();
-        let (Some(at), None) = (self.at, &self.refused) else {
-            return match &self.refused {
-                Some(why) => Cursor {
-                    shape: CursorShape::Forbidden,
-                    sign: None,
-                    color: None,
-                    label: Some(why.clone()),
-                },
-                None => Cursor::plain(CursorShape::Arrow),
-            };
-        };
-        let shape = match self.settings.method {
-            Method::Scribbles => CursorShape::Circle { center: at, radius_mm: self.settings.scribble_mm },
-            _ => CursorShape::Cross,
-        };
-        let signed = matches!(self.settings.method, Method::Level | Method::Scribbles);
-        let cuts = if signed {
-            self.pressed.as_ref().map_or(self.invert, |pressed| pressed.sign == Sign::Cut)
-        } else {
-            self.settings.take_as == TakeAs::Cut
-        };
-        Cursor {
-            shape,
-            sign: Some(if cuts { Sign::Cut } else { Sign::Add }),
-            color: roi.map(|roi| roi.color),
-            label: match (self.settings.method, &self.note) {
-                (Method::Level, Some(level)) => Some(level.clone()),
-                _ => roi.map(|roi| roi.name.clone()),
-            },
-        }
-    }
-
-    /// What the person can do now.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        if self.suggestion.is_some() {
-            return "A takes this slice, Shift A all; X drops it";
-        }
-        match self.settings.method {
-            Method::Threshold if self.settings.within == Within::Ball => {
-                "Drag from its middle to place the ball"
-            }
-            Method::Threshold if self.settings.keep == KeepPieces::Clicked => {
-                "Click the piece that is to be kept"
-            }
-            Method::Threshold => "Set the range on the histogram; what lies in it is suggested",
-            Method::Level => "Click takes the line of equal value under the pointer; Ctrl cuts",
-            Method::Scribbles => "Scribble inside the organ, and beside it with Ctrl",
-            Method::Uptake => "Drag from the middle of the uptake to place a ball around it",
-            Method::Airways => "Click into the trachea, or let it be found",
-            Method::Pieces if self.settings.within == Within::Ball => {
-                "Drag from its middle to place the ball"
-            }
-            Method::Pieces => "Click, or Find, to see what lies between the structure's pieces",
-            Method::Lungs | Method::Bones => "Click to look for it",
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the semi-automatic tool looks for and what becomes of it.
 
 use crate::edit::ValueRange;
-use crate::edit::segment::{BoneOptions, Fill, LungSide, Uptake};
+use crate::edit::segment::{BoneOptions, DoseLevel, Fill, LungSide, Uptake};
 use crate::patient::RoiId;
 
 /// What is looked for.
@@ -14,8 +14,10 @@ pub enum Method {
     Level,
     /// What scribbles inside reach before scribbles outside do.
     Scribbles,
-    /// Uptake in a ball.
+    /// Uptake in a ball or a box.
     Uptake,
+    /// A dose level.
+    Dose,
     /// What lies between the structure's pieces.
     Pieces,
     /// Lungs.
@@ -28,11 +30,12 @@ pub enum Method {
 
 impl Method {
     /// All, in the order of the list.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Threshold,
         Self::Level,
         Self::Scribbles,
         Self::Uptake,
+        Self::Dose,
         Self::Pieces,
         Self::Lungs,
         Self::Airways,
@@ -47,6 +50,7 @@ impl Method {
             Self::Level => "Level tracing",
             Self::Scribbles => "Scribbles",
             Self::Uptake => "Uptake",
+            Self::Dose => "Isodose",
             Self::Pieces => "Between pieces",
             Self::Lungs => "Lungs",
             Self::Airways => "Airways",
@@ -63,7 +67,7 @@ impl Method {
     /// Whether it looks only where [`SegmentSettings::within`] says.
     #[must_use]
     pub fn has_limit(self) -> bool {
-        matches!(self, Self::Threshold | Self::Pieces)
+        matches!(self, Self::Threshold | Self::Dose | Self::Pieces)
     }
 
     /// Whether it is worked out on another thread and suggested, not taken by a click.
@@ -85,7 +89,7 @@ pub enum TakeAs {
     Cut,
 }
 
-/// Where a threshold, and what lies between pieces, is looked for.
+/// Where a threshold, an isodose, and what lies between pieces, is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Within {
     /// In the whole image.
@@ -95,6 +99,8 @@ pub enum Within {
     Body,
     /// In a ball that is placed by dragging.
     Ball,
+    /// In a box that is placed by dragging.
+    Box,
     /// In a structure.
     Roi(RoiId),
 }
@@ -136,7 +142,7 @@ pub struct SegmentSettings {
     pub second: bool,
     /// Threshold: the values; `None` until one is chosen.
     pub range: Option<ValueRange>,
-    /// Threshold and pieces: where.
+    /// Threshold, isodose, pieces: where.
     pub within: Within,
     /// Threshold: which pieces.
     pub keep: KeepPieces,
@@ -146,8 +152,14 @@ pub struct SegmentSettings {
     pub fill_holes: bool,
     /// The radius of a ball placed by a click, mm.
     pub ball_mm: f64,
+    /// How deep a box just drawn is, mm.
+    pub box_depth_mm: f64,
     /// Uptake: where the outline runs.
     pub uptake: Uptake,
+    /// Uptake: whether it is looked for in a box, not in a ball.
+    pub uptake_in_box: bool,
+    /// Isodose: which dose.
+    pub dose: DoseLevel,
     /// Scribbles: half their width, mm.
     pub scribble_mm: f64,
     /// Scribbles and pieces: how far beyond them is looked, mm.
@@ -164,6 +176,25 @@ pub struct SegmentSettings {
     pub bones: BoneOptions,
 }
 
+/// What a drag places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    Ball,
+    Box,
+}
+
+impl SegmentSettings {
+    /// What a drag places with the method that is set; `None` where it places nothing.
+    pub(super) fn placed(&self) -> Option<Placed> {
+        match (self.method, self.within) {
+            (Method::Threshold | Method::Dose, Within::Ball) => Some(Placed::Ball),
+            (Method::Threshold | Method::Dose, Within::Box) => Some(Placed::Box),
+            (Method::Uptake, _) => Some(if self.uptake_in_box { Placed::Box } else { Placed::Ball }),
+            _ => None,
+        }
+    }
+}
+
 impl Default for SegmentSettings {
     fn default() -> Self {
         Self {
@@ -176,7 +207,10 @@ impl Default for SegmentSettings {
             least_cc: 1.0,
             fill_holes: false,
             ball_mm: 25.0,
+            box_depth_mm: 40.0,
             uptake: Uptake::PartOfMaximum(0.41),
+            uptake_in_box: false,
+            dose: DoseLevel::PartOfMaximum(0.5),
             scribble_mm: 1.5,
             margin_mm: 15.0,
             fill: Fill::Between(0.05),

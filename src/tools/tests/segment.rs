@@ -25,7 +25,7 @@ fn balls() -> Series {
     series
 }
 
-fn with(method: Method, change: impl FnOnce(&mut SegmentSettings)) -> (Session, Tools) {
+pub(super) fn with(method: Method, change: impl FnOnce(&mut SegmentSettings)) -> (Session, Tools) {
     let session = session_with(balls(), &["Node"]);
     let mut tools = tools(ToolKind::Segment, 5.0);
     let mut settings = SegmentSettings { method, ..tools.segment.settings() };
@@ -36,15 +36,15 @@ fn with(method: Method, change: impl FnOnce(&mut SegmentSettings)) -> (Session, 
     (session, tools)
 }
 
-fn volume_mm3(session: &Session) -> f64 {
+pub(super) fn volume_mm3(session: &Session) -> f64 {
     roi(session).volume_cc(&session.series().volume) * 1000.0
 }
 
-fn sphere(radius: f64) -> f64 {
+pub(super) fn sphere(radius: f64) -> f64 {
     4.0 / 3.0 * PI * radius.powi(3)
 }
 
-const RANGE: Option<ValueRange> = Some(ValueRange { low: 50.0, high: 3000.0 });
+pub(super) const RANGE: Option<ValueRange> = Some(ValueRange { low: 50.0, high: 3000.0 });
 
 #[test]
 fn a_threshold_is_suggested_follows_its_range_and_is_one_undo_step() {

@@ -23,6 +23,10 @@ pub fn inspector_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 fn structure_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let Some(session) = scope.context.session else { return };
     let Some(roi) = session.selected().cloned() else {
+        if segment::makes_its_structure(scope) {
+            segment::segment_ui(ui, scope, session);
+            return;
+        }
         widgets::heading(ui, "Nothing selected");
         widgets::note(ui, "Select a structure in the list, or add one, and draw with the brush.");
         ui.add_space(8.0);

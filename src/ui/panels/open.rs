@@ -65,6 +65,7 @@ pub fn open_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             });
         }
     }
+    doses_ui(ui, scope);
     let warnings = &scope.context.desk.warnings;
     if !warnings.is_empty() {
         widgets::caption(ui, "About the data");
@@ -76,6 +77,33 @@ pub fn open_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                     ui.add(egui::Label::new(RichText::new(warning).small()).wrap().selectable(true));
                 });
             }
+        });
+    }
+}
+
+/// The doses found with the scan.
+fn doses_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    if scope.context.desk.doses.is_empty() {
+        return;
+    }
+    widgets::caption(ui, "Doses");
+    let weak = Theme::of(ui.ctx()).weak;
+    for (index, line) in scope.context.desk.doses.iter().enumerate() {
+        let is_open = scope.context.desk.open_dose == Some(index);
+        ui.horizontal_top(|ui| {
+            let button = ui.add_enabled(line.is_usable && !is_open, egui::Button::new("Read"));
+            if button
+                .on_hover_text("Reads it: its levels can be outlined, and the pointer tells the dose")
+                .clicked()
+            {
+                scope.outbox.send(Request::ReadDose(line.path.clone()));
+            }
+            ui.vertical(|ui| {
+                let standing = if is_open { " · in use" } else { "" };
+                let title = format!("{}{standing}", line.title);
+                ui.add(egui::Label::new(title).wrap()).on_hover_text(line.path.display().to_string());
+                ui.add(egui::Label::new(RichText::new(&line.detail).small().color(weak)).wrap());
+            });
         });
     }
 }

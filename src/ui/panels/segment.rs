@@ -10,10 +10,20 @@ use crate::session::Session;
 use crate::tools::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, ToolKind, Within};
 use egui::{Pos2, Rect, RichText, Sense, Stroke, Ui, vec2};
 
+mod dose;
+mod place;
+
 /// The histogram's height, points.
 const HEIGHT: f32 = 96.0;
 /// Half the width of a handle that can be dragged, points.
 const HANDLE: f32 = 6.0;
+
+/// Whether the card is shown with no structure selected: it offers to make the one it is for.
+pub fn makes_its_structure(scope: &Scope<'_>) -> bool {
+    scope.state.views.as_ref().is_some_and(|views| {
+        views.tools.kind() == ToolKind::Segment && views.tools.segment.settings().method == Method::Dose
+    })
+}
 
 /// The card, while the tool is in hand.
 pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
@@ -37,7 +47,7 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         }
     });
     ui.add_space(4.0);
-    if tool.has_second() && !settings.method.needs_ct() {
+    if tool.has_second() && !settings.method.needs_ct() && settings.method != Method::Dose {
         ui.checkbox(&mut settings.second, "Values of the second series")
             .on_hover_text("Looks at the PET or MR shown with these images; contours lie on these images.");
     }
@@ -51,7 +61,8 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
             let ends = (!settings.second).then(|| (full.low(), full.high()));
             let histogram = tool.histogram(session, slice);
             threshold_ui(ui, &mut settings, histogram, unit, ends);
-            limits_ui(ui, &mut settings, session);
+            place::within_ui(ui, &mut settings, session);
+            keep_ui(ui, &mut settings);
         }
         Method::Level => widgets::note(ui, "Point at an edge and click. Ctrl cuts."),
         Method::Scribbles => {
@@ -74,6 +85,14 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         }
         Method::Uptake => uptake_ui(ui, &mut settings, unit),
         Method::Pieces => pieces_ui(ui, &mut settings, session),
+        Method::Dose => {
+            let rois = &session.structures().rois;
+            let name = dose::dose_ui(ui, scope.context.desk, scope.outbox, tool, &mut settings);
+            place::within_ui(ui, &mut settings, session);
+            if let Some(name) = name.filter(|name| rois.iter().all(|roi| roi.name != *name)) {
+                dose::new_structure_ui(ui, scope.outbox, &name, session.selected().is_none());
+            }
+        }
         Method::Lungs => lungs_ui(ui, &mut settings),
         Method::Airways => widgets::note(ui, "Finds the trachea by itself, or click into it."),
         Method::Bones => bones_ui(ui, &mut settings),
@@ -90,6 +109,7 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         );
     }
     tool.set_settings(session, settings);
+    place::box_ui(ui, tool, session);
     actions_ui(ui, views, session, &mut pressed);
     ui.separator();
     for action in pressed {
@@ -147,7 +167,7 @@ fn actions_ui(
         });
     } else if tool.is_active() && progress_is_done(tool) {
         let clear = widgets::button(ui, "Clear");
-        if clear.on_hover_text("Takes scribbles and ball away   Esc").clicked() {
+        if clear.on_hover_text("Takes scribbles, ball and box away   Esc").clicked() {
             tool.cancel();
         }
     }
@@ -244,36 +264,6 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram, range: &mut ValueRange, ends
     }
 }
 
-fn limits_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
-    within_ui(ui, settings, session);
-    keep_ui(ui, settings);
-}
-
-fn within_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
-    ui.horizontal_wrapped(|ui| {
-        widgets::note(ui, "In");
-        let name = match settings.within {
-            Within::Everything => "the whole image".to_owned(),
-            Within::Body => "the body".to_owned(),
-            Within::Ball => "a ball".to_owned(),
-            Within::Roi(id) => {
-                session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
-            }
-        };
-        egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
-            ui.selectable_value(&mut settings.within, Within::Everything, "the whole image");
-            if session.series().volume.unit == Unit::Hu {
-                ui.selectable_value(&mut settings.within, Within::Body, "the body");
-            }
-            ui.selectable_value(&mut settings.within, Within::Ball, "a ball")
-                .on_hover_text("Drag in a view from the ball's middle.");
-            for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
-                ui.selectable_value(&mut settings.within, Within::Roi(roi.id), &roi.name);
-            }
-        });
-    });
-}
-
 fn keep_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "Keep");
@@ -325,7 +315,7 @@ fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
             value_ui(ui, "Reach", &mut settings.margin_mm, 0.0..=100.0, " mm", why);
         }
     }
-    within_ui(ui, settings, session);
+    place::within_ui(ui, settings, session);
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, if is_between { "Not into" } else { "Shared with" });
         let name = match settings.rivals {
@@ -395,7 +385,11 @@ fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit) {
     let now = std::mem::discriminant(&settings.uptake);
     ui.horizontal_wrapped(|ui| {
         for (value, name, why) in [
-            (Uptake::PartOfMaximum(0.41), "% of maximum", "At a part of the greatest value in the ball."),
+            (
+                Uptake::PartOfMaximum(0.41),
+                "% of maximum",
+                "At a part of the greatest value in the ball or box.",
+            ),
             (Uptake::Above(2.5), "Fixed value", "At a value, such as SUV 2.5."),
             (Uptake::Edge, "Edge", "Where the value changes fastest: the watershed of the gradient."),
         ] {
@@ -408,7 +402,7 @@ fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit) {
     match &mut settings.uptake {
         Uptake::PartOfMaximum(part) => {
             let mut percent = f64::from(*part) * 100.0;
-            value_ui(ui, "Part", &mut percent, 1.0..=99.0, " %", "Part of the greatest value in the ball");
+            value_ui(ui, "Part", &mut percent, 1.0..=99.0, " %", "Part of the greatest value there");
             #[expect(clippy::cast_possible_truncation, reason = "a part")]
             let new = (percent / 100.0) as f32;
             *part = new;
@@ -429,6 +423,21 @@ fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit) {
             *level = new;
         }
         Uptake::Edge => {}
+    }
+    choice_ui(
+        ui,
+        &mut settings.uptake_in_box,
+        &[
+            (false, "In a ball", "Drag in a view from the uptake's middle."),
+            (
+                true,
+                "In a box",
+                "Drag in a view from corner to corner; its edges can be dragged in every view.",
+            ),
+        ],
+    );
+    if settings.uptake_in_box {
+        return;
     }
     value_ui(
         ui,

@@ -308,6 +308,11 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
 fn segment_ui(ui: &mut Ui, views: &ViewsState) {
     let settings = views.tools.segment.settings();
     ui.label(settings.method.name()).on_hover_text("Its settings stand in the panel on the right.");
+    if let Some(boxed) = views.tools.segment.search_box() {
+        let [x, y, z] = boxed.size_mm().map(|mm| format!("{mm:.0}"));
+        ui.label(RichText::new(format!("in a box of {x} x {y} x {z} mm")).color(Theme::of(ui.ctx()).weak))
+            .on_hover_text("Drag its edges in any view. Esc drops it.");
+    }
     if let Some(note) = views.tools.segment.note() {
         ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
     }

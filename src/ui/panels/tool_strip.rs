@@ -28,13 +28,16 @@ impl StatusLine {
         };
         let volume = &session.series().volume;
         let crosshair = views.navigation.crosshair_mm();
-        let (point, value, second, name) = match &views.hover {
-            Some(hover) => (hover.point_mm, hover.value, hover.second.clone(), hover.name.clone()),
-            None => (crosshair, volume.value_at(crosshair), None, None),
+        let (point, value, rest, name) = match &views.hover {
+            Some(hover) => {
+                let rest: Vec<String> = hover.second.iter().chain(&hover.dose).cloned().collect();
+                (hover.point_mm, hover.value, rest, hover.name.clone())
+            }
+            None => (crosshair, volume.value_at(crosshair), Vec::new(), None),
         };
         let mut parts: Vec<String> = name.into_iter().collect();
         parts.push(super::super::views::value_text(volume, value));
-        parts.extend(second);
+        parts.extend(rest);
         let [x, y, z] =
             [point.x, point.y, point.z].map(|mm| super::super::views::signed(&format!("{mm:.1}")));
         parts.push(format!("x {x}  y {y}  z {z} mm"));

@@ -13,6 +13,10 @@ pub fn icon_of(shape: CursorShape) -> CursorIcon {
         CursorShape::Arrow => CursorIcon::Default,
         CursorShape::Cross | CursorShape::Pen => CursorIcon::Crosshair,
         CursorShape::Circle { .. } => CursorIcon::None,
+        CursorShape::Resize { sideways: true, upright: false } => CursorIcon::ResizeHorizontal,
+        CursorShape::Resize { sideways: false, .. } => CursorIcon::ResizeVertical,
+        CursorShape::Resize { .. } => CursorIcon::AllScroll,
+        CursorShape::Hand => CursorIcon::Grab,
         CursorShape::Forbidden => CursorIcon::NotAllowed,
     }
 }

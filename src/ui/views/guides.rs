@@ -1,10 +1,10 @@
 //! What has been told by hand and is no contour: guide outlines for the shape between slices, and of
-//! the semi-automatic tool scribbles, the ball, the line of equal value.
+//! the semi-automatic tool scribbles, the ball, the box, the line of equal value.
 
 use super::super::theme;
 use super::pane::PaneFrame;
 use crate::edit::Guide;
-use crate::geometry::{Point3, Polygon};
+use crate::geometry::{OrientedBox, Point3, Polygon};
 use crate::session::Session;
 use crate::tools::{ToolKind, Tools};
 use egui::{Color32, Painter, Pos2, Shape, Stroke};
@@ -42,6 +42,9 @@ pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, session: &Ses
             painter.circle_stroke(at, radius, Stroke::new(1.0, theme::OVERLAY_TEXT));
         }
     }
+    if let Some(boxed) = tool.search_box() {
+        box_guide(painter, frame, boxed);
+    }
     let on_view = tool.level().first().is_some_and(|point| frame.plane.distance_mm(*point).abs() < 0.05);
     if on_view {
         let points: Vec<Pos2> = tool.level().iter().map(|point| frame.screen_of(*point)).collect();
@@ -70,6 +73,31 @@ fn outline(painter: &Painter, frame: &PaneFrame, guide: &Guide, ink: Color32) {
         for end in ends {
             painter.circle_filled(end, 3.5, Color32::from_black_alpha(150));
             painter.circle_filled(end, 2.5, ink);
+        }
+    }
+}
+
+/// A box: what the view cuts out of it, with its corners and the middles of its edges to be dragged;
+/// dashed where the view passes it by.
+fn box_guide(painter: &Painter, frame: &PaneFrame, boxed: &OrientedBox) {
+    let shade = Color32::from_black_alpha(150);
+    let Some(section) = boxed.section(&frame.plane, 1e-6) else {
+        let mut rect = egui::Rect::NOTHING;
+        boxed.corners().iter().for_each(|corner| rect.extend_with(frame.screen_of(*corner)));
+        let outline =
+            [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom(), rect.left_top()];
+        let stroke = Stroke::new(1.0, theme::OVERLAY_WEAK);
+        painter.extend(Shape::dashed_line(&outline, stroke, 4.0, 6.0));
+        return;
+    };
+    let corners: Vec<Pos2> = section.outer.iter().map(|at| frame.screen_of(frame.plane.lift(*at))).collect();
+    painter.add(Shape::closed_line(corners.clone(), Stroke::new(3.0, shade)));
+    painter.add(Shape::closed_line(corners.clone(), Stroke::new(1.0, theme::OVERLAY_TEXT)));
+    let next = corners.iter().cycle().skip(1);
+    for (corner, next) in corners.iter().zip(next) {
+        for at in [*corner, corner.lerp(*next, 0.5)] {
+            painter.circle_filled(at, 4.5, shade);
+            painter.circle_filled(at, 3.0, theme::OVERLAY_TEXT);
         }
     }
 }

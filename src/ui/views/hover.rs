@@ -16,6 +16,8 @@ pub struct Hover {
     pub value: Option<f32>,
     /// The value of the second series, with its unit.
     pub second: Option<String>,
+    /// The dose there, with its unit; `None` outside the dose grid.
+    pub dose: Option<String>,
     /// The structure there.
     pub name: Option<String>,
 }
@@ -30,6 +32,12 @@ pub fn value_text(volume: &Volume, value: Option<f32>) -> String {
         format!("{value:.0}")
     };
     format!("{} {}", signed(&number), volume.unit.label()).trim_end().to_owned()
+}
+
+/// A dose for reading: "41.25 Gy".
+#[must_use]
+pub fn dose_text(gy: f64) -> String {
+    signed(&format!("{gy:.2} Gy"))
 }
 
 /// A number with a true minus sign.

@@ -23,6 +23,7 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
     let second = scope.context.desk.second.clone();
     let Some(views) = scope.state.views.as_mut() else { return };
     views.tools.segment.set_second(second.as_ref().map(|second| Arc::clone(&second.volume)));
+    views.tools.set_dose(session, scope.context.desk.dose.as_ref());
     views.tools.update(session);
     if views.tools.is_waiting() {
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(30));
@@ -388,6 +389,7 @@ fn hover_at(
         point_mm,
         value: volume.value_at(point_mm),
         second: second.map(|series| hover::value_text(&series.volume, series.volume.value_at(point_mm))),
+        dose: views.tools.segment.dose().and_then(|dose| dose.at(point_mm)).map(hover::dose_text),
         name,
     });
 }

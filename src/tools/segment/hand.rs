@@ -1,0 +1,267 @@
+//! What the hand does with the semi-automatic tool, and what it is shown.
+
+use super::super::{Across, Cursor, CursorShape, Reaction, ToolEvent, ViewPlane, region};
+use super::place::{BoxDrag, BoxGrip, grip_of};
+use super::settings::Placed;
+use super::{KeepPieces, Method, Pressed, SegmentTool, TakeAs, Within};
+use crate::edit::Sign;
+use crate::edit::segment::{Scribble, SearchArea, Source, level_line};
+use crate::geometry::{OrientedBox, Point3};
+use crate::session::Session;
+
+impl SegmentTool {
+    /// The next state and what comes of it.
+    pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent, slab_mm: f64) -> Reaction {
+        match event {
+            ToolEvent::Hover(at, keys) => {
+                self.at = Some(at);
+                self.invert = keys.invert;
+                self.hover(session, view, at);
+            }
+            ToolEvent::Leave => {
+                self.at = None;
+                self.grip = None;
+                self.level.clear();
+            }
+            ToolEvent::Escape => {
+                if let Some(pressed) = self.pressed.take() {
+                    match self.settings.method {
+                        Method::Scribbles => drop(self.scribbles.pop()),
+                        _ if self.settings.placed() == Some(Placed::Ball) => self.area = None,
+                        _ => {}
+                    }
+                    if let Some(drag) = pressed.boxed {
+                        self.put_box(session, drag.before);
+                    }
+                } else {
+                    self.cancel();
+                }
+            }
+            ToolEvent::Press(at, keys) => {
+                self.at = Some(at);
+                self.invert = keys.invert;
+                if let Err(refusal) = region::may_begin(session, view, at) {
+                    self.refused = Some(refusal.to_string());
+                    return Reaction::message(&refusal);
+                }
+                let sign = if keys.invert { Sign::Cut } else { Sign::Add };
+                let boxed = self.places_box().then(|| BoxDrag::new(self.search_box(), view, at));
+                self.pressed = Some(Pressed { from: at, sign, boxed });
+                match self.settings.method {
+                    Method::Scribbles => self.scribbles.push(Scribble {
+                        path: vec![at],
+                        radius_mm: self.settings.scribble_mm,
+                        belongs: sign == Sign::Add,
+                    }),
+                    _ if self.settings.placed() == Some(Placed::Ball) => {
+                        self.area = Some(SearchArea::Ball { center: at, radius_mm: self.settings.ball_mm });
+                    }
+                    _ => self.hover(session, view, at),
+                }
+            }
+            ToolEvent::Drag(at) => {
+                self.at = Some(at);
+                if let Some(why) = &self.refused {
+                    return Reaction::message(why);
+                }
+                self.drag(session, view, at);
+            }
+            ToolEvent::Release(at) => {
+                self.refused = None;
+                if let Some(pressed) = self.pressed.take() {
+                    self.drag_area(session, &pressed, view, at);
+                    return self.release(session, view, at, &pressed, slab_mm);
+                }
+            }
+        }
+        Reaction::default()
+    }
+
+    fn hover(&mut self, session: &Session, view: &ViewPlane, at: Point3) {
+        self.level.clear();
+        self.grip = self.places_box().then(|| grip_of(self.search_box(), view, at));
+        if self.settings.method == Method::Level {
+            let volume = &session.series().volume;
+            let source = match self.second.as_deref().filter(|_| self.settings.second) {
+                Some(second) => Source::of_other(volume, second),
+                None => Source::own(volume),
+            };
+            let found = level_line(&source, &view.plane, at);
+            let unit = source.image().unit.label();
+            self.note = found.as_ref().map(|found| format!("{:.1} {unit}", found.level));
+            self.level = found.map(|found| found.line).unwrap_or_default();
+        }
+    }
+
+    fn drag(&mut self, session: &Session, view: &ViewPlane, at: Point3) {
+        let Some(pressed) = self.pressed.clone() else { return };
+        if self.settings.method == Method::Scribbles {
+            if let Some(scribble) = self.scribbles.last_mut()
+                && scribble.path.last().is_none_or(|last| (at - last).norm() > view.pixel_mm * 0.5)
+            {
+                scribble.path.push(at);
+            }
+        } else {
+            self.drag_area(session, &pressed, view, at);
+        }
+    }
+
+    /// A drag of more than a few pixels gives the ball its radius, or the box its sides.
+    fn drag_area(&mut self, session: &Session, pressed: &Pressed, view: &ViewPlane, at: Point3) {
+        let radius = (at - pressed.from).norm();
+        if let Some(drag) = pressed.boxed {
+            let volume = &session.series().volume;
+            self.put_box(session, drag.boxed(volume, view, at, self.settings.box_depth_mm));
+        } else if self.settings.placed() == Some(Placed::Ball) && radius > view.pixel_mm * 4.0 {
+            let radius_mm = radius.clamp(1.0, 300.0);
+            self.area = Some(SearchArea::Ball { center: pressed.from, radius_mm });
+        }
+    }
+
+    /// Puts the box there, or takes it away; what is quick is looked for at once.
+    fn put_box(&mut self, session: &Session, boxed: Option<OrientedBox>) {
+        if self.search_box() == boxed.as_ref() {
+            return;
+        }
+        self.area = boxed.map(SearchArea::Box);
+        if self.is_live() {
+            self.find(session);
+        }
+    }
+
+    fn release(
+        &mut self,
+        session: &Session,
+        view: &ViewPlane,
+        at: Point3,
+        pressed: &Pressed,
+        slab_mm: f64,
+    ) -> Reaction {
+        match self.settings.method {
+            Method::Level => {
+                let line = std::mem::take(&mut self.level);
+                if line.len() < 3 {
+                    return Reaction::message(&"Here the values are all alike: no line runs through.");
+                }
+                return match region::may_begin(session, view, at) {
+                    Ok((_, cut)) => region::act(
+                        session,
+                        (view, cut),
+                        &line,
+                        pressed.sign,
+                        Across::slab(slab_mm),
+                        "Level tracing",
+                    ),
+                    Err(refusal) => Reaction::message(&refusal),
+                };
+            }
+            Method::Scribbles => {
+                let kinds = [true, false].map(|kind| self.scribbles.iter().any(|own| own.belongs == kind));
+                if kinds == [true, true] {
+                    self.find(session);
+                } else {
+                    let other = if kinds[0] { "beside it with Ctrl" } else { "inside the organ" };
+                    self.note = Some(format!("Now scribble {other}."));
+                }
+            }
+            Method::Threshold if self.settings.within != Within::Ball => {
+                let is_click = pressed.boxed.is_none_or(|drag| drag.is_click(view, at));
+                if self.settings.keep == KeepPieces::Clicked && is_click {
+                    self.clicked = Some(at);
+                    self.find(session);
+                }
+            }
+            Method::Airways => {
+                self.clicked = Some(at);
+                self.find(session);
+            }
+            Method::Dose if self.settings.placed() != Some(Placed::Ball) => {}
+            Method::Uptake if self.area.is_none() => {}
+            Method::Threshold
+            | Method::Uptake
+            | Method::Dose
+            | Method::Pieces
+            | Method::Lungs
+            | Method::Bones => {
+                self.find(session);
+            }
+        }
+        Reaction::default()
+    }
+
+    /// How the cursor looks now.
+    #[must_use]
+    pub fn cursor(&self, session: &Session) -> Cursor {
+        let roi = session.selected();
+        let (Some(at), None) = (self.at, &self.refused) else {
+            return match &self.refused {
+                Some(why) => Cursor {
+                    shape: CursorShape::Forbidden,
+                    sign: None,
+                    color: None,
+                    label: Some(why.clone()),
+                },
+                None => Cursor::plain(CursorShape::Arrow),
+            };
+        };
+        let shape = match self.settings.method {
+            Method::Scribbles => CursorShape::Circle { center: at, radius_mm: self.settings.scribble_mm },
+            _ => match self.grip {
+                Some(BoxGrip::Edges([right, down])) => {
+                    CursorShape::Resize { sideways: right.is_some(), upright: down.is_some() }
+                }
+                Some(BoxGrip::Move) if self.settings.keep != KeepPieces::Clicked => CursorShape::Hand,
+                _ => CursorShape::Cross,
+            },
+        };
+        let signed = matches!(self.settings.method, Method::Level | Method::Scribbles);
+        let cuts = if signed {
+            self.pressed.as_ref().map_or(self.invert, |pressed| pressed.sign == Sign::Cut)
+        } else {
+            self.settings.take_as == TakeAs::Cut
+        };
+        Cursor {
+            shape,
+            sign: Some(if cuts { Sign::Cut } else { Sign::Add }),
+            color: roi.map(|roi| roi.color),
+            label: match (self.settings.method, &self.note) {
+                (Method::Level, Some(level)) => Some(level.clone()),
+                _ => roi.map(|roi| roi.name.clone()),
+            },
+        }
+    }
+
+    /// What the person can do now.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        if self.suggestion.is_some() && self.search_box().is_some() {
+            return "A takes this slice, Shift A all; drag the box's edges in any view; Esc drops it";
+        }
+        if self.suggestion.is_some() {
+            return "A takes this slice, Shift A all; X drops it";
+        }
+        match self.settings.method {
+            _ if self.places_box() && self.search_box().is_none() => {
+                "Drag from corner to corner to draw the box"
+            }
+            _ if self.search_box().is_some() && self.settings.keep != KeepPieces::Clicked => {
+                "Drag an edge of the box in any view, or the box itself; Esc drops it"
+            }
+            Method::Threshold | Method::Dose | Method::Pieces if self.settings.within == Within::Ball => {
+                "Drag from its middle to place the ball"
+            }
+            Method::Threshold if self.settings.keep == KeepPieces::Clicked => {
+                "Click the piece that is to be kept"
+            }
+            Method::Threshold => "Set the range on the histogram; what lies in it is suggested",
+            Method::Level => "Click takes the line of equal value under the pointer; Ctrl cuts",
+            Method::Scribbles => "Scribble inside the organ, and beside it with Ctrl",
+            Method::Uptake => "Drag from the middle of the uptake to place a ball around it",
+            Method::Dose if self.waits_for_roi => "Select or make the structure that the isodose is for",
+            Method::Dose => "Set the level; the isodose is suggested",
+            Method::Airways => "Click into the trachea, or let it be found",
+            Method::Pieces => "Click, or Find, to see what lies between the structure's pieces",
+            Method::Lungs | Method::Bones => "Click to look for it",
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Which dose an isodose is of, and its level.
+
+use super::super::super::state::Desk;
+use super::super::super::{Outbox, Request, widgets};
+use super::{choice_ui, value_ui};
+use crate::edit::segment::{DoseLevel, isodose_name};
+use crate::patient::RoiType;
+use crate::session::Command;
+use crate::tools::{SegmentSettings, SegmentTool};
+use egui::Ui;
+
+/// The kinds of level, in the order they are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Gy,
+    Maximum,
+    Prescription,
+}
+
+/// Dose and level; what the isodose is called.
+pub(super) fn dose_ui(
+    ui: &mut Ui,
+    desk: &Desk,
+    outbox: &mut Outbox,
+    tool: &SegmentTool,
+    settings: &mut SegmentSettings,
+) -> Option<String> {
+    if desk.doses.is_empty() && tool.dose().is_none() {
+        widgets::note(
+            ui,
+            "No dose was found with these images. Open the folder that also holds the RT Dose.",
+        );
+        return None;
+    }
+    let shown = desk.open_dose.and_then(|index| desk.doses.get(index));
+    let title = shown.map_or_else(
+        || tool.dose().map_or_else(|| "Choose a dose".to_owned(), |dose| dose.info.title()),
+        |line| line.title.clone(),
+    );
+    egui::ComboBox::from_id_salt("segment dose")
+        .width(ui.available_width())
+        .truncate()
+        .selected_text(title)
+        .show_ui(ui, |ui| {
+            for (index, line) in desk.doses.iter().enumerate() {
+                let label = egui::Button::selectable(desk.open_dose == Some(index), &line.title);
+                let row = ui.add_enabled(line.is_usable, label);
+                if row.on_hover_text(&line.detail).on_disabled_hover_text(&line.detail).clicked() {
+                    outbox.send(Request::ReadDose(line.path.clone()));
+                }
+            }
+        });
+    let maximum = tool.dose()?.maximum_gy();
+    level_ui(ui, settings, maximum);
+    Some(isodose_name(settings.dose.gy(maximum)))
+}
+
+fn level_ui(ui: &mut Ui, settings: &mut SegmentSettings, maximum_gy: f64) {
+    let level_gy = settings.dose.gy(maximum_gy);
+    let now = match settings.dose {
+        DoseLevel::Gy(_) => Kind::Gy,
+        DoseLevel::PartOfMaximum(_) => Kind::Maximum,
+        DoseLevel::PartOfPrescription { .. } => Kind::Prescription,
+    };
+    let mut kind = now;
+    choice_ui(
+        ui,
+        &mut kind,
+        &[
+            (Kind::Gy, "Gy", "At a dose."),
+            (Kind::Maximum, "% of maximum", "At a part of the greatest dose of the whole grid."),
+            (Kind::Prescription, "% of prescription", "At a part of the dose that is prescribed."),
+        ],
+    );
+    if kind != now {
+        // The level stays where it is.
+        settings.dose = match kind {
+            Kind::Gy => DoseLevel::Gy(level_gy),
+            Kind::Maximum => DoseLevel::PartOfMaximum(level_gy / maximum_gy.max(1e-9)),
+            Kind::Prescription => DoseLevel::PartOfPrescription { part: 1.0, prescription_gy: level_gy },
+        };
+    }
+    let percent_ui = |ui: &mut Ui, part: &mut f64| {
+        let mut percent = *part * 100.0;
+        value_ui(ui, "Level", &mut percent, 0.1..=200.0, " %", "The isodose runs at this part");
+        *part = percent / 100.0;
+    };
+    match &mut settings.dose {
+        DoseLevel::Gy(gy) => value_ui(ui, "Level", gy, 0.01..=500.0, " Gy", "The isodose runs at this dose"),
+        DoseLevel::PartOfMaximum(part) => percent_ui(ui, part),
+        DoseLevel::PartOfPrescription { part, prescription_gy } => {
+            value_ui(ui, "Prescription", prescription_gy, 0.01..=500.0, " Gy", "The dose that is prescribed");
+            percent_ui(ui, part);
+        }
+    }
+}
+
+/// Offers a structure for the isodose, by its name of TG-263.
+pub(super) fn new_structure_ui(ui: &mut Ui, outbox: &mut Outbox, name: &str, is_first: bool) {
+    let label = format!("New structure {name}");
+    let button =
+        if is_first { widgets::primary_button(ui, &label, true) } else { widgets::button(ui, &label) };
+    if button
+        .on_hover_text("A structure for this isodose, named as TG-263 names isodose lines, in cGy")
+        .clicked()
+    {
+        let roi_type = RoiType::Other("DOSE_REGION".to_owned());
+        outbox.apply(Command::AddRoi { name: name.to_owned(), color: None, roi_type });
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the semi-automatic tool looks: everywhere, in the body, a structure, a ball or a box.
+
+use super::super::super::widgets;
+use super::value_ui;
+use crate::patient::Unit;
+use crate::session::Session;
+use crate::tools::{SegmentSettings, SegmentTool, Within, on_slices, slices_of};
+use egui::Ui;
+
+/// The place to look in.
+pub(super) fn within_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
+    ui.horizontal_wrapped(|ui| {
+        widgets::note(ui, "In");
+        let name = match settings.within {
+            Within::Everything => "the whole image".to_owned(),
+            Within::Body => "the body".to_owned(),
+            Within::Ball => "a ball".to_owned(),
+            Within::Box => "a box".to_owned(),
+            Within::Roi(id) => {
+                session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
+            }
+        };
+        egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
+            ui.selectable_value(&mut settings.within, Within::Everything, "the whole image");
+            if session.series().volume.unit == Unit::Hu {
+                ui.selectable_value(&mut settings.within, Within::Body, "the body");
+            }
+            ui.selectable_value(&mut settings.within, Within::Ball, "a ball")
+                .on_hover_text("Drag in a view from the ball's middle.");
+            ui.selectable_value(&mut settings.within, Within::Box, "a box").on_hover_text(
+                "Drag in a view from corner to corner; its edges can be dragged in every view.",
+            );
+            for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
+                ui.selectable_value(&mut settings.within, Within::Roi(roi.id), &roi.name);
+            }
+        });
+    });
+}
+
+/// The box: how deep a new one is, and the slices of the one there is.
+pub(super) fn box_ui(ui: &mut Ui, tool: &mut SegmentTool, session: &Session) {
+    if !tool.places_box() {
+        return;
+    }
+    let volume = &session.series().volume;
+    let Some(boxed) = tool.search_box().copied() else {
+        let mut settings = tool.settings();
+        value_ui(
+            ui,
+            "Depth",
+            &mut settings.box_depth_mm,
+            1.0..=500.0,
+            " mm",
+            "How deep the box is that a drag in a view draws; its edges can be dragged in the other views",
+        );
+        tool.set_settings(session, settings);
+        return;
+    };
+    let [x, y, z] = boxed.size_mm().map(|mm| format!("{mm:.0}"));
+    widgets::note(ui, format!("Box of {x} x {y} x {z} mm; drag its edges in any view"));
+    let Some((first, last)) = slices_of(&boxed, volume) else {
+        widgets::note(ui, "No slice lies in it.");
+        return;
+    };
+    // As the views count them: from 1.
+    let (mut from, mut to) = (first + 1, last + 1);
+    ui.horizontal(|ui| {
+        let count = volume.slices.len();
+        for (name, value) in [("Slices", &mut from), ("to", &mut to)] {
+            let label = ui.label(egui::RichText::new(name).color(super::Theme::of(ui.ctx()).weak));
+            let field = egui::DragValue::new(value).speed(0.1).range(1..=count);
+            ui.add(field).labelled_by(label.id).on_hover_text("The slices that the box reaches over");
+        }
+    });
+    if (from, to) != (first + 1, last + 1)
+        && let Some(boxed) = on_slices(&boxed, volume, from - 1, to - 1)
+    {
+        tool.set_search_box(session, boxed);
+    }
+}
