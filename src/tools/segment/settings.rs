@@ -187,8 +187,8 @@ impl SegmentSettings {
     /// What a drag places with the method that is set; `None` where it places nothing.
     pub(super) fn placed(&self) -> Option<Placed> {
         match (self.method, self.within) {
-            (Method::Threshold | Method::Dose, Within::Ball) => Some(Placed::Ball),
-            (Method::Threshold | Method::Dose, Within::Box) => Some(Placed::Box),
+            (method, Within::Ball) if method.has_limit() => Some(Placed::Ball),
+            (method, Within::Box) if method.has_limit() => Some(Placed::Box),
             (Method::Uptake, _) => Some(if self.uptake_in_box { Placed::Box } else { Placed::Ball }),
             _ => None,
         }
