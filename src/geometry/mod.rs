@@ -3,6 +3,7 @@
 //! Patient space is DICOM LPS in millimetres, `f64`. A voxel's centre is at integer (i, j, k),
 //! i fastest in memory. Nothing here assumes axial, square or even spacing. Pure functions, no I/O.
 
+pub mod bits;
 pub mod clip;
 pub mod distance;
 mod grid;

@@ -44,6 +44,24 @@ pub(super) struct Segment {
     along: V3,
     inverse_length2: f32,
     radius: [f32; 2],
+    /// The middle of its axis, and half the axis' length: what is far from it is passed over.
+    middle: V3,
+    half_length: f32,
+}
+
+impl Segment {
+    fn new(from: V3, to: V3, radius: [f32; 2]) -> Self {
+        let along = to - from;
+        let inverse_length2 = 1.0 / along.norm_squared().max(1e-6);
+        Self {
+            from,
+            along,
+            inverse_length2,
+            radius,
+            middle: from + along * 0.5,
+            half_length: along.norm() * 0.5,
+        }
+    }
 }
 
 /// One cross section of a loft: a superellipse whose front (-y) and back (+y) half axes differ.
@@ -95,15 +113,7 @@ impl Shape {
         path.extend(points.last().map(|p| nalgebra::Vector4::from(*p)));
         let segments = path
             .windows(2)
-            .map(|pair| {
-                let along = pair[1].xyz() - pair[0].xyz();
-                Segment {
-                    from: pair[0].xyz(),
-                    along,
-                    inverse_length2: 1.0 / along.norm_squared().max(1e-6),
-                    radius: [pair[0].w, pair[1].w],
-                }
-            })
+            .map(|pair| Segment::new(pair[0].xyz(), pair[1].xyz(), [pair[0].w, pair[1].w]))
             .collect();
         Self::Tube { segments, flat, squash }
     }
@@ -146,21 +156,32 @@ impl Shape {
                 let q = turn * (p - center);
                 superellipsoid(q, *radii, *exponent)
             }
-            Self::Tube { segments, flat, squash } => segments
-                .iter()
-                .map(|s| {
-                    let t = ((p - s.from).dot(&s.along) * s.inverse_length2).clamp(0.0, 1.0);
-                    let mut away = p - s.from - s.along * t;
-                    if *squash != 1.0 {
-                        away += *flat * (away.dot(flat) * (*squash - 1.0));
-                    }
-                    away.norm() - (s.radius[0] + (s.radius[1] - s.radius[0]) * t)
-                })
-                .fold(f32::INFINITY, f32::min),
+            Self::Tube { segments, flat, squash } => tube(segments, *flat, *squash, p),
             Self::Loft(sections) => loft(sections, p),
             Self::Half { direction, offset } => direction.dot(&p) - offset,
         }
     }
+}
+
+fn tube(segments: &[Segment], flat: V3, squash: f32, p: V3) -> f32 {
+    // A distance counts at least so many times: where even that leaves a segment behind the nearest
+    // one so far, it need not be looked at.
+    let least = squash.clamp(1e-3, 1.0);
+    let mut nearest = f32::INFINITY;
+    for s in segments {
+        let widest = s.radius[0].max(s.radius[1]);
+        let reach = (nearest + widest).max(0.0) / least + s.half_length + 1e-3;
+        if (p - s.middle).norm_squared() > reach * reach {
+            continue;
+        }
+        let t = ((p - s.from).dot(&s.along) * s.inverse_length2).clamp(0.0, 1.0);
+        let mut away = p - s.from - s.along * t;
+        if squash != 1.0 {
+            away += flat * (away.dot(&flat) * (squash - 1.0));
+        }
+        nearest = nearest.min(away.norm() - (s.radius[0] + (s.radius[1] - s.radius[0]) * t));
+    }
+    nearest
 }
 
 fn superellipsoid(q: V3, radii: V3, exponent: f32) -> f32 {
@@ -234,6 +255,22 @@ mod tests {
         let tube = Shape::tube(&[[0.0, 0.0, 0.0, 5.0], [0.0, 0.0, 100.0, 5.0]], V3::x(), 1.0);
         assert!((tube.distance(V3::new(8.0, 0.0, 50.0)) - 3.0).abs() < 1e-4);
         assert!((tube.distance(V3::new(0.0, 1.0, 50.0)) + 4.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_is_passed_over_changes_no_distance() {
+        let points =
+            [[0.0, 0.0, 0.0, 5.0], [30.0, 5.0, 20.0, 9.0], [10.0, 40.0, 60.0, 2.0], [0.0, 0.0, 100.0, 7.0]];
+        for squash in [0.45, 1.0, 1.6] {
+            let whole = Shape::tube(&points, V3::new(0.6, 0.0, 0.8), squash);
+            let Shape::Tube { segments, flat, .. } = &whole else { panic!() };
+            for n in 0..2000_u16 {
+                let f = f32::from(n);
+                let p = V3::new((f * 0.37).sin() * 60.0, (f * 0.61).cos() * 60.0, (f * 0.05) % 130.0 - 15.0);
+                let one_by_one = segments.iter().map(|s| tube(std::slice::from_ref(s), *flat, squash, p));
+                assert_eq!(whole.distance(p), one_by_one.fold(f32::INFINITY, f32::min), "{p}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The treatment or scanner couch, in the projection over all slices.
 
 use super::Image;
-use super::bits::Bits;
+use crate::geometry::bits::Bits;
 use rayon::prelude::*;
 
 /// Denser than foam, HU: a couch's shell.
@@ -149,6 +149,7 @@ impl Seen {
         let wide = self.pixels(if self.is_back { LEAST_WIDTH_MM } else { LEAST_WIDTH_ELSEWHERE_MM }, 0);
         let pieces = thin
             .pieces()
+            .indices()
             .into_iter()
             .filter(|piece| piece.iter().map(|at| at / nx).sum::<usize>() >= behind_row * piece.len())
             .filter(|piece| extent(piece, nx) >= self.pixels(LEAST_PIECE_MM, 0))

@@ -6,11 +6,10 @@
 //! is left of holders and fixation masks is thin, and goes with an opening on a grid of about
 //! 3 mm; the outline is then refined on the image's own voxels.
 
-mod bits;
 mod couch;
 
-use self::bits::Bits;
 use super::orient::Oriented;
+use crate::geometry::bits::Bits;
 use crate::patient::{Approval, GenerationAlgorithm, Mask, Roi, RoiId, RoiType, Unit, Volume, Voxels};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
@@ -167,29 +166,25 @@ fn solid_body(dense: &Bits, spacing_mm: [f64; 3]) -> Option<Bits> {
     let opened = filled.eroded(radius).dilated(radius);
     let voxel_cc = spacing_mm.iter().product::<f64>() / 1000.0;
     let pieces = opened.pieces();
-    let largest = pieces.iter().map(Vec::len).max()?;
+    let largest = pieces.voxels(pieces.largest()?);
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let kept = pieces.into_iter().filter(|piece| {
-        piece.len() == largest
-            || (piece.len() as f64 * voxel_cc >= LEAST_PIECE_CC && piece.len() * 100 >= largest)
-    });
-    let mut body = Bits::new(dense.size);
-    for at in kept.flatten() {
-        body.values[at] = true;
-    }
+    let is_kept = |count: usize| {
+        count == largest || (count as f64 * voxel_cc >= LEAST_PIECE_CC && count * 100 >= largest)
+    };
+    let mut body = pieces.chosen(|piece| is_kept(pieces.voxels(piece)));
     // The edges that the opening rounded off come back, as far as they hang together with it.
     let back = body.dilated(radius.map(|n| n + 1));
     for ((body, back), filled) in body.values.iter_mut().zip(&back.values).zip(&filled.values) {
         *body |= *back && *filled;
     }
-    Some(body.connected_to(&opened).filled_by_slices())
+    Some(body.connected_to(&opened).filled_in_slices())
 }
 
 /// The mask with the cavities behind openings narrower than twice [`SEAL_MM`].
 fn sealed(mask: &Bits, spacing_mm: [f64; 3]) -> Bits {
     let radius = spacing_mm.map(|mm| voxels(SEAL_MM, mm));
     let closed = mask.closed([radius[0], radius[1], 0]);
-    let filled = closed.filled_by_slices();
+    let filled = closed.clone().filled_in_slices();
     let mut sealed = mask.clone();
     // Only cavities, not the rim that the closing added to the outside.
     let holes = Bits {
@@ -200,7 +195,7 @@ fn sealed(mask: &Bits, spacing_mm: [f64; 3]) -> Bits {
     for ((sealed, hole), filled) in sealed.values.iter_mut().zip(&holes.values).zip(&filled.values) {
         *sealed |= *hole && *filled;
     }
-    sealed.filled_by_slices()
+    sealed.filled_in_slices()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
@@ -246,7 +241,7 @@ fn refine(
             }
             // Where a slice has no deep part (the end of a limb) everything near counts.
             let plane = if core.values.contains(&true) { plane.connected_to(&core) } else { plane };
-            Ok(plane.filled_by_slices().values)
+            Ok(plane.filled_in_slices().values)
         })
         .collect::<Result<_, Cancelled>>()?;
     let mut inside = vec![false; image.volume.grid.len()];

@@ -1,12 +1,12 @@
 //! The trachea and what branches off it: growing through air, stopped before it breaks out.
 
-use super::bits::Bits;
 use super::queue::Queue;
 use super::source::{gaps, mask_on_slices, on_slices, traced};
 use super::threshold::index_of;
 use super::{OrganError, Source};
 use crate::edit::algebra::Region;
 use crate::geometry::Point3;
+use crate::geometry::bits::Bits;
 use crate::patient::{Unit, Volume, Voxels};
 use crate::progress::{Cancelled, Progress};
 

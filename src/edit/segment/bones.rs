@@ -1,10 +1,10 @@
 //! Bones: what is dense and hangs together with what is very dense, marrow filled.
 
 use super::airways::hu;
-use super::bits::Bits;
 use super::source::{mask_on_slices, on_slices, traced};
 use super::{OrganError, Source};
 use crate::edit::algebra::Region;
+use crate::geometry::bits::Bits;
 use crate::patient::{Unit, Volume};
 use crate::progress::Progress;
 use rayon::prelude::*;

@@ -1,11 +1,11 @@
 //! The lungs: air inside the body, without the airways, left and right apart, vessels filled.
 
 use super::airways::{hu, tree};
-use super::bits::Bits;
 use super::queue::Queue;
 use super::source::{gaps, mask_on_slices, on_slices, traced};
 use super::{OrganError, Source};
 use crate::edit::algebra::Region;
+use crate::geometry::bits::Bits;
 use crate::geometry::distance;
 use crate::patient::{Unit, Volume};
 use crate::progress::Progress;

@@ -10,7 +10,6 @@
 
 mod airways;
 mod area;
-mod bits;
 mod bones;
 mod histogram;
 mod isodose;

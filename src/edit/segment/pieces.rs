@@ -9,12 +9,12 @@
 //! first: the watershed of these distances.
 
 use super::Source;
-use super::bits::Bits;
 use super::queue::Queue;
 use super::source::{inside, reach, traced};
 use crate::edit::Window;
 use crate::edit::algebra::{Region, pieces};
 use crate::edit::gated::smoothed;
+use crate::geometry::bits::Bits;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::collections::BTreeMap;

@@ -10,13 +10,13 @@
 //! where one piece of metal would make all else alike.
 
 use super::Source;
-use super::bits::Bits;
 use super::queue::Queue;
 use super::source::traced;
 use crate::edit::algebra::Region;
 use crate::edit::gated::smoothed;
 use crate::edit::{SliceValues, Window};
 use crate::geometry::Point3;
+use crate::geometry::bits::Bits;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 

@@ -1,9 +1,9 @@
 //! Image values on the slices that contours lie on: the image's own, or those of another image.
 
-use super::bits::Bits;
 use crate::edit::algebra::Region;
 use crate::edit::{SliceValues, Window};
 use crate::geometry::Polygon;
+use crate::geometry::bits::Bits;
 use crate::geometry::{Plane, Point3, rasterise, trace};
 use crate::patient::{Volume, Voxels};
 use rayon::prelude::*;

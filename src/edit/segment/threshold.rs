@@ -1,11 +1,11 @@
 //! What lies in a range of values: all of it, its largest piece, or its pieces above a volume.
 
 use super::Source;
-use super::bits::{Bits, Pieces};
 use super::source::{inside, reach};
 use crate::edit::algebra::Region;
 use crate::edit::gated::bounded;
 use crate::edit::{SliceValues, ValueRange, VertexSet, Window, without_slivers};
+use crate::geometry::bits::{Bits, Pieces};
 use crate::geometry::{Point3, Polygon, clip, stroke, trace};
 use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};

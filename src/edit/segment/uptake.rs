@@ -3,7 +3,6 @@
 //! All three look only into a ball or a box that a person places, so that the bladder or the heart beside a
 //! lesion has no say.
 
-use super::bits::Bits;
 use super::queue::Queue;
 use super::source::{inside, reach, traced};
 use super::threshold::{Keep, Threshold, index_of, threshold};
@@ -11,6 +10,7 @@ use super::{SearchArea, Source};
 use crate::edit::ValueRange;
 use crate::edit::algebra::{Region, SetRule, combined};
 use crate::geometry::Point3;
+use crate::geometry::bits::Bits;
 use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
