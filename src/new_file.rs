@@ -195,7 +195,7 @@ impl NewFolder {
     ///
     /// # Errors
     /// When a name cannot be changed; what stood there before stands there again, and nothing is
-    /// left behind.
+    /// left behind. Where even that fails the error says where it lies.
     pub fn commit(self, target: &Path) -> io::Result<()> {
         let before = if target.symlink_metadata().is_ok() {
             let mut aside = Self::within(target.parent().unwrap_or(Path::new(".")))?;
@@ -207,8 +207,15 @@ impl NewFolder {
             None
         };
         if let Err(error) = std::fs::rename(self.path(), target) {
-            if let Some((_, kept)) = before {
-                std::fs::rename(kept, target)?;
+            if let Some((aside, kept)) = before
+                && std::fs::rename(&kept, target).is_err()
+            {
+                // It must not go with the folder it lies in.
+                let _ = aside.folder.keep();
+                return Err(io::Error::other(format!(
+                    "{error}; what stood there lies in {}",
+                    kept.display()
+                )));
             }
             return Err(error);
         }

@@ -5,6 +5,7 @@ use super::opening::capitalised;
 use super::workstation::Message;
 use crate::dicom::{DoseEntry, ReadDose, read_dose};
 use crate::patient::Series;
+use crate::ui::actions::Action;
 use crate::ui::state::DoseLine;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +30,17 @@ impl Workstation {
                 self.state.toasts.error(text, None);
             }
         }
-        if let Some(first) = entries.iter().find(|entry| entry.problem.is_none()) {
+        let usable =
+            |entry: &&DoseEntry| self.desk.doses.iter().any(|own| own.path == entry.path && own.is_usable);
+        if let Some(first) = entries.iter().find(usable) {
             self.read_dose(first.path.clone());
+        } else if let Some(line) = self
+            .desk
+            .doses
+            .iter()
+            .find(|own| entries.iter().any(|entry| entry.path == own.path && entry.problem.is_none()))
+        {
+            self.state.toasts.error(format!("{}: {}.", line.title, line.detail), None);
         }
     }
 
@@ -70,6 +80,7 @@ impl Workstation {
             }
         };
         let (title, maximum) = (read.dose.info.title(), read.dose.maximum_gy());
+        let has_remarks = !read.warnings.is_empty();
         for warning in read.warnings.iter().map(ToString::to_string) {
             if !self.desk.warnings.contains(&warning) {
                 self.desk.warnings.push(warning);
@@ -77,7 +88,13 @@ impl Workstation {
         }
         self.desk.open_dose = self.desk.doses.iter().position(|line| line.path == path);
         self.desk.dose = Some(Arc::new(read.dose));
-        self.state.toasts.done(format!("Read {title}, at most {maximum:.2} Gy."));
+        let text = format!("Read {title}, at most {maximum:.2} Gy.");
+        if has_remarks {
+            let text = format!("{text} There are remarks about it.");
+            self.state.toasts.attention_with(text, "Look", Action::GoOpen);
+        } else {
+            self.state.toasts.done(text);
+        }
     }
 }
 
@@ -86,6 +103,9 @@ fn line(entry: &DoseEntry, series: &Series) -> DoseLine {
     let frames = entry.info.frame_of_reference_uid.as_ref().zip(series.info.frame_of_reference_uid.as_ref());
     let problem = match (&entry.problem, frames) {
         (Some(why), _) => Some(format!("Cannot be used: {why}")),
+        _ if entry.info.patient.id != series.info.patient.id => {
+            Some("Of another patient than these images".to_owned())
+        }
         (None, Some((dose, own))) if dose != own => {
             Some("In another frame of reference than these images".to_owned())
         }

@@ -108,6 +108,13 @@ impl Workstation {
                     _ => self.leave(Leaving::For(opened)),
                 }
             }
+            Err(OpenStudyFailure::OnlyBeside { structure_sets, doses })
+                if structure_sets.is_empty() && doses.is_empty() =>
+            {
+                let text =
+                    "There are no images, structure sets or doses here. Open the folder with the scan.";
+                self.state.toasts.error(text, None);
+            }
             Err(OpenStudyFailure::OnlyBeside { structure_sets, doses }) if self.session.is_some() => {
                 structure_sets.into_iter().take(1).for_each(|path| self.read_structures(path));
                 self.add_doses(&doses);

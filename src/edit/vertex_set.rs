@@ -43,10 +43,12 @@ impl Hasher for BitsHasher {
     }
 
     fn write_u64(&mut self, value: u64) {
-        // The odd number next to 2^64 over the golden ratio; the high half of the product depends on
-        // all bits below it.
-        let mixed = (self.0.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
+        // The odd number next to 2^64 over the golden ratio. Both halves of the product together: the
+        // upper bits of a coordinate, which alone differ on a lattice, reach the lower ones by it.
+        let product = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
+        #[expect(clippy::cast_possible_truncation, reason = "the halves of the product")]
+        let [low, high] = [product as u64, (product >> 64) as u64];
+        self.0 = (low ^ high).rotate_left(23);
     }
 }
 

@@ -49,6 +49,8 @@ pub struct BetweenSlices {
     guides: HashMap<RoiId, Vec<Guide>>,
     /// Grows with every change of guides.
     changes: u64,
+    /// Guides as they were before each change, with the session's revision then.
+    earlier: Vec<(RoiId, Vec<Guide>, u64)>,
     work: Work<(Seen, Slices, Result<Guided, GuidedError>)>,
     made: Option<Made>,
 }
@@ -63,8 +65,8 @@ impl BetweenSlices {
     /// Turns it on or off. Guides stay.
     pub fn set_on(&mut self, on: bool) {
         self.work.stop();
-        let (guides, changes) = (std::mem::take(&mut self.guides), self.changes);
-        *self = Self { on, guides, changes, ..Self::default() };
+        let (guides, earlier) = (std::mem::take(&mut self.guides), std::mem::take(&mut self.earlier));
+        *self = Self { on, guides, earlier, changes: self.changes, ..Self::default() };
     }
 
     /// What is suggested, as [`Self::update`] last worked it out.
@@ -86,8 +88,11 @@ impl BetweenSlices {
         Some(self.guides.get(&roi.id).map_or(&[], Vec::as_slice))
     }
 
-    /// Puts a guide in place of the one on the same plane; one without outlines takes it away.
-    pub fn put_guide(&mut self, roi: RoiId, guide: Guide) {
+    /// Puts a guide of the selected structure in place of the one on the same plane; one without
+    /// outlines takes it away.
+    pub fn put_guide(&mut self, session: &Session, guide: Guide) {
+        let Some(roi) = session.selected().map(|roi| roi.id) else { return };
+        self.remember(session, roi);
         let own = self.guides.entry(roi).or_default();
         own.retain(|other| !other.plane.coincides(&guide.plane, SAME_PLANE_MM));
         if !guide.polygons.is_empty() {
@@ -98,9 +103,31 @@ impl BetweenSlices {
 
     /// Takes the selected structure's guides away; whether there were any.
     pub fn clear_guides(&mut self, session: &Session) -> bool {
-        let had = session.selected().and_then(|roi| self.guides.remove(&roi.id));
+        let Some(roi) = session.selected().map(|roi| roi.id) else { return false };
+        if self.guides.get(&roi).is_none_or(Vec::is_empty) {
+            return false;
+        }
+        self.remember(session, roi);
+        self.guides.remove(&roi);
         self.changes += 1;
-        had.is_some_and(|guides| !guides.is_empty())
+        true
+    }
+
+    /// Takes back the last change of guides, where no contour has changed since; whether it did.
+    pub fn take_back_guide(&mut self, session: &Session) -> bool {
+        let is_last = |(_, _, revision): &(RoiId, Vec<Guide>, u64)| *revision == session.revision();
+        if !self.on || !self.earlier.last().is_some_and(is_last) {
+            return false;
+        }
+        let Some((roi, guides, _)) = self.earlier.pop() else { return false };
+        self.guides.insert(roi, guides);
+        self.changes += 1;
+        true
+    }
+
+    fn remember(&mut self, session: &Session, roi: RoiId) {
+        let own = self.guides.get(&roi).cloned().unwrap_or_default();
+        self.earlier.push((roi, own, session.revision()));
     }
 
     /// Whether a surface is being worked out.

@@ -112,11 +112,14 @@ impl BrushTool {
         self.set_radius_mm(self.radius_mm + step * f64::from(steps));
     }
 
-    /// How hard the pen presses, 0 to 1; `None` for a mouse or a pen that does not tell. Holds until
-    /// it is set again.
+    /// How hard the pen presses, 0 to 1; `None` for a mouse or a pen that does not tell. Nothing but
+    /// halves is what systems give for fingers, whose pressure they do not know. Holds until it is set
+    /// again.
     pub fn set_pressure(&mut self, pressure: Option<f32>) {
         let pressure = pressure.map(f64::from).filter(|pressure| pressure.is_finite());
-        self.pressure = pressure.map(|pressure| pressure.clamp(0.0, 1.0));
+        self.pressure = pressure
+            .filter(|pressure| self.pressure.is_some() || (pressure - 0.5).abs() > 1e-6)
+            .map(|pressure| pressure.clamp(0.0, 1.0));
     }
 
     /// The radius that paints now, mm: from a third of the brush's under a light pen to all of it

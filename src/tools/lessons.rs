@@ -3,6 +3,7 @@
 
 use super::{FreehandMode, KeepPieces, Method, Modifiers, ShapeKind, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::ValueRange;
+use crate::edit::segment::Uptake;
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector2, Vector3, clip, section};
 use crate::patient::{
     Modality, PatientInfo, Roi, RoiPlane, RoiType, Series, SeriesInfo, Slice, StudyInfo, Unit, Volume, Voxels,
@@ -26,7 +27,7 @@ pub enum Taught {
 
 impl Taught {
     /// All lessons, in the order of the tools.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Tool(ToolKind::Brush),
         Self::Tool(ToolKind::Eraser),
         Self::Tool(ToolKind::Freehand),
@@ -43,6 +44,8 @@ impl Taught {
         Self::Find(Method::Threshold),
         Self::Find(Method::Level),
         Self::Find(Method::Scribbles),
+        Self::Find(Method::Uptake),
+        Self::Find(Method::Pieces),
         Self::Between,
         Self::Tool(ToolKind::Ruler),
     ];
@@ -90,7 +93,7 @@ pub fn lesson(taught: Taught) -> Option<Lesson> {
     match taught {
         Taught::Tool(kind) => hand.use_tool(kind),
         Taught::Replace => {
-            hand.draw(organ(36.0, 17.0));
+            hand.draw(too_far_right());
             hand.tools.freehand.set_mode(FreehandMode::Replace);
             hand.stroke(&[
                 (5.0, -17.5),
@@ -124,6 +127,11 @@ fn round(x: f64, y: f64, a: f64, b: f64) -> Polygon {
         Point2::new(x + a * cosine, y + b * sine)
     };
     Polygon::from_outer((0..90).map(vertex).collect())
+}
+
+/// The organ, drawn too far on the right.
+fn too_far_right() -> Vec<Polygon> {
+    clip::union(&organ(26.0, 17.0), &[round(9.0, 0.0, 26.0, 14.0)])
 }
 
 /// The left part of the organ, up to `x`.
@@ -173,7 +181,7 @@ impl Hand {
                 self.stroke(&[(6.0, -4.0), (12.0, -2.0), (16.0, 0.0), (14.0, 4.0)]);
             }
             ToolKind::Eraser => {
-                self.draw(organ(34.0, 17.0));
+                self.draw(too_far_right());
                 self.tip(9.0);
                 // Along the organ's edge, a radius outside of it.
                 let way: Vec<(f64, f64)> = (-14..=14)
@@ -258,7 +266,18 @@ impl Hand {
     }
 
     fn find(&mut self, method: Method) {
-        self.draw(Vec::new());
+        if method == Method::Pieces {
+            let right = Polygon::from_outer(
+                [(12.0, -32.0), (48.0, -32.0), (48.0, 32.0), (12.0, 32.0)]
+                    .map(|(x, y)| Point2::new(x, y))
+                    .to_vec(),
+            );
+            let mut pieces = part_up_to(-12.0);
+            pieces.extend(clip::intersection(&organ(26.0, 17.0), &[right]));
+            self.draw(pieces);
+        } else {
+            self.draw(Vec::new());
+        }
         let mut settings = self.tools.segment.settings();
         settings.method = method;
         self.tools.segment.set_settings(&self.session, settings);
@@ -269,6 +288,12 @@ impl Hand {
                 self.tools.segment.set_settings(&self.session, settings);
             }
             Method::Level => self.stroke(&[(26.0, 0.0)]),
+            Method::Uptake => {
+                settings.uptake = Uptake::PartOfMaximum(0.6);
+                self.tools.segment.set_settings(&self.session, settings);
+                self.stroke(&[(-9.0, 1.0), (-9.0, 11.0)]);
+            }
+            Method::Pieces => self.stroke(&[(0.0, 0.0)]),
             Method::Scribbles => {
                 self.stroke(&[(-16.0, 6.0), (-10.0, -2.0), (0.0, 3.0), (12.0, 0.0)]);
                 for line in [[(-30.0, -20.0), (26.0, -23.0)], [(-26.0, 23.0), (30.0, 20.0)]] {
@@ -422,36 +447,40 @@ mod tests {
         area(&clip::xor(&lesson.after, wanted)) / area(wanted)
     }
 
+    /// What is wrong with a lesson's end.
+    fn wrong(lesson: &Lesson) -> Option<String> {
+        let organ = organ(26.0, 17.0);
+        let (after, own) = (off(lesson, &organ), area(&lesson.after));
+        let is_right = match lesson.taught {
+            Taught::Tool(ToolKind::Knife) => lesson.after.len() == 2 && after < 1e-6,
+            Taught::Tool(ToolKind::Transform | ToolKind::DeleteContour) => after < 1e-6,
+            Taught::Find(Method::Threshold | Method::Uptake) => (own - 113.0).abs() < 10.0,
+            // Between -12 and 12 the organ has about 780 square millimetres.
+            Taught::Find(Method::Pieces) => (600.0..1000.0).contains(&own),
+            Taught::Tool(ToolKind::Ruler) => lesson.strokes.len() == 1,
+            Taught::Between => {
+                lesson.is_across
+                    && lesson.is_suggested
+                    && lesson.before.len() == 3
+                    && own > 2.0 * area(&lesson.before)
+            }
+            // What is drawn, or found, is the organ.
+            _ => after < 0.12,
+        };
+        let changes = lesson.before.is_empty() || lesson.before != lesson.after;
+        let [half_width, half_height] = HALF_MM.map(f64::from);
+        let inside = |p: &Point2| p.x.abs() <= half_width && p.y.abs() <= half_height;
+        let rings = lesson.before.iter().chain(&lesson.after).flat_map(Polygon::rings).flatten();
+        let fits = rings.chain(lesson.strokes.iter().flat_map(|(points, _)| points)).all(inside);
+        (!is_right || !changes && lesson.taught != Taught::Tool(ToolKind::Ruler) || !fits).then(|| {
+            format!("{:?}: off by {after:.3}, area {own:.0}, changes {changes}, fits {fits}", lesson.taught)
+        })
+    }
+
     #[test]
     fn every_lesson_ends_as_its_picture_promises() {
-        let organ = organ(26.0, 17.0);
-        for taught in Taught::ALL {
-            let lesson = lesson(taught).unwrap();
-            let after = off(&lesson, &organ);
-            match taught {
-                Taught::Tool(ToolKind::Knife) => {
-                    assert_eq!(lesson.after.len(), 2);
-                    assert!(after < 1e-6);
-                }
-                Taught::Tool(ToolKind::Transform | ToolKind::DeleteContour) => {
-                    assert!(after < 1e-6, "{taught:?}");
-                }
-                Taught::Find(Method::Threshold) => assert!((area(&lesson.after) - 113.0).abs() < 8.0),
-                Taught::Tool(ToolKind::Ruler) => assert_eq!(lesson.strokes.len(), 1),
-                Taught::Between => {
-                    assert!(lesson.is_across && lesson.is_suggested && lesson.before.len() == 3);
-                    assert!(area(&lesson.after) > 2.0 * area(&lesson.before), "{}", area(&lesson.after));
-                }
-                // What is drawn, or found, is the organ.
-                _ => assert!(after < 0.12, "{taught:?}: {after}"),
-            }
-            if !lesson.before.is_empty() && taught != Taught::Between {
-                assert_ne!(lesson.before, lesson.after, "{taught:?}");
-            }
-            let [half_width, half_height] = HALF_MM.map(f64::from);
-            let inside = |p: &Point2| p.x.abs() <= half_width && p.y.abs() <= half_height;
-            assert!(lesson.strokes.iter().flat_map(|(points, _)| points).all(inside), "{taught:?}");
-            assert!(lesson.before.iter().chain(&lesson.after).flat_map(Polygon::rings).flatten().all(inside));
-        }
+        let wrong: Vec<String> =
+            Taught::ALL.into_iter().filter_map(|taught| wrong(&lesson(taught).unwrap())).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }

@@ -343,8 +343,8 @@ impl Tools {
 
     /// Takes a guide outline out of what an event led to.
     fn keep_guide(&mut self, session: &Session, mut reaction: Reaction) -> Reaction {
-        if let Some((guide, roi)) = reaction.guide.take().zip(session.selected()) {
-            self.between.put_guide(roi.id, guide);
+        if let Some(guide) = reaction.guide.take() {
+            self.between.put_guide(session, guide);
         }
         reaction
     }

@@ -301,7 +301,7 @@ pub const TABLE: &[ActionInfo] = {
         row(A::TrainModel, G::Go, icons::MODEL, "Train a model", &[], "Teaches a model from a folder of patients with approved contours."),
         row(A::Search, G::Go, icons::SEARCH, "Search actions and structures", &[ctrl(Key::K)], "Type what you want to do or see."),
         row(A::Keys, G::Go, icons::KEYS, "Keys", &[key(Key::F1)], "Everything that can be done, with its key."),
-        row(A::ToolPictures, G::Go, icons::KEYS, "Tools in pictures", &[shift(Key::F1)], "What each tool does, in one picture each."),
+        row(A::ToolPictures, G::Go, icons::KEYS, "Tools in pictures", &[shift(Key::F1)], "What the tools do, in one picture each."),
         row(A::About, G::Go, icons::ABOUT, "About Delineo", &[], "Version, licence and what it is not."),
     ]
 };

@@ -61,7 +61,7 @@ pub enum Overlay {
     },
     /// The key sheet (F1).
     Keys,
-    /// Every tool in a picture (Shift F1).
+    /// The tools in pictures (Shift F1).
     ToolPictures,
     /// About.
     About,

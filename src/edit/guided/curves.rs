@@ -5,6 +5,8 @@ use crate::geometry::{Plane, Point2, Point3, Polygon, Ring, Vector2};
 
 /// Points of all outlines that the surface passes through, about.
 const ON_SURFACE: f64 = 240.0;
+/// The share of [`ON_SURFACE`] that is enough, after points that say the same were left out.
+const ENOUGH: f64 = 0.75;
 /// The share of the spacing within which a point of another outline says the same already.
 const SAME: f64 = 0.4;
 /// How freely values beside the outlines may be missed, as a part of the spacing's cube. They tell
@@ -68,8 +70,12 @@ fn spread(ring: &Ring, spacing_mm: f64) -> Vec<OnOutline> {
     points
 }
 
+fn are_near(a: &[f64; 3], b: &[f64; 3], mm: f64) -> bool {
+    (0..3).map(|n| (a[n] - b[n]).powi(2)).sum::<f64>() < mm * mm
+}
+
 /// The signed distance to the outlines, negative inside.
-fn signed_distance(polygons: &[Polygon], point: Point2) -> f64 {
+pub(super) fn signed_distance(polygons: &[Polygon], point: Point2) -> f64 {
     let square = polygons
         .iter()
         .flat_map(Polygon::rings)
@@ -82,6 +88,18 @@ fn signed_distance(polygons: &[Polygon], point: Point2) -> f64 {
         })
         .fold(f64::INFINITY, f64::min);
     if crate::edit::contains(polygons, point) { -square.sqrt() } else { square.sqrt() }
+}
+
+/// A point that the surface passes through.
+struct Told<'c, 'a> {
+    /// Of which plane.
+    number: usize,
+    own: &'c Drawn<'a>,
+    place: OnOutline,
+    /// Along the axes, mm.
+    at: [f64; 3],
+    /// An odd one of its ring.
+    is_odd: bool,
 }
 
 /// Everything drawn, those first that count more where two say different things.
@@ -112,8 +130,16 @@ impl<'a> Curves<'a> {
                 }
             }
         }
+        if length <= 0.0 {
+            return None;
+        }
         let spacing_mm = (length / ON_SURFACE).max(finest_mm);
-        (length > 0.0).then_some(Self { axes, drawn, bounds: (low, high), spacing_mm })
+        let mut curves = Self { axes, drawn, bounds: (low, high), spacing_mm };
+        // Outlines close to one another share their points: with many of them more are to be had.
+        while (curves.points().len() as f64) < ENOUGH * ON_SURFACE && curves.spacing_mm > finest_mm {
+            curves.spacing_mm = (curves.spacing_mm * 0.8).max(finest_mm);
+        }
+        Some(curves)
     }
 
     /// The longest side of the box around everything drawn, mm.
@@ -128,46 +154,49 @@ impl<'a> Curves<'a> {
         })
     }
 
-    /// Zero on the outlines, and the distance within the plane at places half the spacing inside and
-    /// outside them. Where two planes meet one of the two says it.
-    pub(super) fn samples(&self) -> Vec<Sample> {
-        let near = |a: &[f64; 3], b: &[f64; 3], mm: f64| {
-            (0..3).map(|n| (a[n] - b[n]).powi(2)).sum::<f64>() < mm * mm
-        };
-        let mut on: Vec<(usize, [f64; 3])> = Vec::new();
-        let mut beside = Vec::new();
-        let reach = self.spacing_mm / 2.0;
+    /// Points of all outlines, the spacing apart. Where two planes meet one of the two says it.
+    fn points(&self) -> Vec<Told<'_, 'a>> {
+        let mut points: Vec<Told<'_, 'a>> = Vec::new();
         for (number, own, ring) in self.each_ring() {
             for (n, place) in spread(ring, self.spacing_mm).into_iter().enumerate() {
                 let at = self.axes.of(own.plane.lift(place.point));
-                let is_told = |(other, there): &(usize, [f64; 3])| {
-                    *other != number && near(there, &at, self.spacing_mm * SAME)
-                };
-                if on.iter().any(is_told) {
-                    continue;
-                }
-                on.push((number, at));
-                let way = if n % 2 == 0 { -reach } else { reach };
-                let point = place.point + place.outwards * way;
-                let value = signed_distance(own.polygons, point);
-                // In a narrow place the other side of it is nearer, or the way leads through.
-                if value * way > 0.0 && value.abs() > reach * 0.3 {
-                    beside.push((self.axes.of(own.plane.lift(point)), value));
+                let near_mm = self.spacing_mm * SAME;
+                if !points.iter().any(|told| told.number != number && are_near(&told.at, &at, near_mm)) {
+                    points.push(Told { number, own, place, at, is_odd: n % 2 == 1 });
                 }
             }
         }
+        points
+    }
+
+    /// Zero on the outlines, and the distance within the plane at places half the spacing inside and
+    /// outside them.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        let points = self.points();
+        let mut beside = Vec::new();
+        let reach = self.spacing_mm / 2.0;
+        for Told { own, place, is_odd, .. } in &points {
+            let way = if *is_odd { reach } else { -reach };
+            let point = place.point + place.outwards * way;
+            let value = signed_distance(own.polygons, point);
+            // In a narrow place the other side of it is nearer, or the way leads through.
+            if value * way > 0.0 && value.abs() > reach * 0.3 {
+                beside.push((self.axes.of(own.plane.lift(point)), value));
+            }
+        }
+        let on: Vec<[f64; 3]> = points.into_iter().map(|told| told.at).collect();
         let scale_mm = self.longest_mm() / 2.0;
         let cube = (self.spacing_mm / scale_mm).powi(3);
         let slack = SLACK * cube;
         let mut kept: Vec<Sample> = Vec::with_capacity(beside.len());
         for (at, value) in beside {
-            let is_taken = on.iter().any(|(_, there)| near(there, &at, value.abs() * 0.7))
-                || kept.iter().any(|other| near(&other.at, &at, reach * 0.5));
+            let is_taken = on.iter().any(|there| are_near(there, &at, value.abs() * 0.7))
+                || kept.iter().any(|other| are_near(&other.at, &at, reach * 0.5));
             if !is_taken {
                 kept.push(Sample { at, value, slack });
             }
         }
-        let zero = on.into_iter().map(|(_, at)| Sample { at, value: 0.0, slack: SLACK_ON * cube });
+        let zero = on.into_iter().map(|at| Sample { at, value: 0.0, slack: SLACK_ON * cube });
         zero.chain(kept).collect()
     }
 

@@ -13,7 +13,7 @@ mod residual;
 #[cfg(test)]
 mod tests;
 
-use self::curves::{Axes, Curves, Drawn};
+use self::curves::{Axes, Curves, Drawn, signed_distance};
 use self::implicit::Implicit;
 use self::residual::Residual;
 use super::{VertexSet, reoriented, simplified};
@@ -138,11 +138,14 @@ pub fn guided(
         grid.slices.par_iter().map(|(_, offset)| grid.field(&surface, &residual, *offset)).collect();
     progress.set_fraction(0.9)?;
     grid.keep_joined(&mut fields, &curves.insides(grid.lattice.pitch_mm * 1.5));
+    let is_open = |(slice, _): &&(usize, f64)| {
+        !volume.slices[*slice].missing && drawn.iter().all(|(own, _)| own != slice)
+    };
     let slices: Vec<(usize, Arc<RoiPlane>)> = grid
         .slices
         .par_iter()
         .zip(&fields)
-        .filter(|((slice, _), _)| !volume.slices[*slice].missing && drawn.iter().all(|(own, _)| own != slice))
+        .filter(|(own, _)| is_open(own))
         .filter_map(|((slice, _), field)| {
             let contours = grid.contours(field, pixel_mm);
             let image = &volume.slices[*slice];
@@ -151,7 +154,7 @@ pub fn guided(
             (!plane.polygons.is_empty()).then(|| (*slice, Arc::new(plane)))
         })
         .collect();
-    if slices.is_empty() && grid.slices.len() > drawn.len() {
+    if slices.is_empty() && grid.slices.iter().any(|own| is_open(&own)) {
         return Err(GuidedError::NoSurface);
     }
     Ok(Guided { slices, disagree_mm: disagreement(drawn, guides) })
@@ -169,10 +172,15 @@ fn disagreement(drawn: &[(usize, Arc<RoiPlane>)], guides: &[Guide]) -> f64 {
     for guide in guides {
         for (_, own) in drawn {
             let (a, b) = ends(guide, own);
-            for (from, to) in [(&a, &b), (&b, &a)] {
+            for (from, to, plane, outlines) in
+                [(&a, &b, &own.plane, &own.polygons), (&b, &a, &guide.plane, &guide.polygons)]
+            {
                 for point in from {
                     let nearest = to.iter().map(|other| (other - point).norm()).fold(f64::INFINITY, f64::min);
-                    most = most.max(if nearest.is_finite() { nearest } else { 0.0 });
+                    // Where the other has nothing on the common line, its outline passes beside it.
+                    let beside = || signed_distance(outlines, plane.project(*point)).abs();
+                    let by_mm = if nearest.is_finite() { nearest } else { beside() };
+                    most = most.max(if by_mm.is_finite() { by_mm } else { 0.0 });
                 }
             }
         }

@@ -63,7 +63,7 @@ pub enum PiecesError {
 /// What is to be added to `own` on the slices of the image, with the rim of its pieces where it meets
 /// them. `others` are not entered; with [`Fill::All`] they take what they reach first. Looks in
 /// `limit`, or in the box of the pieces and `margin_mm` more. Missing slices are not crossed. Outlines
-/// are smooth and hold exactly the pixel centres found. Takes 15 bytes a voxel of the box, and 8 for
+/// are smooth and hold exactly the pixel centres found. Takes 22 bytes a voxel of the box, and 8 for
 /// each that waits in the queue.
 ///
 /// # Errors

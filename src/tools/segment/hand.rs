@@ -210,7 +210,7 @@ impl SegmentTool {
                 Some(BoxGrip::Edges([right, down])) => {
                     CursorShape::Resize { sideways: right.is_some(), upright: down.is_some() }
                 }
-                Some(BoxGrip::Move) if self.settings.keep != KeepPieces::Clicked => CursorShape::Hand,
+                Some(BoxGrip::Move) if !self.settings.waits_for_click() => CursorShape::Hand,
                 _ => CursorShape::Cross,
             },
         };
@@ -218,7 +218,7 @@ impl SegmentTool {
         let cuts = if signed {
             self.pressed.as_ref().map_or(self.invert, |pressed| pressed.sign == Sign::Cut)
         } else {
-            self.settings.take_as == TakeAs::Cut
+            self.settings.takes_as() == TakeAs::Cut
         };
         Cursor {
             shape,
@@ -244,7 +244,7 @@ impl SegmentTool {
             _ if self.places_box() && self.search_box().is_none() => {
                 "Drag from corner to corner to draw the box"
             }
-            _ if self.search_box().is_some() && self.settings.keep != KeepPieces::Clicked => {
+            _ if self.search_box().is_some() && !self.settings.waits_for_click() => {
                 "Drag an edge of the box in any view, or the box itself; Esc drops it"
             }
             Method::Threshold | Method::Dose | Method::Pieces if self.settings.within == Within::Ball => {

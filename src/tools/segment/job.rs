@@ -133,14 +133,19 @@ impl Job {
             Method::Bones => {
                 bones(self.volume(), &self.body_mask(), &settings.bones, &rest).map_err(sentence)
             }
-            Method::Pieces => self.pieces(&rest),
+            Method::Pieces => self.pieces(done, &rest),
             Method::Level => Ok(Region::default()),
         }
     }
 
-    fn pieces(&self, progress: &Progress) -> Result<Region, String> {
+    fn pieces(&self, done: &mut Done, progress: &Progress) -> Result<Region, String> {
         let of = |roi: &Arc<Roi>| Region::of_roi(roi, self.volume()).map_err(sentence);
-        let others: Vec<Region> = self.rivals.iter().map(of).collect::<Result<_, _>>()?;
+        // One whose contours lie on none of these slices is in nobody's way.
+        let others: Vec<Region> = self.rivals.iter().filter_map(|roi| of(roi).ok()).collect();
+        if others.len() < self.rivals.len() {
+            let count = self.rivals.len() - others.len();
+            done.note = Some(format!("{count} with contours off the images' slices did not count."));
+        }
         let how = (self.settings.fill, self.settings.margin_mm);
         let limit = self.limit()?;
         between_pieces(&self.source(), &of(&self.roi)?, &others, limit.as_ref(), how, progress)
@@ -192,7 +197,7 @@ impl Job {
     fn planes(&self, region: &Region) -> Vec<(usize, Arc<RoiPlane>)> {
         let volume = self.volume();
         let mut slices: std::collections::BTreeSet<usize> = region.slices().map(|(slice, _)| slice).collect();
-        if self.settings.take_as == TakeAs::Replace {
+        if self.settings.takes_as() == TakeAs::Replace {
             slices.extend(self.roi.planes.iter().filter_map(|own| volume.slice_of(&own.plane)));
         }
         let slices: Vec<usize> = slices.into_iter().filter(|slice| !volume.slices[*slice].missing).collect();
@@ -206,7 +211,7 @@ impl Job {
                 // On the lattice before it is compared: what was taken over is found again as it is.
                 let found = reoriented(region.on(slice), &image.plane, &plane);
                 let found = RoiPlane::new(plane, None, found).polygons;
-                let after = match self.settings.take_as {
+                let after = match self.settings.takes_as() {
                     TakeAs::Replace => found,
                     TakeAs::Add if before.is_empty() => found,
                     TakeAs::Add => paint(before, &found, Sign::Add),

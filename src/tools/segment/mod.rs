@@ -367,7 +367,8 @@ impl SegmentTool {
         self.seen = Some((roi.id, roi.revision));
         self.waits_for_roi = false;
         // These are quick: what comes first is shown while the next waits. All else stops.
-        if self.work.progress().is_some() && self.settings.method.has_limit() {
+        let is_quick = matches!(self.settings.method, Method::Threshold | Method::Dose);
+        if self.work.progress().is_some() && is_quick {
             self.again = true;
             return;
         }

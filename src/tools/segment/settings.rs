@@ -184,6 +184,18 @@ pub(super) enum Placed {
 }
 
 impl SegmentSettings {
+    /// What becomes of what is found: what lies between pieces, which holds no more than their rims,
+    /// can only be added.
+    #[must_use]
+    pub fn takes_as(&self) -> TakeAs {
+        if self.method == Method::Pieces { TakeAs::Add } else { self.take_as }
+    }
+
+    /// Whether a click says which piece is kept.
+    pub(super) fn waits_for_click(&self) -> bool {
+        self.method == Method::Threshold && self.keep == KeepPieces::Clicked
+    }
+
     /// What a drag places with the method that is set; `None` where it places nothing.
     pub(super) fn placed(&self) -> Option<Placed> {
         match (self.method, self.within) {

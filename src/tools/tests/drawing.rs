@@ -71,9 +71,12 @@ fn a_pen_paints_as_wide_as_it_presses() {
         (area_at(&session, z) / PI).sqrt()
     };
     near(painted(Some(0.0), 3.0), 4.0, 0.02);
-    near(painted(Some(0.5), 6.0), 8.0, 0.02);
+    near(painted(Some(0.25), 6.0), 6.0, 0.02);
+    near(painted(Some(0.5), 21.0), 8.0, 0.02);
     near(painted(Some(1.0), 12.0), 12.0, 0.02);
     near(painted(None, 15.0), 12.0, 0.02);
+    // A finger: always a half.
+    near(painted(Some(0.5), 24.0), 12.0, 0.02);
     near(painted(Some(f32::NAN), 18.0), 12.0, 0.02);
     // Harder along the way: from 8 mm across to 24 mm across.
     pen.brush.set_pressure(Some(0.0));

@@ -97,7 +97,7 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         Method::Airways => widgets::note(ui, "Finds the trachea by itself, or click into it."),
         Method::Bones => bones_ui(ui, &mut settings),
     }
-    if settings.method.suggests() {
+    if settings.method.suggests() && settings.method != Method::Pieces {
         choice_ui(
             ui,
             &mut settings.take_as,
@@ -457,10 +457,23 @@ fn value_ui(
     suffix: &str,
     why: &str,
 ) {
+    fine_ui(ui, name, value, (range, 1), suffix, why);
+}
+
+/// [`value_ui`] with as many decimals as the value is meant to have: the field takes over no more.
+fn fine_ui(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut f64,
+    (range, decimals): (std::ops::RangeInclusive<f64>, usize),
+    suffix: &str,
+    why: &str,
+) {
     ui.horizontal(|ui| {
         let label = ui.label(RichText::new(name).color(Theme::of(ui.ctx()).weak));
         let speed = (range.end() - range.start()).min(100.0) / 400.0;
-        let field = egui::DragValue::new(value).speed(speed).range(range).suffix(suffix).max_decimals(1);
+        let field =
+            egui::DragValue::new(value).speed(speed).range(range).suffix(suffix).max_decimals(decimals);
         ui.add(field).labelled_by(label.id).on_hover_text(why);
     });
 }

@@ -1,4 +1,4 @@
-//! Every tool in a picture (Shift F1), drawn from what the tool itself does on a constructed image.
+//! The tools in pictures (Shift F1), drawn from what the tool itself does on a constructed image.
 
 use super::super::Scope;
 use super::super::actions::{Action, key_text};

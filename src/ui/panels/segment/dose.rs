@@ -2,7 +2,7 @@
 
 use super::super::super::state::Desk;
 use super::super::super::{Outbox, Request, widgets};
-use super::{choice_ui, value_ui};
+use super::{choice_ui, fine_ui};
 use crate::edit::segment::{DoseLevel, isodose_name};
 use crate::patient::RoiType;
 use crate::session::Command;
@@ -82,14 +82,17 @@ fn level_ui(ui: &mut Ui, settings: &mut SegmentSettings, maximum_gy: f64) {
     }
     let percent_ui = |ui: &mut Ui, part: &mut f64| {
         let mut percent = *part * 100.0;
-        value_ui(ui, "Level", &mut percent, 0.1..=200.0, " %", "The isodose runs at this part");
+        fine_ui(ui, "Level", &mut percent, (0.1..=200.0, 2), " %", "The isodose runs at this part");
         *part = percent / 100.0;
     };
     match &mut settings.dose {
-        DoseLevel::Gy(gy) => value_ui(ui, "Level", gy, 0.01..=500.0, " Gy", "The isodose runs at this dose"),
+        DoseLevel::Gy(gy) => {
+            fine_ui(ui, "Level", gy, (0.001..=500.0, 3), " Gy", "The isodose runs at this dose");
+        }
         DoseLevel::PartOfMaximum(part) => percent_ui(ui, part),
         DoseLevel::PartOfPrescription { part, prescription_gy } => {
-            value_ui(ui, "Prescription", prescription_gy, 0.01..=500.0, " Gy", "The dose that is prescribed");
+            let why = "The dose that is prescribed";
+            fine_ui(ui, "Prescription", prescription_gy, (0.001..=500.0, 3), " Gy", why);
             percent_ui(ui, part);
         }
     }
