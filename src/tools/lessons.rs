@@ -233,7 +233,10 @@ impl Hand {
             ToolKind::Smooth => {
                 self.draw(vec![ragged()]);
                 self.tip(8.0);
-                self.stroke(&[(-22.0, -9.0), (-12.0, -15.0), (0.0, -17.0), (12.0, -15.0), (22.0, -9.0)]);
+                let way = [(-22.0, -9.0), (-12.0, -15.0), (0.0, -17.0), (12.0, -15.0), (22.0, -9.0)];
+                let back: Vec<(f64, f64)> = way.iter().rev().copied().collect();
+                // To and fro, as one does.
+                self.stroke(&[&way[..], &back, &way, &back, &way].concat());
             }
             ToolKind::Points => {
                 let corners =
@@ -393,7 +396,7 @@ impl Hand {
 fn ragged() -> Polygon {
     let vertex = |n: u32| {
         let (sine, cosine) = (f64::from(n) / 120.0 * TAU).sin_cos();
-        let out = if sine < -0.3 && n % 4 < 2 { 1.13 } else { 1.0 };
+        let out = if sine < -0.3 && n % 4 < 2 { 1.1 } else { 1.0 };
         Point2::new(26.0 * cosine * out, 17.0 * sine * out)
     };
     Polygon::from_outer((0..120).map(vertex).collect())
@@ -457,6 +460,13 @@ mod tests {
             Taught::Find(Method::Threshold | Method::Uptake) => (own - 113.0).abs() < 10.0,
             // Between -12 and 12 the organ has about 780 square millimetres.
             Taught::Find(Method::Pieces) => (600.0..1000.0).contains(&own),
+            Taught::Tool(ToolKind::Smooth) => {
+                let length = |polygons: &[Polygon]| -> f64 {
+                    let ring = &polygons[0].outer;
+                    ring.iter().zip(ring.iter().cycle().skip(1)).map(|(a, b)| (b - a).norm()).sum()
+                };
+                after < 0.12 && length(&lesson.after) < 0.85 * length(&lesson.before)
+            }
             Taught::Tool(ToolKind::Ruler) => lesson.strokes.len() == 1,
             Taught::Between => {
                 lesson.is_across

@@ -12,7 +12,7 @@ use egui::{
 };
 
 /// The narrowest card, points; as many stand side by side as have room.
-const NARROWEST: f32 = 184.0;
+const NARROWEST: f32 = 176.0;
 const GAP: f32 = 12.0;
 /// The room for the name and two lines of text under a picture.
 const TEXT: f32 = 62.0;
@@ -44,10 +44,12 @@ pub fn tool_pictures_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few columns")]
     let columns = (((width + GAP) / (NARROWEST + GAP)) as usize).max(1);
     let side = (width - GAP * (columns - 1) as f32) / columns as f32;
-    egui::ScrollArea::vertical().max_height(room.y - 130.0).auto_shrink([false, true]).show(ui, |ui| {
+    let height = room.y - 130.0;
+    let area = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+    area.auto_shrink([false, true]).show(ui, |ui| {
         ui.spacing_mut().item_spacing = vec2(GAP, GAP);
         for row in Taught::ALL.chunks(columns) {
-            ui.horizontal(|ui| {
+            ui.horizontal_top(|ui| {
                 for taught in row {
                     let lesson = lessons.and_then(|all| all.iter().find(|own| own.taught == *taught));
                     card_ui(ui, *taught, lesson, side.floor());
