@@ -75,7 +75,9 @@ def mirrored(network, inference):
     if axes != [2]:
         raise ValueError(f"mirror_axes {axes}: only x (2) is mirrored here")
     swaps = inference.get("mirror_swaps", [])
-    return lambda image: (network(image) + flip_classes(network(image.flip(4)), swaps)) / 2
+    return lambda image: [
+        (network(image)[0] + flip_classes(network(image.flip(4))[0], swaps)) / 2
+    ]
 
 
 @torch.inference_mode()

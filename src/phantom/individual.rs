@@ -303,6 +303,8 @@ impl Individual {
         let mut d = f32::INFINITY;
         for op in ops {
             let (join, k, other) = match op {
+                // What lies behind the nearest by more than the fillet changes nothing.
+                Op::Shape(Join::Add, k, shape) if shape.is_beyond(p, d + k.max(0.0)) => continue,
                 Op::Shape(join, k, shape) => (*join, *k, shape.distance(p)),
                 Op::Part(join, k, index, grow) => {
                     // Another organ keeps its own place: it is met at the point itself.

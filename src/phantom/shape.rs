@@ -86,6 +86,9 @@ pub(super) enum Shape {
     },
     Tube {
         segments: Vec<Segment>,
+        /// The box of the axis, and the greatest radius.
+        axis: Bounds,
+        widest: f32,
         /// Distances along this unit vector count `squash` times: flattens the tube.
         flat: V3,
         squash: f32,
@@ -115,7 +118,23 @@ impl Shape {
             .windows(2)
             .map(|pair| Segment::new(pair[0].xyz(), pair[1].xyz(), [pair[0].w, pair[1].w]))
             .collect();
-        Self::Tube { segments, flat, squash }
+        Self::of_segments(segments, flat, squash)
+    }
+
+    fn of_segments(segments: Vec<Segment>, flat: V3, squash: f32) -> Self {
+        let axis = segments.iter().fold(Bounds::empty(), |all, s| {
+            all.join(&Bounds::around(s.from, 0.0)).join(&Bounds::around(s.from + s.along, 0.0))
+        });
+        let widest = segments.iter().flat_map(|s| s.radius).fold(0.0, f32::max);
+        Self::Tube { segments, axis, widest, flat, squash }
+    }
+
+    /// Whether the distance at `p` is surely more than `limit`; seldom for what is no tube.
+    pub(super) fn is_beyond(&self, p: V3, limit: f32) -> bool {
+        let Self::Tube { axis, widest, squash, .. } = self else { return false };
+        let reach = (limit + widest).max(0.0) / least(*squash) + 1e-3;
+        let away = (axis.low - p).sup(&(p - axis.high)).sup(&V3::zeros());
+        away.norm_squared() > reach * reach
     }
 
     pub(super) fn bounds(&self) -> Bounds {
@@ -139,7 +158,7 @@ impl Shape {
 
     /// The shape with only the segments that can be nearest between two heights.
     pub(super) fn between(&self, low_z: f32, high_z: f32) -> Self {
-        let Self::Tube { segments, flat, squash } = self else { return self.clone() };
+        let Self::Tube { segments, flat, squash, .. } = self else { return self.clone() };
         // Beyond this distance a tube's exact distance no longer matters to a picture.
         let reach = 8.0;
         let near = |s: &Segment| {
@@ -147,7 +166,7 @@ impl Shape {
             let (a, b) = (s.from.z, s.from.z + s.along.z);
             a.min(b) - radius <= high_z && a.max(b) + radius >= low_z
         };
-        Self::Tube { segments: segments.iter().copied().filter(near).collect(), flat: *flat, squash: *squash }
+        Self::of_segments(segments.iter().copied().filter(near).collect(), *flat, *squash)
     }
 
     pub(super) fn distance(&self, p: V3) -> f32 {
@@ -156,17 +175,21 @@ impl Shape {
                 let q = turn * (p - center);
                 superellipsoid(q, *radii, *exponent)
             }
-            Self::Tube { segments, flat, squash } => tube(segments, *flat, *squash, p),
+            Self::Tube { segments, flat, squash, .. } => tube(segments, *flat, *squash, p),
             Self::Loft(sections) => loft(sections, p),
             Self::Half { direction, offset } => direction.dot(&p) - offset,
         }
     }
 }
 
+/// How many times a distance from a tube's axis counts at least.
+fn least(squash: f32) -> f32 {
+    squash.clamp(1e-3, 1.0)
+}
+
 fn tube(segments: &[Segment], flat: V3, squash: f32, p: V3) -> f32 {
-    // A distance counts at least so many times: where even that leaves a segment behind the nearest
-    // one so far, it need not be looked at.
-    let least = squash.clamp(1e-3, 1.0);
+    // A segment that lies behind the nearest one so far need not be looked at.
+    let least = least(squash);
     let mut nearest = f32::INFINITY;
     for s in segments {
         let widest = s.radius[0].max(s.radius[1]);
@@ -268,7 +291,9 @@ mod tests {
                 let f = f32::from(n);
                 let p = V3::new((f * 0.37).sin() * 60.0, (f * 0.61).cos() * 60.0, (f * 0.05) % 130.0 - 15.0);
                 let one_by_one = segments.iter().map(|s| tube(std::slice::from_ref(s), *flat, squash, p));
-                assert_eq!(whole.distance(p), one_by_one.fold(f32::INFINITY, f32::min), "{p}");
+                let distance = whole.distance(p);
+                assert_eq!(distance, one_by_one.fold(f32::INFINITY, f32::min), "{p}");
+                assert!(!whole.is_beyond(p, distance) && (distance < 90.0 || whole.is_beyond(p, 1.0)));
             }
         }
     }

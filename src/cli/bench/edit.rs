@@ -243,7 +243,7 @@ fn structures(series: &Series, count: u32) -> StructureSet {
             (angle.cos() * 150.0, angle.sin() * 150.0)
         };
         let mut roi = Roi::new(
-            RoiId(0),
+            RoiId(u64::from(number) + 1),
             i32::try_from(number).unwrap_or(0) + 1,
             format!("Organ_{number}"),
             [200, 80, 80],
