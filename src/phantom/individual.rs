@@ -7,6 +7,9 @@ use super::shape::{Bounds, Section, Shape, V3, section_at, smooth_min};
 use crate::patient::RoiType;
 use nalgebra::Rotation3;
 
+/// Where a part that is painted begins: farther away it is not seen, mm.
+const FAR_MM: f32 = 40.0;
+
 /// A resolved step of a part's shape.
 #[derive(Debug, Clone)]
 enum Op {
@@ -293,14 +296,22 @@ impl Individual {
             return kept;
         }
         let part = &self.parts[index];
-        let distance = self.distance(part, &part.ops, atlas, node, known);
+        let distance = self.distance(part, &part.ops, f32::INFINITY, (atlas, node), known);
         known.of_part[index][node] = distance;
         distance
     }
 
-    fn distance(&self, part: &Part, ops: &[Op], atlas: V3, node: usize, known: &mut Known) -> f32 {
+    /// The distance at a node of the slice, beginning with `far`: what is farther counts as that.
+    fn distance(
+        &self,
+        part: &Part,
+        ops: &[Op],
+        far: f32,
+        (atlas, node): (V3, usize),
+        known: &mut Known,
+    ) -> f32 {
         let p = part.center + (atlas - part.shift - part.center).component_mul(&part.inverse_size);
-        let mut d = f32::INFINITY;
+        let mut d = far;
         for op in ops {
             let (join, k, other) = match op {
                 // What lies behind the nearest by more than the fillet changes nothing.
@@ -412,9 +423,12 @@ pub(super) struct SlabPart<'a> {
 }
 
 impl SlabPart<'_> {
-    /// The distance at `atlas`, which is the slice's node `node`.
+    /// The distance at `atlas`, which is the slice's node `node`; far away no more than [`FAR_MM`].
     pub(super) fn distance(&self, atlas: V3, node: usize, known: &mut Known) -> f32 {
-        self.individual.distance(self.part, &self.ops, atlas, node, known)
+        // Only what is joined to something can be passed over.
+        let begins = matches!(self.ops.first(), Some(Op::Shape(Join::Add, ..) | Op::Part(Join::Add, ..)));
+        let far = if begins { FAR_MM } else { f32::INFINITY };
+        self.individual.distance(self.part, &self.ops, far, (atlas, node), known)
     }
 }
 
