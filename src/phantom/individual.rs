@@ -2,13 +2,13 @@
 
 use super::SampleOrgan;
 use super::anatomy::{Anatomy, Join, PartText, Step, Texture};
-use super::noise::{NoiseTile, Random};
-use super::shape::{Bounds, Section, Shape, V3, section_at, smooth_min};
+use super::noise::{GREATEST, NoiseTile, Random};
+use super::shape::{Ball, Bounds, Section, Shape, V3, section_at, smooth_min};
 use crate::patient::RoiType;
 use nalgebra::Rotation3;
 
-/// Where a part that is painted begins: farther away it is not seen, mm.
-const FAR_MM: f32 = 40.0;
+/// How far from a painted part its distance still matters to the pixels beside it, mm.
+const SEEN_MM: f32 = 12.0;
 
 /// A resolved step of a part's shape.
 #[derive(Debug, Clone)]
@@ -17,6 +17,16 @@ enum Op {
     Part(Join, f32, usize, f32),
     Shell(f32),
     Grow(f32),
+}
+
+impl Op {
+    /// Within how many mm of each other the shape so far and what is joined to it are rounded.
+    fn fillet(&self) -> f32 {
+        match self {
+            Self::Shape(_, k, _) | Self::Part(_, k, ..) => k.max(0.0),
+            Self::Shell(_) | Self::Grow(_) => 0.0,
+        }
+    }
 }
 
 /// A part of this individual, one side of a pair.
@@ -33,6 +43,9 @@ pub(super) struct Part {
     shift: V3,
     inverse_size: V3,
     mean_size: f32,
+    /// How much nearer than its nearest shape the part can be by growth, and by roughness, mm.
+    growth: f32,
+    roughness: f32,
     /// The HU of this individual's organ.
     pub(super) hu: f32,
     /// Gas fills the inside in front of this y (patient mm), if it holds any.
@@ -115,6 +128,7 @@ impl Individual {
             if text.external {
                 ops.push(Op::Grow(fat_mm));
             }
+            let growth = ops.iter().map(|op| if let Op::Grow(by) = op { by.max(0.0) } else { 0.0 }).sum();
             let own = self.bounds_of(&ops);
             let center = own.center();
             let shift = V3::from_fn(|_, _| text.shift * random.normal());
@@ -137,6 +151,8 @@ impl Individual {
                 shift,
                 inverse_size: size.map(|s| 1.0 / s),
                 mean_size: size.product().cbrt(),
+                growth,
+                roughness: text.rough.map_or(0.0, |[amplitude, _]| amplitude.abs() * GREATEST),
                 hu: text.hu + random.normal() * 0.04 * text.hu.abs().min(150.0),
                 gas_y: gas_y.map(|y| y * self.scale.y + self.position.y),
                 noise_offset: V3::from_fn(|_, _| random.uniform() * 64.0),
@@ -275,15 +291,24 @@ impl Individual {
 
     /// The part's shape with only what can matter between two heights (atlas z).
     pub(super) fn slab<'a>(&'a self, part: &'a Part, low_z: f32, high_z: f32) -> SlabPart<'a> {
-        let ops = part
+        let ops: Vec<Op> = part
             .ops
             .iter()
-            .map(|op| match op {
-                Op::Shape(join, k, shape) => Op::Shape(*join, *k, part.in_slab(shape, low_z, high_z)),
-                other => other.clone(),
+            .filter_map(|op| match op {
+                Op::Shape(join, k, shape) => {
+                    let shape = part.in_slab(shape, low_z, high_z);
+                    // Nothing joined to something changes nothing.
+                    (*join != Join::Add || !shape.is_empty()).then_some(Op::Shape(*join, *k, shape))
+                }
+                other => Some(other.clone()),
             })
             .collect();
-        SlabPart { individual: self, part, ops }
+        // Only what is joined to something can be passed over.
+        let begins = matches!(ops.first(), Some(Op::Shape(Join::Add, ..) | Op::Part(Join::Add, ..)));
+        // A fillet reaches from what is seen to what is joined there.
+        let fillet = ops.iter().map(Op::fillet).fold(0.0, f32::max);
+        let far_mm = if begins { part.beyond(SEEN_MM) + fillet } else { f32::INFINITY };
+        SlabPart { individual: self, part, ops, far_mm }
     }
 
     /// The distance of a part that others refer to, kept for the next one who asks.
@@ -296,27 +321,50 @@ impl Individual {
             return kept;
         }
         let part = &self.parts[index];
-        let distance = self.distance(part, &part.ops, f32::INFINITY, (atlas, node), known);
+        let distance = self.distance(part, part.ops.iter(), f32::INFINITY, (atlas, node), known);
         known.of_part[index][node] = distance;
         distance
     }
 
+    /// Whether a part's distance is surely more than `limit` everywhere in a ball of atlas space.
+    fn is_beyond(&self, part: &Part, ball: Ball, limit: f32) -> bool {
+        let (own, limit) = (part.own_ball(ball), part.beyond(limit));
+        part.ops.iter().all(|op| self.adds_nothing(op, ball, own, limit))
+    }
+
+    /// Whether a step of a part adds nothing nearer than `limit` in a ball of atlas space, which is
+    /// `own` to the part's shapes. Cuts and meets only take away.
+    fn adds_nothing(&self, op: &Op, ball: Ball, own: Ball, limit: f32) -> bool {
+        match op {
+            Op::Shape(Join::Add, k, shape) => shape.is_beyond(own, limit + k.max(0.0)),
+            Op::Part(Join::Add, k, index, grow) => {
+                self.is_beyond(&self.parts[*index], ball, limit + k.max(0.0) + grow)
+            }
+            _ => true,
+        }
+    }
+
     /// The distance at a node of the slice, beginning with `far`: what is farther counts as that.
-    fn distance(
+    fn distance<'o>(
         &self,
         part: &Part,
-        ops: &[Op],
+        ops: impl Iterator<Item = &'o Op>,
         far: f32,
         (atlas, node): (V3, usize),
         known: &mut Known,
     ) -> f32 {
-        let p = part.center + (atlas - part.shift - part.center).component_mul(&part.inverse_size);
+        let p = part.own_place(atlas);
         let mut d = far;
         for op in ops {
             let (join, k, other) = match op {
                 // What lies behind the nearest by more than the fillet changes nothing.
-                Op::Shape(Join::Add, k, shape) if shape.is_beyond(p, d + k.max(0.0)) => continue,
+                Op::Shape(Join::Add, k, shape) if shape.is_beyond(Ball::point(p), d + k.max(0.0)) => continue,
                 Op::Shape(join, k, shape) => (*join, *k, shape.distance(p)),
+                Op::Part(Join::Add, k, index, grow)
+                    if self.is_beyond(&self.parts[*index], Ball::point(atlas), d + k.max(0.0) + grow) =>
+                {
+                    continue;
+                }
                 Op::Part(join, k, index, grow) => {
                     // Another organ keeps its own place: it is met at the point itself.
                     (*join, *k, self.shared_distance(*index, atlas, node, known) - grow)
@@ -385,6 +433,21 @@ impl Individual {
 }
 
 impl Part {
+    /// How far its shapes must be for the part to be farther than `limit`. Fillets bring nothing
+    /// nearer as long as each shape is farther by its fillet.
+    fn beyond(&self, limit: f32) -> f32 {
+        (limit + self.roughness) / self.mean_size + self.growth
+    }
+
+    fn own_ball(&self, ball: Ball) -> Ball {
+        Ball { center: self.own_place(ball.center), radius: ball.radius * self.inverse_size.max() }
+    }
+
+    /// An atlas position as the part's own shapes know it, before their variation.
+    fn own_place(&self, atlas: V3) -> V3 {
+        self.center + (atlas - self.shift - self.center).component_mul(&self.inverse_size)
+    }
+
     fn in_slab(&self, shape: &Shape, low_z: f32, high_z: f32) -> Shape {
         let into = |z: f32| self.center.z + (z - self.shift.z - self.center.z) * self.inverse_size.z;
         shape.between(into(low_z), into(high_z))
@@ -420,15 +483,40 @@ pub(super) struct SlabPart<'a> {
     individual: &'a Individual,
     part: &'a Part,
     ops: Vec<Op>,
+    /// What is farther counts as that.
+    far_mm: f32,
 }
 
 impl SlabPart<'_> {
-    /// The distance at `atlas`, which is the slice's node `node`; far away no more than [`FAR_MM`].
+    /// The part prepared for a ball of atlas space; none where it is not seen.
+    pub(super) fn within(&self, ball: Ball) -> Option<LocalPart<'_>> {
+        let own = self.part.own_ball(ball);
+        let mut adds = self.far_mm.is_infinite();
+        let mut ops = Vec::with_capacity(self.ops.len());
+        for op in &self.ops {
+            let joins = matches!(op, Op::Shape(Join::Add, ..) | Op::Part(Join::Add, ..));
+            if joins && self.individual.adds_nothing(op, ball, own, self.far_mm) {
+                continue;
+            }
+            adds |= joins;
+            ops.push(op);
+        }
+        adds.then_some(LocalPart { slab: self, ops })
+    }
+}
+
+/// A part prepared for a piece of a slice.
+#[derive(Debug)]
+pub(super) struct LocalPart<'a> {
+    slab: &'a SlabPart<'a>,
+    ops: Vec<&'a Op>,
+}
+
+impl LocalPart<'_> {
+    /// The distance at `atlas`, which is the slice's node `node`; exact as far as it is seen.
     pub(super) fn distance(&self, atlas: V3, node: usize, known: &mut Known) -> f32 {
-        // Only what is joined to something can be passed over.
-        let begins = matches!(self.ops.first(), Some(Op::Shape(Join::Add, ..) | Op::Part(Join::Add, ..)));
-        let far = if begins { FAR_MM } else { f32::INFINITY };
-        self.individual.distance(self.part, &self.ops, far, (atlas, node), known)
+        let SlabPart { individual, part, far_mm, .. } = self.slab;
+        individual.distance(part, self.ops.iter().copied(), *far_mm, (atlas, node), known)
     }
 }
 

@@ -301,13 +301,15 @@ mod tests {
         let bounds = person.patient_bounds(&part.bounds.grown(1.0));
         let size = (bounds.high - bounds.low).map(|mm| (mm / STEP_MM).ceil() as usize);
         let slab = person.slab(part, f32::NEG_INFINITY, f32::INFINITY);
+        let everywhere = shape::Ball { center: part.bounds.center(), radius: f32::INFINITY };
+        let local = slab.within(everywhere).unwrap();
         let (mut count, mut sum) = (0.0, Vector3::zeros());
         for k in 0..size.z {
             let mut known = individual::Known::new(person, size.x * size.y);
             for node in 0..size.x * size.y {
                 let voxel = shape::V3::new((node % size.x) as f32, (node / size.x) as f32, k as f32);
                 let at = bounds.low + voxel * STEP_MM;
-                if slab.distance(person.atlas_of(at), node, &mut known) < 0.0 {
+                if local.distance(person.atlas_of(at), node, &mut known) < 0.0 {
                     count += 1.0;
                     sum += at.cast::<f64>();
                 }

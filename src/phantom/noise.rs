@@ -34,13 +34,16 @@ impl Random {
         (self.next() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// Roughly normal with unit variance, never beyond 2.45 (four uniforms: an outlier would be a
-    /// deformity, not an individual).
+    /// Roughly normal with unit variance, never beyond [`GREATEST`] (four uniforms: an outlier would
+    /// be a deformity, not an individual).
     pub(super) fn normal(&mut self) -> f32 {
         let sum: f32 = (0..4).map(|_| self.uniform()).sum();
         (sum - 2.0) * 3.0_f32.sqrt()
     }
 }
+
+/// The greatest amount of a [`Random::normal`] number, and so of noise made of them: 2 sqrt(3).
+pub(super) const GREATEST: f32 = 3.465;
 
 const SIDE: usize = 64;
 

@@ -5,7 +5,7 @@ use super::Sampling;
 use super::anatomy::Texture;
 use super::individual::{Individual, Known, Part};
 use super::noise::NoiseTile;
-use super::shape::V3;
+use super::shape::{Ball, V3};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const COARSE: usize = 2;
 /// The bend of the body is evaluated at every sixteenth pixel.
 const BEND: usize = 16;
+/// Coarse cells along a tile, the square between nodes of the bend.
+const TILE: usize = BEND / COARSE;
 /// Half the width of the soft edge that partial volume and the scanner's blur make, mm.
 const EDGE_MM: f32 = 0.6;
 const AIR_HU: f32 = -1000.0;
@@ -54,6 +56,9 @@ struct SlicePainter<'a> {
     k: usize,
     /// Atlas positions at the coarse nodes.
     atlas: Vec<V3>,
+    /// The tiles between the nodes of the bend, along x, and where each lies in the atlas.
+    tiles: usize,
+    tile_balls: Vec<Ball>,
     z_span: [f32; 2],
 }
 
@@ -68,21 +73,29 @@ impl<'a> SlicePainter<'a> {
                 individual.atlas_of(at)
             })
             .collect();
-        let ratio = BEND / COARSE;
         let atlas: Vec<V3> = (0..nodes * nodes)
             .map(|n| {
                 let (i, j) = (n % nodes, n / nodes);
-                let (bi, bj) = ((i / ratio).min(bend_nodes - 2), (j / ratio).min(bend_nodes - 2));
-                let (fx, fy) =
-                    ((i - bi * ratio) as f32 / ratio as f32, (j - bj * ratio) as f32 / ratio as f32);
+                let (bi, bj) = ((i / TILE).min(bend_nodes - 2), (j / TILE).min(bend_nodes - 2));
+                let (fx, fy) = ((i - bi * TILE) as f32 / TILE as f32, (j - bj * TILE) as f32 / TILE as f32);
                 let node = |di: usize, dj: usize| bend[bi + di + bend_nodes * (bj + dj)];
                 node(0, 0).lerp(&node(1, 0), fx).lerp(&node(0, 1).lerp(&node(1, 1), fx), fy)
+            })
+            .collect();
+        let tiles = bend_nodes - 1;
+        let tile_balls = (0..tiles * tiles)
+            .map(|n| {
+                let first = n % tiles + bend_nodes * (n / tiles);
+                let corners = [first, first + 1, first + bend_nodes, first + bend_nodes + 1].map(|n| bend[n]);
+                let center = corners.iter().sum::<V3>() * 0.25;
+                let radius = corners.iter().map(|p| (p - center).norm()).fold(0.0, f32::max);
+                Ball { center, radius }
             })
             .collect();
         let z_span = bend
             .iter()
             .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], p| [low.min(p.z), high.max(p.z)]);
-        Self { individual, sampling, nodes, z_mm, k, atlas, z_span }
+        Self { individual, sampling, nodes, z_mm, k, atlas, tiles, tile_balls, z_span }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "positions in a body")]
@@ -92,11 +105,13 @@ impl<'a> SlicePainter<'a> {
 
     fn paint(&self, hu: &mut [i16], labels: &mut [u16]) {
         let pixels = self.sampling.pixels;
-        let mut picture = vec![AIR_HU; pixels * pixels];
         let mut known = Known::new(self.individual, self.nodes * self.nodes);
-        for part in self.individual.parts.iter().filter(|part| !part.text.hidden) {
-            self.paint_part(part, &mut known, &mut picture, labels);
+        let mut canvas = Canvas::new(self.nodes, pixels, labels);
+        // From the last part, which covers the others, to the first: what is covered costs nothing.
+        for part in self.individual.parts.iter().rev().filter(|part| !part.text.hidden) {
+            self.paint_part(part, &mut known, &mut canvas);
         }
+        let mut picture = canvas.finish();
         blur(&mut picture, pixels, [0.14, 0.72]);
         let mut noise: Vec<f32> = (0..pixels * pixels)
             .map(|n| self.individual.noise.white(n % pixels, n / pixels, self.k))
@@ -124,7 +139,7 @@ impl<'a> SlicePainter<'a> {
         Some((first.floor().max(0.0) as usize, (last.ceil() as usize).min(self.nodes - 1)))
     }
 
-    fn paint_part(&self, part: &Part, known: &mut Known, picture: &mut [f32], labels: &mut [u16]) {
+    fn paint_part(&self, part: &Part, known: &mut Known, canvas: &mut Canvas) {
         let bounds = self.individual.patient_bounds(&part.bounds.grown(3.0));
         if self.z_mm < bounds.low.z || self.z_mm > bounds.high.z {
             return;
@@ -135,55 +150,134 @@ impl<'a> SlicePainter<'a> {
             return;
         };
         let slab = self.individual.slab(part, self.z_span[0] - 2.0, self.z_span[1] + 2.0);
-        let width = i1 - i0 + 1;
-        let mut distances = Vec::with_capacity(width * (j1 - j0 + 1));
-        for j in j0..=j1 {
-            for node in i0 + self.nodes * j..=i1 + self.nodes * j {
-                distances.push(slab.distance(self.atlas[node], node, known));
-            }
-        }
         let brush = PartBrush::new(self.individual, part);
-        for j in j0..j1 {
-            for i in i0..i1 {
-                let at = i - i0 + width * (j - j0);
-                let corners =
-                    [distances[at], distances[at + 1], distances[at + width], distances[at + width + 1]];
-                if corners.iter().all(|d| *d > EDGE_MM + 2.0) {
+        // Every node of a tile, its far edges included.
+        let mut distances = Vec::new();
+        let span = TILE + 1;
+        for tile_j in j0 / TILE..=(j1 - 1) / TILE {
+            for tile_i in i0 / TILE..=(i1 - 1) / TILE {
+                let Some(local) = slab.within(self.tile_balls[tile_i + self.tiles * tile_j]) else {
                     continue;
+                };
+                let (first_i, first_j) = (tile_i * TILE, tile_j * TILE);
+                distances.clear();
+                distances.resize(span * span, f32::NAN);
+                for j in first_j.max(j0)..(first_j + TILE).min(j1) {
+                    for i in first_i.max(i0)..(first_i + TILE).min(i1) {
+                        if !canvas.is_open(i, j) {
+                            continue;
+                        }
+                        let corners = [(i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1)].map(|(i, j)| {
+                            let distance = &mut distances[i - first_i + span * (j - first_j)];
+                            if distance.is_nan() {
+                                let node = i + self.nodes * j;
+                                *distance = local.distance(self.atlas[node], node, known);
+                            }
+                            *distance
+                        });
+                        if corners.iter().any(|d| *d <= EDGE_MM + 2.0) {
+                            self.paint_cell(&brush, [i, j], corners, canvas);
+                        }
+                    }
                 }
-                self.paint_cell(&brush, [i * COARSE, j * COARSE], corners, picture, labels);
             }
         }
     }
 
-    fn paint_cell(
-        &self,
-        brush: &PartBrush,
-        [x0, y0]: [usize; 2],
-        [a, b, c, d]: [f32; 4],
-        picture: &mut [f32],
-        labels: &mut [u16],
-    ) {
-        for y in y0..(y0 + COARSE).min(self.sampling.pixels) {
-            let fy = (y - y0) as f32 / COARSE as f32;
-            for x in x0..(x0 + COARSE).min(self.sampling.pixels) {
-                let fx = (x - x0) as f32 / COARSE as f32;
+    fn paint_cell(&self, brush: &PartBrush, [i, j]: [usize; 2], [a, b, c, d]: [f32; 4], canvas: &mut Canvas) {
+        let mut open = false;
+        for y in j * COARSE..((j + 1) * COARSE).min(self.sampling.pixels) {
+            let fy = (y - j * COARSE) as f32 / COARSE as f32;
+            for x in i * COARSE..((i + 1) * COARSE).min(self.sampling.pixels) {
+                let fx = (x - i * COARSE) as f32 / COARSE as f32;
                 let distance = (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy;
-                let cover = (0.5 - distance / (2.0 * EDGE_MM)).clamp(0.0, 1.0);
-                if cover <= 0.0 {
-                    continue;
-                }
                 let index = x + self.sampling.pixels * y;
-                let here = V3::new(self.pixel_mm(x), self.pixel_mm(y), self.z_mm);
-                let value = brush.hu(here, distance);
-                picture[index] += (value - picture[index]) * cover;
-                if distance < 0.0 && !brush.part.text.within {
-                    // What lies in the body without a name of its own is body.
-                    labels[index] =
-                        if brush.part.label == 0 { labels[index].min(1) } else { brush.part.label };
+                let cover = (0.5 - distance / (2.0 * EDGE_MM)).clamp(0.0, 1.0);
+                if cover > 0.0 && canvas.is_seen(index) {
+                    let here = V3::new(self.pixel_mm(x), self.pixel_mm(y), self.z_mm);
+                    canvas.add(index, brush.hu(here, distance), cover);
                 }
+                if distance < 0.0 && !brush.part.text.within {
+                    canvas.label(index, brush.part.label);
+                }
+                open |= canvas.is_seen(index) || !canvas.is_labelled(index);
             }
         }
+        canvas.set_open(i, j, open);
+    }
+}
+
+/// A slice painted from the front: what already covers a pixel hides what comes behind it.
+struct Canvas<'a> {
+    /// Cells, between coarse nodes, along x.
+    cells: usize,
+    /// Whether what lies behind can still be seen in a cell, or name a pixel of it.
+    open: Vec<bool>,
+    /// The values so far, each as much as it covers.
+    picture: Vec<f32>,
+    /// How much of what lies behind is seen, 0..=1.
+    seen: Vec<f32>,
+    labels: &'a mut [u16],
+}
+
+impl<'a> Canvas<'a> {
+    /// The label of a pixel inside a part without a name: body, if there is a body.
+    const UNNAMED: u16 = u16::MAX;
+
+    fn new(nodes: usize, pixels: usize, labels: &'a mut [u16]) -> Self {
+        let cells = nodes - 1;
+        Self {
+            cells,
+            open: vec![true; cells * cells],
+            picture: vec![0.0; pixels * pixels],
+            seen: vec![1.0; pixels * pixels],
+            labels,
+        }
+    }
+
+    fn is_open(&self, i: usize, j: usize) -> bool {
+        self.open[i + self.cells * j]
+    }
+
+    fn set_open(&mut self, i: usize, j: usize, open: bool) {
+        self.open[i + self.cells * j] = open;
+    }
+
+    fn is_seen(&self, index: usize) -> bool {
+        self.seen[index] > 0.0
+    }
+
+    fn is_labelled(&self, index: usize) -> bool {
+        !matches!(self.labels[index], 0 | Self::UNNAMED)
+    }
+
+    fn add(&mut self, index: usize, hu: f32, cover: f32) {
+        let seen = &mut self.seen[index];
+        self.picture[index] += hu * cover * *seen;
+        *seen *= 1.0 - cover;
+    }
+
+    /// Names a pixel inside a part, unless a part in front has named it.
+    fn label(&mut self, index: usize, label: u16) {
+        let here = &mut self.labels[index];
+        *here = match (*here, label) {
+            (0 | Self::UNNAMED, 0) => Self::UNNAMED,
+            (0, named) => named,
+            // What lies in the body without a name of its own is body.
+            (Self::UNNAMED, _) => 1,
+            (named, _) => named,
+        };
+    }
+
+    /// The picture before air, which lies behind everything.
+    fn finish(mut self) -> Vec<f32> {
+        for (value, seen) in self.picture.iter_mut().zip(&self.seen) {
+            *value += AIR_HU * seen;
+        }
+        for label in self.labels.iter_mut().filter(|label| **label == Self::UNNAMED) {
+            *label = 0;
+        }
+        self.picture
     }
 }
 

@@ -37,6 +37,19 @@ impl Bounds {
     }
 }
 
+/// A place to ask about at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ball {
+    pub(super) center: V3,
+    pub(super) radius: f32,
+}
+
+impl Ball {
+    pub(super) fn point(center: V3) -> Self {
+        Self { center, radius: 0.0 }
+    }
+}
+
 /// A piece of a tube: a rounded cone between two balls.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Segment {
@@ -92,6 +105,8 @@ pub(super) enum Shape {
         /// Distances along this unit vector count `squash` times: flattens the tube.
         flat: V3,
         squash: f32,
+        /// The reciprocal of how many times a distance from the axis counts at least.
+        inverse_least: f32,
     },
     Loft(Vec<Section>),
     /// The half space below (towards -direction) a plane: `direction . p < offset`.
@@ -126,15 +141,43 @@ impl Shape {
             all.join(&Bounds::around(s.from, 0.0)).join(&Bounds::around(s.from + s.along, 0.0))
         });
         let widest = segments.iter().flat_map(|s| s.radius).fold(0.0, f32::max);
-        Self::Tube { segments, axis, widest, flat, squash }
+        Self::Tube { segments, axis, widest, flat, squash, inverse_least: 1.0 / squash.clamp(1e-3, 1.0) }
     }
 
-    /// Whether the distance at `p` is surely more than `limit`; seldom for what is no tube.
-    pub(super) fn is_beyond(&self, p: V3, limit: f32) -> bool {
-        let Self::Tube { axis, widest, squash, .. } = self else { return false };
-        let reach = (limit + widest).max(0.0) / least(*squash) + 1e-3;
-        let away = (axis.low - p).sup(&(p - axis.high)).sup(&V3::zeros());
-        away.norm_squared() > reach * reach
+    /// Whether it is nowhere: its distance is infinite everywhere.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Tube { segments, .. } => segments.is_empty(),
+            Self::Loft(sections) => sections.is_empty(),
+            Self::Ellipsoid { .. } | Self::Half { .. } => false,
+        }
+    }
+
+    /// Whether the distance is surely more than `limit` everywhere in a ball, or at a point if its
+    /// radius is 0: told without the distance itself.
+    pub(super) fn is_beyond(&self, ball: Ball, limit: f32) -> bool {
+        let Ball { center: p, radius } = ball;
+        match self {
+            Self::Tube { axis, widest, inverse_least, .. } => {
+                let reach = (limit + widest).max(0.0) * inverse_least + radius + 1e-3;
+                let away = (axis.low - p).sup(&(p - axis.high)).sup(&V3::zeros());
+                away.norm_squared() > reach * reach
+            }
+            Self::Ellipsoid { center, radii, exponent, .. } => {
+                let reach = if *exponent == 2.0 {
+                    radii.max() * (1.0 + limit.max(0.0) / radii.min())
+                } else {
+                    // Measured along the ray from the middle, which leaves the box of the radii in time.
+                    (limit + radii.norm()).max(0.0)
+                };
+                (p - center).norm_squared() > (reach * 1.001 + radius + 1e-2).powi(2)
+            }
+            Self::Loft(sections) => match (sections.first(), sections.last()) {
+                (Some(first), Some(last)) => (first.z - p.z).max(p.z - last.z) > limit + radius,
+                _ => true,
+            },
+            Self::Half { .. } => false,
+        }
     }
 
     pub(super) fn bounds(&self) -> Bounds {
@@ -175,25 +218,21 @@ impl Shape {
                 let q = turn * (p - center);
                 superellipsoid(q, *radii, *exponent)
             }
-            Self::Tube { segments, flat, squash, .. } => tube(segments, *flat, *squash, p),
+            Self::Tube { segments, flat, squash, inverse_least, .. } => {
+                tube(segments, *flat, *squash, *inverse_least, p)
+            }
             Self::Loft(sections) => loft(sections, p),
             Self::Half { direction, offset } => direction.dot(&p) - offset,
         }
     }
 }
 
-/// How many times a distance from a tube's axis counts at least.
-fn least(squash: f32) -> f32 {
-    squash.clamp(1e-3, 1.0)
-}
-
-fn tube(segments: &[Segment], flat: V3, squash: f32, p: V3) -> f32 {
+fn tube(segments: &[Segment], flat: V3, squash: f32, inverse_least: f32, p: V3) -> f32 {
     // A segment that lies behind the nearest one so far need not be looked at.
-    let least = least(squash);
     let mut nearest = f32::INFINITY;
     for s in segments {
         let widest = s.radius[0].max(s.radius[1]);
-        let reach = (nearest + widest).max(0.0) / least + s.half_length + 1e-3;
+        let reach = (nearest + widest).max(0.0) * inverse_least + s.half_length + 1e-3;
         if (p - s.middle).norm_squared() > reach * reach {
             continue;
         }
@@ -286,15 +325,50 @@ mod tests {
             [[0.0, 0.0, 0.0, 5.0], [30.0, 5.0, 20.0, 9.0], [10.0, 40.0, 60.0, 2.0], [0.0, 0.0, 100.0, 7.0]];
         for squash in [0.45, 1.0, 1.6] {
             let whole = Shape::tube(&points, V3::new(0.6, 0.0, 0.8), squash);
-            let Shape::Tube { segments, flat, .. } = &whole else { panic!() };
+            let Shape::Tube { segments, flat, inverse_least, .. } = &whole else { panic!() };
             for n in 0..2000_u16 {
                 let f = f32::from(n);
                 let p = V3::new((f * 0.37).sin() * 60.0, (f * 0.61).cos() * 60.0, (f * 0.05) % 130.0 - 15.0);
-                let one_by_one = segments.iter().map(|s| tube(std::slice::from_ref(s), *flat, squash, p));
+                let one_by_one =
+                    segments.iter().map(|s| tube(std::slice::from_ref(s), *flat, squash, *inverse_least, p));
                 let distance = whole.distance(p);
                 assert_eq!(distance, one_by_one.fold(f32::INFINITY, f32::min), "{p}");
-                assert!(!whole.is_beyond(p, distance) && (distance < 90.0 || whole.is_beyond(p, 1.0)));
+                let at = Ball::point(p);
+                assert!(!whole.is_beyond(at, distance) && (distance < 90.0 || whole.is_beyond(at, 1.0)));
             }
+        }
+    }
+
+    #[test]
+    fn what_is_told_to_be_beyond_is_farther() {
+        let turn = nalgebra::Rotation3::from_euler_angles(0.4, 1.0, -0.7);
+        let section = |z, half_width, exponent| Section {
+            z,
+            center: [3.0, -4.0],
+            half_width,
+            front: 9.0,
+            back: 14.0,
+            exponent,
+        };
+        let mut shapes = vec![Shape::Loft(vec![section(0.0, 12.0, 2.0), section(20.0, 18.0, 3.0)])];
+        for exponent in [1.5, 2.0, 2.6, 4.0] {
+            let (center, radii) = (V3::new(5.0, -2.0, 8.0), V3::new(6.0, 11.0, 17.0));
+            shapes.push(Shape::Ellipsoid { center, radii, turn, exponent });
+        }
+        for shape in shapes {
+            let mut passed_over = 0;
+            for n in 1..4000_u16 {
+                let f = f32::from(n);
+                let p = V3::new((f * 0.37).sin() * 60.0, (f * 0.61).cos() * 60.0, (f * 0.05) % 130.0 - 50.0);
+                let inside = V3::new(f.sin(), (f * 1.3).sin(), (f * 1.7).sin()).normalize() * 6.0;
+                for limit in [-4.0, 0.0, 5.0, 20.0] {
+                    if shape.is_beyond(Ball { center: p, radius: 6.1 }, limit) {
+                        passed_over += 1;
+                        assert!(shape.distance(p + inside) > limit, "{shape:?} at {p}, {limit}");
+                    }
+                }
+            }
+            assert!(passed_over > 1000, "{shape:?}: {passed_over}");
         }
     }
 
