@@ -1,12 +1,18 @@
-//! The graphics device is destroyed while a scan is open: the window comes back on a new device and
-//! no edit is lost. Needs a display and the main thread, so it is a program of its own that starts
+//! The graphics device is destroyed while a scan is open and a network runs on it: the window comes
+//! back on a new device, no edit is lost, and the network goes on by itself on the CPU. Needs a display and the main thread, so it is a program of its own that starts
 //! itself under Xvfb; skipped, saying so, where Xvfb or a Vulkan driver is missing.
 
+use delineo::ai::ModelPackage;
+use delineo::ai::cpu::CpuNetwork;
+use delineo::ai::engine::Engine;
 use delineo::app::{Next, RunOptions, run};
+use delineo::device::DeviceChoice;
 use delineo::patient::RoiType;
 use delineo::session::Command as Edit;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[path = "shared/ball.rs"]
 mod ball;
@@ -63,8 +69,33 @@ fn under_xvfb() -> ExitCode {
     if child.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Runs a network again and again on the window's device until it has had to leave it; says so in
+/// `runs` once it has run there.
+fn run_until_lost(runs: &AtomicBool) {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sample-body");
+    let network = || ModelPackage::load(&model).unwrap().network().unwrap();
+    let size = [32; 3];
+    let tile: Vec<f32> = (0..32_u16.pow(3)).map(|n| (f32::from(n) * 0.01).sin()).collect();
+    let expected = CpuNetwork::new(&network()).forward(&tile, size);
+    let mut engine = Engine::new(network(), DeviceChoice::Gpu).unwrap();
+    for _ in 0..2_000 {
+        let logits = engine.forward(&tile, size).unwrap();
+        assert!(logits.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-2), "{}", engine.device());
+        if engine.device().starts_with("CPU") {
+            assert!(runs.load(Ordering::Relaxed), "it never ran on the window's device");
+            assert!(engine.take_warnings()[0].contains("computed on the CPU"));
+            return;
+        }
+        runs.store(true, Ordering::Relaxed);
+    }
+    panic!("the network never noticed that its device was lost");
+}
+
 /// Opens the scan, adds a structure, loses the device, and looks again in the second window.
 fn in_the_window(folder: &Path) -> ExitCode {
+    let runs = Arc::new(AtomicBool::new(false));
+    let runs_there = Arc::clone(&runs);
+    let mut network = None;
     let seen = std::rc::Rc::new(std::cell::Cell::new(false));
     let (told, mut edited, mut heard, mut frames) = (std::rc::Rc::clone(&seen), false, false, 0);
     let hook = move |round: usize, station: &mut delineo::app::Workstation| {
@@ -79,11 +110,16 @@ fn in_the_window(folder: &Path) -> ExitCode {
             frames = 0;
             let add = Edit::AddRoi { name: "Heart".to_owned(), color: None, roi_type: RoiType::Organ };
             assert!(station.apply(add));
+            let runs = Arc::clone(&runs);
+            network = Some(std::thread::spawn(move || run_until_lost(&runs)));
         }
         // A message goes after some seconds, which a slow driver's frames may take.
         let said = |toast: &delineo::ui::toasts::Toast| toast.text.contains("graphics device was lost");
         heard |= round > 0 && station.state().toasts.list().iter().any(said);
-        if frames < 30 {
+        // A network that failed instead of running is told below.
+        let waits = !runs_there.load(Ordering::Relaxed)
+            && network.as_ref().is_some_and(|network| !network.is_finished());
+        if frames < 30 || waits {
             return Next::GoOn;
         }
         if round == 0 {
@@ -94,6 +130,7 @@ fn in_the_window(folder: &Path) -> ExitCode {
         assert_eq!(session.structures().rois[0].name, "Heart");
         assert!(session.undo_name().is_some());
         assert!(heard, "the person is told");
+        network.take().unwrap().join().expect("the network goes on by itself");
         told.set(true);
         Next::Close
     };
