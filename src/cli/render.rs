@@ -234,7 +234,7 @@ impl Picture<'_> {
             rois.retain(|roi| roi.roi_type != RoiType::External);
         }
         let meshes: Vec<SurfaceMesh> =
-            rois.par_iter().filter_map(|roi| surface_of_roi(roi, Some(volume), 1.5)).collect();
+            rois.par_iter().filter_map(|roi| surface_of_roi(roi, Some(volume))).collect();
         scene.meshes = meshes;
         let mut image = painter.render_volume(&scene)?;
         annotate_volume(

@@ -116,7 +116,8 @@ impl Mesher {
                     .or_else(|| (!stop()).then(|| Arc::new(PlaneField::of(slab, lattice))))
             })
             .collect();
-        self.planes = planes.iter().flatten().map(|own| (own.offset_mm.to_bits(), Arc::clone(own))).collect();
+        self.planes =
+            planes.iter().flatten().map(|own| (own.layer.offset_mm.to_bits(), Arc::clone(own))).collect();
         planes.into_iter().collect()
     }
 }
@@ -184,16 +185,15 @@ impl Lattice {
 /// The field of one contour plane.
 #[derive(Debug)]
 struct PlaneField {
-    offset_mm: f64,
     polygons: Vec<Polygon>,
     layer: Arc<Layer>,
 }
 
 impl PlaneField {
     fn of(slab: &Slab, lattice: &Lattice) -> Self {
-        let offset_mm = slab.plane.offset_mm();
         let values = signed_distances(slab.polygons, &lattice.frame, lattice.cell_mm);
-        Self { offset_mm, polygons: slab.polygons.to_vec(), layer: Arc::new(Layer { offset_mm, values }) }
+        let layer = Arc::new(Layer { offset_mm: slab.plane.offset_mm(), values });
+        Self { polygons: slab.polygons.to_vec(), layer }
     }
 }
 

@@ -114,6 +114,24 @@ pub struct SeriesInfo {
     pub equipment: String,
 }
 
+impl SeriesInfo {
+    /// A constructed CT of nobody, marked as synthetic.
+    #[must_use]
+    pub fn constructed(description: &str) -> Self {
+        Self {
+            patient: PatientInfo { id: "CONSTRUCTED".to_owned(), synthetic: true, ..PatientInfo::default() },
+            study: StudyInfo::default(),
+            uid: "2.25.1".into(),
+            modality: Modality::Ct,
+            description: description.to_owned(),
+            number: None,
+            frame_of_reference_uid: None,
+            patient_position: None,
+            equipment: String::new(),
+        }
+    }
+}
+
 /// One image series, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {

@@ -88,6 +88,22 @@ pub struct Slice {
     pub missing: bool,
 }
 
+impl Slice {
+    /// The slices of a grid in its own order, without instances; none where its rows and columns span
+    /// no plane.
+    #[must_use]
+    pub fn all_of(grid: &Grid) -> Vec<Self> {
+        (0..grid.dims()[2])
+            .filter_map(|k| {
+                #[expect(clippy::cast_precision_loss, reason = "slice counts are small")]
+                let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
+                let plane = Plane::new(origin_mm, grid.step_mm(0), grid.step_mm(1))?;
+                Some(Self { plane, origin_mm, instance: None, missing: false })
+            })
+            .collect()
+    }
+}
+
 /// A scalar image: voxels on a regular grid plus the real slice planes, sorted along the grid's
 /// slice normal (increasing [`Plane::offset_mm`]).
 ///

@@ -42,6 +42,6 @@ pub use picture::Painter;
 pub use pipelines::SHADERS;
 pub use renderer::{DrawError, Renderer, ViewKey};
 pub use slice_scene::{FusionLayer, Interpolation, SliceScene, Theme};
-pub use structures::{OutlineCache, RoiMesher, rings_of_roi, surface_of_roi};
+pub use structures::{OutlineCache, RoiMesher, SURFACE_MM, rings_of_roi, surface_of_roi};
 pub use volume_scene::{CubeFace, Knots, OrbitCamera, Quality, SurfaceMesh, VolumeScene, VolumeStyle};
 pub use window::{ColorMap, Window, WindowPreset};

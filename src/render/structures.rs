@@ -31,28 +31,26 @@ pub fn rings_of_roi(roi: &Roi, volume: Option<&Volume>, view: &Plane) -> Rings {
     }
 }
 
-/// The surface of an ROI at about `resolution_mm`; `None` when it has no contours.
+/// The cell size of the structures' surfaces, mm, coarser for the largest: finer than slices are
+/// apart, coarse enough to follow a stroke.
+pub const SURFACE_MM: f64 = 1.5;
+
+/// The surface of an ROI at about [`SURFACE_MM`]; `None` when it has no contours.
 #[must_use]
-pub fn surface_of_roi(roi: &Roi, volume: Option<&Volume>, resolution_mm: f64) -> Option<SurfaceMesh> {
-    let mesh = RoiMesher::new(resolution_mm).surface(roi, volume, &|| false)?;
+pub fn surface_of_roi(roi: &Roi, volume: Option<&Volume>) -> Option<SurfaceMesh> {
+    let mesh = RoiMesher::default().surface(roi, volume, &|| false)?;
     (!mesh.indices.is_empty()).then_some(mesh)
 }
 
-/// Makes the surface of one ROI again and again, each time anew only where its contours changed.
-#[derive(Debug)]
+/// Makes the surface of one ROI at about [`SURFACE_MM`] again and again, each time anew only where its
+/// contours changed.
+#[derive(Debug, Default)]
 pub struct RoiMesher {
-    resolution_mm: f64,
     /// One for each of the ROI's stacks ([`Roi::slab_stacks`]).
     stacks: Vec<Mesher>,
 }
 
 impl RoiMesher {
-    /// A mesher of about `resolution_mm` that has seen nothing yet.
-    #[must_use]
-    pub fn new(resolution_mm: f64) -> Self {
-        Self { resolution_mm, stacks: Vec::new() }
-    }
-
     /// The surface of the ROI, without triangles when it has no contours. `None` when `stop` said
     /// so before it was done; what is done by then is kept for the next time.
     pub fn surface(
@@ -63,7 +61,7 @@ impl RoiMesher {
     ) -> Option<SurfaceMesh> {
         let (mut positions, mut normals, mut indices) = (Vec::new(), Vec::new(), Vec::new());
         let stacks = roi.slab_stacks(volume);
-        self.stacks.resize_with(stacks.len(), || Mesher::new(self.resolution_mm));
+        self.stacks.resize_with(stacks.len(), || Mesher::new(SURFACE_MM));
         for (stack, mesher) in stacks.iter().zip(&mut self.stacks) {
             let mesh = mesher.mesh(stack, stop)?;
             #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]

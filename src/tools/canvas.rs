@@ -227,13 +227,13 @@ impl Canvas {
             .filter_map(|Work { before, now, .. }| {
                 let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
                 let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);
-                let vertices = if tidy == Tidy::Nothing { VertexSet::default() } else { VertexSet::of(old) };
-                let polygons =
-                    if tidy == Tidy::All { simplified(&polygons, &vertices, THIN_MM) } else { polygons };
                 let polygons = if tidy == Tidy::Nothing {
                     polygons
                 } else {
-                    without_slivers(old, &vertices, polygons, pixel_mm)
+                    let vertices = VertexSet::of(old);
+                    let thin =
+                        if tidy == Tidy::All { simplified(&polygons, &vertices, THIN_MM) } else { polygons };
+                    without_slivers(old, &vertices, thin, pixel_mm)
                 };
                 let after = RoiPlane::new(plane, image, polygons);
                 (!same_polygons(&after.polygons, old)).then_some(after)

@@ -5,9 +5,7 @@ use super::{FreehandMode, KeepPieces, Method, Modifiers, ShapeKind, ToolEvent, T
 use crate::edit::ValueRange;
 use crate::edit::segment::Uptake;
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector2, Vector3, clip, section};
-use crate::patient::{
-    Modality, PatientInfo, Roi, RoiPlane, RoiType, Series, SeriesInfo, Slice, StudyInfo, Unit, Volume, Voxels,
-};
+use crate::patient::{Roi, RoiPlane, RoiType, Series, SeriesInfo, Slice, Unit, Volume, Voxels};
 use crate::session::{Command, Session};
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -408,7 +406,6 @@ fn series() -> Option<Series> {
     let origin = Point3::new(-47.5, -31.5, -10.0 * SLICE_MM);
     let grid = Grid::new(SIZE, origin, [Vector3::x(), Vector3::y(), Vector3::z() * SLICE_MM])?;
     let mut values = Vec::with_capacity(grid.len());
-    let mut slices = Vec::with_capacity(SIZE[2]);
     for k in 0..SIZE[2] {
         for j in 0..SIZE[1] {
             for i in 0..SIZE[0] {
@@ -418,22 +415,10 @@ fn series() -> Option<Series> {
                 values.push(value_at(at.x, at.y, at.z).round() as i16);
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "a small image")]
-        let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
-        slices.push(Slice { plane: Plane::axial(origin_mm.z), origin_mm, instance: None, missing: false });
     }
+    let slices = Slice::all_of(&grid);
     let volume = Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices, native: None };
-    let info = SeriesInfo {
-        patient: PatientInfo { synthetic: true, ..PatientInfo::default() },
-        study: StudyInfo::default(),
-        uid: "2.25.1".into(),
-        modality: Modality::Ct,
-        description: "Lesson".to_owned(),
-        number: None,
-        frame_of_reference_uid: None,
-        patient_position: None,
-        equipment: String::new(),
-    };
+    let info = SeriesInfo::constructed("Lesson");
     Some(Series { info, volume: Arc::new(volume) })
 }
 

@@ -8,7 +8,7 @@ use crate::formats::nifti;
 use crate::geometry::{Plane, Point3, Vector3};
 use crate::patient::{Roi, RoiId, Series, StructureSet};
 use crate::progress::Progress;
-use crate::render::{OutlineCache, RoiMesher, segments_of, surface_of_roi};
+use crate::render::{OutlineCache, RoiMesher, SURFACE_MM, segments_of, surface_of_roi};
 use crate::session::derive::{Order, Target};
 use crate::session::study::Study;
 use crate::session::{Command, Session};
@@ -23,9 +23,6 @@ const PEER: &str = include_str!("../../../tests/python/simpleitk_margin_seconds.
 const VTK: &str = include_str!("../../../tests/python/vtk_surface_seconds.py");
 
 const MARGIN_MM: f64 = 5.0;
-
-/// The resolution of surfaces in the window.
-const SURFACE_MM: f64 = 1.5;
 
 /// The liver in the chest's label map.
 const LIVER: u16 = 5;
@@ -131,8 +128,7 @@ fn liver(chest: &Path) -> anyhow::Result<[BenchRow; 3]> {
     });
     let mut triangles = 0;
     let surface_seconds = median_seconds(rounds, || {
-        triangles = surface_of_roi(&roi, Some(&series.volume), SURFACE_MM)
-            .map_or(0, |surface| surface.indices.len() / 3);
+        triangles = surface_of_roi(&roi, Some(&series.volume)).map_or(0, |surface| surface.indices.len() / 3);
     });
     // One slice moved by a millimetre, and back.
     let mut edited = roi.clone();
@@ -141,7 +137,7 @@ fn liver(chest: &Path) -> anyhow::Result<[BenchRow; 3]> {
     let rings =
         plane.polygons.iter_mut().flat_map(|piece| std::iter::once(&mut piece.outer).chain(&mut piece.holes));
     rings.flatten().for_each(|point| point.x += 1.0);
-    let mut mesher = RoiMesher::new(SURFACE_MM);
+    let mut mesher = RoiMesher::default();
     let mut states = [&roi, &edited].into_iter().cycle();
     let mut again = || states.next().and_then(|own| mesher.surface(own, Some(&series.volume), &|| false));
     again().context("the surface was not made")?;

@@ -3,8 +3,7 @@
 
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use crate::patient::{
-    ImageInstance, Modality, PatientInfo, Roi, RoiId, RoiPlane, Series, SeriesInfo, Slice, StructureSet,
-    StudyInfo, Unit, Volume, Voxels,
+    ImageInstance, Roi, RoiId, RoiPlane, Series, SeriesInfo, Slice, StructureSet, Unit, Volume, Voxels,
 };
 use crate::render::{rings_on_view, segments_of};
 use crate::session::{Command, Session};
@@ -219,17 +218,7 @@ fn study() -> anyhow::Result<Series> {
         })
         .collect();
     let voxels = Voxels::I16(vec![0; grid.len()]);
-    let info = SeriesInfo {
-        patient: PatientInfo { id: "BENCH".to_owned(), synthetic: true, ..PatientInfo::default() },
-        study: StudyInfo::default(),
-        uid: "2.25.1".into(),
-        modality: Modality::Ct,
-        description: "Benchmark".to_owned(),
-        number: None,
-        frame_of_reference_uid: None,
-        patient_position: None,
-        equipment: String::new(),
-    };
+    let info = SeriesInfo::constructed("Benchmark");
     Ok(Series { info, volume: Arc::new(Volume { grid, voxels, unit: Unit::Hu, slices, native: None }) })
 }
 

@@ -51,13 +51,7 @@ fn volume_along(turn: &Rotation3, dims: [usize; 3], spacing_mm: [f64; 3]) -> Vol
     let axes = [Vector3::x(), Vector3::y(), Vector3::z()].map(|axis| turn * axis);
     let steps = [0, 1, 2].map(|n| axes[n] * spacing_mm[n]);
     let grid = Grid::new(dims, Point3::new(-12.3, 45.6, 7.8), steps).unwrap();
-    let slices = (0..dims[2])
-        .map(|k| {
-            let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
-            let plane = Plane::new(origin_mm, axes[0], axes[1]).unwrap();
-            Slice { plane, origin_mm, instance: None, missing: false }
-        })
-        .collect();
+    let slices = Slice::all_of(&grid);
     Volume { grid, voxels: Voxels::I16(Vec::new()), unit: Unit::Hu, slices, native: None }
 }
 

@@ -261,13 +261,7 @@ mod tests {
         let steps = [0, 1, 2].map(|n| axes[n] * spacing[n]);
         let half = |n: usize| steps[n] * ((dims[n] as f64 - 1.0) / 2.0);
         let grid = Grid::new(dims, CENTER - half(0) - half(1) - half(2), steps).unwrap();
-        let slices = (0..dims[2])
-            .map(|k| {
-                let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
-                let plane = Plane::new(origin_mm, axes[0], axes[1]).unwrap();
-                Slice { plane, origin_mm, instance: None, missing: false }
-            })
-            .collect();
+        let slices = Slice::all_of(&grid);
         Volume { voxels: Voxels::I16(Vec::new()), grid, unit: Unit::Hu, slices, native: None }
     }
 

@@ -377,7 +377,7 @@ fn around(source: &Source<'_>, own: &[Region], margin_mm: f64) -> Option<(usize,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Rotation3, Vector3};
+    use crate::geometry::{Grid, Point2, Point3, Polygon, Rotation3, Vector3};
     use crate::patient::{Slice, Unit, Volume, Voxels};
     use std::f64::consts::{PI, TAU};
 
@@ -400,13 +400,7 @@ mod tests {
                 own
             })
             .collect();
-        let slices = (0..dims[2])
-            .map(|k| {
-                let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
-                let plane = Plane::new(origin_mm, axes[0], axes[1]).unwrap();
-                Slice { plane, origin_mm, instance: None, missing: false }
-            })
-            .collect();
+        let slices = Slice::all_of(&grid);
         Volume { grid, voxels: Voxels::F32(voxels), unit: Unit::Hu, slices, native: None }
     }
 

@@ -20,13 +20,7 @@ fn volume_along(steps: [Vector3; 3], dims: [usize; 3], unit: Unit, value: impl F
             value
         })
         .collect();
-    let slices = (0..dims[2])
-        .map(|k| {
-            let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
-            let plane = Plane::new(origin_mm, steps[0], steps[1]).unwrap();
-            Slice { plane, origin_mm, instance: None, missing: false }
-        })
-        .collect();
+    let slices = Slice::all_of(&grid);
     Volume { grid, voxels: Voxels::F32(voxels), unit, slices, native: None }
 }
 

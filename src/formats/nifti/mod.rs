@@ -7,7 +7,7 @@
 mod header;
 mod write;
 
-use crate::geometry::{Grid, Plane};
+use crate::geometry::Grid;
 use crate::new_file::WriteFileError;
 use crate::patient::{
     DataWarning, LabelMap, Modality, OUTSIDE_I16, Series, SeriesInfo, Slice, Unit, Volume, Voxels,
@@ -123,7 +123,7 @@ pub fn read_image(path: &Path, progress: &Progress) -> Result<ReadImage, NiftiEr
     let voxels = whole_values(&header, &raw, len, reversed, least)
         .map_or_else(|| Voxels::F32(values(&header, &raw, len, reversed, least)), Voxels::I16);
     drop(raw);
-    let slices = slices_of(&grid);
+    let slices = Slice::all_of(&grid);
     if slices.len() == 1 {
         warnings.push(DataWarning::new(path, "the image is a single slice; volumes count it as 1 mm thick"));
     }
@@ -202,17 +202,6 @@ fn grid_of(header: &Header, path: &Path) -> Result<(Grid, bool), NiftiError> {
         message: "its orientation spans no volume".into(),
         path: path.to_owned(),
     })
-}
-
-fn slices_of(grid: &Grid) -> Vec<Slice> {
-    (0..grid.dims()[2])
-        .filter_map(|k| {
-            #[expect(clippy::cast_precision_loss, reason = "slice counts are small")]
-            let origin_mm = grid.patient_of([0.0, 0.0, k as f64]);
-            let plane = Plane::new(origin_mm, grid.step_mm(0), grid.step_mm(1))?;
-            Some(Slice { plane, origin_mm, instance: None, missing: false })
-        })
-        .collect()
 }
 
 /// The header and the bytes of the first volume.

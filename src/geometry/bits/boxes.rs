@@ -8,22 +8,14 @@ impl Bits {
     /// nothing belongs.
     #[must_use]
     pub fn dilated(&self, radius: [usize; 3]) -> Self {
-        let mut out = self.clone();
-        for (axis, radius) in radius.into_iter().enumerate() {
-            out.spread(axis, radius, true);
-        }
-        out
+        self.spread_all(radius, true)
     }
 
     /// What is left `radius` voxels (a box) away from voxels that do not belong; the set goes on beyond
     /// its box as it ends.
     #[must_use]
     pub fn eroded(&self, radius: [usize; 3]) -> Self {
-        let mut out = self.clone();
-        for (axis, radius) in radius.into_iter().enumerate() {
-            out.spread(axis, radius, false);
-        }
-        out
+        self.spread_all(radius, false)
     }
 
     /// Dilated, then eroded, as if nothing belonged beyond the box.
@@ -52,6 +44,15 @@ impl Bits {
                 each(y, z, self.size[0] * (y + self.size[1] * z));
             }
         }
+    }
+
+    /// Every `value` takes its neighbours within a box of `radius` with it.
+    fn spread_all(&self, radius: [usize; 3], value: bool) -> Self {
+        let mut out = self.clone();
+        for (axis, radius) in radius.into_iter().enumerate() {
+            out.spread(axis, radius, value);
+        }
+        out
     }
 
     /// Every `value` takes its neighbours within `radius` along an axis with it.

@@ -343,6 +343,16 @@ fn guides_are_cut_replaced_and_cleared_and_stay_with_their_structure() {
     drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
     near(area(&tools, &session), 600.0, 0.01);
     assert!(tools.between.clear_guides(&session) && area(&tools, &session) == 0.0);
+    // They come back change by change, as long as no contour has changed since.
+    for wanted in [600.0, 0.0, whole / 2.0, whole, 0.0] {
+        assert!(tools.between.take_back_guide(&session));
+        assert!((area(&tools, &session) - wanted).abs() <= 0.02 * wanted);
+    }
+    assert!(!tools.between.take_back_guide(&session));
+    drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
+    session.apply(draw(&session, "Spleen", 1, vec![square(0.0, 0.0, 10.0)])).unwrap();
+    assert!(!tools.between.take_back_guide(&session), "the contour is undone first");
+    session.undo().unwrap();
     // Off, the same drag acts on a slab again.
     tools.between.set_on(false);
     let drawn = drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);

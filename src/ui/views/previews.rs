@@ -9,8 +9,6 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// The side of a patch, mm.
 const PATCH_MM: f64 = 4.0;
-/// The cell size of a surface, mm.
-const RESOLUTION_MM: f64 = 1.5;
 
 type Key = Vec<(RoiId, u64)>;
 
@@ -72,7 +70,7 @@ impl PreviewSurfaces {
     ) {
         let (sender, receiver) = channel();
         let work = move || {
-            let surface = |roi: &Arc<Roi>| surface_of_roi(roi, Some(&volume), RESOLUTION_MM);
+            let surface = |roi: &Arc<Roi>| surface_of_roi(roi, Some(&volume));
             let made = previews.iter().filter_map(surface).map(in_patches).collect();
             // Nobody listens any more when the previews are gone.
             let _ = sender.send(made);

@@ -175,9 +175,6 @@ fn work(shared: &Shared, wake: impl Fn()) {
     }
 }
 
-/// The cell size of a surface, mm: finer than slices are apart, coarse enough to follow a stroke.
-const RESOLUTION_MM: f64 = 1.5;
-
 /// The meshers of the structures worked on last, the latest at the end: another stroke costs only
 /// what it changes, and 120 structures do not fill the memory.
 #[derive(Debug, Default)]
@@ -188,7 +185,7 @@ impl Meshers {
 
     fn take(&mut self, id: RoiId) -> RoiMesher {
         let own = self.0.iter().position(|(own, _)| *own == id);
-        own.map_or_else(|| RoiMesher::new(RESOLUTION_MM), |at| self.0.remove(at).1)
+        own.map_or_else(RoiMesher::default, |at| self.0.remove(at).1)
     }
 
     fn keep(&mut self, id: RoiId, mesher: RoiMesher) {
