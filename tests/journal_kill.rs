@@ -7,8 +7,8 @@
 
 use delineo::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use delineo::patient::{
-    Modality, PatientInfo, Roi, RoiId, RoiPlane, RoiType, Series, SeriesInfo, Slice, StructureSet, StudyInfo,
-    Unit, Volume, Voxels,
+    Guide, Modality, PatientInfo, Roi, RoiId, RoiPlane, RoiType, Series, SeriesInfo, Slice, StructureSet,
+    StudyInfo, Unit, Volume, Voxels,
 };
 use delineo::session::{Command, JournalStatus, Neighbour, Session, catalog};
 use std::io::{BufRead, BufReader, Write};
@@ -70,7 +70,7 @@ fn perform(session: &mut Session, number: u64) {
     let slices = session.series().volume.slices.clone();
     let slice = index(2, 30);
     let plane = |slice: usize, polygons| RoiPlane::new(slices[slice].plane, None, polygons);
-    let command = match (r(0, 20), roi) {
+    let command = match (r(0, 22), roi) {
         (0, _) | (_, None) => Command::AddRoi {
             name: format!("Organ_{}", r(3, 1 << 40)),
             color: None,
@@ -97,6 +97,12 @@ fn perform(session: &mut Session, number: u64) {
             let _ = session.undo();
             return;
         }
+        (20, Some(roi)) => {
+            let plane = Plane::new(Point3::new(real(8), 0.0, 0.0), Vector3::y(), Vector3::z()).unwrap();
+            let polygons = vec![circle(real(5), real(6), 2.0 + real(7))];
+            Command::PutGuide { roi: roi.id, guide: Guide { plane, polygons } }
+        }
+        (21, Some(roi)) if r(9, 4) == 0 => Command::ClearGuides { roi: roi.id },
         _ => {
             let _ = session.redo();
             return;

@@ -177,9 +177,6 @@ impl Workstation {
             let Some(session) = self.session.as_mut() else { return };
             if let Some(views) = self.state.views.as_mut() {
                 views.tools.cancel();
-                if steps < 0 && views.tools.between.take_back_guide(session) {
-                    continue;
-                }
             }
             let done = if steps < 0 { session.undo() } else { session.redo() };
             if let Err(refusal) = done {

@@ -24,8 +24,12 @@ impl Workstation {
                 views.tools.between.set_on(on);
             }
             Action::ClearGuides => {
-                if !views.tools.between.clear_guides(session) {
-                    self.state.toasts.attention("The selected structure has no guide outlines.");
+                let guided = session.selected().filter(|roi| !roi.guides.is_empty());
+                match guided.map(|roi| roi.id) {
+                    Some(roi) => {
+                        self.apply(Command::ClearGuides { roi });
+                    }
+                    None => self.state.toasts.attention("The selected structure has no guide outlines."),
                 }
             }
             Action::TakeBackPoint => {

@@ -31,7 +31,7 @@ pub use between::{Gap, between, gaps};
 pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
-pub use guided::{Guide, Guided, GuidedError, drawn_slices, guided};
+pub use guided::{Guided, GuidedError, drawn_slices, guided};
 pub use mold::{RoundTool, pushed, smoothed_under};
 pub use motion::Motion;
 pub use outline::{

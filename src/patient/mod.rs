@@ -7,6 +7,7 @@ mod body_region;
 mod confidence;
 mod dose;
 mod fingerprint;
+mod guide;
 mod mask;
 mod regrid;
 mod roi;
@@ -22,6 +23,7 @@ pub use body_region::BodyRegion;
 pub use confidence::Confidence;
 pub use dose::{Dose, DoseInfo, DoseLattice};
 pub use fingerprint::series_fingerprint;
+pub use guide::Guide;
 pub use mask::{LabelMap, Mask};
 pub use regrid::OtherGrid;
 pub use roi::{
@@ -31,5 +33,5 @@ pub use roi::{
 pub use series::{DateText, ImageInstance, Modality, PatientInfo, Series, SeriesInfo, StudyInfo, Uid};
 pub use structure_set::StructureSet;
 pub use uid::{new_uid, uid_from_seed};
-pub use volume::{OUTSIDE_I16, Slice, Unit, Volume, Voxels};
+pub use volume::{OUTSIDE_I16, Slice, Unit, Volume, Voxels, signed};
 pub use warning::DataWarning;

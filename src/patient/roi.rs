@@ -1,6 +1,6 @@
 //! Regions of interest: closed planar contours, the truth of a structure.
 
-use super::{AnatomicCode, Confidence, ImageInstance, Volume};
+use super::{AnatomicCode, Confidence, Guide, ImageInstance, Volume};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use std::sync::Arc;
 
@@ -393,7 +393,10 @@ pub struct Roi {
     /// Whether it and the other exclusive ROIs never gain ground in one another: what one gains the
     /// others lose.
     pub exclusive: bool,
-    /// Counts every change; caches are stamped with it.
+    /// What tells its shape between slices, in the order drawn; no two on one plane, none without
+    /// polygons. No contours, and never exported.
+    pub guides: Vec<Arc<Guide>>,
+    /// Counts every change but those of guides and of what is shown; caches are stamped with it.
     pub revision: u64,
 }
 
@@ -419,6 +422,7 @@ impl Roi {
             derivation: None,
             density: None,
             exclusive: false,
+            guides: Vec::new(),
             revision: 0,
         }
     }

@@ -72,6 +72,29 @@ impl Unit {
             Self::Arbitrary => "",
         }
     }
+
+    /// A value as a number to read, with as many decimals as count in this unit: "−25", "4.13".
+    #[must_use]
+    pub fn number(self, value: f32) -> String {
+        let decimals = if matches!(self, Self::SuvBw | Self::Gy) { 2 } else { 0 };
+        signed(&format!("{value:.decimals$}"))
+    }
+
+    /// A value with its unit: "−25 HU".
+    #[must_use]
+    pub fn text(self, value: f32) -> String {
+        format!("{} {}", self.number(value), self.label()).trim_end().to_owned()
+    }
+}
+
+/// A number's text with a true minus sign, and without one for zero.
+#[must_use]
+pub fn signed(number: &str) -> String {
+    match number.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|digit| matches!(digit, '0' | '.')) => zero.to_owned(),
+        Some(rest) => format!("−{rest}"),
+        None => number.to_owned(),
+    }
 }
 
 /// One real image plane of a series, where contours may lie.

@@ -238,6 +238,8 @@ impl Session {
                 Ok(format!("Clear slice on {}", own.name))
             }
             Command::CopyFromSlice { roi, slice, from } => self.work_out_copy(roi, slice, from, draft),
+            Command::PutGuide { roi, guide } => self.work_out_guide(roi, guide, draft),
+            Command::ClearGuides { roi } => self.work_out_clear_guides(roi, draft),
             Command::PutDerived { gesture, results } => self.work_out_derived(gesture, results, draft),
             Command::ForgetRecipe { roi } => {
                 let own = self.known(roi)?;

@@ -3,9 +3,10 @@
 //! An [`Edit`] lists the [`Change`]s of one gesture with both sides of each, shared by `Arc` with
 //! the structure set, so that an edit costs the slices it touches and nothing else.
 
+use crate::geometry::Polygon;
 use crate::patient::{
-    AnatomicCode, Approval, Color, Confidence, Density, Derivation, GenerationAlgorithm, PatientInfo, Roi,
-    RoiId, RoiPlane, RoiType, StructureSet, Uid,
+    AnatomicCode, Approval, Color, Confidence, Density, Derivation, GenerationAlgorithm, Guide, PatientInfo,
+    Roi, RoiId, RoiPlane, RoiType, StructureSet, Uid,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -128,6 +129,17 @@ pub enum Change {
         /// The planes that change; all others stay the very same objects.
         planes: Vec<PlaneEdit>,
     },
+    /// A guide outline is put in, exchanged or taken out. The ROI keeps its revision.
+    Guide {
+        /// The ROI.
+        roi: RoiId,
+        /// The guide's place among the ROI's.
+        index: usize,
+        /// The guide as it was; `None` for one put in.
+        before: Option<Arc<Guide>>,
+        /// The guide as it became; `None` for one taken out.
+        after: Option<Arc<Guide>>,
+    },
     /// The set itself changes.
     Heading {
         /// Before.
@@ -188,6 +200,9 @@ impl Change {
                     .map(|PlaneEdit { before, after }| PlaneEdit { before: after, after: before })
                     .collect(),
             },
+            Self::Guide { roi, index, before, after } => {
+                Self::Guide { roi, index, before: after, after: before }
+            }
             Self::Heading { before, after } => Self::Heading { before: after, after: before },
         }
     }
@@ -197,7 +212,10 @@ impl Change {
     pub fn roi(&self) -> Option<RoiId> {
         match self {
             Self::Insert { roi, .. } | Self::Remove { roi, .. } => Some(roi.id),
-            Self::Move { roi, .. } | Self::Attribute { roi, .. } | Self::Planes { roi, .. } => Some(*roi),
+            Self::Move { roi, .. }
+            | Self::Attribute { roi, .. }
+            | Self::Planes { roi, .. }
+            | Self::Guide { roi, .. } => Some(*roi),
             Self::Heading { .. } => None,
         }
     }
@@ -247,6 +265,10 @@ impl Change {
                     exchange_plane(&mut own.planes, plane)?;
                 }
             }
+            Self::Guide { roi, index, before, after } => {
+                let shared = set.rois.iter_mut().find(|own| own.id == *roi).ok_or(Mismatch)?;
+                exchange_guide(&mut Arc::make_mut(shared).guides, *index, before.as_ref(), after.as_ref())?;
+            }
             Self::Heading { after, .. } => after.write_to(set),
         }
         Ok(())
@@ -257,7 +279,8 @@ impl Change {
         match self {
             Self::Insert { roi, .. } | Self::Remove { roi, .. } => {
                 let text = roi.source.as_ref().map_or(0, |all| all.iter().map(|c| c.data.len() + 96).sum());
-                roi.planes.iter().map(|plane| plane_bytes(plane)).sum::<usize>() + text + 256
+                let guides: usize = roi.guides.iter().map(|guide| guide_bytes(guide)).sum();
+                roi.planes.iter().map(|plane| plane_bytes(plane)).sum::<usize>() + guides + text + 256
             }
             Self::Planes { planes, .. } => planes
                 .iter()
@@ -265,13 +288,16 @@ impl Change {
                 .flatten()
                 .map(|plane| plane_bytes(plane))
                 .sum(),
+            Self::Guide { before, after, .. } => {
+                [before, after].into_iter().flatten().map(|guide| guide_bytes(guide)).sum::<usize>() + 256
+            }
             Self::Move { .. } | Self::Attribute { .. } | Self::Heading { .. } => 256,
         }
     }
 }
 
 impl Edit {
-    /// Changes `set`; every ROI touched gets the revision `stamp`.
+    /// Changes `set`; every ROI touched gets the revision `stamp`, unless only its guides change.
     ///
     /// # Errors
     /// [`Mismatch`] when the edit belongs to another state; `set` is then half changed and must be
@@ -303,6 +329,11 @@ fn plane_bytes(plane: &RoiPlane) -> usize {
     plane.vertex_count() * size_of::<crate::geometry::Point2>() + plane.polygons.len() * 64 + 256
 }
 
+fn guide_bytes(guide: &Guide) -> usize {
+    let points: usize = guide.polygons.iter().flat_map(Polygon::rings).map(Vec::len).sum();
+    points * size_of::<crate::geometry::Point2>() + guide.polygons.len() * 64 + 256
+}
+
 fn roi_mut(set: &mut StructureSet, id: RoiId, stamp: u64) -> Result<&mut Roi, Mismatch> {
     let shared = set.rois.iter_mut().find(|roi| roi.id == id).ok_or(Mismatch)?;
     let own = Arc::make_mut(shared);
@@ -324,6 +355,24 @@ fn exchange_plane(planes: &mut Vec<Arc<RoiPlane>>, edit: &PlaneEdit) -> Result<(
     if let Some(after) = &edit.after {
         let offset = after.plane.offset_mm();
         planes.insert(planes.partition_point(|own| own.plane.offset_mm() < offset), Arc::clone(after));
+    }
+    Ok(())
+}
+
+fn exchange_guide(
+    guides: &mut Vec<Arc<Guide>>,
+    index: usize,
+    before: Option<&Arc<Guide>>,
+    after: Option<&Arc<Guide>>,
+) -> Result<(), Mismatch> {
+    if let Some(before) = before {
+        guides.get(index).filter(|own| Arc::ptr_eq(own, before) || *own == before).ok_or(Mismatch)?;
+        guides.remove(index);
+    }
+    match after {
+        Some(_) if index > guides.len() => return Err(Mismatch),
+        Some(after) => guides.insert(index, Arc::clone(after)),
+        None => {}
     }
     Ok(())
 }

@@ -9,14 +9,16 @@
 use super::{Attribute, Change, Edit, Heading, PlaneEdit};
 use crate::geometry::{LATTICE_MM, Plane, Point2, Polygon, Ring, Vector3};
 use crate::patient::{
-    AnatomicCode, Approval, Confidence, Density, Derivation, GenerationAlgorithm, GeometricType,
+    AnatomicCode, Approval, Confidence, Density, Derivation, GenerationAlgorithm, GeometricType, Guide,
     ImageInstance, PatientInfo, Roi, RoiId, RoiPlane, RoiType, SourceContour, StructureSet,
 };
 use std::sync::Arc;
 
+mod guides;
+
 /// The version of the records' format. 1 had no confidence of ROIs and planes, 2 no codes,
-/// 3 no derivations and densities, 4 electron densities only and no exclusive ROIs.
-const VERSION: u64 = 5;
+/// 3 no derivations and densities, 4 electron densities only and no exclusive ROIs, 5 no guides.
+const VERSION: u64 = 6;
 /// The first version with the confidence of ROIs and planes.
 const WITH_CONFIDENCE: u64 = 2;
 /// The first version with the codes of ROIs.
@@ -25,6 +27,8 @@ const WITH_CODE: u64 = 3;
 const WITH_DERIVATION: u64 = 4;
 /// The first version with mass densities and exclusive ROIs.
 const WITH_EXCLUSIVE: u64 = 5;
+/// The first version with the guides of ROIs.
+const WITH_GUIDES: u64 = 6;
 
 /// A record that this program did not write, or that was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -170,6 +174,13 @@ impl Writer {
                 self.heading(before);
                 self.heading(after);
             }
+            Change::Guide { roi, index, before, after } => {
+                self.number(6);
+                self.number(roi.0);
+                self.number(*index as u64);
+                self.maybe(before.as_deref(), Self::guide);
+                self.maybe(after.as_deref(), Self::guide);
+            }
         }
     }
 
@@ -274,6 +285,7 @@ impl Writer {
         self.maybe(roi.derivation.as_deref(), Self::derivation);
         self.maybe(roi.density.as_ref(), |w, density| w.density(*density));
         self.flag(roi.exclusive);
+        self.list(&roi.guides, |w, guide| w.guide(guide));
     }
 
     fn density(&mut self, density: Density) {
@@ -301,8 +313,7 @@ impl Writer {
         self.maybe(image.frame.as_ref(), |w, frame| w.number(u64::from(*frame)));
     }
 
-    fn roi_plane(&mut self, plane: &RoiPlane) {
-        let geometry = &plane.plane;
+    fn plane(&mut self, geometry: &Plane) {
         let axial = *geometry == Plane::axial(geometry.offset_mm());
         self.flag(axial);
         if !axial {
@@ -311,13 +322,21 @@ impl Writer {
             }
         }
         self.real(geometry.offset_mm());
+    }
+
+    fn roi_plane(&mut self, plane: &RoiPlane) {
+        self.plane(&plane.plane);
         self.maybe(plane.image.as_ref(), Self::image);
         self.list(&plane.source, |w, index| w.number(*index as u64));
-        self.list(&plane.polygons, |w, polygon| {
+        self.polygons(&plane.polygons);
+        self.maybe(plane.confidence.as_ref(), |w, value| w.share(*value));
+    }
+
+    fn polygons(&mut self, polygons: &[Polygon]) {
+        self.list(polygons, |w, polygon| {
             w.ring(&polygon.outer);
             w.list(&polygon.holes, Self::ring);
         });
-        self.maybe(plane.confidence.as_ref(), |w, value| w.share(*value));
     }
 
     fn ring(&mut self, ring: &Ring) {
@@ -458,6 +477,12 @@ impl Reader<'_> {
                 })?,
             },
             5 => Change::Heading { before: Box::new(self.heading()?), after: Box::new(self.heading()?) },
+            6 => Change::Guide {
+                roi: RoiId(self.number()?),
+                index: self.index()?,
+                before: self.maybe(Self::guide)?.map(Arc::new),
+                after: self.maybe(Self::guide)?.map(Arc::new),
+            },
             _ => return Err(DamagedRecord),
         })
     }
@@ -558,6 +583,9 @@ impl Reader<'_> {
         } else if self.version >= WITH_DERIVATION {
             roi.density = self.maybe(Self::real)?.map(Density::Electron);
         }
+        if self.version >= WITH_GUIDES {
+            roi.guides = self.list(|r| r.guide().map(Arc::new))?;
+        }
         Ok(roi)
     }
 
@@ -582,22 +610,28 @@ impl Reader<'_> {
         })
     }
 
+    fn plane(&mut self) -> Read<Plane> {
+        if self.flag()? {
+            return Ok(Plane::axial(self.real()?));
+        }
+        let mut read_axis =
+            || -> Read<Vector3> { Ok(Vector3::new(self.real()?, self.real()?, self.real()?)) };
+        let axes = [read_axis()?, read_axis()?, read_axis()?];
+        Plane::from_axes(axes, self.real()?).ok_or(DamagedRecord)
+    }
+
     fn roi_plane(&mut self) -> Read<RoiPlane> {
-        let plane = if self.flag()? {
-            Plane::axial(self.real()?)
-        } else {
-            let mut read_axis =
-                || -> Read<Vector3> { Ok(Vector3::new(self.real()?, self.real()?, self.real()?)) };
-            let axes = [read_axis()?, read_axis()?, read_axis()?];
-            Plane::from_axes(axes, self.real()?).ok_or(DamagedRecord)?
-        };
         Ok(RoiPlane {
-            plane,
+            plane: self.plane()?,
             image: self.maybe(Self::image)?,
             source: self.list(Self::index)?,
-            polygons: self.list(|r| Ok(Polygon { outer: r.ring()?, holes: r.list(Self::ring)? }))?,
+            polygons: self.polygons()?,
             confidence: if self.version >= WITH_CONFIDENCE { self.maybe(Self::share)? } else { None },
         })
+    }
+
+    fn polygons(&mut self) -> Read<Vec<Polygon>> {
+        self.list(|r| Ok(Polygon { outer: r.ring()?, holes: r.list(Self::ring)? }))
     }
 
     fn ring(&mut self) -> Read<Ring> {

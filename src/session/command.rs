@@ -3,7 +3,7 @@
 use super::Attribute;
 use super::derive::Derived;
 use crate::geometry::Point3;
-use crate::patient::{Approval, Color, Density, Roi, RoiId, RoiPlane, RoiType, StructureSet};
+use crate::patient::{Approval, Color, Density, Guide, Roi, RoiId, RoiPlane, RoiType, StructureSet};
 
 /// A neighbouring slice, along the slice normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,6 +154,19 @@ pub enum Command {
         slice: usize,
         /// Where from.
         from: Neighbour,
+    },
+    /// Puts a guide outline of an ROI in place of the one on the same plane. The ROI's contours and
+    /// revision, and what is derived from it, stay as they are.
+    PutGuide {
+        /// The ROI.
+        roi: RoiId,
+        /// The guide; one without polygons takes away what is there.
+        guide: Guide,
+    },
+    /// Takes an ROI's guide outlines away.
+    ClearGuides {
+        /// The ROI.
+        roi: RoiId,
     },
     /// Takes over the ROIs of a structure set read from a file. Into an empty session it also
     /// brings its label; names already taken get a suffix (`^2`).

@@ -3,7 +3,7 @@
 use super::{Command, Session};
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use crate::patient::{
-    ImageInstance, Modality, PatientInfo, Roi, RoiId, RoiPlane, RoiType, Series, SeriesInfo, Slice,
+    Guide, ImageInstance, Modality, PatientInfo, Roi, RoiId, RoiPlane, RoiType, Series, SeriesInfo, Slice,
     StructureSet, StudyInfo, Unit, Volume, Voxels,
 };
 use std::sync::Arc;
@@ -93,6 +93,13 @@ pub(crate) fn draw(session: &Session, name: &str, slice: usize, polygons: Vec<Po
     let roi = session.structures().roi_named(name).unwrap();
     let planes = vec![plane_on(session.series(), slice, polygons)];
     Command::SetPlanes { roi: roi.id, gesture: "Brush", based_on: roi.revision, planes }
+}
+
+/// A guide on the sagittal plane at `x_mm`: a square of `side` mm, on no lattice; none for a side of 0.
+pub(crate) fn guide(x_mm: f64, side: f64) -> Guide {
+    let plane = Plane::new(Point3::new(x_mm, 0.0, 0.0), Vector3::y(), Vector3::z()).unwrap();
+    let polygons = if side > 0.0 { vec![square(1.0 / 3.0, 30.1, side)] } else { Vec::new() };
+    Guide { plane, polygons }
 }
 
 /// A model's result: one ROI a name, a square of 10 mm on slices 2 to 4.

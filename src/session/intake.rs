@@ -70,7 +70,11 @@ impl Session {
                 continue;
             }
             let untouched = draft.set.rois.iter().position(|own| {
-                own.name == roi.name && own.is_proposal() && !own.locked && own.generation == roi.generation
+                own.name == roi.name
+                    && own.is_proposal()
+                    && !own.locked
+                    && own.generation == roi.generation
+                    && own.guides.is_empty()
             });
             let beside = draft.set.rois.iter().rposition(|own| own.name == roi.name).map(|at| at + 1);
             let index = if let Some(index) = untouched {

@@ -13,6 +13,7 @@ mod command;
 pub mod derive;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod guides;
 mod history;
 mod intake;
 pub mod jobs;

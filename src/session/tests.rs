@@ -1,7 +1,8 @@
 //! The rules of the one gate, undo and redo, and what the journal brings back.
 
 use super::fixture::{
-    axial_series, draw, id, plain, plane_on, proposals, series_along, series_without, session_with, square,
+    axial_series, draw, guide, id, plain, plane_on, proposals, series_along, series_without, session_with,
+    square,
 };
 use super::{Command, JournalStatus, Neighbour, Refusal, Session, catalog};
 use crate::geometry::{Point3, Polygon, Vector3};
@@ -42,6 +43,8 @@ fn a_gesture_that_changes_nothing_leaves_no_step() {
         Command::RenameRoi { roi, name: " Liver ".to_owned() },
         Command::ReorderRoi { roi, to: 99 },
         Command::AddProposals { rois: Vec::new(), model: "none".to_owned() },
+        Command::PutGuide { roi, guide: guide(0.0, 0.0) },
+        Command::ClearGuides { roi },
     ];
     for command in same {
         assert!(session.apply(command).unwrap().edit.is_none());
@@ -63,6 +66,8 @@ fn what_is_locked_or_approved_says_so() {
         Command::CopyFromSlice { roi: cord, slice: 4, from: Neighbour::Below },
         Command::ClearSlice { roi: cord, slice: 3 },
         Command::RenameRoi { roi: cord, name: "SpinalCord".to_owned() },
+        Command::PutGuide { roi: cord, guide: guide(0.0, 9.0) },
+        Command::ClearGuides { roi: cord },
     ];
     for command in refused {
         let refusal = session.apply(command).unwrap_err();
@@ -335,7 +340,7 @@ fn slices_that_strokes_do_not_touch_stay_the_same_bits() {
 
 /// A random thing a person might do. Numbers are taken modulo what there is.
 fn step() -> impl Strategy<Value = (u8, u8, u8)> {
-    (0..18_u8, any::<u8>(), any::<u8>())
+    (0..20_u8, any::<u8>(), any::<u8>())
 }
 
 fn perform(session: &mut Session, (kind, a, b): (u8, u8, u8)) {
@@ -363,7 +368,9 @@ fn perform(session: &mut Session, (kind, a, b): (u8, u8, u8)) {
         13 => proposals(&series, &[["Organ_1", "Organ_2", "Organ_9"][usize::from(a) % 3]]),
         14 => Command::AcceptAllProposals,
         15 => Command::SetVisibility { rois: vec![roi], visible: b % 2 == 0 },
-        16 => {
+        16 => Command::PutGuide { roi, guide: guide(f64::from(b % 3), f64::from(b % 7)) },
+        17 => Command::ClearGuides { roi },
+        18 => {
             let _ = session.undo();
             return;
         }
@@ -397,7 +404,7 @@ proptest! {
     fn undo_and_redo_pass_through_the_same_states(steps in prop::collection::vec(step(), 1..40)) {
         let mut session = session_with(axial_series(), &[]);
         let mut states = vec![plain(session.structures())];
-        for step in steps.into_iter().filter(|(kind, _, _)| *kind < 16) {
+        for step in steps.into_iter().filter(|(kind, _, _)| *kind < 18) {
             let done = session.history().done();
             perform(&mut session, step);
             if session.history().done() > done {

@@ -2,23 +2,20 @@
 //! Drawing on a slice, or taking it over, makes it one more drawn slice.
 //!
 //! From contours on slices alone every gap between drawn slices is blended, and only the gaps beside a
-//! change are worked out again. What is drawn in views across the slices meanwhile is kept as guide
-//! outlines of the structure; with any, a surface through all that is drawn takes the blend's place,
-//! worked out on a thread of its own. What was suggested by it stays as it is while it is taken over
-//! slice by slice. Guides are no contours: they go with the open series, not into the journal.
+//! change are worked out again. What is drawn in views across the slices meanwhile becomes guide
+//! outlines of the structure ([`Guide`], kept by the session as every other edit is); with any, a
+//! surface through all that is drawn takes the blend's place, worked out on a thread of its own. What
+//! was suggested by it stays as it is while it is taken over slice by slice.
 
 use super::Suggestion;
 use super::work::{Failed, Work};
-use crate::edit::{Gap, Guide, Guided, GuidedError, drawn_slices, gaps, guided, same_polygons};
-use crate::geometry::Plane;
-use crate::patient::{Roi, RoiId, RoiPlane};
+use crate::edit::{Gap, Guided, GuidedError, drawn_slices, gaps, guided, same_polygons};
+use crate::geometry::{Plane, Polygon};
+use crate::patient::{Guide, Roi, RoiId, RoiPlane};
 use crate::session::Session;
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Planes nearer to one another than this are one, mm.
-const SAME_PLANE_MM: f64 = 0.1;
 /// Guides that pass drawn contours by more than this are told of, mm.
 const WORTH_TELLING_MM: f64 = 2.0;
 
@@ -26,14 +23,36 @@ const GESTURE: &str = "Between slices";
 
 type Slices = Vec<(usize, Arc<RoiPlane>)>;
 type Filled = (Gap, Slices);
-/// The structure, its revision, and the guides' state.
-type Seen = (RoiId, u64, u64);
+
+/// A structure as it was looked at.
+#[derive(Debug)]
+struct Seen {
+    roi: RoiId,
+    revision: u64,
+    guides: Vec<Arc<Guide>>,
+}
+
+impl Seen {
+    fn of(roi: &Roi) -> Self {
+        Self { roi: roi.id, revision: roi.revision, guides: roi.guides.clone() }
+    }
+
+    /// Whether the structure is still as it was.
+    fn is(&self, roi: &Roi) -> bool {
+        (self.roi, self.revision) == (roi.id, roi.revision) && are_same(&self.guides, &roi.guides)
+    }
+}
+
+/// Whether guides are the very same objects: they are immutable, so nothing else need be compared.
+fn are_same(some: &[Arc<Guide>], others: &[Arc<Guide>]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(own, other)| Arc::ptr_eq(own, other))
+}
 
 /// What guides have led to.
 #[derive(Debug)]
 struct Made {
     roi: RoiId,
-    guides: u64,
+    guides: Vec<Arc<Guide>>,
     drawn: Slices,
     slices: Slices,
 }
@@ -46,11 +65,6 @@ pub struct BetweenSlices {
     seen: Option<Seen>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
-    guides: HashMap<RoiId, Vec<Guide>>,
-    /// Grows with every change of guides.
-    changes: u64,
-    /// Guides as they were before each change, with the session's revision then.
-    earlier: Vec<(RoiId, Vec<Guide>, u64)>,
     work: Work<(Seen, Slices, Result<Guided, GuidedError>)>,
     made: Option<Made>,
 }
@@ -62,11 +76,10 @@ impl BetweenSlices {
         self.on
     }
 
-    /// Turns it on or off. Guides stay.
+    /// Turns it on or off. Guides stay with their structures.
     pub fn set_on(&mut self, on: bool) {
         self.work.stop();
-        let (guides, earlier) = (std::mem::take(&mut self.guides), std::mem::take(&mut self.earlier));
-        *self = Self { on, guides, earlier, changes: self.changes, ..Self::default() };
+        *self = Self { on, ..Self::default() };
     }
 
     /// What is suggested, as [`Self::update`] last worked it out.
@@ -83,51 +96,8 @@ impl BetweenSlices {
 
     /// The guide outlines of the selected structure; `None` while it is off or none is selected.
     #[must_use]
-    pub fn guides(&self, session: &Session) -> Option<&[Guide]> {
-        let roi = session.selected().filter(|_| self.on)?;
-        Some(self.guides.get(&roi.id).map_or(&[], Vec::as_slice))
-    }
-
-    /// Puts a guide of the selected structure in place of the one on the same plane; one without
-    /// outlines takes it away.
-    pub fn put_guide(&mut self, session: &Session, guide: Guide) {
-        let Some(roi) = session.selected().map(|roi| roi.id) else { return };
-        self.remember(session, roi);
-        let own = self.guides.entry(roi).or_default();
-        own.retain(|other| !other.plane.coincides(&guide.plane, SAME_PLANE_MM));
-        if !guide.polygons.is_empty() {
-            own.push(guide);
-        }
-        self.changes += 1;
-    }
-
-    /// Takes the selected structure's guides away; whether there were any.
-    pub fn clear_guides(&mut self, session: &Session) -> bool {
-        let Some(roi) = session.selected().map(|roi| roi.id) else { return false };
-        if self.guides.get(&roi).is_none_or(Vec::is_empty) {
-            return false;
-        }
-        self.remember(session, roi);
-        self.guides.remove(&roi);
-        self.changes += 1;
-        true
-    }
-
-    /// Takes back the last change of guides, where no contour has changed since; whether it did.
-    pub fn take_back_guide(&mut self, session: &Session) -> bool {
-        let is_last = |(_, _, revision): &(RoiId, Vec<Guide>, u64)| *revision == session.revision();
-        if !self.on || !self.earlier.last().is_some_and(is_last) {
-            return false;
-        }
-        let Some((roi, guides, _)) = self.earlier.pop() else { return false };
-        self.guides.insert(roi, guides);
-        self.changes += 1;
-        true
-    }
-
-    fn remember(&mut self, session: &Session, roi: RoiId) {
-        let own = self.guides.get(&roi).cloned().unwrap_or_default();
-        self.earlier.push((roi, own, session.revision()));
+    pub fn guides<'a>(&self, session: &'a Session) -> Option<&'a [Arc<Guide>]> {
+        session.selected().filter(|_| self.on).map(|roi| roi.guides.as_slice())
     }
 
     /// Whether a surface is being worked out.
@@ -153,11 +123,14 @@ impl BetweenSlices {
             self.finish(session, done);
         }
         let roi = session.selected().filter(|_| self.on);
-        let seen = roi.map(|roi| (roi.id, roi.revision, self.changes));
-        if seen == self.seen {
+        let is_seen = match (&self.seen, roi) {
+            (Some(seen), Some(roi)) => seen.is(roi),
+            (seen, roi) => seen.is_none() && roi.is_none(),
+        };
+        if is_seen {
             return has_come;
         }
-        self.seen = seen;
+        self.seen = roi.map(|roi| Seen::of(roi));
         self.work.stop();
         self.suggestion = None;
         self.note = None;
@@ -170,12 +143,12 @@ impl BetweenSlices {
             self.gaps.clear();
             return true;
         }
-        if self.guides.get(&roi.id).is_some_and(|guides| !guides.is_empty()) {
-            self.gaps.clear();
-            self.follow_guides(session, roi);
-        } else {
+        if roi.guides.is_empty() {
             self.made = None;
             self.fill_gaps(session, roi);
+        } else {
+            self.gaps.clear();
+            self.follow_guides(session, roi);
         }
         true
     }
@@ -210,13 +183,13 @@ impl BetweenSlices {
     fn follow_guides(&mut self, session: &Session, roi: &Roi) {
         let volume = Arc::clone(&session.series().volume);
         let drawn = drawn_slices(roi, &volume);
-        if let Some(rest) = self.not_taken(roi.id, &drawn) {
+        if let Some(rest) = self.not_taken(roi, &drawn) {
             self.suggestion = (!rest.is_empty()).then(|| Suggestion::new(roi, GESTURE, rest));
             return;
         }
         self.made = None;
-        let guides = self.guides.get(&roi.id).cloned().unwrap_or_default();
-        let of = (roi.id, roi.revision, self.changes);
+        let guides: Vec<Guide> = roi.guides.iter().map(|guide| Guide::clone(guide)).collect();
+        let of = Seen::of(roi);
         let started = self.work.start("between", move |progress| {
             let result = guided(&drawn, &guides, &volume, progress);
             (of, drawn, result)
@@ -227,8 +200,11 @@ impl BetweenSlices {
     }
 
     /// What was suggested and has not been taken over, when nothing else has happened since.
-    fn not_taken(&self, roi: RoiId, drawn: &Slices) -> Option<Slices> {
-        let made = self.made.as_ref().filter(|made| made.roi == roi && made.guides == self.changes)?;
+    fn not_taken(&self, roi: &Roi, drawn: &Slices) -> Option<Slices> {
+        let made = self.made.as_ref()?;
+        if made.roi != roi.id || !are_same(&made.guides, &roi.guides) {
+            return None;
+        }
         let holds = |list: &Slices, (slice, plane): &(usize, Arc<RoiPlane>)| {
             list.iter().any(|(own, other)| {
                 own == slice && (Arc::ptr_eq(other, plane) || same_polygons(&other.polygons, &plane.polygons))
@@ -254,9 +230,8 @@ impl BetweenSlices {
             self.note = Some("No surface could be made of these outlines. Draw them again.".to_owned());
             return;
         };
-        let roi =
-            session.selected().filter(|roi| self.seen == Some(of) && (roi.id, roi.revision) == (of.0, of.1));
-        let Some(roi) = roi else { return };
+        let is_wanted = |roi: &&Arc<Roi>| of.is(roi) && self.seen.as_ref().is_some_and(|seen| seen.is(roi));
+        let Some(roi) = session.selected().filter(is_wanted) else { return };
         match result {
             Ok(found) => {
                 let slices = found.slices;
@@ -268,7 +243,7 @@ impl BetweenSlices {
                 });
                 self.suggestion =
                     (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices.iter().cloned()));
-                self.made = Some(Made { roi: of.0, guides: of.2, drawn, slices });
+                self.made = Some(Made { roi: of.roi, guides: of.guides, drawn, slices });
             }
             Err(why) => self.note = Some(why.to_string()),
         }
@@ -276,7 +251,7 @@ impl BetweenSlices {
 }
 
 /// The outlines of the guide on a view's plane, in its coordinates; none where there is no guide.
-pub(super) fn guide_on(guides: &[Guide], plane: &Plane) -> Vec<crate::geometry::Polygon> {
-    let on = guides.iter().find(|guide| guide.plane.coincides(plane, SAME_PLANE_MM));
+pub(super) fn guide_on(guides: &[Arc<Guide>], plane: &Plane) -> Vec<Polygon> {
+    let on = guides.iter().find(|guide| guide.is_on(plane));
     on.map_or_else(Vec::new, |guide| crate::edit::reoriented(&guide.polygons, &guide.plane, plane))
 }

@@ -12,10 +12,11 @@ use super::gesture::{Hand, Strokes};
 use super::{
     Across, Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, between, region, replace,
 };
-use crate::edit::{Guide, Sign, contains, part_replaced, path_touches};
+use crate::edit::{Sign, contains, part_replaced, path_touches};
 use crate::geometry::{Point3, Polygon};
-use crate::patient::{Roi, RoiId};
+use crate::patient::{Guide, Roi, RoiId};
 use crate::session::{Refusal, Session};
+use std::sync::Arc;
 
 /// What a line does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -55,7 +56,7 @@ pub struct FreehandTool {
     thickness_mm: f64,
     hand: Hand<Drawing>,
     /// The guides that a line across the slices begun now changes.
-    guides: Option<Vec<Guide>>,
+    guides: Option<Vec<Arc<Guide>>>,
 }
 
 impl Default for FreehandTool {
@@ -119,10 +120,10 @@ impl FreehandTool {
         session: &Session,
         view: &ViewPlane,
         event: ToolEvent,
-        guides: Option<&[Guide]>,
+        guides: Option<&[Arc<Guide>]>,
     ) -> Reaction {
         if matches!(event, ToolEvent::Press(..)) {
-            self.guides = guides.map(<[Guide]>::to_vec);
+            self.guides = guides.map(<[_]>::to_vec);
         }
         let hand = std::mem::take(&mut self.hand);
         let (hand, reaction) = hand.event(self, session, view, event);
@@ -267,7 +268,7 @@ impl Strokes for FreehandTool {
             let path: Vec<_> = drawing.points.iter().map(|point| plane.project(*point)).collect();
             let replaced = part_replaced(guide, &path, replace::NEAR_PIXELS * drawing.view.pixel_mm);
             return match replaced {
-                Some(polygons) => Reaction { guide: Some(Guide { plane, polygons }), ..Reaction::default() },
+                Some(after) => region::put_guide(roi.id, plane, guide, after),
                 None => replace::finished(None, &drawing.points, drawing.view.pixel_mm),
             };
         }

@@ -190,11 +190,13 @@ impl GrowTool {
             return;
         };
         let volume = &session.series().volume;
-        let unit = volume.unit.label();
+        let unit = volume.unit;
         self.note = grown.range.map(|range| {
-            let high = if range.high < 1e6 { format!("{:.4}", range.high) } else { "above".to_owned() };
-            let high = high.trim_end_matches('0').trim_end_matches('.');
-            format!("{:.1} to {high} {unit}", range.low)
+            if range.high < 1e6 {
+                format!("{} to {}", unit.number(range.low), unit.text(range.high))
+            } else {
+                format!("{} and above", unit.text(range.low))
+            }
         });
         let planes: Vec<_> = grown
             .slices

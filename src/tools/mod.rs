@@ -47,7 +47,7 @@ pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
 pub use transform::TransformTool;
 
-use crate::edit::{Guide, Sign};
+use crate::edit::Sign;
 use crate::geometry::{Plane, Point3};
 use crate::patient::{Color, Dose, Roi, RoiId, RoiPlane};
 use crate::session::{Command, Session};
@@ -181,8 +181,6 @@ pub struct Reaction {
     pub crosshair: Option<Point3>,
     /// A sentence for the cursor ("`Parotid_L` is locked. ...").
     pub message: Option<String>,
-    /// A guide outline that was drawn, for [`BetweenSlices`].
-    guide: Option<Guide>,
 }
 
 impl Reaction {
@@ -318,7 +316,7 @@ impl Tools {
         self.draws_guide = across.guides.is_some()
             && matches!(self.kind, ToolKind::Freehand | ToolKind::Shape | ToolKind::LiveWire)
             && canvas::cuts_across(&session.series().volume, view);
-        let reaction = match self.kind {
+        match self.kind {
             ToolKind::Navigate => self.navigate.event(event),
             ToolKind::Brush | ToolKind::Eraser => self.brush.event(session, view, event),
             ToolKind::Freehand => self.freehand.event(session, view, event, across.guides),
@@ -337,16 +335,7 @@ impl Tools {
             ToolKind::Segment => self.segment.event(session, view, event, self.freehand.thickness_mm()),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
-        };
-        self.keep_guide(session, reaction)
-    }
-
-    /// Takes a guide outline out of what an event led to.
-    fn keep_guide(&mut self, session: &Session, mut reaction: Reaction) -> Reaction {
-        if let Some(guide) = reaction.guide.take() {
-            self.between.put_guide(session, guide);
         }
-        reaction
     }
 
     /// How the cursor looks now.
@@ -499,12 +488,11 @@ impl Tools {
     pub fn finish(&mut self, session: &Session) -> Reaction {
         let across =
             Across { thickness_mm: self.freehand.thickness_mm(), guides: self.between.guides(session) };
-        let reaction = match self.kind {
+        match self.kind {
             ToolKind::Shape => self.shape.finish(session, across),
             ToolKind::LiveWire => self.live_wire.finish(session, across),
             _ => Reaction::default(),
-        };
-        self.keep_guide(session, reaction)
+        }
     }
 
     /// Moves what the move tool would take along where the pointer is, by mm to the right and down in

@@ -4,10 +4,11 @@
 
 use super::canvas::{Canvas, Cut, cut_of, slices_between};
 use super::{Reaction, ViewPlane, between};
-use crate::edit::{Guide, Sign, freehand, freehand_slab, region_of};
-use crate::geometry::{Point2, Point3};
-use crate::patient::Roi;
-use crate::session::{Refusal, Session};
+use crate::edit::{Sign, freehand, freehand_slab, region_of, same_polygons};
+use crate::geometry::{Plane, Point2, Point3, Polygon};
+use crate::patient::{Guide, Roi, RoiId};
+use crate::session::{Command, Refusal, Session};
+use std::sync::Arc;
 
 /// What a closed line does in a view across the slices.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +16,7 @@ pub struct Across<'a> {
     /// The thickness of the slab that it acts on, mm.
     pub thickness_mm: f64,
     /// The guides that it is to change instead.
-    pub guides: Option<&'a [Guide]>,
+    pub guides: Option<&'a [Arc<Guide>]>,
 }
 
 impl Across<'_> {
@@ -67,8 +68,9 @@ pub(super) fn act(
             let path: Vec<Point2> = line.iter().map(|point| drawn_on.project(*point)).collect();
             let region = region_of(&path);
             if let Some(guides) = across.guides {
-                let polygons = freehand(&between::guide_on(guides, &drawn_on), &region, sign);
-                return Reaction { guide: Some(Guide { plane: drawn_on, polygons }), ..Reaction::default() };
+                let before = between::guide_on(guides, &drawn_on);
+                let after = freehand(&before, &region, sign);
+                return put_guide(roi.id, drawn_on, &before, after);
             }
             let Some(base) = volume.base_plane() else { return Reaction::default() };
             let thickness = across.thickness_mm.max(canvas.pixel_mm() * 1.02);
@@ -82,4 +84,12 @@ pub(super) fn act(
         }
     }
     canvas.into_reaction(gesture)
+}
+
+/// Makes the guide on a plane another one; nothing where it is the same.
+pub(super) fn put_guide(roi: RoiId, plane: Plane, before: &[Polygon], after: Vec<Polygon>) -> Reaction {
+    if same_polygons(before, &after) {
+        return Reaction::default();
+    }
+    Reaction::command(Command::PutGuide { roi, guide: Guide { plane, polygons: after } })
 }

@@ -188,7 +188,12 @@ fn spacing(style: &mut egui::Style) {
     spacing.window_margin = Margin::same(16);
     spacing.tooltip_width = 320.0;
     spacing.combo_height = 320.0;
-    spacing.scroll = egui::style::ScrollStyle { bar_width: 8.0, ..egui::style::ScrollStyle::floating() };
+    spacing.scroll = egui::style::ScrollStyle {
+        bar_width: 8.0,
+        // Room beside the content, or the bar lies over numbers at the right.
+        floating_allocated_width: 8.0,
+        ..egui::style::ScrollStyle::floating()
+    };
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.45;
     style.animation_time = 0.1;

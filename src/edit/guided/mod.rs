@@ -18,8 +18,8 @@ use self::implicit::Implicit;
 use self::residual::Residual;
 use super::{VertexSet, reoriented, simplified};
 use crate::geometry::signed_field::Lattice;
-use crate::geometry::{Plane, Point2, Polygon, stroke, trace};
-use crate::patient::{Roi, RoiPlane, Volume};
+use crate::geometry::{Point2, Polygon, trace};
+use crate::patient::{Guide, Roi, RoiPlane, Volume};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -32,35 +32,6 @@ const ACROSS: f64 = 72.0;
 const BLOCK: usize = 4;
 /// The surface may lie this part of the longest side beyond what is drawn, on the slices.
 const BEYOND: f64 = 0.12;
-
-/// An outline drawn across the slices.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Guide {
-    /// The plane of the view it was drawn in.
-    pub plane: Plane,
-    /// What it encloses, in the plane's coordinates; disjoint.
-    pub polygons: Vec<Polygon>,
-}
-
-impl Guide {
-    /// The stretches inside along the line where another plane meets this one: their ends, patient
-    /// mm. Empty for parallel planes.
-    #[must_use]
-    pub fn stretches_on(&self, view: &Plane) -> Vec<[crate::geometry::Point3; 2]> {
-        let common = self.plane.normal().cross(&view.normal());
-        let Some(along) = common.try_normalize(1e-3) else { return Vec::new() };
-        // The point of this plane on the line: up its steepest way towards the other plane.
-        let up = along.cross(&self.plane.normal());
-        let start = self.plane.lift(Point2::origin());
-        let on_line = start - up * (view.distance_mm(start) / view.normal().dot(&up));
-        let from = self.plane.project(on_line);
-        let direction = crate::geometry::Vector2::new(self.plane.u().dot(&along), self.plane.v().dot(&along));
-        stroke::line_intervals(&self.polygons, from, direction)
-            .into_iter()
-            .map(|(a, b)| [a, b].map(|t| self.plane.lift(from + direction * t)))
-            .collect()
-    }
-}
 
 /// Why there is no surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

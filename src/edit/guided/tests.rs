@@ -1,7 +1,7 @@
 //! Closed forms: ellipsoids from three outlines, on anisotropic and oblique grids.
 
 use super::*;
-use crate::geometry::{Grid, Point3, Rotation3, Vector2, Vector3, clip};
+use crate::geometry::{Grid, Plane, Point3, Rotation3, Vector2, Vector3, clip};
 use crate::patient::{Slice, Unit, Voxels};
 use nalgebra::{Matrix2, Matrix3};
 use std::f64::consts::TAU;

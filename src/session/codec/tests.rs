@@ -12,6 +12,17 @@ fn derivation() -> Derivation {
     Derivation { recipe: "{3} + 5 mm".to_owned(), sources: vec![(RoiId(3), u64::MAX)], result: 1 << 63 }
 }
 
+fn oblique() -> Plane {
+    Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3)).unwrap()
+}
+
+/// On no lattice, as what is drawn in a view lies on none.
+fn guide(plane: Plane, k: f64) -> Arc<Guide> {
+    let ring =
+        |k: f64| vec![Point2::new(-k, 0.1 + 0.2), Point2::new(k / 3.0, k.sqrt()), Point2::new(1e-7, -0.0)];
+    Arc::new(Guide { plane, polygons: vec![Polygon { outer: ring(10.0 + k), holes: vec![ring(k)] }] })
+}
+
 fn rich_roi() -> Roi {
     let mut roi = Roi::new(RoiId(9), -4, "Glnd_Submand_L", [1, 2, 3]);
     roi.roi_type = RoiType::Other("DOSE_REGION".to_owned());
@@ -25,14 +36,12 @@ fn rich_roi() -> Roi {
     roi.derivation = Some(Arc::new(derivation()));
     roi.density = Some(Density::Mass(1.05));
     roi.exclusive = true;
-    let oblique =
-        Plane::new(Point3::new(1.0, 2.0, 3.3), Vector3::new(1.0, 0.2, 0.1), Vector3::new(0.0, 1.0, 0.3))
-            .unwrap();
+    roi.guides = vec![guide(oblique(), 1.0), guide(Plane::axial(0.1), 2.0)];
     let triangle = |k: f64| {
         vec![Point2::new(-k, 0.1), Point2::new(k / 3.0, 0.7), Point2::new(1e-4 * (k * 1e4).round(), 9.0)]
     };
     let polygon = Polygon { outer: triangle(10.0), holes: vec![triangle(1.0)] };
-    for plane in [Plane::axial(-12.5), oblique] {
+    for plane in [Plane::axial(-12.5), oblique()] {
         let mut made = RoiPlane::new(plane, Some(image()), vec![polygon.clone()]);
         made.source = vec![0, 700];
         made.confidence = Some(0.625);
@@ -79,10 +88,46 @@ fn every_kind_of_change_comes_back_the_same() {
             attribute(Attribute::Density(None), Attribute::Density(Some(Density::Mass(7.9)))),
             attribute(Attribute::Exclusive(false), Attribute::Exclusive(true)),
             Change::Planes { roi: id, planes: vec![PlaneEdit { before: plane, after: None }] },
+            Change::Guide { roi: id, index: 0, before: None, after: Some(guide(oblique(), 3.0)) },
+            Change::Guide {
+                roi: id,
+                index: 700,
+                before: Some(guide(Plane::axial(1.0 / 3.0), 4.0)),
+                after: Some(guide(oblique(), 5.0)),
+            },
             Change::Heading { before: Box::new(heading), after: Box::default() },
         ],
     };
     assert_eq!(decode_edit(&encode_edit(&edit)), Ok(edit));
+}
+
+#[test]
+fn a_guide_comes_back_bit_by_bit() {
+    let bits = |guide: &Guide| -> Vec<u64> {
+        let axes = [guide.plane.u(), guide.plane.v(), guide.plane.normal()];
+        let points = guide.polygons.iter().flat_map(Polygon::rings).flatten().flat_map(|p| [p.x, p.y]);
+        let axes = axes.iter().flat_map(|axis| [axis.x, axis.y, axis.z]);
+        axes.chain([guide.plane.offset_mm()]).chain(points).map(f64::to_bits).collect()
+    };
+    let own = guide(oblique(), 0.7);
+    let change = Change::Guide { roi: RoiId(1), index: 2, before: None, after: Some(Arc::clone(&own)) };
+    let back = decode_edit(&encode_edit(&Edit { name: String::new(), changes: vec![change] })).unwrap();
+    let [Change::Guide { after: Some(back), .. }] = back.changes.as_slice() else { panic!("{back:?}") };
+    assert_eq!(bits(back), bits(&own));
+}
+
+#[test]
+fn a_set_of_the_fifth_version_has_no_guides() {
+    let mut roi = rich_roi();
+    roi.guides.clear();
+    let set = StructureSet { rois: vec![Arc::new(roi)], ..StructureSet::default() };
+    // The last thing that a set of the present version says: the last ROI has no guides.
+    let mut old = encode_set(&set);
+    assert_eq!((u64::from(old[0]), old.pop()), (VERSION, Some(0)));
+    old[0] = 5;
+    assert_eq!(decode_set(&old), Ok(set));
+    old[0] = 6;
+    assert_eq!(decode_set(&old), Err(DamagedRecord));
 }
 
 #[test]
@@ -98,11 +143,11 @@ fn a_record_of_the_first_version_is_still_read() {
     assert_eq!((roi.name.as_str(), roi.number, roi.revision), ("Cord", 3, 5));
     assert_eq!(roi.planes[0].area_mm2(), 0.5);
     assert_eq!((roi.confidence, roi.planes[0].confidence, &roi.code), (None, None, &None));
-    assert!(roi.derivation.is_none() && roi.density.is_none() && !roi.exclusive);
+    assert!(roi.derivation.is_none() && roi.density.is_none() && !roi.exclusive && roi.guides.is_empty());
     // Written again, it is of the present version; a version to come is refused.
     let new = encode_edit(&edit);
     assert_eq!((u64::from(new[0]), decode_edit(&new)), (VERSION, Ok(edit)));
-    old[0] = 6;
+    old[0] = 7;
     assert_eq!(decode_edit(&old), Err(DamagedRecord));
 }
 

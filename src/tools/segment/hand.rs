@@ -87,8 +87,8 @@ impl SegmentTool {
                 None => Source::own(volume),
             };
             let found = level_line(&source, &view.plane, at);
-            let unit = source.image().unit.label();
-            self.note = found.as_ref().map(|found| format!("{:.1} {unit}", found.level));
+            let unit = source.image().unit;
+            self.note = found.as_ref().map(|found| unit.text(found.level));
             self.level = found.map(|found| found.line).unwrap_or_default();
         }
     }

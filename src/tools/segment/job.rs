@@ -103,13 +103,14 @@ impl Job {
                 let Some(area) = &self.area else { return Ok(Region::default()) };
                 let source = self.source();
                 let found = uptake(&source, area, settings.uptake, &rest).map_err(stopped)?;
-                let unit = source.image().unit.label();
+                let unit = source.image().unit;
+                let maximum = unit.text(found.maximum);
                 done.note = found.maximum.is_finite().then(|| match settings.uptake {
-                    Uptake::Above(_) => format!("Maximum {:.2} {unit}", found.maximum),
+                    Uptake::Above(_) => format!("Maximum {maximum}"),
                     _ if found.level.is_finite() => {
-                        format!("Maximum {:.2}, outline at {:.2} {unit}", found.maximum, found.level)
+                        format!("Maximum {maximum}, outline at {}", unit.text(found.level))
                     }
-                    _ => format!("Maximum {:.2} {unit}; no edge found", found.maximum),
+                    _ => format!("Maximum {maximum}; no edge found"),
                 });
                 Ok(found.region)
             }

@@ -277,10 +277,13 @@ fn outlines_drawn_across_the_slices_guide_the_shape_between_them() {
     let steps = session.history().done();
     for (view, axes) in [(sagittal(0.0), [15.0, 24.0]), (coronal(0.0), [20.0, 24.0])] {
         let path = around(&view, center, axes);
-        assert_eq!(drag(&mut tools, &mut session, &view, KEYS, &path), Reaction::default());
+        let drawn = drag(&mut tools, &mut session, &view, KEYS, &path);
+        assert!(matches!(drawn.command, Some(Command::PutGuide { .. })), "{drawn:?}");
+        assert_eq!(session.undo_name(), Some("Guide outline on Liver"));
         tools.update(&session);
     }
-    assert_eq!(session.history().done(), steps, "a guide is no edit");
+    assert_eq!(session.history().done(), steps + 2, "each is an undo step");
+    assert_eq!(roi(&session).planes.len(), 1, "a guide is no contour");
     assert_eq!(tools.between.guides(&session).map(<[_]>::len), Some(2));
     assert!(tools.cursor(&session).label.is_some_and(|label| label.ends_with("guide")));
     tools.between.settle(&session);
@@ -294,7 +297,7 @@ fn outlines_drawn_across_the_slices_guide_the_shape_between_them() {
     assert_eq!(rest.slices().count(), before.len() - 1);
     assert!(rest.shown().planes.iter().all(|plane| before.contains(&plane.polygons)));
     session.apply(rest.command(None).unwrap()).unwrap();
-    assert_eq!(session.history().done(), steps + 2, "all at once is one step");
+    assert_eq!(session.history().done(), steps + 4, "all at once is one step");
     assert_eq!(session.undo_name(), Some("Between slices on Liver"));
     let ball = 4.0 / 3.0 * PI * 20.0 * 15.0 * 24.0;
     near(roi(&session).volume_cc(&session.series().volume) * 1000.0, ball, 0.03);
@@ -303,6 +306,15 @@ fn outlines_drawn_across_the_slices_guide_the_shape_between_them() {
     session.undo().unwrap();
     tools.between.settle(&session);
     assert!(tools.suggestion().is_some(), "what was undone is suggested again");
+    // A guide less, and back: the surface is worked out again.
+    session.undo().unwrap();
+    session.undo().unwrap();
+    tools.between.settle(&session);
+    assert_eq!(tools.between.guides(&session).map(<[_]>::len), Some(1));
+    session.redo().unwrap();
+    tools.between.settle(&session);
+    assert_eq!(tools.suggestion().unwrap().slices().count(), before.len());
+    assert!(!tools.between.update(&session) && !tools.between.is_waiting(), "nothing has changed");
 }
 
 #[test]
@@ -339,19 +351,38 @@ fn guides_are_cut_replaced_and_cleared_and_stay_with_their_structure() {
     tools.shape.set_kind(crate::tools::ShapeKind::Rectangle);
     drag(&mut tools, &mut session, &view, CTRL, &[p(0.0, -40.0, 0.0), p(0.0, 40.0, 60.0)]);
     assert_eq!(tools.between.guides(&session).map(<[_]>::len), Some(0));
-    assert!(!tools.between.clear_guides(&session));
+    // To cut where there is nothing is no gesture.
+    let nothing = drag(&mut tools, &mut session, &view, CTRL, &[p(0.0, -40.0, 0.0), p(0.0, 40.0, 60.0)]);
+    assert_eq!(nothing, Reaction::default());
     drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
     near(area(&tools, &session), 600.0, 0.01);
-    assert!(tools.between.clear_guides(&session) && area(&tools, &session) == 0.0);
-    // They come back change by change, as long as no contour has changed since.
-    for wanted in [600.0, 0.0, whole / 2.0, whole, 0.0] {
-        assert!(tools.between.take_back_guide(&session));
+    let spleen = id(&session, "Spleen");
+    session.apply(Command::ClearGuides { roi: spleen }).unwrap();
+    assert!(area(&tools, &session) == 0.0);
+    assert_eq!(session.undo_name(), Some("Clear guide outlines on Spleen"));
+    // They come back change by change, as contours do, and forth again.
+    let states = [600.0, 0.0, whole / 2.0, whole, 0.0];
+    for wanted in states {
+        session.undo().unwrap();
         assert!((area(&tools, &session) - wanted).abs() <= 0.02 * wanted);
     }
-    assert!(!tools.between.take_back_guide(&session));
+    assert_eq!(session.undo_name(), Some("Add Spleen"));
+    for wanted in states.into_iter().rev().skip(1).chain([0.0]) {
+        session.redo().unwrap();
+        assert!((area(&tools, &session) - wanted).abs() <= 0.02 * wanted);
+    }
+    // Turned off, undo takes them back all the same.
     drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
-    session.apply(draw(&session, "Spleen", 1, vec![square(0.0, 0.0, 10.0)])).unwrap();
-    assert!(!tools.between.take_back_guide(&session), "the contour is undone first");
+    tools.between.set_on(false);
+    assert_eq!(roi(&session).guides.len(), 1);
+    session.undo().unwrap();
+    assert!(roi(&session).guides.is_empty());
+    // A locked structure refuses a guide as it does a contour.
+    tools.between.set_on(true);
+    session.apply(Command::SetLock { roi: spleen, locked: true }).unwrap();
+    let refused = drag(&mut tools, &mut session, &view, KEYS, &[p(0.0, -10.0, 10.0), p(0.0, 10.0, 40.0)]);
+    assert_eq!(refused.command, None);
+    assert!(refused.message.is_some_and(|message| message.starts_with("Spleen is locked")));
     session.undo().unwrap();
     // Off, the same drag acts on a slab again.
     tools.between.set_on(false);
@@ -416,7 +447,7 @@ fn what_grows_from_a_click_is_suggested_tuned_and_taken_over() {
     tools.grow.set_growth(&session, growth);
     tools.grow.settle(&session);
     let suggestion = tools.suggestion().unwrap().clone();
-    assert_eq!(tools.grow.note(), Some("-25.0 to 500 HU"));
+    assert_eq!(tools.grow.note(), Some("−25 to 500 HU"));
     session.apply(suggestion.command(Some(11)).unwrap()).unwrap();
     near(area_at(&session, 33.0), PI * 144.0, 0.02);
     assert_eq!(session.undo_name(), Some("Grow on Cord"));

@@ -128,14 +128,14 @@ fn actions_ui(
     let method = tool.settings().method;
     let progress = tool.progress().map(|progress| (progress.step(), progress.fraction()));
     if let Some((step, fraction)) = progress {
+        widgets::note(ui, step);
         ui.horizontal(|ui| {
-            #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
-            let bar = egui::ProgressBar::new(fraction as f32).desired_height(6.0).desired_width(120.0);
-            ui.add(bar.fill(Theme::of(ui.ctx()).accent));
-            widgets::note(ui, step);
             if widgets::button(ui, "Stop").on_hover_text("Drops what is being looked for").clicked() {
                 tool.cancel();
             }
+            #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
+            let bar = egui::ProgressBar::new(fraction as f32).desired_height(6.0);
+            ui.add(bar.desired_width(ui.available_width()).fill(Theme::of(ui.ctx()).accent));
         });
     } else if (method.needs_ct() || method == Method::Pieces) && tool.suggestion().is_none() {
         let find = widgets::primary_button(ui, "Find", true);

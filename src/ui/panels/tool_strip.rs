@@ -38,8 +38,7 @@ impl StatusLine {
         let mut parts: Vec<String> = name.into_iter().collect();
         parts.push(super::super::views::value_text(volume, value));
         parts.extend(rest);
-        let [x, y, z] =
-            [point.x, point.y, point.z].map(|mm| super::super::views::signed(&format!("{mm:.1}")));
+        let [x, y, z] = [point.x, point.y, point.z].map(|mm| crate::patient::signed(&format!("{mm:.1}")));
         parts.push(format!("x {x}  y {y}  z {z} mm"));
         Self { text: parts.join("  ·  ") }
     }

@@ -3,14 +3,11 @@
 
 use super::super::theme;
 use super::pane::PaneFrame;
-use crate::edit::Guide;
 use crate::geometry::{OrientedBox, Point3, Polygon};
+use crate::patient::Guide;
 use crate::session::Session;
 use crate::tools::{ToolKind, Tools};
 use egui::{Color32, Painter, Pos2, Shape, Stroke};
-
-/// How near a view comes to a guide's plane to show its outline, mm.
-const ON_PLANE_MM: f64 = 0.1;
 
 /// Draws them in a view; scribbles only near their own plane.
 pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, session: &Session, ink: Color32) {
@@ -58,7 +55,7 @@ pub fn guides(painter: &Painter, frame: &PaneFrame, tools: &Tools, session: &Ses
 fn outline(painter: &Painter, frame: &PaneFrame, guide: &Guide, ink: Color32) {
     let dark = Stroke::new(3.0, Color32::from_black_alpha(150));
     let line = Stroke::new(1.5, ink);
-    if guide.plane.coincides(&frame.plane, ON_PLANE_MM) {
+    if guide.is_on(&frame.plane) {
         for ring in guide.polygons.iter().flat_map(Polygon::rings) {
             let closed = ring.iter().chain(ring.first());
             let points: Vec<Pos2> = closed.map(|point| frame.screen_of(guide.plane.lift(*point))).collect();

@@ -2,7 +2,7 @@
 
 use super::pane::Half;
 use crate::geometry::Point3;
-use crate::patient::{LabelMap, Roi, Volume};
+use crate::patient::{LabelMap, Roi, Volume, signed};
 use crate::session::Session;
 
 /// What is under the pointer.
@@ -25,29 +25,13 @@ pub struct Hover {
 /// The value under a point for reading: "41 HU", "outside scan".
 #[must_use]
 pub fn value_text(volume: &Volume, value: Option<f32>) -> String {
-    let Some(value) = value else { return "outside scan".to_owned() };
-    let number = if matches!(volume.unit, crate::patient::Unit::SuvBw | crate::patient::Unit::Gy) {
-        format!("{value:.2}")
-    } else {
-        format!("{value:.0}")
-    };
-    format!("{} {}", signed(&number), volume.unit.label()).trim_end().to_owned()
+    value.map_or_else(|| "outside scan".to_owned(), |value| volume.unit.text(value))
 }
 
 /// A dose for reading: "41.25 Gy".
 #[must_use]
 pub fn dose_text(gy: f64) -> String {
     signed(&format!("{gy:.2} Gy"))
-}
-
-/// A number with a true minus sign.
-#[must_use]
-pub fn signed(number: &str) -> String {
-    match number.strip_prefix('-') {
-        Some(zero) if zero.chars().all(|digit| matches!(digit, '0' | '.')) => zero.to_owned(),
-        Some(rest) => format!("−{rest}"),
-        None => number.to_owned(),
-    }
 }
 
 /// The smallest visible structure that contains a point, by its contours on the nearest slice.

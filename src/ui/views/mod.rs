@@ -16,7 +16,7 @@ mod strip;
 mod surfaces;
 mod volume;
 
-pub use hover::{Hover, signed, value_text};
+pub use hover::{Hover, value_text};
 pub use navigation::Navigation;
 pub use pane::{Half, Look, Pane, PaneFrame, Stack};
 pub use slice::slice_view_ui;

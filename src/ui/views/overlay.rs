@@ -3,12 +3,12 @@
 
 use super::super::{theme, widgets};
 use super::corner::Corner;
-use super::hover::signed;
 use super::navigation::Navigation;
 use super::pane::PaneFrame;
 use super::state::{Display, FusionMode};
 use crate::geometry::Point3;
 use crate::patient::Series;
+use crate::patient::signed;
 use crate::render::{ViewKind, Window};
 use crate::session::Session;
 use egui::{Align2, FontId, Painter, Rect, Stroke, pos2, vec2};
