@@ -5,7 +5,7 @@
 
 use super::cpu::CpuNetwork;
 use super::gpu::{Back, DeviceSum, Ensemble, Reading, Stop, SumPlan, Tile};
-use super::graphics::{Gpu, forget_failed, open_gpu, quietly};
+use super::graphics::{Gpu, IN_DOUBT, device_errors, forget_failed, open_gpu, quietly};
 use super::mirror::{self, Mirrors};
 use super::network::Network;
 use crate::device::DeviceChoice;
@@ -13,7 +13,7 @@ use crate::progress::{Cancelled, Progress};
 use burn::tensor::Device;
 
 pub use super::graphics::{
-    WgpuSetup, destroy_device, forget_device, gpu_name, share_device, with_gpu_device,
+    WgpuSetup, destroy_device, forget_device, gpu_name, note_device_error, share_device, with_gpu_device,
 };
 
 /// Why a model cannot run where it should.
@@ -39,6 +39,8 @@ pub struct Engine {
     device: String,
     /// The serial number of the graphics device, where it runs on one.
     serial: Option<u64>,
+    /// How many errors of the graphics device had been noted when it began.
+    errors: u64,
     /// What happened on the way, for a person.
     warnings: Vec<String>,
 }
@@ -73,6 +75,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoGpu`] when a GPU was asked for and there is none.
     pub fn ensemble(networks: Vec<Network>, choice: DeviceChoice) -> Result<Self, EngineError> {
+        let errors = device_errors();
         if let Some(gpu) = chosen(choice)? {
             let Gpu { device, name, software, setup, serial } = gpu.clone();
             match quietly(|| Ensemble::new(&networks, &device, setup, &name, software)) {
@@ -82,6 +85,7 @@ impl Engine {
                         runner: Runner::Gpu(Box::new(runner)),
                         device: gpu.title(),
                         serial: Some(serial),
+                        errors,
                         warnings: Vec::new(),
                     });
                 }
@@ -90,7 +94,7 @@ impl Engine {
             }
         }
         let runner = Runner::Cpu(networks.iter().map(CpuNetwork::new).collect());
-        Ok(Self { networks, runner, device: cpu_name(), serial: None, warnings: Vec::new() })
+        Ok(Self { networks, runner, device: cpu_name(), serial: None, errors, warnings: Vec::new() })
     }
 
     /// Puts networks on any of burn's devices, as if it were a graphics device with buffers of so many
@@ -101,7 +105,8 @@ impl Engine {
         let ensemble = Ensemble::new(&networks, device, None, "test", true);
         let ensemble = ensemble.with_pace(pace).with_limit(limit_bytes);
         let runner = Runner::Gpu(Box::new(ensemble));
-        Self { networks, runner, device: "test".to_owned(), serial: None, warnings: Vec::new() }
+        let device = "test".to_owned();
+        Self { networks, runner, device, serial: None, errors: device_errors(), warnings: Vec::new() }
     }
 
     /// Lets a graphics device work in pieces of so many multiply-accumulates.
@@ -202,6 +207,7 @@ impl Engine {
         let read = quietly(|| reading.into_iter().map(Reading::wait).collect::<Result<Vec<_>, _>>());
         let classes = self.networks.first().map_or(0, |network| network.architecture.classes);
         match read.and_then(|result| result).map(|parts| parts.concat()) {
+            Ok(_) if self.is_in_doubt() => self.leave_gpu(IN_DOUBT),
             Ok(logits) if logits.len() != size.iter().product::<usize>() * classes => {
                 self.leave_gpu("it gave an incomplete result");
             }
@@ -276,10 +282,18 @@ impl Engine {
     /// # Errors
     /// [`SumError::Device`]: the sum is lost and the engine on the CPU.
     pub(super) fn take(&mut self, sum: &mut DeviceSum, waits: bool) -> Result<Option<Back>, SumError> {
-        quietly(|| sum.take(waits)).and_then(|result| result).map_err(|reason| {
+        let taken = quietly(|| sum.take(waits)).and_then(|result| result);
+        let taken =
+            taken.and_then(|back| if self.is_in_doubt() { Err(IN_DOUBT.to_owned()) } else { Ok(back) });
+        taken.map_err(|reason| {
             self.leave_gpu(&reason);
             SumError::Device
         })
+    }
+
+    /// Whether the device has told of an error since the engine began: a step may have been left out.
+    fn is_in_doubt(&self) -> bool {
+        device_errors() != self.errors
     }
 
     fn leave_gpu(&mut self, reason: &str) {

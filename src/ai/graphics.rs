@@ -46,6 +46,9 @@ static GPU: Mutex<Option<Result<Gpu, String>>> = Mutex::new(None);
 
 /// Runs networks on a device that the window has opened. Call it before the first model runs.
 ///
+/// burn takes the device's callbacks for its loss and its errors: whoever owns the device sets its own
+/// again when this returns, and tells of errors by [`note_device_error`].
+///
 /// # Errors
 /// A sentence when burn cannot use the device.
 pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
@@ -86,6 +89,23 @@ fn forget_if(kept: &mut Option<Result<Gpu, String>>, serial: u64) {
 fn next_serial() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Errors that the shared device has told its owner of.
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// Notes an error that the shared device has told its owner of, the loss of it too: a call was left
+/// out, and what networks make on the device is not trusted from here on.
+pub fn note_device_error() {
+    ERRORS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Why a result is not trusted after a noted error.
+pub(super) const IN_DOUBT: &str = "it told of an error meanwhile";
+
+/// How many errors have been noted.
+pub(super) fn device_errors() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
 }
 
 /// Destroys the graphics device, as a driver's reset would; for tests of its loss.

@@ -46,11 +46,16 @@ struct Order {
     on_cpu: bool,
 }
 
-/// Lets networks run on the window's device: a real one only, a software driver is slower than the
-/// processor's own engine.
-pub(super) fn share_device(state: &eframe::egui_wgpu::RenderState) -> String {
+/// Lets networks run on the window's device: a real one only, unless a software driver counts, which
+/// is slower than the processor's own engine. `watch` sets the window's callbacks again, which burn has
+/// taken for itself.
+pub(super) fn share_device(
+    state: &eframe::egui_wgpu::RenderState,
+    software_counts: bool,
+    watch: impl FnOnce() + Send + 'static,
+) -> String {
     let info = state.adapter.get_info();
-    if info.device_type == wgpu::DeviceType::Cpu {
+    if info.device_type == wgpu::DeviceType::Cpu && !software_counts {
         return PROCESSOR.to_owned();
     }
     let setup = WgpuSetup {
@@ -64,6 +69,7 @@ pub(super) fn share_device(state: &eframe::egui_wgpu::RenderState) -> String {
         if let Err(error) = engine::share_device(setup) {
             tracing::warn!("models do not run on the window's device: {error}");
         }
+        watch();
     });
     if started.is_ok() { info.name } else { PROCESSOR.to_owned() }
 }

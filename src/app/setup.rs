@@ -1,9 +1,10 @@
 //! Opening the window on a graphics device that burn can share.
 
 use super::Workstation;
+use crate::ai::engine;
 use crate::ui::{GpuViews, theme};
 use eframe::egui_wgpu::{self, WgpuSetup, WgpuSetupCreateNew};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -78,6 +79,9 @@ pub struct RunOptions {
     pub data_folder: Option<PathBuf>,
     /// For tests.
     pub hook: Option<Hook>,
+    /// Whether networks share the window's device even where it is a software driver, which is
+    /// slower than the processor's own engine; for tests.
+    pub shares_software_driver: bool,
 }
 
 /// How often the device may be lost within a minute before the window gives up.
@@ -108,14 +112,17 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
     let workstation = Rc::new(RefCell::new(workstation));
     let hook = Rc::new(RefCell::new(options.hook));
     let (started, mut losses) = (Instant::now(), Losses::default());
+    let mut ended_by_panic = false;
     for round in 0.. {
-        let lost = Arc::new(AtomicBool::new(false));
+        let (told, opens) = (Arc::new(Told::default()), Rc::new(Cell::new(false)));
         let host = Host {
             workstation: Rc::clone(&workstation),
-            lost: Arc::clone(&lost),
+            told: Arc::clone(&told),
+            opens: Rc::clone(&opens),
             round,
             hook: Rc::clone(&hook),
             destroys: false,
+            shares_software_driver: options.shares_software_driver,
         };
         let opened = catch_unwind(AssertUnwindSafe(|| {
             eframe::run_native("Delineo", native_options(), Box::new(|cc| Ok(host.start(cc))))
@@ -123,10 +130,17 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
         match opened {
             Ok(opened) => opened.map_err(|error| explain(&error))?,
             // A device that goes away in the middle of a frame ends the frame so.
-            Err(_) if lost.load(Ordering::Relaxed) => {}
+            Err(_) if told.lost() || told.error.load(Ordering::Relaxed) => {
+                told.lost.store(true, Ordering::Relaxed);
+                ended_by_panic = true;
+            }
             Err(panic) => resume_unwind(panic),
         }
-        if !lost.load(Ordering::Relaxed) {
+        // After a panic winit's loop takes itself for running, and ends once without having begun.
+        if !opens.get() && std::mem::take(&mut ended_by_panic) {
+            continue;
+        }
+        if !told.lost() {
             return Rc::try_unwrap(workstation)
                 .map(RefCell::into_inner)
                 .map_err(|_| NoWindow::Other("the window is still in use".to_owned()));
@@ -190,26 +204,47 @@ fn features(adapter: &wgpu::Adapter) -> wgpu::Features {
     adapter.features() - wgpu::Features::MAPPABLE_PRIMARY_BUFFERS - wgpu::Features::all_experimental_mask()
 }
 
+/// What the device's callbacks have told.
+#[derive(Debug, Default)]
+struct Told {
+    lost: AtomicBool,
+    /// An error since the last frame.
+    error: AtomicBool,
+}
+
+impl Told {
+    fn lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
 /// One window on one device.
 struct Host {
     workstation: Rc<RefCell<Workstation>>,
-    lost: Arc<AtomicBool>,
+    told: Arc<Told>,
+    /// Set when the window is there.
+    opens: Rc<Cell<bool>>,
     /// How often the device has been lost before.
     round: usize,
     hook: Rc<RefCell<Option<Hook>>>,
     /// Whether the next frame begins by destroying the device.
     destroys: bool,
+    shares_software_driver: bool,
 }
 
 impl Host {
     fn start(self, cc: &eframe::CreationContext<'_>) -> Box<dyn eframe::App> {
+        self.opens.set(true);
         theme::install(&cc.egui_ctx);
         // Ctrl + and − are rows of the action table.
         cc.egui_ctx.options_mut(|options| options.zoom_with_keyboard = false);
         if let Some(state) = &cc.wgpu_render_state {
-            watch(&state.device, &self.lost, &cc.egui_ctx);
+            watch(&state.device, &self.told, &cc.egui_ctx);
+            let (device, told, ctx) = (state.device.clone(), Arc::clone(&self.told), cc.egui_ctx.clone());
+            let watch_again = move || watch(&device, &told, &ctx);
             let mut workstation = self.workstation.borrow_mut();
-            workstation.desk.model_device = super::proposing::share_device(state);
+            workstation.desk.model_device =
+                super::proposing::share_device(state, self.shares_software_driver, watch_again);
             workstation.start(&cc.egui_ctx, Some(GpuViews::install(state)));
         } else {
             self.workstation.borrow_mut().start(&cc.egui_ctx, None);
@@ -218,38 +253,8 @@ impl Host {
     }
 }
 
-/// Notes the loss of the device and keeps its errors from ending the program.
-fn watch(device: &wgpu::Device, lost: &Arc<AtomicBool>, ctx: &egui::Context) {
-    let (flag, wake) = (Arc::clone(lost), ctx.clone());
-    device.set_device_lost_callback(move |reason, message| {
-        tracing::error!("the graphics device was lost ({reason:?}): {message}");
-        flag.store(true, Ordering::Relaxed);
-        wake.request_repaint();
-    });
-    device.on_uncaptured_error(Arc::new(|error: wgpu::Error| tracing::error!("graphics device: {error}")));
-}
-
-impl eframe::App for Host {
-    /// A hidden window draws no frame, but may be asked to close.
-    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
-        if !self.lost.load(Ordering::Relaxed) {
-            self.workstation.borrow_mut().mind_the_close(ctx);
-        }
-    }
-
-    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        if std::mem::take(&mut self.destroys)
-            && let Some(state) = frame.wgpu_render_state()
-        {
-            state.device.destroy();
-            let _ = state.device.poll(wgpu::PollType::Poll);
-            self.lost.store(true, Ordering::Relaxed);
-        }
-        // Nothing is drawn on a lost device: egui's renderer could not write its buffers.
-        if self.lost.load(Ordering::Relaxed) {
-            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
-            return;
-        }
+impl Host {
+    fn frame(&mut self, ui: &mut egui::Ui) {
         let mut workstation = self.workstation.borrow_mut();
         workstation.frame(ui);
         let Some(hook) = &mut *self.hook.borrow_mut() else { return };
@@ -264,8 +269,70 @@ impl eframe::App for Host {
         }
     }
 
+    /// Paints nothing of a frame in which the device began to fail: egui's renderer takes it for well.
+    fn leave_out_if_broken(&self, device: &wgpu::Device, ctx: &egui::Context) {
+        // A device tells that it is lost when it is asked for something.
+        let usage = wgpu::BufferUsages::COPY_DST;
+        drop(device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("probe"),
+            size: 4,
+            usage,
+            mapped_at_creation: false,
+        }));
+        if self.told.error.swap(false, Ordering::Relaxed) || self.told.lost() {
+            drop(ctx.graphics_mut(std::mem::take));
+            ctx.request_repaint();
+        }
+    }
+}
+
+/// Notes the loss of the device and keeps its errors from ending the program; networks that run on it
+/// are told of both.
+fn watch(device: &wgpu::Device, told: &Arc<Told>, ctx: &egui::Context) {
+    let (flags, wake) = (Arc::clone(told), ctx.clone());
+    device.set_device_lost_callback(move |reason, message| {
+        tracing::error!("the graphics device was lost ({reason:?}): {message}");
+        engine::note_device_error();
+        flags.lost.store(true, Ordering::Relaxed);
+        wake.request_repaint();
+    });
+    let flags = Arc::clone(told);
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        engine::note_device_error();
+        flags.error.store(true, Ordering::Relaxed);
+        tracing::error!("graphics device: {error}");
+    }));
+}
+
+impl eframe::App for Host {
+    /// A hidden window draws no frame, but may be asked to close.
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        if !self.told.lost() {
+            self.workstation.borrow_mut().mind_the_close(ctx);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if std::mem::take(&mut self.destroys)
+            && let Some(state) = frame.wgpu_render_state()
+        {
+            state.device.destroy();
+            // The loss is told as a driver's would be: by the callback.
+            let _ = state.device.poll(wgpu::PollType::wait_indefinitely());
+        }
+        // Nothing is drawn on a lost device: egui's renderer could not write its buffers.
+        if self.told.lost() {
+            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            return;
+        }
+        self.frame(ui);
+        if let Some(state) = frame.wgpu_render_state() {
+            self.leave_out_if_broken(&state.device, ui.ctx());
+        }
+    }
+
     fn on_exit(&mut self) {
-        if !self.lost.load(Ordering::Relaxed) {
+        if !self.told.lost() {
             self.workstation.borrow_mut().close_all();
         }
     }

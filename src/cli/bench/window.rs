@@ -53,6 +53,7 @@ pub(super) fn run() -> anyhow::Result<Vec<BenchRow>> {
         paths: Vec::new(),
         data_folder: Some(folder.path().to_owned()),
         hook: Some(watch(chest, Rc::clone(&seen))),
+        ..RunOptions::default()
     };
     let workstation = open_window(options)?;
     let Seen { seconds, pixel_bytes } = seen.take();
