@@ -91,6 +91,34 @@ fn the_body_from_images_to_files_and_back() {
 }
 
 #[test]
+fn the_outline_of_the_body_goes_as_far_as_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = ball::write_ball(folder.path());
+    let rois = |more: &[&str]| {
+        let contour = ["contour", text(&images), "--model", "body", "--device", "cpu", "--json"];
+        document(&delineo(&[&contour[..], more].concat()))
+    };
+    let patient = rois(&[]);
+    assert_eq!(patient["rois"], rois(&["--extent", "patient"])["rois"]);
+    let out = folder.path().join("wide.dcm");
+    let wide = rois(&["--extent", "couch", "--out", text(&out)]);
+    // There is neither mask nor couch, and that is said.
+    let volume = |document: &serde_json::Value| document["rois"][0]["volume_cc"].as_f64().unwrap();
+    assert!((volume(&wide) / volume(&patient) - 1.0).abs() < 0.01, "{wide}");
+    let says = |document: &serde_json::Value| document["warnings"].to_string().contains("no couch");
+    assert!(says(&wide) && !says(&patient), "{wide}");
+    let series = ball::series();
+    let set = delineo::dicom::read_rtstruct(&out, Some(&series)).unwrap().set;
+    assert!(set.rois[0].description.starts_with("body with immobilisation and couch"));
+    // Another word, another model.
+    for arguments in [["body", "--extent", "table"], ["sample-body", "--extent", "couch"]] {
+        let output = delineo(&[&["contour", text(&images), "--model"][..], &arguments].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(error_of(&output).contains("extent"), "{}", error_of(&output));
+    }
+}
+
+#[test]
 fn what_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty");

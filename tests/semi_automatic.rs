@@ -1,6 +1,6 @@
 //! Organs found by classical means, against the reference label maps of the shared data.
 
-use delineo::ai::body::body_mask;
+use delineo::ai::body::{BodyExtent, body_mask, extent_mask};
 use delineo::dicom::{read_series, scan};
 use delineo::edit::algebra::Region;
 use delineo::edit::segment::{BoneOptions, LungSide, airways, bones, lungs};
@@ -62,6 +62,33 @@ impl Case {
         }
         2.0 * both as f64 / (found + truth.iter().filter(|own| **own).count()) as f64
     }
+}
+
+/// The lowest thing that is dense in nearly all slices, column by column, is the couch's shell.
+#[test]
+fn the_couch_of_a_chest_is_in_the_widest_outline_alone() {
+    let Some(case) = Case::read("chest") else { return };
+    let [ni, nj, nk] = case.volume.grid.dims();
+    assert!(case.volume.grid.direction(1).y > 0.99, "rows run to the back");
+    let dense = |at: usize| {
+        (0..nk).filter(|k| case.volume.voxels.value(at + k * ni * nj).is_some_and(|hu| hu > -300.0)).count()
+    };
+    let shell: Vec<usize> = (0..ni)
+        .filter_map(|i| (nj / 2..nj).rev().map(|j| i + j * ni).find(|at| dense(*at) * 20 >= nk * 19))
+        .filter(|at| !case.body[at + nk / 2 * ni * nj])
+        .collect();
+    assert!(shell.len() > 250, "{} columns", shell.len());
+    let progress = Progress::new();
+    let shares = BodyExtent::ALL.map(|extent| {
+        let (mask, has_couch) = extent_mask(&case.volume, extent, &progress).unwrap();
+        assert!(has_couch || extent == BodyExtent::Patient);
+        assert!(mask.iter().zip(&case.body).all(|(own, body)| *own || !body), "the patient is in it");
+        let inside = (0..nk).flat_map(|k| shell.iter().map(move |at| at + k * ni * nj));
+        let inside = inside.filter(|at| mask[*at]).count();
+        inside as f64 / (shell.len() * nk) as f64
+    });
+    println!("the couch's shell, {} columns: {shares:?}", shell.len());
+    assert!(shares[0] < 1e-3 && shares[1] < 1e-3 && shares[2] > 0.98, "{shares:?}");
 }
 
 #[test]

@@ -32,6 +32,6 @@ pub mod train;
 mod union;
 pub mod workload;
 
-pub use body::{BodyError, body_contour, body_mask};
+pub use body::{BodyError, BodyExtent, External, body_contour, body_mask, external_contour};
 pub use package::ModelPackage;
 pub use predict::{PredictError, PredictOptions, Prediction, Timings, predict};

@@ -2,7 +2,7 @@
 
 use super::bar::with_bar;
 use super::{WrongUsage, label_names, peak_memory_bytes};
-use crate::ai::{self, ModelPackage, PredictOptions, Timings, memory};
+use crate::ai::{self, BodyExtent, ModelPackage, PredictOptions, Timings, memory};
 use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, prepare_rtstruct};
 use crate::formats::nifti;
@@ -36,6 +36,10 @@ pub struct Args {
     /// The label map to write, with the model's own numbers, on the images' grid.
     #[arg(long, value_name = "FILE.nii.gz")]
     labels: Option<PathBuf>,
+    /// How far the body's outline goes: patient, immobilisation (masks, cushions, holders too) or
+    /// couch (and the couch); with the model `body` only.
+    #[arg(long, value_name = "EXTENT", value_parser = BodyExtent::from_str)]
+    extent: Option<BodyExtent>,
     /// Only these organs, by name.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     rois: Vec<String>,
@@ -209,6 +213,10 @@ fn check_outputs(args: &Args) -> anyhow::Result<()> {
     if let Some(labels) = args.labels.as_deref().filter(|path| !nifti::is_nifti_name(path)) {
         bail!(WrongUsage(format!("a label map's name ends in .nii or .nii.gz: {}", labels.display())));
     }
+    if args.extent.is_some() && args.model != BODY {
+        let text = "--extent is for --model body only, this model is";
+        bail!(WrongUsage(format!("{text} {}", args.model)));
+    }
     // What cannot be written is said now, not after minutes of work.
     if let Some(labels) = &args.labels {
         label_names::refuse_other_sidecar(labels)?;
@@ -295,7 +303,10 @@ fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {
         bail!("there is no organ {name}, only Body");
     }
     let started = Instant::now();
-    let roi = with_bar(|progress| ai::body_contour(&series.volume, progress))?;
+    let extent = args.extent.unwrap_or_default();
+    let found = with_bar(|progress| ai::external_contour(&series.volume, extent, progress))?;
+    let note = found.note(extent).map(str::to_owned);
+    let roi = found.roi;
     let infer = started.elapsed().as_secs_f64();
     let labels = args.labels.as_ref().map(|_| {
         let mask = Mask::of_roi(&roi, &series.volume);
@@ -310,11 +321,10 @@ fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {
     });
     let timings = Timings { preprocess: 0.0, infer, postprocess: started.elapsed().as_secs_f64() - infer };
     let device = format!("CPU ({} threads)", rayon::current_num_threads());
-    let warnings = if args.device == DeviceChoice::Gpu {
-        vec!["the body is found on the processor, whatever --device says".to_owned()]
-    } else {
-        Vec::new()
-    };
+    let mut warnings = Vec::from_iter(note);
+    if args.device == DeviceChoice::Gpu {
+        warnings.push("the body is found on the processor, whatever --device says".to_owned());
+    }
     Ok(Found { rois: vec![roi], labels, timings, device, warnings, memory_estimate: None })
 }
 

@@ -40,6 +40,34 @@ impl<'a> SliceValues<'a> {
         self.voxels.value(self.first + i + j * self.frame.size()[0]).unwrap_or(f32::NAN)
     }
 
+    /// The value at a point of the plane, linearly between pixel centres; NaN beyond them, and where
+    /// one of the four is outside the scan.
+    #[must_use]
+    pub fn between(&self, point: Point2) -> f32 {
+        let at = self.frame.index_of(point);
+        let mut low = [0_usize; 2];
+        let mut part = [0.0_f32; 2];
+        for axis in 0..2 {
+            let last = self.frame.size()[axis] - 1;
+            // A hair beyond the outermost centres is rounding.
+            if !(at[axis] > -1e-6 && at[axis] < last as f64 + 1e-6) {
+                return f32::NAN;
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "inside")]
+            {
+                low[axis] = (at[axis].max(0.0) as usize).min(last.saturating_sub(1));
+                part[axis] = (at[axis] - low[axis] as f64).clamp(0.0, 1.0) as f32;
+            }
+        }
+        let [i, j] = low;
+        let row = |j: usize| {
+            let from = self.value(i, j);
+            if part[0] > 0.0 { from + (self.value(i + 1, j) - from) * part[0] } else { from }
+        };
+        let from = row(j);
+        if part[1] > 0.0 { from + (row(j + 1) - from) * part[1] } else { from }
+    }
+
     /// The pixels (first, size) within `reach_mm` of `center` and two more on every side.
     #[must_use]
     pub fn window(&self, center: Point2, reach_mm: f64) -> Window {
@@ -91,5 +119,31 @@ impl Window {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Grid, Point3, Vector3};
+    use crate::patient::{OUTSIDE_I16, Slice, Unit};
+
+    #[test]
+    fn between_pixels_values_are_linear_and_beyond_there_are_none() {
+        let steps = [Vector3::x() * 2.0, Vector3::y() * 0.5, Vector3::z()];
+        let grid = Grid::new([4, 3, 1], Point3::new(10.0, -5.0, 0.0), steps).unwrap();
+        // 10 i + 100 j, one pixel outside the scan.
+        let mut values: Vec<i16> = (0..12).map(|n| 10 * (n % 4) + 100 * (n / 4)).collect();
+        values[11] = OUTSIDE_I16;
+        let slices = Slice::all_of(&grid);
+        let volume = Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices, native: None };
+        let image = SliceValues::of(&volume, 0).unwrap();
+        let at = |i: f64, j: f64| image.between(image.frame().point(i, j));
+        for (i, j) in [(0.0, 0.0), (1.5, 0.25), (2.0, 1.9), (3.0, 0.75), (2.0, 2.0)] {
+            assert!((f64::from(at(i, j)) - (10.0 * i + 100.0 * j)).abs() < 1e-3, "{i} {j}");
+        }
+        for (i, j) in [(-0.1, 0.0), (3.1, 0.0), (1.0, -0.1), (1.0, 2.1), (2.5, 1.5), (3.0, 2.0)] {
+            assert!(at(i, j).is_nan(), "{i} {j}");
+        }
     }
 }

@@ -93,6 +93,14 @@ pub fn even_odd(rings: &[Ring]) -> Vec<Polygon> {
     overlay(&pieces, &[], OverlayRule::Subject, FillRule::EvenOdd)
 }
 
+/// Where outlines run around more often counter-clockwise than clockwise: what is left of polygons
+/// whose rings (outlines counter-clockwise, holes clockwise) cross themselves or one another after
+/// their vertices were moved. Loops that were turned over go.
+#[must_use]
+pub fn positive(polygons: &[Polygon]) -> Vec<Polygon> {
+    overlay(polygons, &[], OverlayRule::Subject, FillRule::Positive)
+}
+
 /// The part of `polygons` on the side of the line through `point` that `towards` points to.
 #[must_use]
 pub fn half_plane(polygons: &[Polygon], point: Point2, towards: Vector2) -> Vec<Polygon> {
@@ -314,6 +322,26 @@ mod tests {
         assert_eq!(xor(&[], &a), a);
         assert!(intersection(&a, &[]).is_empty() && difference(&[], &a).is_empty());
         assert!(difference(&a, &a).is_empty());
+    }
+
+    #[test]
+    fn loops_turned_over_go_and_what_overlaps_is_one() {
+        // The last edge cuts a corner off, which runs the other way round.
+        let bow: Ring =
+            [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0), (0.0, 3.0), (-1.0, 3.0), (-1.0, 3.5)]
+                .map(|(x, y)| Point2::new(x, y))
+                .to_vec();
+        let kept = positive(&[Polygon::from_outer(bow)]);
+        assert_eq!(kept.len(), 1);
+        assert!((area(&kept) - 16.0 - 9.0 / 7.0).abs() < 1e-6, "{:?}", kept[0].outer);
+        let mut two = squares(&[(0.0, 0.0, 3.0), (2.0, 0.0, 3.0)]);
+        let mut hole = square(0.5, 0.5, 1.0);
+        hole.reverse();
+        two[0].holes.push(hole);
+        let one = positive(&two);
+        assert_eq!((one.len(), one[0].holes.len()), (1, 1));
+        assert!((area(&one) - 14.0).abs() < 1e-6);
+        assert!(positive(&[]).is_empty());
     }
 
     #[test]

@@ -6,12 +6,17 @@
 //! outlines of the structure ([`Guide`], kept by the session as every other edit is); with any, a
 //! surface through all that is drawn takes the blend's place, worked out on a thread of its own. What
 //! was suggested by it stays as it is while it is taken over slice by slice.
+//!
+//! With snapping on, what is suggested is moved to image edges like those under the drawn contours
+//! ([`snapped`]), on that thread too; until that is done the slices that wait for it have nothing, so
+//! that nothing else is taken over in its place. What was there before it is kept beside it.
 
 use super::Suggestion;
 use super::work::{Failed, Work};
-use crate::edit::{Gap, Guided, GuidedError, drawn_slices, gaps, guided, same_polygons};
+use crate::edit::{Gap, GuidedError, drawn_slices, gaps, guided, same_polygons, snapped};
 use crate::geometry::{Plane, Polygon};
-use crate::patient::{Guide, Roi, RoiId, RoiPlane};
+use crate::patient::{Guide, Roi, RoiId, RoiPlane, Volume};
+use crate::progress::{Cancelled, Progress};
 use crate::session::Session;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -21,8 +26,30 @@ const WORTH_TELLING_MM: f64 = 2.0;
 
 const GESTURE: &str = "Between slices";
 
+/// How far an edge is looked for at first, mm.
+const REACH_MM: f64 = 4.0;
+/// How far it can be looked for, mm.
+const REACHES_MM: std::ops::RangeInclusive<f64> = 1.0..=10.0;
+
 type Slices = Vec<(usize, Arc<RoiPlane>)>;
-type Filled = (Gap, Slices);
+
+/// A gap with the contours between.
+#[derive(Debug, Clone)]
+struct Filled {
+    gap: Gap,
+    plain: Slices,
+    /// Moved to edges; `None` until that is done.
+    snapped: Option<Slices>,
+}
+
+/// What a thread has worked out.
+#[derive(Debug)]
+enum Done {
+    /// Gaps whose contours were moved to edges.
+    Gaps(Vec<Filled>),
+    /// A surface through contours and guides.
+    Surface(Result<Made, GuidedError>),
+}
 
 /// A structure as it was looked at.
 #[derive(Debug)]
@@ -49,24 +76,58 @@ fn are_same(some: &[Arc<Guide>], others: &[Arc<Guide>]) -> bool {
 }
 
 /// What guides have led to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Made {
     roi: RoiId,
     guides: Vec<Arc<Guide>>,
     drawn: Slices,
+    /// Where the surface is.
+    plain: Slices,
+    /// What is suggested: the same, or moved to edges within so many mm.
     slices: Slices,
+    snap_mm: Option<f64>,
+    disagree_mm: f64,
+}
+
+impl Made {
+    /// Moves what is suggested to edges, when asked for.
+    fn snapped(self, volume: &Volume, progress: &Progress) -> Result<Self, Cancelled> {
+        let slices = match self.snap_mm {
+            Some(reach_mm) => snapped(&self.plain, &self.drawn, volume, reach_mm, progress)?,
+            None => self.plain.clone(),
+        };
+        Ok(Self { slices, ..self })
+    }
 }
 
 /// Suggests contours between drawn slices.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BetweenSlices {
     on: bool,
+    snaps: bool,
+    snap_reach_mm: f64,
     gaps: Vec<Filled>,
     seen: Option<Seen>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
-    work: Work<(Seen, Slices, Result<Guided, GuidedError>)>,
+    work: Work<(Seen, Done)>,
     made: Option<Made>,
+}
+
+impl Default for BetweenSlices {
+    fn default() -> Self {
+        Self {
+            on: false,
+            snaps: false,
+            snap_reach_mm: REACH_MM,
+            gaps: Vec::new(),
+            seen: None,
+            suggestion: None,
+            note: None,
+            work: Work::default(),
+            made: None,
+        }
+    }
 }
 
 impl BetweenSlices {
@@ -79,7 +140,50 @@ impl BetweenSlices {
     /// Turns it on or off. Guides stay with their structures.
     pub fn set_on(&mut self, on: bool) {
         self.work.stop();
-        *self = Self { on, ..Self::default() };
+        let (snaps, snap_reach_mm) = (self.snaps, self.snap_reach_mm);
+        *self = Self { on, snaps, snap_reach_mm, ..Self::default() };
+    }
+
+    /// Whether what is suggested is moved to image edges.
+    #[must_use]
+    pub fn snaps(&self) -> bool {
+        self.snaps
+    }
+
+    /// Sets whether what is suggested is moved to image edges.
+    pub fn set_snaps(&mut self, snaps: bool) {
+        if self.snaps != snaps {
+            self.snaps = snaps;
+            self.look_again();
+        }
+    }
+
+    /// How far an outline is moved at most, mm.
+    #[must_use]
+    pub fn snap_reach_mm(&self) -> f64 {
+        self.snap_reach_mm
+    }
+
+    /// Sets how far an outline is moved at most, held to 1 to 10 mm; what is no number changes nothing.
+    pub fn set_snap_reach_mm(&mut self, reach_mm: f64) {
+        let reach_mm = reach_mm.clamp(*REACHES_MM.start(), *REACHES_MM.end());
+        if !reach_mm.is_nan() && reach_mm.to_bits() != self.snap_reach_mm.to_bits() {
+            self.snap_reach_mm = reach_mm;
+            self.gaps.iter_mut().for_each(|own| own.snapped = None);
+            if self.snaps {
+                self.look_again();
+            }
+        }
+    }
+
+    fn snap_mm(&self) -> Option<f64> {
+        self.snaps.then_some(self.snap_reach_mm)
+    }
+
+    /// Has the next update suggest anew, from what is known.
+    fn look_again(&mut self) {
+        self.work.stop();
+        self.seen = None;
     }
 
     /// What is suggested, as [`Self::update`] last worked it out.
@@ -100,7 +204,7 @@ impl BetweenSlices {
         session.selected().filter(|_| self.on).map(|roi| roi.guides.as_slice())
     }
 
-    /// Whether a surface is being worked out.
+    /// Whether a surface, or a place at an edge, is being worked out.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.work.progress().is_some()
@@ -159,14 +263,11 @@ impl BetweenSlices {
         self.gaps = gaps(roi, volume)
             .into_par_iter()
             .map(|gap| {
-                let filled =
-                    known.iter().find(|(own, _)| own.is_same(&gap)).map(|(_, filled)| filled.clone());
-                let filled = filled.unwrap_or_else(|| gap.fill(volume));
-                (gap, filled)
+                let filled = known.iter().find(|own| own.gap.is_same(&gap)).cloned();
+                filled.unwrap_or_else(|| Filled { plain: gap.fill(volume), gap, snapped: None })
             })
             .collect();
-        let missing = self.gaps.iter().filter(|(gap, _)| gap.has_missing_slice(volume)).count();
-        let planes: Vec<_> = self.gaps.iter().flat_map(|(_, filled)| filled.clone()).collect();
+        let missing = self.gaps.iter().filter(|own| own.gap.has_missing_slice(volume)).count();
         self.note = match (self.gaps.len(), missing) {
             (0, _) => Some(
                 "No slice lies between drawn ones: draw another a few slices away, or an outline in a \
@@ -177,26 +278,90 @@ impl BetweenSlices {
             (_, 1) => Some("A gap with a missing slice was left out.".to_owned()),
             (_, count) => Some(format!("{count} gaps with missing slices were left out.")),
         };
+        self.suggest_gaps(roi);
+        let Some(reach_mm) = self.snap_mm() else { return };
+        let waiting = |own: &&Filled| own.snapped.is_none() && !own.plain.is_empty();
+        let mut waiting: Vec<Filled> = self.gaps.iter().filter(waiting).cloned().collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let volume = Arc::clone(volume);
+        self.start(Seen::of(roi), move |progress| {
+            // Stopped: nobody listens.
+            let _ = waiting.par_iter_mut().try_for_each(|own| {
+                let ends = [own.gap.below.clone(), own.gap.above.clone()];
+                own.snapped = Some(snapped(&own.plain, &ends, &volume, reach_mm, progress)?);
+                Ok::<(), Cancelled>(())
+            });
+            Done::Gaps(waiting)
+        });
+    }
+
+    /// Suggests what is known of the gaps.
+    fn suggest_gaps(&mut self, roi: &Roi) {
+        let snaps = self.snaps;
+        let known = |own: &Filled| if snaps { own.snapped.clone() } else { Some(own.plain.clone()) };
+        let planes: Slices = self.gaps.iter().filter_map(known).flatten().collect();
         self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, GESTURE, planes));
     }
 
     fn follow_guides(&mut self, session: &Session, roi: &Roi) {
         let volume = Arc::clone(&session.series().volume);
         let drawn = drawn_slices(roi, &volume);
-        if let Some(rest) = self.not_taken(roi, &drawn) {
-            self.suggestion = (!rest.is_empty()).then(|| Suggestion::new(roi, GESTURE, rest));
+        let snap_mm = self.snap_mm();
+        let known = self.not_taken(roi, &drawn);
+        if let (Some(rest), Some(made)) = (&known, &self.made)
+            && made.snap_mm == snap_mm
+        {
+            self.suggest(roi, rest.clone());
             return;
         }
-        self.made = None;
-        let guides: Vec<Guide> = roi.guides.iter().map(|guide| Guide::clone(guide)).collect();
-        let of = Seen::of(roi);
-        let started = self.work.start("between", move |progress| {
-            let result = guided(&drawn, &guides, &volume, progress);
-            (of, drawn, result)
+        // Only where it lies beside edges has changed: what was taken over is drawn by now.
+        let rest = self.made.take().filter(|_| known.is_some()).map(|made| {
+            let plain: Slices = made.plain.into_iter().filter(|own| !is_on(&drawn, own.0)).collect();
+            let slices = plain.clone();
+            Made { drawn: drawn.clone(), plain, slices, snap_mm: None, ..made }
         });
+        self.made.clone_from(&rest);
+        match rest {
+            Some(rest) if snap_mm.is_none() => self.suggest(roi, rest.slices),
+            Some(rest) => {
+                let rest = Made { snap_mm, ..rest };
+                self.start(Seen::of(roi), move |progress| {
+                    Done::Surface(rest.snapped(&volume, progress).map_err(GuidedError::from))
+                });
+            }
+            None => {
+                let guides: Vec<Guide> = roi.guides.iter().map(|guide| Guide::clone(guide)).collect();
+                let of = Seen::of(roi);
+                self.start(Seen::of(roi), move |progress| {
+                    let found = guided(&drawn, &guides, &volume, &progress.part(0.0, 0.8));
+                    Done::Surface(found.and_then(|found| {
+                        let made = Made {
+                            roi: of.roi,
+                            guides: of.guides,
+                            drawn,
+                            plain: found.slices,
+                            slices: Vec::new(),
+                            snap_mm,
+                            disagree_mm: found.disagree_mm,
+                        };
+                        Ok(made.snapped(&volume, progress)?)
+                    }))
+                });
+            }
+        }
+    }
+
+    fn start(&mut self, of: Seen, work: impl FnOnce(&Progress) -> Done + Send + 'static) {
+        let started = self.work.start("between", move |progress| (of, work(progress)));
         if let Err(error) = started {
             self.note = Some(format!("Nothing was worked out: no thread could be started ({error})."));
         }
+    }
+
+    fn suggest(&mut self, roi: &Roi, slices: Slices) {
+        self.suggestion = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
     }
 
     /// What was suggested and has not been taken over, when nothing else has happened since.
@@ -212,42 +377,47 @@ impl BetweenSlices {
         };
         let only_taken = drawn.iter().all(|own| holds(&made.drawn, own) || holds(&made.slices, own));
         let all_kept = made.drawn.iter().all(|own| holds(drawn, own));
-        (only_taken && all_kept).then(|| {
-            made.slices
-                .iter()
-                .filter(|(slice, _)| drawn.iter().all(|(own, _)| own != slice))
-                .cloned()
-                .collect()
-        })
+        (only_taken && all_kept)
+            .then(|| made.slices.iter().filter(|(slice, _)| !is_on(drawn, *slice)).cloned().collect())
     }
 
-    fn finish(
-        &mut self,
-        session: &Session,
-        done: Result<(Seen, Slices, Result<Guided, GuidedError>), Failed>,
-    ) {
-        let Ok((of, drawn, result)) = done else {
+    fn finish(&mut self, session: &Session, done: Result<(Seen, Done), Failed>) {
+        let Ok((of, done)) = done else {
             self.note = Some("No surface could be made of these outlines. Draw them again.".to_owned());
             return;
         };
         let is_wanted = |roi: &&Arc<Roi>| of.is(roi) && self.seen.as_ref().is_some_and(|seen| seen.is(roi));
         let Some(roi) = session.selected().filter(is_wanted) else { return };
-        match result {
-            Ok(found) => {
-                let slices = found.slices;
-                self.note = (found.disagree_mm > WORTH_TELLING_MM).then(|| {
-                    format!(
-                        "A guide passes a drawn contour by {:.1} mm; the contour counts.",
-                        found.disagree_mm
-                    )
-                });
-                self.suggestion =
-                    (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices.iter().cloned()));
-                self.made = Some(Made { roi: of.roi, guides: of.guides, drawn, slices });
+        match done {
+            Done::Gaps(found) => {
+                for own in found {
+                    let known = self.gaps.iter_mut().find(|known| known.gap.is_same(&own.gap));
+                    if let Some(known) = known {
+                        known.snapped = own.snapped;
+                    }
+                }
+                self.suggest_gaps(roi);
             }
-            Err(why) => self.note = Some(why.to_string()),
+            Done::Surface(Ok(made)) => {
+                self.note = if made.disagree_mm > WORTH_TELLING_MM {
+                    let by_mm = made.disagree_mm;
+                    Some(format!("A guide passes a drawn contour by {by_mm:.1} mm; the contour counts."))
+                } else if made.snap_mm.is_some() && made.drawn.is_empty() {
+                    Some("Edges are told by contours on slices: draw one to snap to its edge.".to_owned())
+                } else {
+                    None
+                };
+                self.suggest(roi, made.slices.clone());
+                self.made = Some(made);
+            }
+            Done::Surface(Err(why)) => self.note = Some(why.to_string()),
         }
     }
+}
+
+/// Whether there is anything on a slice.
+fn is_on(slices: &Slices, slice: usize) -> bool {
+    slices.iter().any(|(own, _)| *own == slice)
 }
 
 /// The outlines of the guide on a view's plane, in its coordinates; none where there is no guide.

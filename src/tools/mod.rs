@@ -116,7 +116,7 @@ pub enum ToolKind {
     Transform,
     /// Draws along image edges.
     LiveWire,
-    /// Threshold, level tracing, scribbles, uptake, isodose, between pieces, lungs, airways, bones.
+    /// Threshold, level tracing, scribbles, uptake, isodose, between pieces, body, lungs, airways, bones.
     Segment,
     /// Deletes the contour under the cursor.
     DeleteContour,

@@ -50,6 +50,8 @@ const OPTIONS: &[Row] = &[
     option!("shape_cuts", shape, cuts, set_cuts),
     option!("push_on_slice_only", mold, is_flat, set_flat),
     option!("growth" by unit, grow, growth, restore_growth),
+    option!("between_snaps", between, snaps, set_snaps),
+    option!("between_snap_reach_mm", between, snap_reach_mm, set_snap_reach_mm),
 ];
 
 impl Row {
@@ -110,6 +112,8 @@ mod tests {
         tools.shape.set_kind(ShapeKind::Ellipse);
         tools.shape.set_cuts(true);
         tools.mold.set_flat(true);
+        tools.between.set_snaps(true);
+        tools.between.set_snap_reach_mm(2.5);
         let growth = Growth { range: GrowRange::PartOfMaximum(0.5), reach_mm: 33.0, neck_mm: 0.0 };
         tools.grow.restore_growth(growth);
         let mut kept = ToolOptions::new();
@@ -127,6 +131,7 @@ mod tests {
         assert_eq!(again.freehand.mode(), FreehandMode::Cut);
         assert_eq!((again.shape.kind(), again.shape.cuts()), (ShapeKind::Ellipse, true));
         assert!(again.mold.is_flat());
+        assert!(again.between.snaps() && again.between.snap_reach_mm().to_bits() == 2.5_f64.to_bits());
         assert_eq!(again.grow.growth(), growth);
 
         let mut pet = Tools::default();
@@ -139,7 +144,8 @@ mod tests {
     #[test]
     fn nonsense_leaves_the_setting_as_it_is() {
         let text = "brush_mode = 7\nbrush_thickness_mm = nan\nbrush_tip_hu = { Range = { low = nan, high = 1.0 } }\n\
-                    growth_hu = { range = { PartOfMaximum = 9.0 }, reach_mm = 1.0, neck_mm = 1.0 }\nother = 1";
+                    growth_hu = { range = { PartOfMaximum = 9.0 }, reach_mm = 1.0, neck_mm = 1.0 }\nother = 1\n\
+                    between_snap_reach_mm = nan\nbetween_snaps = 3";
         let kept: ToolOptions = toml::from_str(text).unwrap();
         let mut tools = Tools::default();
         tools.restore_options(Unit::Hu, &kept);
@@ -147,5 +153,6 @@ mod tests {
         assert_eq!(tools.brush.tip(), BrushTip::Plain);
         assert_eq!(tools.brush.thickness_mm().to_bits(), 10.0_f64.to_bits());
         assert_eq!(tools.grow.growth(), Tools::default().grow.growth());
+        assert!(!tools.between.snaps() && tools.between.snap_reach_mm().to_bits() == 4.0_f64.to_bits());
     }
 }

@@ -1,6 +1,7 @@
 //! Gestures driven by [`drag`], with what must always hold checked after every event.
 
 mod area;
+mod between;
 mod drawing;
 mod reshaping;
 mod segment;

@@ -258,6 +258,7 @@ pub const TABLE: &[ActionInfo] = {
         row(A::Segment(Method::Uptake), G::Tool, icons::SEGMENT, "Outline uptake", &[shift(Key::U)], "Outlines PET uptake in a ball or a box: above an SUV, a part of the maximum, or at its edge."),
         row(A::Segment(Method::Dose), G::Tool, icons::SEGMENT, "Outline an isodose", &[shift(Key::I)], "Outlines a level of an RT Dose: in Gy, or a part of its maximum or of the prescription."),
         row(A::Segment(Method::Pieces), G::Tool, icons::SEGMENT, "Fill between pieces", &[], "Suggests what lies between the pieces of the structure, along what is alike in the image."),
+        row(A::Segment(Method::Body), G::Tool, icons::SEGMENT, "Find body", &[], "Suggests the outline of the body: alone, with mask and cushions, or with the couch too."),
         row(A::Segment(Method::Lungs), G::Tool, icons::SEGMENT, "Find lungs", &[], "Suggests the lungs, or the one that the structure's name means."),
         row(A::Segment(Method::Airways), G::Tool, icons::SEGMENT, "Find airways", &[], "Suggests the trachea and bronchi, stopped before they leak into the lung."),
         row(A::Segment(Method::Bones), G::Tool, icons::SEGMENT, "Find bones", &[], "Suggests bone by its density, with its marrow."),

@@ -1,5 +1,9 @@
 //! The treatment or scanner couch, in the projection over all slices.
 
+mod solid;
+
+pub(super) use solid::Solid;
+
 use super::Image;
 use crate::geometry::bits::Bits;
 use rayon::prelude::*;
@@ -18,6 +22,8 @@ const LEAST_PIECE_MM: f64 = 40.0;
 const NEAR_BACK_MM: f64 = 30.0;
 /// More of the patient than this share never lies behind a couch: then it is none.
 const BEHIND: f64 = 0.04;
+/// As little of it where the couch was not seen for itself.
+const BEHIND_BELOW_MATTRESS: f64 = 0.01;
 /// Fewer slices say nothing about what is the same in all of them.
 const LEAST_SLICES: usize = 8;
 
@@ -25,6 +31,9 @@ const LEAST_SLICES: usize = 8;
 const LEAST_WIDTH_ELSEWHERE_MM: f64 = 300.0;
 /// And its surface does not sag by more, mm.
 const MOST_SAG_ELSEWHERE_MM: f64 = 30.0;
+
+/// The couch begins so many voxels before its shell is seen: a shell's edge is blurred.
+const EDGE: usize = 1;
 
 /// Where the couch is, seen from the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +58,16 @@ impl Side {
             Self::Front => [x, ny - 1 - y],
             Self::Left => [y, x],
             Self::Right => [y, nx - 1 - x],
+        }
+    }
+
+    /// The pixel (x, y) of (across, towards), of so many towards the couch: [`Self::seen`] undone.
+    fn pixel(self, [across, at]: [usize; 2], towards: usize) -> [usize; 2] {
+        match self {
+            Self::Back => [across, at],
+            Self::Front => [across, towards - 1 - at],
+            Self::Left => [at, across],
+            Self::Right => [towards - 1 - at, across],
         }
     }
 
@@ -85,14 +104,34 @@ pub(super) struct Couch {
 impl Couch {
     /// Whether (x, y) is on or behind the couch's surface.
     pub(super) fn covers(&self, x: usize, y: usize) -> bool {
+        self.depth(x, y).is_some()
+    }
+
+    /// Whether (x, y) is there, the blurred edge of its shell left out.
+    pub(super) fn covers_surely(&self, x: usize, y: usize) -> bool {
+        self.depth(x, y).is_some_and(|depth| depth >= EDGE)
+    }
+
+    /// How many pixels (x, y) is behind the surface; `None` before it.
+    fn depth(&self, x: usize, y: usize) -> Option<usize> {
         let [across, towards] = self.side.seen([x, y], self.size);
-        towards >= self.surface[across]
+        towards.checked_sub(self.surface[across])
     }
 }
 
 /// Finds the couch; `None` where there is none that is wide, thin and the same in all slices. It is
 /// looked for at the back first: few patients lie otherwise.
 pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
+    find_by(image, Seen::surface)
+}
+
+/// Finds the couch below a mattress, whose cover hides it from [`find`]: what lies on it belongs to the
+/// mattress, a cushion.
+pub(super) fn find_below_mattress(image: &Image<'_>) -> Option<Couch> {
+    find_by(image, Seen::surface_below_mattress)
+}
+
+fn find_by(image: &Image<'_>, surface: impl Fn(&Seen) -> Option<Vec<usize>>) -> Option<Couch> {
     let [nx, ny, nz] = image.oriented.size;
     if nz < LEAST_SLICES {
         return None;
@@ -106,7 +145,7 @@ pub(super) fn find(image: &Image<'_>) -> Option<Couch> {
             spacing_mm: side.pair([across_mm, towards_mm]),
             is_back: side == Side::Back,
         };
-        seen.surface().map(|surface| Couch { side, size: [nx, ny], surface })
+        surface(&seen).map(|surface| Couch { side, size: [nx, ny], surface })
     })
 }
 
@@ -126,10 +165,15 @@ impl Seen {
         super::voxels(mm, self.spacing_mm[axis])
     }
 
-    /// The couch's surface, column by column.
-    fn surface(&self) -> Option<Vec<usize>> {
+    fn radius(&self) -> [usize; 3] {
+        [self.pixels(HALF_THICKNESS_MM, 0), self.pixels(HALF_THICKNESS_MM, 1), 0]
+    }
+
+    /// What is thin, behind the middle of the patient, wide, or part of something wide: a couch in
+    /// contact with the back is in two pieces, left and right of it.
+    fn pieces(&self) -> Vec<Vec<usize>> {
         let [nx, ny, _] = self.always.size;
-        let radius = [self.pixels(HALF_THICKNESS_MM, 0), self.pixels(HALF_THICKNESS_MM, 1), 0];
+        let radius = self.radius();
         let thick = self.always.eroded(radius).dilated(radius);
         let thin = Bits {
             size: self.always.size,
@@ -144,18 +188,24 @@ impl Seen {
         // The rows from a little above the patient's lowest on.
         let lowest = thick.values.iter().rposition(|value| *value).map_or(ny / 2, |at| at / nx);
         let behind_row = lowest.saturating_sub(self.pixels(NEAR_BACK_MM, 1));
-        // Behind the middle of the patient, wide, or part of something wide: a couch in contact with
-        // the back is in two pieces, left and right of it.
-        let wide = self.pixels(if self.is_back { LEAST_WIDTH_MM } else { LEAST_WIDTH_ELSEWHERE_MM }, 0);
-        let pieces = thin
-            .pieces()
+        thin.pieces()
             .indices()
             .into_iter()
             .filter(|piece| piece.iter().map(|at| at / nx).sum::<usize>() >= behind_row * piece.len())
             .filter(|piece| extent(piece, nx) >= self.pixels(LEAST_PIECE_MM, 0))
-            .filter(|piece| piece.len() <= extent(piece, nx) * self.pixels(2.0 * HALF_THICKNESS_MM, 1));
-        let all: Vec<usize> = pieces.flatten().collect();
-        if all.is_empty() || extent(&all, nx) < wide {
+            .filter(|piece| piece.len() <= extent(piece, nx) * self.pixels(2.0 * HALF_THICKNESS_MM, 1))
+            .collect()
+    }
+
+    fn wide(&self) -> usize {
+        self.pixels(if self.is_back { LEAST_WIDTH_MM } else { LEAST_WIDTH_ELSEWHERE_MM }, 0)
+    }
+
+    /// The couch's surface, column by column.
+    fn surface(&self) -> Option<Vec<usize>> {
+        let nx = self.always.size[0];
+        let all = self.pieces().concat();
+        if all.is_empty() || extent(&all, nx) < self.wide() {
             return None;
         }
         // The couch's upper side, column by column; a column seldom shows something else below it.
@@ -164,7 +214,37 @@ impl Seen {
             let (x, y) = (at % nx, at / nx);
             top[x] = Some(top[x].map_or(y, |known: usize| known.min(y)));
         }
-        let curve = Curve::fit(&top, self.pixels(6.0, 1))?;
+        self.surface_through(&top, BEHIND)
+    }
+
+    /// The surface of what is lowest in each column.
+    fn surface_below_mattress(&self) -> Option<Vec<usize>> {
+        let nx = self.always.size[0];
+        let mut lowest: Vec<Option<usize>> = vec![None; nx];
+        for at in self.pieces().concat() {
+            let (x, y) = (at % nx, at / nx);
+            lowest[x] = Some(lowest[x].map_or(y, |known: usize| known.max(y)));
+        }
+        let seen: Vec<usize> = (0..nx).filter(|x| lowest[*x].is_some()).collect();
+        if extent(&seen, nx) < self.wide() || 2 * seen.len() < extent(&seen, nx) {
+            return None;
+        }
+        // From the lower to the upper side of the shell.
+        for (x, low) in lowest.iter_mut().enumerate() {
+            if let Some(y) = low {
+                while *y > 0 && self.always.values[(*y - 1) * nx + x] {
+                    *y -= 1;
+                }
+            }
+        }
+        self.surface_through(&lowest, BEHIND_BELOW_MATTRESS)
+    }
+
+    /// The surface through the pixels seen, where nearly none of the patient is behind it.
+    fn surface_through(&self, top: &[Option<usize>], most_behind: f64) -> Option<Vec<usize>> {
+        let [nx, ny, _] = self.always.size;
+        let radius = self.radius();
+        let curve = Curve::fit(top, self.pixels(6.0, 1))?;
         if !self.is_back {
             let fitted = (0..nx).filter(|x| top[*x].is_some()).map(|x| curve.at(x));
             let (low, high) = fitted.fold((usize::MAX, 0), |(low, high), y| (low.min(y), high.max(y)));
@@ -172,13 +252,11 @@ impl Seen {
                 return None;
             }
         }
-        // One voxel more: a shell's edge is blurred.
-        let margin = 1;
         let surface: Vec<usize> = (0..nx)
             .map(|x| {
                 let fitted = curve.at(x);
                 let seen = top[x].filter(|seen| seen.abs_diff(fitted) <= self.pixels(12.0, 1));
-                seen.unwrap_or(fitted).saturating_sub(margin).min(ny)
+                seen.unwrap_or(fitted).saturating_sub(EDGE).min(ny)
             })
             .collect();
         let solid = self.often.eroded(radius).dilated(radius);
@@ -189,7 +267,7 @@ impl Seen {
             behind += usize::from(at / nx >= surface[at % nx]);
         }
         #[expect(clippy::cast_precision_loss, reason = "pixel counts")]
-        let too_much = behind as f64 > all as f64 * BEHIND;
+        let too_much = behind as f64 > all as f64 * most_behind;
         (!too_much).then_some(surface)
     }
 }

@@ -5,12 +5,18 @@
 //! projection over all slices, where the patient's own surface blurs and the couch does not. What
 //! is left of holders and fixation masks is thin, and goes with an opening on a grid of about
 //! 3 mm; the outline is then refined on the image's own voxels.
+//!
+//! With [`BodyExtent`] what holds the patient, and the couch, are added to that.
 
 mod couch;
+mod extent;
+mod holders;
+
+pub use extent::{BodyExtent, External, extent_mask, external_contour};
 
 use super::orient::Oriented;
 use crate::geometry::bits::Bits;
-use crate::patient::{Approval, GenerationAlgorithm, Mask, Roi, RoiId, RoiType, Unit, Volume, Voxels};
+use crate::patient::{Roi, Unit, Volume, Voxels};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
@@ -41,23 +47,12 @@ pub enum BodyError {
     NoBody,
 }
 
-/// The ROI `Body` (EXTERNAL), a proposal, on the volume's real slices.
+/// The ROI `Body` (EXTERNAL) of the patient alone, a proposal, on the volume's real slices.
 ///
 /// # Errors
 /// [`BodyError`] when the image is not CT, there is no body in it, or someone asked to stop.
 pub fn body_contour(volume: &Volume, progress: &Progress) -> Result<Roi, BodyError> {
-    let inside = body_mask(volume, &progress.part(0.0, 0.7))?;
-    progress.set_step("Tracing the body");
-    let mask = Mask { low: [0; 3], size: volume.grid.dims(), voxels: inside }.trimmed();
-    let mut roi = Roi::new(RoiId(1), 1, "Body", [0, 180, 120]);
-    roi.roi_type = RoiType::External;
-    roi.generation = GenerationAlgorithm::Automatic;
-    roi.approval = Approval::Proposal;
-    roi.description = format!("body {}", env!("CARGO_PKG_VERSION"));
-    // Between two planes of a resampled grid that do not agree, the slice's own values tell.
-    roi.planes = mask.planes_by(volume, |hu, _| hu.is_some_and(|hu| hu > SKIN_HU));
-    progress.set_fraction(1.0)?;
-    Ok(roi)
+    external_contour(volume, BodyExtent::Patient, progress).map(|external| external.roi)
 }
 
 /// For each voxel of the volume's grid whether it is inside the body, cavities included.
@@ -65,23 +60,39 @@ pub fn body_contour(volume: &Volume, progress: &Progress) -> Result<Roi, BodyErr
 /// # Errors
 /// [`BodyError`] when the image is not CT, there is no body in it, or someone asked to stop.
 pub fn body_mask(volume: &Volume, progress: &Progress) -> Result<Vec<bool>, BodyError> {
-    if volume.unit != Unit::Hu {
-        return Err(BodyError::Unit);
+    Found::new(volume, progress).map(|found| found.inside)
+}
+
+/// The patient alone, and what was learnt on the way.
+struct Found<'a> {
+    image: Image<'a>,
+    couch: Option<couch::Couch>,
+    coarse: Coarse,
+    /// The body, in memory order.
+    inside: Vec<bool>,
+}
+
+impl<'a> Found<'a> {
+    fn new(volume: &'a Volume, progress: &Progress) -> Result<Self, BodyError> {
+        if volume.unit != Unit::Hu {
+            return Err(BodyError::Unit);
+        }
+        if volume.grid.is_empty() {
+            return Err(BodyError::NoBody);
+        }
+        progress.set_step("Finding the body");
+        let image = Image { volume, oriented: Oriented::new(&volume.grid) };
+        let couch = couch::find(&image);
+        progress.set_fraction(0.2)?;
+        let coarse = Coarse::new(&image);
+        let is_couch = |x, y| couch.as_ref().is_some_and(|couch| couch.covers(x, y));
+        let dense = coarse.above(&image, SKIN_HU, is_couch);
+        progress.set_fraction(0.4)?;
+        let body = solid_body(&dense, coarse.spacing_mm).ok_or(BodyError::NoBody)?;
+        progress.set_fraction(0.6)?;
+        let inside = refine(&image, &coarse, &body, couch.as_ref(), progress)?;
+        Ok(Self { image, couch, coarse, inside })
     }
-    if volume.grid.is_empty() {
-        return Err(BodyError::NoBody);
-    }
-    progress.set_step("Finding the body");
-    let image = Image { volume, oriented: Oriented::new(&volume.grid) };
-    let couch = couch::find(&image);
-    progress.set_fraction(0.2)?;
-    let coarse = Coarse::new(&image);
-    let dense = coarse.dense(&image, couch.as_ref());
-    progress.set_fraction(0.4)?;
-    let body = solid_body(&dense, coarse.spacing_mm).ok_or(BodyError::NoBody)?;
-    progress.set_fraction(0.6)?;
-    let inside = refine(&image, &coarse, &body, couch.as_ref(), progress)?;
-    Ok(inside)
 }
 
 /// A volume in the patient's axes.
@@ -101,6 +112,33 @@ impl Image<'_> {
                 if value.is_nan() { f32::from(i16::MIN) } else { value }
             }
         }
+    }
+
+    /// The set whose planes along z these are, in memory order.
+    fn in_memory_order<'p>(&self, planes: impl Iterator<Item = &'p [bool]>) -> Vec<bool> {
+        let mut inside = vec![false; self.volume.grid.len()];
+        for (z, plane) in planes.enumerate() {
+            for (y, row) in plane.chunks_exact(self.oriented.size[0]).enumerate() {
+                for (x, value) in row.iter().enumerate() {
+                    if *value {
+                        inside[self.oriented.index([x, y, z])] = true;
+                    }
+                }
+            }
+        }
+        inside
+    }
+
+    /// A set in memory order, in the patient's axes.
+    fn in_patient_axes(&self, inside: &[bool]) -> Bits {
+        let mut bits = Bits::new(self.oriented.size);
+        let [nx, ny, _] = self.oriented.size;
+        bits.values.par_chunks_mut(nx * ny).enumerate().for_each(|(z, plane)| {
+            for (at, value) in plane.iter_mut().enumerate() {
+                *value = inside[self.oriented.index([at % nx, at / nx, z])];
+            }
+        });
+        bits
     }
 
     /// Calls `each(x, hu)` along a row.
@@ -131,8 +169,13 @@ impl Coarse {
         Self { block, size: [0, 1, 2].map(|axis| oriented.size[axis].div_ceil(block[axis])), spacing_mm }
     }
 
-    /// Blocks whose mean is denser than skin, the couch left out.
-    fn dense(&self, image: &Image<'_>, couch: Option<&couch::Couch>) -> Bits {
+    /// Blocks whose mean is denser than `least_hu`; what `is_left_out` says of (x, y) counts as air.
+    fn above(
+        &self,
+        image: &Image<'_>,
+        least_hu: f32,
+        is_left_out: impl Fn(usize, usize) -> bool + Sync,
+    ) -> Bits {
         let [nx, ny, _] = self.size;
         let fine = image.oriented.size;
         let mut bits = Bits::new(self.size);
@@ -144,14 +187,13 @@ impl Coarse {
                     let to = (y / self.block[1]) * nx;
                     image.row(y, z, |x, hu| {
                         let at = to + x / self.block[0];
-                        let air = couch.is_some_and(|couch| couch.covers(x, y));
-                        sums[at] += if air { -1000.0 } else { hu.clamp(-1000.0, 200.0) };
+                        sums[at] += if is_left_out(x, y) { -1000.0 } else { hu.clamp(-1000.0, 200.0) };
                         counts[at] += 1.0;
                     });
                 }
             }
             for ((value, sum), count) in plane.iter_mut().zip(&sums).zip(&counts) {
-                *value = *count > 0.0 && sum / count > SKIN_HU;
+                *value = *count > 0.0 && sum / count > least_hu;
             }
         });
         bits
@@ -244,18 +286,11 @@ fn refine(
             Ok(plane.filled_in_slices().values)
         })
         .collect::<Result<_, Cancelled>>()?;
-    let mut inside = vec![false; image.volume.grid.len()];
-    for (z, plane) in planes.iter().enumerate() {
-        for (y, row) in plane.chunks_exact(nx).enumerate() {
-            for (x, value) in row.iter().enumerate() {
-                if *value {
-                    inside[image.oriented.index([x, y, z])] = true;
-                }
-            }
-        }
-    }
-    Ok(inside)
+    Ok(image.in_memory_order(planes.iter().map(Vec::as_slice)))
 }
+
+#[cfg(test)]
+mod extent_tests;
 
 #[cfg(test)]
 mod tests {

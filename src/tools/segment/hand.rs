@@ -181,6 +181,7 @@ impl SegmentTool {
             | Method::Uptake
             | Method::Dose
             | Method::Pieces
+            | Method::Body
             | Method::Lungs
             | Method::Bones => {
                 self.find(session);
@@ -261,7 +262,7 @@ impl SegmentTool {
             Method::Dose => "Set the level; the isodose is suggested",
             Method::Airways => "Click into the trachea, or let it be found",
             Method::Pieces => "Click, or Find, to see what lies between the structure's pieces",
-            Method::Lungs | Method::Bones => "Click to look for it",
+            Method::Body | Method::Lungs | Method::Bones => "Click to look for it",
         }
     }
 }

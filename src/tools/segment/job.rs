@@ -1,7 +1,7 @@
 //! The work behind a suggestion, on a snapshot: no session, so that a thread can do it.
 
 use super::settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within, side_of};
-use crate::ai::body::body_contour;
+use crate::ai::body::{BodyExtent, body_contour, external_contour};
 use crate::edit::algebra::Region;
 use crate::edit::segment::{
     Keep, Scribble, SearchArea, Source, Threshold, Uptake, airways, between_pieces, bones, ends_at_gap,
@@ -86,8 +86,10 @@ impl Job {
 
     fn find(&mut self, done: &mut Done, progress: &Progress) -> Result<Region, String> {
         let settings = self.settings;
-        let needs_body =
-            settings.method.needs_ct() || (settings.method.has_limit() && settings.within == Within::Body);
+        let needs_body = match settings.method {
+            Method::Lungs | Method::Airways | Method::Bones => true,
+            method => method.has_limit() && settings.within == Within::Body,
+        };
         if needs_body && self.body.is_none() {
             let found = body_contour(self.volume(), &progress.part(0.0, 0.4)).map_err(sentence)?;
             self.body = Some(Arc::new(found));
@@ -119,6 +121,16 @@ impl Job {
                 let level = settings.dose.gy(dose.maximum_gy());
                 done.note = Some(format!("Maximum {:.2} Gy, isodose at {level:.2} Gy", dose.maximum_gy()));
                 isodose(self.volume(), dose, level, self.limit()?.as_ref(), &rest).map_err(stopped)
+            }
+            Method::Body => {
+                let extent = settings.extent;
+                let found = external_contour(self.volume(), extent, &rest).map_err(sentence)?;
+                done.note = found.note(extent).map(|note| sentence(note).trim_end_matches('.').to_owned());
+                let region = Region::of_roi(&found.roi, self.volume()).map_err(sentence)?;
+                if extent == BodyExtent::Patient && self.body.is_none() {
+                    done.body = Some(Arc::new(found.roi));
+                }
+                Ok(region)
             }
             Method::Lungs => {
                 let side = settings.side.unwrap_or_else(|| side_of(&self.roi.name));

@@ -1,5 +1,5 @@
 //! The semi-automatic tool: a threshold, a line of equal value, scribbles, uptake, a dose level, what
-//! lies between pieces, or an organ that its values tell.
+//! lies between pieces, the body, or an organ that its values tell.
 //!
 //! What is found is a suggestion, dashed in every view, that follows its settings until it is taken
 //! over or dropped; only the line of equal value is taken by the click that shows it. The work has a

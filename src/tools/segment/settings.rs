@@ -1,5 +1,6 @@
 //! What the semi-automatic tool looks for and what becomes of it.
 
+use crate::ai::body::BodyExtent;
 use crate::edit::ValueRange;
 use crate::edit::segment::{BoneOptions, DoseLevel, Fill, LungSide, Uptake};
 use crate::patient::RoiId;
@@ -20,6 +21,8 @@ pub enum Method {
     Dose,
     /// What lies between the structure's pieces.
     Pieces,
+    /// The body, alone or with what holds it.
+    Body,
     /// Lungs.
     Lungs,
     /// Trachea and bronchi.
@@ -30,13 +33,14 @@ pub enum Method {
 
 impl Method {
     /// All, in the order of the list.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Threshold,
         Self::Level,
         Self::Scribbles,
         Self::Uptake,
         Self::Dose,
         Self::Pieces,
+        Self::Body,
         Self::Lungs,
         Self::Airways,
         Self::Bones,
@@ -52,6 +56,7 @@ impl Method {
             Self::Uptake => "Uptake",
             Self::Dose => "Isodose",
             Self::Pieces => "Between pieces",
+            Self::Body => "Body",
             Self::Lungs => "Lungs",
             Self::Airways => "Airways",
             Self::Bones => "Bones",
@@ -61,7 +66,7 @@ impl Method {
     /// Whether it needs Hounsfield units.
     #[must_use]
     pub fn needs_ct(self) -> bool {
-        matches!(self, Self::Lungs | Self::Airways | Self::Bones)
+        matches!(self, Self::Body | Self::Lungs | Self::Airways | Self::Bones)
     }
 
     /// Whether it looks only where [`SegmentSettings::within`] says.
@@ -168,6 +173,8 @@ pub struct SegmentSettings {
     pub fill: Fill,
     /// Pieces: which others count.
     pub rivals: Rivals,
+    /// Body: how far its outline goes.
+    pub extent: BodyExtent,
     /// Lungs: which; `None` goes by the structure's name.
     pub side: Option<LungSide>,
     /// Lungs: the radius that vessels are closed with, mm.
@@ -227,6 +234,7 @@ impl Default for SegmentSettings {
             margin_mm: 15.0,
             fill: Fill::Between(0.05),
             rivals: Rivals::default(),
+            extent: BodyExtent::default(),
             side: None,
             close_mm: 5.0,
             bones: BoneOptions::default(),

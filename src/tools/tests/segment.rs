@@ -1,6 +1,7 @@
 //! The semi-automatic tool, driven by pointer events in mm.
 
 use super::*;
+use crate::ai::BodyExtent;
 use crate::edit::ValueRange;
 use crate::edit::segment::Uptake;
 use crate::patient::{Series, Volume, Voxels};
@@ -286,4 +287,62 @@ fn what_lies_between_pieces_is_suggested_and_shared_with_others() {
     tools.segment.settle(&session);
     assert!(tools.suggestion().is_none());
     assert!(tools.segment.note().is_some_and(|note| note.contains("no two pieces")));
+}
+
+/// A water ellipsoid in air under a shell of 3 mm, 6 mm off, on its front.
+fn masked() -> Series {
+    let mut series = axial_series();
+    let volume = Arc::make_mut(&mut series.volume);
+    let grid = volume.grid.clone();
+    let Voxels::I16(values) = &mut volume.voxels else { panic!() };
+    for (at, value) in values.iter_mut().enumerate() {
+        let point = grid.patient_of([at % 100, at / 100 % 100, at / 10_000].map(|n| n as f64));
+        let far = point.x.hypot(point.y);
+        let is_shell = (36.0..39.0).contains(&far) && point.y < 0.0;
+        *value = if far < 30.0 || is_shell { 0 } else { -1000 };
+    }
+    series
+}
+
+#[test]
+fn the_body_is_suggested_as_wide_as_it_is_asked_for() {
+    let mut session = session_with(masked(), &["External"]);
+    let mut tools = tools(ToolKind::Segment, 5.0);
+    let mut settings = SegmentSettings { method: Method::Body, ..tools.segment.settings() };
+    tools.segment.set_settings(&session, settings);
+    tools.segment.find(&session);
+    tools.segment.settle(&session);
+    assert!(roi(&session).planes.is_empty(), "nothing is taken by itself");
+    let area =
+        |tools: &Tools| tools.suggestion().unwrap().shown().plane_at(&Plane::axial(30.0)).unwrap().area_mm2();
+    near(area(&tools), PI * 900.0, 0.03);
+    // With the mask, and the air in front of the face; no couch to be left out.
+    settings.extent = BodyExtent::Immobilisation;
+    tools.segment.set_settings(&session, settings);
+    tools.segment.settle(&session);
+    near(area(&tools), PI * (900.0 + 39.0 * 39.0) / 2.0, 0.05);
+    assert!(
+        tools.segment.note().is_some_and(|note| note.contains("couch was found")),
+        "{:?}",
+        tools.segment.note()
+    );
+    let steps = session.history().done();
+    session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
+    assert_eq!((session.history().done(), session.undo_name()), (steps + 1, Some("Body on External")));
+    // Cut by the patient alone, the mask and the air before the face are left.
+    tools.update(&session);
+    tools.segment.settle(&session);
+    settings.extent = BodyExtent::Patient;
+    settings.take_as = TakeAs::Cut;
+    tools.segment.set_settings(&session, settings);
+    tools.segment.find(&session);
+    tools.segment.settle(&session);
+    session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
+    near(area_at(&session, 30.0), PI * (39.0 * 39.0 - 900.0) / 2.0, 0.1);
+    settings.take_as = TakeAs::Replace;
+    tools.segment.set_settings(&session, settings);
+    tools.segment.find(&session);
+    tools.segment.settle(&session);
+    session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
+    near(area_at(&session, 30.0), PI * 900.0, 0.03);
 }

@@ -4,13 +4,14 @@ use super::super::actions::Action;
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
 use crate::edit::ValueRange;
-use crate::edit::segment::{Fill, Histogram, LungSide, Uptake};
+use crate::edit::segment::{Fill, Histogram, Uptake};
 use crate::patient::Unit;
 use crate::session::Session;
 use crate::tools::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, ToolKind, Within};
 use egui::{Pos2, Rect, RichText, Sense, Stroke, Ui, vec2};
 
 mod dose;
+mod organs;
 mod place;
 
 /// The histogram's height, points.
@@ -93,9 +94,10 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
                 dose::new_structure_ui(ui, scope.outbox, &name, session.selected().is_none());
             }
         }
-        Method::Lungs => lungs_ui(ui, &mut settings),
+        Method::Body => organs::body_ui(ui, &mut settings),
+        Method::Lungs => organs::lungs_ui(ui, &mut settings),
         Method::Airways => widgets::note(ui, "Finds the trachea by itself, or click into it."),
-        Method::Bones => bones_ui(ui, &mut settings),
+        Method::Bones => organs::bones_ui(ui, &mut settings),
     }
     if settings.method.suggests() && settings.method != Method::Pieces {
         choice_ui(
@@ -333,52 +335,6 @@ fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
             }
         });
     });
-}
-
-fn lungs_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
-    choice_ui(
-        ui,
-        &mut settings.side,
-        &[
-            (None, "By name", "The lung that the structure's name means: Lung_L, Lung_R, else both."),
-            (Some(LungSide::Both), "Both", "Both lungs."),
-            (Some(LungSide::Left), "Left", "The patient's left lung."),
-            (Some(LungSide::Right), "Right", "The patient's right lung."),
-        ],
-    );
-    value_ui(
-        ui,
-        "Close",
-        &mut settings.close_mm,
-        0.0..=20.0,
-        " mm",
-        "Vessels and fissures thinner than twice this are filled",
-    );
-}
-
-fn bones_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
-    let bones = &mut settings.bones;
-    let (mut low, mut high) = (f64::from(bones.low_hu), f64::from(bones.high_hu));
-    value_ui(ui, "Bone from", &mut low, 50.0..=1000.0, " HU", "Bone is at least this dense");
-    value_ui(
-        ui,
-        "Core from",
-        &mut high,
-        50.0..=2000.0,
-        " HU",
-        "Each piece has some bone at least this dense",
-    );
-    value_ui(
-        ui,
-        "Close",
-        &mut bones.close_mm,
-        0.0..=10.0,
-        " mm",
-        "Gaps in the cortex thinner than twice this are closed before marrow is filled",
-    );
-    #[expect(clippy::cast_possible_truncation, reason = "HU")]
-    let bounds = (low as f32, high as f32);
-    (bones.low_hu, bones.high_hu) = bounds;
 }
 
 fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit) {

@@ -319,8 +319,11 @@ fn segment_ui(ui: &mut Ui, views: &ViewsState) {
 }
 
 /// What to do with contours that are suggested.
-pub fn suggestion_ui(ui: &mut Ui, views: &ViewsState, session: &Session, pressed: &mut Vec<Action>) {
+pub fn suggestion_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     let weak = Theme::of(ui.ctx()).weak;
+    if views.tools.between.is_on() {
+        snap_ui(ui, views);
+    }
     let guides = views.tools.between.guides(session).map_or(0, <[_]>::len);
     if guides > 0 {
         let text = if guides == 1 { "1 guide".to_owned() } else { format!("{guides} guides") };
@@ -353,6 +356,24 @@ pub fn suggestion_ui(ui: &mut Ui, views: &ViewsState, session: &Session, pressed
         }
     }
     ui.separator();
+}
+
+/// Whether what is suggested between slices is moved to image edges, and how far.
+fn snap_ui(ui: &mut Ui, views: &mut ViewsState) {
+    let mut snaps = views.tools.between.snaps();
+    let why = "Moves what is dashed to image edges nearby that look like those under the contours drawn on \
+               the slices below and above. Where these lie on no edge it stays as it is.";
+    if ui.checkbox(&mut snaps, "Snap to edges").on_hover_text(why).changed() {
+        views.tools.between.set_snaps(snaps);
+    }
+    if snaps {
+        let mut reach = views.tools.between.snap_reach_mm();
+        let field =
+            egui::DragValue::new(&mut reach).speed(0.05).range(1.0..=10.0).suffix(" mm").fixed_decimals(1);
+        if named_value(ui, "Within", field).on_hover_text("How far an outline is moved at most").changed() {
+            views.tools.between.set_snap_reach_mm(reach);
+        }
+    }
 }
 
 /// What drawing does to other structures; the new choice, if one was made.

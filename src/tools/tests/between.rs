@@ -1,0 +1,148 @@
+//! Between slices with snapping to edges, by strokes.
+
+use super::*;
+
+/// An organ as a barrel: 18 mm on slices 2 and 8, 21 mm half way between; nothing around it.
+fn barrel() -> Series {
+    let mut series = axial_series();
+    let volume = Arc::make_mut(&mut series.volume);
+    let grid = volume.grid.clone();
+    let [nx, ny, nz] = grid.dims();
+    let mut voxels = Vec::new();
+    for k in 0..nz {
+        for j in 0..ny {
+            for i in 0..nx {
+                let at = grid.patient_of([i as f64, j as f64, k as f64]);
+                let share = 1.0 / (1.0 + ((at.x.hypot(at.y) - radius(at.z)) * 2.0).exp());
+                #[expect(clippy::cast_possible_truncation, reason = "HU")]
+                voxels.push((-90.0 + 150.0 * share).round() as i16);
+            }
+        }
+    }
+    volume.voxels = Voxels::I16(voxels);
+    series
+}
+
+fn radius(z: f64) -> f64 {
+    18.0 + 3.0 * (PI * (z - 6.0) / 18.0).sin().powi(2)
+}
+
+/// A closed stroke around an ellipse of a view.
+fn around(view: &ViewPlane, center: Point3, [a, b]: [f64; 2]) -> Vec<Point3> {
+    let at = |n: u32| {
+        let (sine, cosine) = (f64::from(n) * PI / 60.0).sin_cos();
+        center + view.plane.u() * (a * cosine) + view.plane.v() * (b * sine)
+    };
+    (0..=120).map(at).collect()
+}
+
+fn draw_circle(pen: &mut Tools, session: &mut Session, z: f64) {
+    let path = around(&axial(z), p(0.0, 0.0, z), [radius(z); 2]);
+    assert!(drag(pen, session, &axial(z), KEYS, &path).command.is_some());
+}
+
+fn suggested(tools: &Tools) -> Vec<Arc<crate::patient::RoiPlane>> {
+    tools.suggestion().map_or_else(Vec::new, |own| own.shown().planes.clone())
+}
+
+/// How far the suggested areas are from the barrel's as radii, mm.
+fn worst_off(tools: &Tools) -> f64 {
+    let off = |own: &Arc<crate::patient::RoiPlane>| {
+        ((own.area_mm2() / PI).sqrt() - radius(own.plane.offset_mm())).abs()
+    };
+    suggested(tools).iter().map(off).fold(0.0, f64::max)
+}
+
+#[test]
+fn snapping_moves_what_is_suggested_and_off_brings_it_back_to_the_bit() {
+    let mut session = session_with(barrel(), &["Liver"]);
+    let mut pen = tools(ToolKind::Freehand, 5.0);
+    draw_circle(&mut pen, &mut session, 6.0);
+    draw_circle(&mut pen, &mut session, 24.0);
+    pen.between.set_on(true);
+    pen.between.settle(&session);
+    let plain = suggested(&pen);
+    assert_eq!(plain.len(), 5);
+    assert!(worst_off(&pen) > 2.5, "{}", worst_off(&pen));
+    pen.between.set_snaps(true);
+    assert!(pen.between.update(&session) && pen.between.is_waiting());
+    assert!(pen.suggestion().is_none(), "nothing that is not snapped can be taken over");
+    pen.between.settle(&session);
+    let moved = suggested(&pen);
+    assert_eq!(moved.len(), 5);
+    moved.iter().for_each(|own| check_polygons(&own.polygons));
+    assert!(worst_off(&pen) < 0.4, "{}", worst_off(&pen));
+    assert!(!pen.between.update(&session) && !pen.between.is_waiting(), "nothing has changed");
+    // Off: the very same as before; on again: nothing is worked out anew.
+    pen.between.set_snaps(false);
+    pen.between.settle(&session);
+    assert!(suggested(&pen).iter().zip(&plain).all(|(a, b)| Arc::ptr_eq(a, b)));
+    pen.between.set_snaps(true);
+    assert!(pen.between.update(&session) && !pen.between.is_waiting());
+    assert!(suggested(&pen).iter().zip(&moved).all(|(a, b)| Arc::ptr_eq(a, b)));
+    // Less reach than the edge is away.
+    pen.between.set_snap_reach_mm(1.0);
+    pen.between.settle(&session);
+    assert!(worst_off(&pen) > 1.5, "{}", worst_off(&pen));
+    pen.between.set_snap_reach_mm(4.0);
+    // A gap that nothing has changed in is kept while another is worked out.
+    draw_circle(&mut pen, &mut session, 33.0);
+    pen.between.settle(&session);
+    let first = suggested(&pen);
+    draw_circle(&mut pen, &mut session, 42.0);
+    pen.between.update(&session);
+    assert!(pen.between.is_waiting());
+    let kept = suggested(&pen);
+    assert!(kept.len() == 7 && kept.iter().zip(&first).all(|(a, b)| Arc::ptr_eq(a, b)));
+    pen.between.settle(&session);
+    let all = suggested(&pen);
+    assert_eq!(all.len(), 9);
+    // Taken over: one step, and what was dashed to the bit.
+    let steps = session.history().done();
+    session.apply(pen.suggestion().unwrap().command(None).unwrap()).unwrap();
+    assert_eq!(session.history().done(), steps + 1);
+    assert_eq!(session.undo_name(), Some("Between slices on Liver"));
+    let taken = |own: &Arc<crate::patient::RoiPlane>| {
+        roi(&session).plane_at(&own.plane).is_some_and(|other| other.polygons == own.polygons)
+    };
+    assert!(all.iter().all(taken));
+    session.undo().unwrap();
+    assert_eq!(roi(&session).planes.len(), 4);
+    // It is a setting: turning the tool off and on keeps it.
+    pen.between.set_on(false);
+    pen.between.set_on(true);
+    assert!(pen.between.snaps() && pen.between.snap_reach_mm().to_bits() == 4.0_f64.to_bits());
+}
+
+#[test]
+fn a_surface_through_guides_snaps_too() {
+    let mut session = session_with(barrel(), &["Liver"]);
+    let mut pen = tools(ToolKind::Freehand, 5.0);
+    draw_circle(&mut pen, &mut session, 6.0);
+    draw_circle(&mut pen, &mut session, 24.0);
+    pen.between.set_on(true);
+    // A guide that is a straight tube: 18 mm all the way.
+    let across = [p(0.0, -18.0, 5.0), p(0.0, 18.0, 5.0), p(0.0, 18.0, 25.0), p(0.0, -18.0, 25.0)];
+    let path: Vec<Point3> = (0..4).flat_map(|n| line(across[n], across[(n + 1) % 4], 20)).collect();
+    let drawn = drag(&mut pen, &mut session, &sagittal(0.0), KEYS, &path);
+    assert!(matches!(drawn.command, Some(Command::PutGuide { .. })));
+    pen.between.settle(&session);
+    let plain = suggested(&pen);
+    let before = worst_off(&pen);
+    assert!(plain.len() >= 5 && before > 0.9, "{} slices, {before} mm", plain.len());
+    pen.between.set_snaps(true);
+    pen.between.settle(&session);
+    let moved = suggested(&pen);
+    assert_eq!(moved.len(), plain.len());
+    assert!(worst_off(&pen) < 0.5, "{}", worst_off(&pen));
+    // One slice is taken over; the rest stays, also when snapping is turned off.
+    let first = pen.suggestion().unwrap().slices().next().unwrap();
+    session.apply(pen.suggestion().unwrap().command(Some(first)).unwrap()).unwrap();
+    assert!(pen.between.update(&session) && !pen.between.is_waiting());
+    assert!(suggested(&pen).iter().all(|own| moved.iter().any(|other| Arc::ptr_eq(own, other))));
+    pen.between.set_snaps(false);
+    assert!(pen.between.update(&session) && !pen.between.is_waiting());
+    let rest = suggested(&pen);
+    assert_eq!(rest.len(), plain.len() - 1);
+    assert!(rest.iter().all(|own| plain.iter().any(|other| Arc::ptr_eq(own, other))));
+}
