@@ -361,16 +361,16 @@ pub fn suggestion_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pre
 /// Whether what is suggested between slices is moved to image edges, and how far.
 fn snap_ui(ui: &mut Ui, views: &mut ViewsState) {
     let mut snaps = views.tools.between.snaps();
-    let why = "Moves what is dashed to image edges nearby that look like those under the contours drawn on \
-               the slices below and above. Where these lie on no edge it stays as it is.";
-    if ui.checkbox(&mut snaps, "Snap to edges").on_hover_text(why).changed() {
+    let why = "Snap to edges: moves what is dashed to image edges nearby that look like those under the \
+               contours drawn on the slices below and above. Where these lie on no edge it stays as it is.";
+    if ui.checkbox(&mut snaps, "Snap").on_hover_text(why).changed() {
         views.tools.between.set_snaps(snaps);
     }
     if snaps {
         let mut reach = views.tools.between.snap_reach_mm();
         let field =
             egui::DragValue::new(&mut reach).speed(0.05).range(1.0..=10.0).suffix(" mm").fixed_decimals(1);
-        if named_value(ui, "Within", field).on_hover_text("How far an outline is moved at most").changed() {
+        if ui.add(field).on_hover_text("How far an outline is moved at most").changed() {
             views.tools.between.set_snap_reach_mm(reach);
         }
     }
