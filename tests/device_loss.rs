@@ -57,7 +57,7 @@ fn under_xvfb() -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
     ball::write_ball(folder.path());
     let Some((server, display)) = shared::display() else {
-        println!("skipped: no display could be had");
+        skip::skipped("no display could be had");
         return ExitCode::SUCCESS;
     };
     let child = Command::new(std::env::current_exe().unwrap())

@@ -15,10 +15,17 @@ impl Drop for Running {
     }
 }
 
+/// Whether a server runs on a display: a killed one leaves its lock, which the next takes over.
+fn is_taken(number: u32) -> bool {
+    let owner = std::fs::read_to_string(format!("/tmp/.X{number}-lock")).unwrap_or_default();
+    let owner = owner.trim();
+    !owner.is_empty() && Path::new("/proc").join(owner).exists()
+}
+
 /// A display of its own; `None` where none can be had.
 pub fn display() -> Option<(Running, String)> {
     for number in 90..110 {
-        if Path::new(&format!("/tmp/.X{number}-lock")).exists() {
+        if is_taken(number) {
             continue;
         }
         let name = format!(":{number}");
