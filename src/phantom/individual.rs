@@ -20,6 +20,11 @@ enum Op {
 }
 
 impl Op {
+    /// Whether it joins something to the shape so far.
+    fn joins(&self) -> bool {
+        matches!(self, Self::Shape(Join::Add, ..) | Self::Part(Join::Add, ..))
+    }
+
     /// Within how many mm of each other the shape so far and what is joined to it are rounded.
     fn fillet(&self) -> f32 {
         match self {
@@ -304,7 +309,7 @@ impl Individual {
             })
             .collect();
         // Only what is joined to something can be passed over.
-        let begins = matches!(ops.first(), Some(Op::Shape(Join::Add, ..) | Op::Part(Join::Add, ..)));
+        let begins = ops.first().is_some_and(Op::joins);
         // A fillet reaches from what is seen to what is joined there.
         let fillet = ops.iter().map(Op::fillet).fold(0.0, f32::max);
         let far_mm = if begins { part.beyond(SEEN_MM) + fillet } else { f32::INFINITY };
@@ -336,9 +341,9 @@ impl Individual {
     /// `own` to the part's shapes. Cuts and meets only take away.
     fn adds_nothing(&self, op: &Op, ball: Ball, own: Ball, limit: f32) -> bool {
         match op {
-            Op::Shape(Join::Add, k, shape) => shape.is_beyond(own, limit + k.max(0.0)),
-            Op::Part(Join::Add, k, index, grow) => {
-                self.is_beyond(&self.parts[*index], ball, limit + k.max(0.0) + grow)
+            Op::Shape(Join::Add, _, shape) => shape.is_beyond(own, limit + op.fillet()),
+            Op::Part(Join::Add, _, index, grow) => {
+                self.is_beyond(&self.parts[*index], ball, limit + op.fillet() + grow)
             }
             _ => true,
         }
@@ -356,15 +361,12 @@ impl Individual {
         let p = part.own_place(atlas);
         let mut d = far;
         for op in ops {
+            // What lies behind the nearest by more than the fillet changes nothing.
+            if op.joins() && self.adds_nothing(op, Ball::point(atlas), Ball::point(p), d) {
+                continue;
+            }
             let (join, k, other) = match op {
-                // What lies behind the nearest by more than the fillet changes nothing.
-                Op::Shape(Join::Add, k, shape) if shape.is_beyond(Ball::point(p), d + k.max(0.0)) => continue,
                 Op::Shape(join, k, shape) => (*join, *k, shape.distance(p)),
-                Op::Part(Join::Add, k, index, grow)
-                    if self.is_beyond(&self.parts[*index], Ball::point(atlas), d + k.max(0.0) + grow) =>
-                {
-                    continue;
-                }
                 Op::Part(join, k, index, grow) => {
                     // Another organ keeps its own place: it is met at the point itself.
                     (*join, *k, self.shared_distance(*index, atlas, node, known) - grow)
@@ -494,11 +496,10 @@ impl SlabPart<'_> {
         let mut adds = self.far_mm.is_infinite();
         let mut ops = Vec::with_capacity(self.ops.len());
         for op in &self.ops {
-            let joins = matches!(op, Op::Shape(Join::Add, ..) | Op::Part(Join::Add, ..));
-            if joins && self.individual.adds_nothing(op, ball, own, self.far_mm) {
+            if op.joins() && self.individual.adds_nothing(op, ball, own, self.far_mm) {
                 continue;
             }
-            adds |= joins;
+            adds |= op.joins();
             ops.push(op);
         }
         adds.then_some(LocalPart { slab: self, ops })
