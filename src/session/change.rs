@@ -279,17 +279,25 @@ impl Change {
         match self {
             Self::Insert { roi, .. } | Self::Remove { roi, .. } => {
                 let text = roi.source.as_ref().map_or(0, |all| all.iter().map(|c| c.data.len() + 96).sum());
-                let guides: usize = roi.guides.iter().map(|guide| guide_bytes(guide)).sum();
-                roi.planes.iter().map(|plane| plane_bytes(plane)).sum::<usize>() + guides + text + 256
+                let guides: usize = roi.guides.iter().map(|guide| outline_bytes(&guide.polygons)).sum();
+                roi.planes.iter().map(|plane| outline_bytes(&plane.polygons)).sum::<usize>()
+                    + guides
+                    + text
+                    + 256
             }
             Self::Planes { planes, .. } => planes
                 .iter()
                 .flat_map(|plane| [&plane.before, &plane.after])
                 .flatten()
-                .map(|plane| plane_bytes(plane))
+                .map(|plane| outline_bytes(&plane.polygons))
                 .sum(),
             Self::Guide { before, after, .. } => {
-                [before, after].into_iter().flatten().map(|guide| guide_bytes(guide)).sum::<usize>() + 256
+                [before, after]
+                    .into_iter()
+                    .flatten()
+                    .map(|guide| outline_bytes(&guide.polygons))
+                    .sum::<usize>()
+                    + 256
             }
             Self::Move { .. } | Self::Attribute { .. } | Self::Heading { .. } => 256,
         }
@@ -325,13 +333,9 @@ impl Edit {
     }
 }
 
-fn plane_bytes(plane: &RoiPlane) -> usize {
-    plane.vertex_count() * size_of::<crate::geometry::Point2>() + plane.polygons.len() * 64 + 256
-}
-
-fn guide_bytes(guide: &Guide) -> usize {
-    let points: usize = guide.polygons.iter().flat_map(Polygon::rings).map(Vec::len).sum();
-    points * size_of::<crate::geometry::Point2>() + guide.polygons.len() * 64 + 256
+fn outline_bytes(polygons: &[Polygon]) -> usize {
+    let points: usize = polygons.iter().flat_map(Polygon::rings).map(Vec::len).sum();
+    points * size_of::<crate::geometry::Point2>() + polygons.len() * 64 + 256
 }
 
 fn roi_mut(set: &mut StructureSet, id: RoiId, stamp: u64) -> Result<&mut Roi, Mismatch> {
