@@ -129,26 +129,33 @@ fn near(got: f64, wanted: f64, part: f64) {
     assert!((got - wanted).abs() <= part * wanted, "{got} instead of {wanted}");
 }
 
-/// The axial series with a cylinder around x = y = 0: `[outside, inside]` HU, and how steep its edge
-/// is, per mm.
-fn cylinder(radius_mm: f64, steepness: f64, [outside, inside]: [f64; 2]) -> Series {
+/// The axial series with a value (HU) at each patient position.
+fn painted(hu: impl Fn(Point3) -> f64) -> Series {
     let mut series = axial_series();
     let volume = Arc::make_mut(&mut series.volume);
-    let grid = volume.grid.clone();
-    let [nx, ny, nz] = grid.dims();
-    let mut voxels = Vec::new();
-    for k in 0..nz {
-        for j in 0..ny {
-            for i in 0..nx {
-                let at = grid.patient_of([i as f64, j as f64, k as f64]);
-                let share = 1.0 / (1.0 + ((at.x.hypot(at.y) - radius_mm) * steepness).exp());
-                #[expect(clippy::cast_possible_truncation, reason = "HU")]
-                voxels.push((outside + (inside - outside) * share).round() as i16);
-            }
-        }
-    }
-    volume.voxels = Voxels::I16(voxels);
+    let [nx, ny, _] = volume.grid.dims();
+    let value = |at: usize| {
+        let voxel = [at % nx, at / nx % ny, at / (nx * ny)].map(|n| n as f64);
+        #[expect(clippy::cast_possible_truncation, reason = "HU")]
+        let value = hu(volume.grid.patient_of(voxel)).round() as i16;
+        value
+    };
+    volume.voxels = Voxels::I16((0..volume.grid.len()).map(value).collect());
     series
+}
+
+/// The axial series with a cylinder around x = y = 0: `[outside, inside]` HU, and how steep its edge
+/// is, per mm.
+fn cylinder(radius_mm: f64, steepness: f64, hu: [f64; 2]) -> Series {
+    barrel(|_| radius_mm, steepness, hu)
+}
+
+/// A [`cylinder`] whose radius changes with z, mm.
+fn barrel(radius_mm: impl Fn(f64) -> f64, steepness: f64, [outside, inside]: [f64; 2]) -> Series {
+    painted(|at| {
+        let share = 1.0 / (1.0 + ((at.x.hypot(at.y) - radius_mm(at.z)) * steepness).exp());
+        outside + (inside - outside) * share
+    })
 }
 
 /// A series along oblique axes, which come with it.

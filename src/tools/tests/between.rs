@@ -3,24 +3,8 @@
 use super::*;
 
 /// An organ as a barrel: 18 mm on slices 2 and 8, 21 mm half way between; nothing around it.
-fn barrel() -> Series {
-    let mut series = axial_series();
-    let volume = Arc::make_mut(&mut series.volume);
-    let grid = volume.grid.clone();
-    let [nx, ny, nz] = grid.dims();
-    let mut voxels = Vec::new();
-    for k in 0..nz {
-        for j in 0..ny {
-            for i in 0..nx {
-                let at = grid.patient_of([i as f64, j as f64, k as f64]);
-                let share = 1.0 / (1.0 + ((at.x.hypot(at.y) - radius(at.z)) * 2.0).exp());
-                #[expect(clippy::cast_possible_truncation, reason = "HU")]
-                voxels.push((-90.0 + 150.0 * share).round() as i16);
-            }
-        }
-    }
-    volume.voxels = Voxels::I16(voxels);
-    series
+fn organ() -> Series {
+    barrel(radius, 2.0, [-90.0, 60.0])
 }
 
 fn radius(z: f64) -> f64 {
@@ -55,7 +39,7 @@ fn worst_off(tools: &Tools) -> f64 {
 
 #[test]
 fn snapping_moves_what_is_suggested_and_off_brings_it_back_to_the_bit() {
-    let mut session = session_with(barrel(), &["Liver"]);
+    let mut session = session_with(organ(), &["Liver"]);
     let mut pen = tools(ToolKind::Freehand, 5.0);
     draw_circle(&mut pen, &mut session, 6.0);
     draw_circle(&mut pen, &mut session, 24.0);
@@ -116,7 +100,7 @@ fn snapping_moves_what_is_suggested_and_off_brings_it_back_to_the_bit() {
 
 #[test]
 fn a_surface_through_guides_snaps_too() {
-    let mut session = session_with(barrel(), &["Liver"]);
+    let mut session = session_with(organ(), &["Liver"]);
     let mut pen = tools(ToolKind::Freehand, 5.0);
     draw_circle(&mut pen, &mut session, 6.0);
     draw_circle(&mut pen, &mut session, 24.0);

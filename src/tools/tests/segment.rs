@@ -4,26 +4,17 @@ use super::*;
 use crate::ai::BodyExtent;
 use crate::edit::ValueRange;
 use crate::edit::segment::Uptake;
-use crate::patient::{Series, Volume, Voxels};
+use crate::patient::{Series, Volume};
 use crate::session::Overwrite;
 use crate::tools::{KeepPieces, Method, SegmentSettings, TakeAs, Within};
 
 /// The axial series with a ball of 100 HU and 15 mm around (0, 0, 30), 0 around it, and a smaller one of
 /// 6 mm at (-35, -35, 30).
 fn balls() -> Series {
-    let mut series = axial_series();
-    let volume = Arc::make_mut(&mut series.volume);
-    let grid = volume.grid.clone();
-    let Voxels::I16(values) = &mut volume.voxels else { panic!() };
-    for (at, value) in values.iter_mut().enumerate() {
-        let point = grid.patient_of([at % 100, at / 100 % 100, at / 10_000].map(|n| n as f64));
-        let near =
-            ((point - p(0.0, 0.0, 30.0)).norm() - 15.0).min((point - p(-35.0, -35.0, 30.0)).norm() - 6.0);
-        #[expect(clippy::cast_possible_truncation, reason = "HU")]
-        let value_hu = (50.0 - 50.0 * near.clamp(-1.0, 1.0)).round() as i16;
-        *value = value_hu;
-    }
-    series
+    painted(|at| {
+        let near = ((at - p(0.0, 0.0, 30.0)).norm() - 15.0).min((at - p(-35.0, -35.0, 30.0)).norm() - 6.0);
+        50.0 - 50.0 * near.clamp(-1.0, 1.0)
+    })
 }
 
 pub(super) fn with(method: Method, change: impl FnOnce(&mut SegmentSettings)) -> (Session, Tools) {
@@ -291,17 +282,11 @@ fn what_lies_between_pieces_is_suggested_and_shared_with_others() {
 
 /// A water ellipsoid in air under a shell of 3 mm, 6 mm off, on its front.
 fn masked() -> Series {
-    let mut series = axial_series();
-    let volume = Arc::make_mut(&mut series.volume);
-    let grid = volume.grid.clone();
-    let Voxels::I16(values) = &mut volume.voxels else { panic!() };
-    for (at, value) in values.iter_mut().enumerate() {
-        let point = grid.patient_of([at % 100, at / 100 % 100, at / 10_000].map(|n| n as f64));
-        let far = point.x.hypot(point.y);
-        let is_shell = (36.0..39.0).contains(&far) && point.y < 0.0;
-        *value = if far < 30.0 || is_shell { 0 } else { -1000 };
-    }
-    series
+    painted(|at| {
+        let far = at.x.hypot(at.y);
+        let is_shell = (36.0..39.0).contains(&far) && at.y < 0.0;
+        if far < 30.0 || is_shell { 0.0 } else { -1000.0 }
+    })
 }
 
 #[test]
