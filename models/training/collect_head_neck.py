@@ -1,6 +1,7 @@
 """Merge the clinical contours with the atlas contours of the same patients.
 
-    python collect_head_neck.py head-neck.toml --clinical .../head-neck --atlas .../head-neck-21 --out DATA
+    python collect_head_neck.py head-neck.toml --clinical .../head-neck --atlas .../head-neck-21 \
+        --evidence train.json --out DATA
 
 `--clinical` holds the patients with up to seven organs, `--atlas` 13 of them outlined
 by an oncologist to one atlas. A patient of the atlas takes all organs from it and only
@@ -9,7 +10,10 @@ The images are linked, not copied.
 
 A clinical contour is left out as unknown when its volume lies more than three robust
 standard deviations (of the logarithm, over whole organs of the training patients) from
-the median: such outlines are stubs or hold their neighbours.
+the median: such outlines are stubs or hold their neighbours. With `--evidence`, the numbers
+of an earlier network on the training patients (`measure.py --split train --json`), one is left
+out too whose Dice lies more than three robust standard deviations below the organ's median:
+such outlines are displaced, for the network met each patient too seldom to learn it by heart.
 """
 
 import argparse
@@ -40,12 +44,24 @@ def volume_limits(index):
     return limits
 
 
-def clinical_entry(patient, limits):
-    """The index entry of a clinical patient without implausible contours, and their names."""
+def displaced(evidence):
+    """Name -> the patients whose contour an earlier network does not find there."""
+    found = {}
+    for name in {name for scores in evidence.values() for name in scores}:
+        dice = {patient: scores[name][0] for patient, scores in evidence.items() if name in scores}
+        middle = np.median(list(dice.values()))
+        deviation = 1.4826 * np.median(np.abs(np.array(list(dice.values())) - middle))
+        found[name] = {p for p, own in dice.items() if own < middle - FARTHEST * deviation}
+    return found
+
+
+def clinical_entry(patient, limits, elsewhere):
+    """The index entry of a clinical patient without poor contours, and their names."""
     poor = [
         name
         for name in patient["annotated"]
-        if name not in patient["truncated"]
+        if patient["id"] in elsewhere.get(name, ())
+        or name not in patient["truncated"]
         and not limits[name][0] <= patient["organs"][name]["volume_ml_full"] <= limits[name][1]
     ]
     annotated = [name for name in patient["annotated"] if name not in poor]
@@ -74,6 +90,7 @@ def main():
     parser.add_argument("config", type=Path)
     parser.add_argument("--clinical", type=Path, required=True)
     parser.add_argument("--atlas", type=Path, required=True)
+    parser.add_argument("--evidence", type=Path, help="numbers by measure.py on the training patients")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     config = tomllib.loads(arguments.config.read_text())
@@ -83,6 +100,8 @@ def main():
     of_atlas = {patient["id"]: patient for patient in atlas["patients"]}
     names = [{int(v): n for v, n in index["labels"].items()} for index in (clinical, atlas)]
     limits = volume_limits(clinical)
+    evidence = arguments.evidence and json.loads(arguments.evidence.read_text())
+    elsewhere = displaced(evidence or {})
     patients = []
     for patient in clinical["patients"]:
         source = arguments.clinical / patient["split"] / patient["id"]
@@ -91,7 +110,7 @@ def main():
         image = nibabel.load(source / "labels.nii.gz")
         labels = np.asarray(image.dataobj)
         training = patient["split"] == "train"
-        entry, poor = clinical_entry(patient, limits)
+        entry, poor = clinical_entry(patient, limits, elsewhere)
         if training and poor:
             print(f"{patient['id']}: {', '.join(poor)} left out")
         elif not training:  # judged against every contour there is

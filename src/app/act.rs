@@ -171,8 +171,21 @@ impl Workstation {
         }
     }
 
-    /// Undo (negative) or redo (positive) so many steps.
+    /// Undo (negative) or redo (positive) so many steps. In the midst of an outline drawn by clicks
+    /// the last click is undone, in the midst of a stroke the stroke is dropped: neither was an edit
+    /// yet, and the edit before it stays.
     fn step(&mut self, steps: i32) {
+        if let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref())
+            && views.tools.is_busy()
+        {
+            if steps > 0 {
+                return;
+            }
+            if !views.tools.waits_to_close() || !views.tools.take_back(session) {
+                views.tools.cancel();
+            }
+            return;
+        }
         for _ in 0..steps.unsigned_abs() {
             let Some(session) = self.session.as_mut() else { return };
             if let Some(views) = self.state.views.as_mut() {
@@ -450,6 +463,9 @@ impl Workstation {
             Action::SelectRuler => views.choose_tool(ToolKind::Ruler),
             Action::SmallerBrush => views.tools.brush.resize(-1),
             Action::LargerBrush => views.tools.brush.resize(1),
+            // A stroke ends on the slice it began on.
+            Action::SliceUp | Action::SliceDown | Action::TenSlicesUp | Action::TenSlicesDown
+                if views.is_in_stroke() => {}
             Action::SliceUp => views.navigation.scroll(kind, 1),
             Action::SliceDown => views.navigation.scroll(kind, -1),
             Action::TenSlicesUp => views.navigation.scroll(kind, 10),

@@ -11,6 +11,7 @@ use crate::patient::{Roi, Series};
 use crate::session::fixture::{axial_series, draw, proposals, square};
 use crate::session::jobs::{JobEnded, Outcome};
 use crate::session::{self, Command, Session};
+use crate::tools::{Modifiers, ToolEvent, ToolKind, ViewPlane};
 use crate::ui::actions::Action;
 use crate::ui::state::{Leave, Overlay};
 use std::path::Path;
@@ -376,4 +377,47 @@ fn what_was_set_for_drawing_and_keys_is_there_after_a_restart() {
     assert_eq!(session(&station).overwrite(), crate::session::Overwrite::Visible);
     assert_eq!(station.state.keys.keys(Action::SelectBrush), [key]);
     station.close_all();
+}
+
+#[test]
+fn undo_in_the_midst_of_a_stroke_drops_the_stroke_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let [series, _] = patients();
+    let mut station = at_work(series, folder.path());
+    let before = session(&station).structures().clone();
+    let plane = session(&station).series().volume.slices[3].plane;
+    let view = ViewPlane { plane, pixel_mm: 0.5 };
+    let press = |station: &mut Workstation, kind: ToolKind, x: f64, y: f64| {
+        let at = plane.lift(Point2::new(x, y));
+        let session = station.session.as_ref().unwrap();
+        let tools = &mut station.state.views.as_mut().unwrap().tools;
+        if tools.kind() != kind {
+            tools.choose(kind);
+        }
+        tools.event(session, &view, ToolEvent::Press(at, Modifiers::default()));
+        if kind == ToolKind::Shape {
+            tools.event(session, &view, ToolEvent::Release(at));
+        }
+    };
+    let is_busy = |station: &Workstation| station.state.views.as_ref().unwrap().tools.is_busy();
+
+    press(&mut station, ToolKind::Brush, 0.0, 0.0);
+    assert!(is_busy(&station));
+    station.act(Action::Redo);
+    assert!(is_busy(&station));
+    station.act(Action::Undo);
+    assert!(!is_busy(&station));
+    assert_eq!(session(&station).structures(), &before);
+
+    // Of an outline drawn by clicks one click after the other.
+    press(&mut station, ToolKind::Shape, 0.0, 0.0);
+    press(&mut station, ToolKind::Shape, 9.0, 0.0);
+    station.act(Action::Undo);
+    assert!(is_busy(&station));
+    station.act(Action::Undo);
+    assert!(!is_busy(&station));
+    assert_eq!(session(&station).structures(), &before);
+
+    station.act(Action::Undo);
+    assert!(session(&station).structures().rois[0].planes.is_empty());
 }

@@ -1,11 +1,15 @@
 //! What each tool does, shown by the tool itself: a gesture on a constructed image, with the contours
 //! before and after it. The pictures of the help are drawn from these and so cannot be wrong.
 
+mod scene;
+
+pub use scene::Scene;
+
 use super::{FreehandMode, KeepPieces, Method, Modifiers, ShapeKind, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::ValueRange;
 use crate::edit::segment::Uptake;
-use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector2, Vector3, clip, section};
-use crate::patient::{Roi, RoiPlane, RoiType, Series, SeriesInfo, Slice, Unit, Volume, Voxels};
+use crate::geometry::{Plane, Point2, Polygon, Vector2, clip, section};
+use crate::patient::{Roi, RoiPlane, RoiType};
 use crate::session::{Command, Session};
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -21,11 +25,13 @@ pub enum Taught {
     Find(Method),
     /// Filling between drawn slices.
     Between,
+    /// Filling between drawn slices, snapped to edges.
+    Snapped,
 }
 
 impl Taught {
     /// All lessons, in the order of the tools.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::Tool(ToolKind::Brush),
         Self::Tool(ToolKind::Eraser),
         Self::Tool(ToolKind::Freehand),
@@ -43,10 +49,26 @@ impl Taught {
         Self::Find(Method::Level),
         Self::Find(Method::Scribbles),
         Self::Find(Method::Uptake),
+        Self::Find(Method::Dose),
         Self::Find(Method::Pieces),
+        Self::Find(Method::Body),
+        Self::Find(Method::Lungs),
+        Self::Find(Method::Airways),
+        Self::Find(Method::Bones),
         Self::Between,
+        Self::Snapped,
         Self::Tool(ToolKind::Ruler),
     ];
+
+    fn scene(self) -> Scene {
+        match self {
+            Self::Between | Self::Snapped => Scene::OrganAcross,
+            Self::Find(Method::Dose) => Scene::Dose,
+            Self::Find(Method::Airways) => Scene::TrunkAcross,
+            Self::Find(Method::Body | Method::Lungs | Method::Bones) => Scene::Trunk,
+            _ => Scene::Organ,
+        }
+    }
 }
 
 /// A gesture and what came of it; all coordinates are those of the picture, mm, (0, 0) its middle.
@@ -54,6 +76,8 @@ impl Taught {
 pub struct Lesson {
     /// What it is about.
     pub taught: Taught,
+    /// What it is given on.
+    pub scene: Scene,
     /// The contours before.
     pub before: Vec<Polygon>,
     /// The contours after; for a suggestion what is suggested alone.
@@ -65,24 +89,10 @@ pub struct Lesson {
     pub tip_mm: Option<f64>,
     /// The contours after are suggested, to be taken over.
     pub is_suggested: bool,
-    /// The picture is seen from the side, across the slices.
-    pub is_across: bool,
 }
 
-/// The picture's half width and half height, mm.
-pub const HALF_MM: [u16; 2] = [48, 32];
-
-/// Between slices, mm.
+/// Between slices of the organ's image, mm.
 const SLICE_MM: f64 = 3.0;
-
-/// The value at a place of the constructed image, HU: an organ with a bright spot, in fat.
-#[must_use]
-pub fn value_at(x: f64, y: f64, z: f64) -> f64 {
-    let edge = |inside: f64| (0.5 + inside).clamp(0.0, 1.0);
-    let radius = Vector3::new(x / 26.0, y / 17.0, z / 24.0).norm();
-    let spot = Vector3::new(x + 9.0, y - 1.0, z).norm();
-    -70.0 + 120.0 * edge((1.0 - radius) * 17.0) + 130.0 * edge(6.0 - spot)
-}
 
 /// Performs the gesture; `None` only where the constructed image cannot be made.
 #[must_use]
@@ -108,6 +118,14 @@ pub fn lesson(taught: Taught) -> Option<Lesson> {
             for (slice, part) in [(-6, 0.66), (0, 1.0), (6, 0.66)] {
                 hand.draw_on(slice, organ(26.0 * part, 17.0 * part));
             }
+            hand.tools.between.set_on(true);
+        }
+        Taught::Snapped => {
+            for slice in [-6, 6] {
+                hand.draw_on(slice, organ(26.0 * 0.66, 17.0 * 0.66));
+            }
+            hand.tools.between.set_snap_reach_mm(12.0);
+            hand.tools.between.set_snaps(true);
             hand.tools.between.set_on(true);
         }
     }
@@ -142,6 +160,7 @@ fn part_up_to(x: f64) -> Vec<Polygon> {
 /// A session on the constructed image and the tools in a hand.
 struct Hand {
     taught: Taught,
+    scene: Scene,
     session: Session,
     tools: Tools,
     view: ViewPlane,
@@ -152,23 +171,19 @@ struct Hand {
 
 impl Hand {
     fn new(taught: Taught) -> Option<Self> {
-        let mut session = Session::new(Arc::new(series()?));
+        let scene = taught.scene();
+        let mut session = Session::new(Arc::new(scene.series()?));
         let add = Command::AddRoi { name: "Organ".to_owned(), color: None, roi_type: RoiType::Organ };
         session.apply(add).ok()?;
-        let plane = if taught == Taught::Between {
-            Plane::new(Point3::origin(), Vector3::y(), -Vector3::z())?
-        } else {
-            Plane::axial(0.0)
-        };
         let mut tools = Tools::default();
         tools.choose(match taught {
             Taught::Tool(kind) => kind,
             Taught::Replace => ToolKind::Freehand,
             Taught::Find(_) => ToolKind::Segment,
-            Taught::Between => ToolKind::Navigate,
+            Taught::Between | Taught::Snapped => ToolKind::Navigate,
         });
-        let view = ViewPlane { plane, pixel_mm: 0.5 };
-        Some(Self { taught, session, tools, view, before: None, strokes: Vec::new(), tip_mm: None })
+        let view = ViewPlane { plane: scene.plane(), pixel_mm: scene.pixel_mm() };
+        Some(Self { taught, scene, session, tools, view, before: None, strokes: Vec::new(), tip_mm: None })
     }
 
     fn use_tool(&mut self, kind: ToolKind) {
@@ -301,7 +316,11 @@ impl Hand {
                     self.stroke_with(Modifiers { invert: true, shift: false }, &line);
                 }
             }
-            _ => {}
+            Method::Dose => self.tools.set_dose(&self.session, self.scene.dose().as_ref()),
+            Method::Body => self.stroke(&[(0.0, -60.0)]),
+            Method::Lungs => self.stroke(&[(-80.0, 0.0)]),
+            Method::Airways => self.stroke(&[(0.0, -100.0)]),
+            Method::Bones => self.stroke(&[(0.0, 68.0)]),
         }
         self.tools.segment.settle(&self.session);
     }
@@ -375,17 +394,18 @@ impl Hand {
 
     fn done(mut self) -> Lesson {
         self.tools.update(&self.session);
+        self.tools.between.settle(&self.session);
         let suggested = self.tools.suggestion().map(|suggestion| self.seen(suggestion.shown()));
         let is_suggested = suggested.is_some();
         let after = suggested.or_else(|| self.session.selected().map(|roi| self.seen(roi)));
         Lesson {
             taught: self.taught,
+            scene: self.scene,
             before: self.before.unwrap_or_default(),
             after: after.unwrap_or_default(),
             strokes: self.strokes,
             tip_mm: self.tip_mm,
             is_suggested,
-            is_across: self.taught == Taught::Between,
         }
     }
 }
@@ -398,28 +418,6 @@ fn ragged() -> Polygon {
         Point2::new(26.0 * cosine * out, 17.0 * sine * out)
     };
     Polygon::from_outer((0..120).map(vertex).collect())
-}
-
-/// The constructed image: 96 x 64 x 21 voxels of 1 x 1 x 3 mm around the origin.
-fn series() -> Option<Series> {
-    const SIZE: [usize; 3] = [96, 64, 21];
-    let origin = Point3::new(-47.5, -31.5, -10.0 * SLICE_MM);
-    let grid = Grid::new(SIZE, origin, [Vector3::x(), Vector3::y(), Vector3::z() * SLICE_MM])?;
-    let mut values = Vec::with_capacity(grid.len());
-    for k in 0..SIZE[2] {
-        for j in 0..SIZE[1] {
-            for i in 0..SIZE[0] {
-                #[expect(clippy::cast_precision_loss, reason = "a small image")]
-                let at = grid.patient_of([i as f64, j as f64, k as f64]);
-                #[expect(clippy::cast_possible_truncation, reason = "HU")]
-                values.push(value_at(at.x, at.y, at.z).round() as i16);
-            }
-        }
-    }
-    let slices = Slice::all_of(&grid);
-    let volume = Volume { grid, voxels: Voxels::I16(values), unit: Unit::Hu, slices, native: None };
-    let info = SeriesInfo::constructed("Lesson");
-    Some(Series { info, volume: Arc::new(volume) })
 }
 
 #[cfg(test)]
@@ -457,17 +455,33 @@ mod tests {
                 after < 0.12 && length(&lesson.after) < 0.95 * length(&lesson.before)
             }
             Taught::Tool(ToolKind::Ruler) => lesson.strokes.len() == 1,
+            Taught::Find(Method::Dose) => off(lesson, &[round(0.0, 0.0, 34.0, 25.0)]) < 0.03,
+            Taught::Find(Method::Body) => off(lesson, &[round(0.0, 0.0, 165.0, 103.0)]) < 0.02,
+            Taught::Find(Method::Lungs) => {
+                let lungs = [-79.0, 79.0].map(|x| round(x, -2.0, 52.0, 70.0));
+                lesson.after.len() == 2 && off(lesson, &lungs) < 0.09
+            }
+            // What is not lung's is one tree from the upper end of the scan down to both lungs.
+            Taught::Find(Method::Airways) => {
+                let tree = lesson.after.iter().max_by(|a, b| a.area_mm2().total_cmp(&b.area_mm2()));
+                let reaches = |x: f64, y: f64| tree.is_some_and(|tree| tree.contains(Point2::new(x, y)));
+                reaches(0.0, -100.0) && reaches(-50.0, 8.0) && reaches(50.0, 8.0) && own < 8000.0
+            }
+            Taught::Find(Method::Bones) => {
+                let spine = [round(0.0, 68.0, 21.0, 21.0)];
+                let missing = area(&clip::difference(&spine, &lesson.after)) / area(&spine);
+                missing < 0.06 && lesson.after.len() > 5
+            }
+            // The organ's outline between the drawn slices, 33 mm of its 48.
+            Taught::Snapped => lesson.is_suggested && (own / 1026.0 - 1.0).abs() < 0.06,
             Taught::Between => {
-                lesson.is_across
-                    && lesson.is_suggested
-                    && lesson.before.len() == 3
-                    && own > 2.0 * area(&lesson.before)
+                lesson.is_suggested && lesson.before.len() == 3 && own > 2.0 * area(&lesson.before)
             }
             // What is drawn, or found, is the organ.
             _ => after < 0.12,
         };
         let changes = lesson.before.is_empty() || lesson.before != lesson.after;
-        let [half_width, half_height] = HALF_MM.map(f64::from);
+        let [half_width, half_height] = lesson.scene.half_mm();
         let inside = |p: &Point2| p.x.abs() <= half_width && p.y.abs() <= half_height;
         let rings = lesson.before.iter().chain(&lesson.after).flat_map(Polygon::rings).flatten();
         let fits = rings.chain(lesson.strokes.iter().flat_map(|(points, _)| points)).all(inside);

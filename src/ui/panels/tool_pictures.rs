@@ -6,7 +6,7 @@ use super::super::theme::{self, Theme};
 use super::super::widgets;
 use crate::geometry::{Point2, Polygon};
 use crate::tools::ToolKind;
-use crate::tools::lessons::{HALF_MM, Lesson, Taught, value_at};
+use crate::tools::lessons::{Lesson, Scene, Taught};
 use egui::{
     Align2, Color32, ColorImage, FontId, Painter, Pos2, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2,
 };
@@ -14,6 +14,8 @@ use egui::{
 /// The narrowest card, points; as many stand side by side as have room.
 const NARROWEST: f32 = 176.0;
 const GAP: f32 = 12.0;
+/// A picture's width in its height.
+const PROPORTION: f32 = 1.5;
 /// The room for the name and two lines of text under a picture.
 const TEXT: f32 = 62.0;
 
@@ -81,13 +83,13 @@ fn action_of(taught: Taught) -> Action {
         },
         Taught::Replace => Action::SelectFreehand,
         Taught::Find(method) => Action::Segment(method),
-        Taught::Between => Action::FillBetween,
+        Taught::Between | Taught::Snapped => Action::FillBetween,
     }
 }
 
 fn card_ui(ui: &mut Ui, taught: Taught, lesson: Option<&Lesson>, width: f32) {
     let theme = Theme::of(ui.ctx());
-    let height = width * f32::from(HALF_MM[1]) / f32::from(HALF_MM[0]);
+    let height = (width / PROPORTION).round();
     ui.allocate_ui(vec2(width, height + TEXT), |ui| {
         ui.vertical(|ui| {
             ui.set_width(width);
@@ -107,6 +109,10 @@ fn card_ui(ui: &mut Ui, taught: Taught, lesson: Option<&Lesson>, width: f32) {
                     "Freehand, to replace",
                     "The part of the outline between where the line leaves and meets it gives way to the line.",
                 ),
+                Taught::Snapped => (
+                    "Fill, snapped to edges",
+                    "What is filled moves to edges nearby that look like those under the drawn contours.",
+                ),
                 _ => (info.name, info.why),
             };
             ui.horizontal(|ui| {
@@ -121,10 +127,10 @@ fn card_ui(ui: &mut Ui, taught: Taught, lesson: Option<&Lesson>, width: f32) {
 }
 
 fn picture(ui: &Ui, painter: &Painter, rect: Rect, lesson: &Lesson) {
-    let scale = rect.width() / (2.0 * f32::from(HALF_MM[0]));
+    let scale = rect.width() / (2.0 * single(lesson.scene.half_mm()[0]));
     let at = |point: &Point2| rect.center() + vec2(single(point.x), single(point.y)) * scale;
     let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-    painter.image(background(ui, lesson.is_across), rect, whole, Color32::WHITE);
+    painter.image(background(ui, lesson.scene), rect, whole, Color32::WHITE);
     outlines(painter, &lesson.before, &at, Stroke::new(1.25, BEFORE), false);
     outlines(painter, &lesson.after, &at, Stroke::new(2.0, AFTER), lesson.is_suggested);
     for (points, is_outside) in &lesson.strokes {
@@ -174,22 +180,30 @@ fn single(mm: f64) -> f32 {
     mm as f32
 }
 
-/// The constructed image as a texture, made once a window.
-fn background(ui: &Ui, is_across: bool) -> egui::TextureId {
-    let id = egui::Id::unique(("lesson image", is_across));
+/// The picture's pixels along its width and height.
+const PIXELS: [usize; 2] = [192, 128];
+
+/// The constructed image as a texture, its dose in warm colours, made once a window.
+fn background(ui: &Ui, scene: Scene) -> egui::TextureId {
+    let id = egui::Id::unique(("lesson image", scene));
     if let Some(known) = ui.ctx().data(|data| data.get_temp::<egui::TextureHandle>(id)) {
         return known.id();
     }
-    let size = HALF_MM.map(|half| usize::from(half) * 4);
-    let grey = (0..size[0] * size[1]).map(|n| {
-        let [x, y] = [n % size[0], n / size[0]].map(|n| n as f64 / 2.0 + 0.25);
-        let (x, y) = (x - f64::from(HALF_MM[0]), y - f64::from(HALF_MM[1]));
-        let value = if is_across { value_at(0.0, x, -y) } else { value_at(x, y, 0.0) };
+    let (half, plane, [black, white]) = (scene.half_mm(), scene.plane(), scene.window());
+    let pixels = (0..PIXELS[0] * PIXELS[1]).map(|n| {
+        let place = [n % PIXELS[0], n / PIXELS[0]];
+        let [x, y] =
+            [0, 1].map(|axis| half[axis] * (2.0 * (place[axis] as f64 + 0.5) / PIXELS[axis] as f64 - 1.0));
+        let point = plane.lift(Point2::new(x, y));
+        let grey = ((scene.value_at(point) - black) / (white - black)).clamp(0.0, 1.0);
+        let dose = 0.5 * scene.dose_at(point);
+        // The dose's own colour, from blue where it is low to red.
+        let wash = [(2.0 * dose).min(1.0), 0.35, 1.0 - 2.0 * dose];
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
-        let grey = ((value + 130.0) * 0.75).clamp(0.0, 255.0) as u8;
-        grey
+        let [red, green, blue] = wash.map(|own| (255.0 * (grey + (own - grey) * dose)) as u8);
+        Color32::from_rgb(red, green, blue)
     });
-    let image = ColorImage::from_gray_iter(size, grey);
+    let image = ColorImage::new(PIXELS, pixels.collect());
     let texture = ui.ctx().load_texture("lesson", image, egui::TextureOptions::LINEAR);
     let shown = texture.id();
     ui.ctx().data_mut(|data| data.insert_temp(id, texture));

@@ -204,7 +204,7 @@ fn wheel(ui: &Ui, views: &mut ViewsState, response: &Response, frame: &PaneFrame
         } else if modifiers.alt {
             #[expect(clippy::cast_possible_truncation, reason = "a few steps")]
             views.tools.brush.resize(lines.round() as i32);
-        } else {
+        } else if !views.is_in_stroke() {
             let steps = views.wheel_steps(lines);
             views.navigation.scroll(kind, if modifiers.shift { steps * 10 } else { steps });
         }
@@ -300,6 +300,8 @@ fn tool_events(
                 if views.gesture == Some(half) =>
             {
                 views.gesture = None;
+                // Which keys are held now, the tool is told by the next hover.
+                views.hovered_keys = None;
                 (pos, ToolEvent::Release(frame.patient_of(pos)))
             }
             _ => continue,
@@ -319,7 +321,7 @@ fn tool_events(
 }
 
 /// Tells the tool in hand where a resting pointer is once another slice, or another picture, has come
-/// to lie under it: what the keyboard then acts on is what is seen.
+/// to lie under it, or other keys are held: what the keyboard then acts on, and the cursor, are as seen.
 fn hover_again(
     ui: &Ui,
     views: &mut ViewsState,
@@ -328,7 +330,9 @@ fn hover_again(
     view: &ViewPlane,
     half: Half,
 ) {
-    if views.hovered_by_tool == Some(half) && views.hovered_plane == Some(frame.plane) {
+    let keys = ui.input(|input| modifiers_of(input.modifiers));
+    let is_known = views.hovered_plane == Some(frame.plane) && views.hovered_keys == Some(keys);
+    if views.hovered_by_tool == Some(half) && is_known {
         return;
     }
     let Some(at) = ui.input(|input| input.pointer.latest_pos()).filter(|at| frame.rect.contains(*at)) else {
@@ -336,7 +340,7 @@ fn hover_again(
     };
     views.hovered_by_tool = Some(half);
     views.hovered_plane = Some(frame.plane);
-    let keys = ui.input(|input| modifiers_of(input.modifiers));
+    views.hovered_keys = Some(keys);
     views.tools.event(session, view, ToolEvent::Hover(frame.patient_of(at), keys));
 }
 

@@ -10,7 +10,7 @@ use crate::geometry::Plane;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
 use crate::render::{ColorMap, Interpolation, OutlineCache, Quality, VolumeStyle, Window, WindowPreset};
 use crate::session::Session;
-use crate::tools::{ToolKind, Tools};
+use crate::tools::{Modifiers, ToolKind, Tools};
 use std::collections::HashMap;
 
 /// How long after the last movement the 3D picture is refined, seconds.
@@ -132,6 +132,8 @@ pub struct ViewsState {
     pub(super) hovered_by_tool: Option<Half>,
     /// The plane that picture showed then.
     pub(super) hovered_plane: Option<Plane>,
+    /// The keys it was last told of.
+    pub(super) hovered_keys: Option<Modifiers>,
     /// The picture whose pointer gesture is under way.
     pub(super) gesture: Option<Half>,
     volumes_cc: HashMap<RoiId, (u64, f64)>,
@@ -186,6 +188,7 @@ impl ViewsState {
             extents: ExtentCache::default(),
             hovered_by_tool: None,
             hovered_plane: None,
+            hovered_keys: None,
             gesture: None,
             volumes_cc: HashMap::new(),
             scroll_to_selected: false,
@@ -272,6 +275,12 @@ impl ViewsState {
             *cached = (roi.revision, roi.volume_cc(&session.series().volume));
         }
         cached.1
+    }
+
+    /// Whether the button is down in a stroke of a tool, which ends on the slice it began on.
+    #[must_use]
+    pub fn is_in_stroke(&self) -> bool {
+        self.gesture.is_some() && self.tools.kind() != ToolKind::Navigate && self.tools.is_busy()
     }
 
     /// Whole slices to scroll for a wheel movement of so many lines; touchpads add up.
