@@ -1,7 +1,7 @@
 //! Real images, compared with SimpleITK where a Python that has it is named by `DELINEO_PYTHON`.
 
 use crate::{scanned, whole};
-use delineo::dicom::{SeriesEntry, read_series};
+use delineo::dicom::{SeriesEntry, read_dose, read_series};
 use delineo::formats::nifti::{read_image, read_labels};
 use delineo::geometry::Point3;
 use delineo::patient::{OUTSIDE_I16, Series, Unit};
@@ -221,5 +221,51 @@ fn jpeg_2000_and_jpeg_of_gdcm_are_read_exactly() {
             assert_eq!(series.volume.grid.origin_mm(), Point3::new(1.0, 2.0, 3.0));
             assert_eq!(series.volume.grid.spacing_mm()[..2], [2.0, 1.5]);
         }
+    }
+}
+
+/// Doses of real plans, written as RT Dose by another program (32 bits, rows to the left).
+#[test]
+fn the_doses_of_three_plans_written_by_plastimatch() {
+    let Some(patients) = data("head-neck/train") else { return };
+    if Command::new("plastimatch").arg("--version").output().is_err() {
+        crate::skip::skipped("plastimatch is not installed");
+        return;
+    }
+    for patient in ["pt_2", "pt_4", "pt_13"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, out) = (patients.join(patient), folder.path().join("plan"));
+        let written = Command::new("plastimatch")
+            .args(["convert", "--input"])
+            .arg(from.join("ct.nii.gz"))
+            .arg("--input-dose-img")
+            .arg(from.join("dose.nii.gz"))
+            .arg("--output-dicom")
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+        let library = scanned(&out);
+        let series = read(&library.series[0]);
+        assert_eq!((library.series.len(), library.doses.len()), (1, 1));
+        let file = &library.doses[0].path;
+        let dose = read_dose(file, Some(&series), &Progress::new()).unwrap();
+        assert_eq!(dose.warnings, []);
+        let truth = read_image(&from.join("dose.nii.gz"), &Progress::new()).unwrap().series.volume;
+        let [nx, ny, nz] = truth.grid.dims();
+        let (mut most, mut worst, mut known) = (0.0_f64, 0.0_f64, 0_u32);
+        for (k, j, i) in (0..nz).flat_map(|k| (0..ny).flat_map(move |j| (0..nx).map(move |i| (k, j, i)))) {
+            let at = truth.grid.patient_of([i, j, k].map(|n| n as f64));
+            let wanted = f64::from(truth.value_at(at).unwrap());
+            most = most.max(wanted);
+            // The outermost values may lie a thousandth of a millimetre beyond what was written.
+            if let Some(got) = dose.dose.at(at) {
+                worst = worst.max((got - wanted).abs());
+                known += 1;
+            }
+        }
+        println!("{patient}: {most:.2} Gy at most, {known} values, worst {worst:.5} Gy off");
+        assert!(f64::from(known) > 0.9 * (nx * ny * nz) as f64);
+        assert!(most > 50.0 && worst < 0.02, "{patient}: {worst} Gy off");
     }
 }
