@@ -4,6 +4,7 @@
 //! device with the same [`Workstation`]: no edit is lost, since none ever lived on the device.
 
 mod act;
+mod choosing;
 mod contours;
 mod deriving;
 mod dialogs;

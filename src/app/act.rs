@@ -25,11 +25,6 @@ impl Workstation {
             Request::Derive { gesture, orders } => self.derive(gesture, orders),
             Request::Split(roi) => self.split(roi),
             Request::UpdateDerived(rois) => self.update_derived(&rois),
-            Request::Overwrite(overwrite) => {
-                if let Some(session) = self.session.as_mut() {
-                    session.set_overwrite(overwrite);
-                }
-            }
             Request::Select(roi) => self.select(roi),
             Request::Step(steps) => self.step(steps),
             Request::Open(paths) => self.open(paths, None),
@@ -151,14 +146,26 @@ impl Workstation {
 
     /// Says why nothing happened: at the pointer while it is in a view, else as a message.
     pub(super) fn refuse(&mut self, refusal: &Refusal) {
+        if !self.say_at_pointer(&refusal.to_string(), 3.0) {
+            self.state.toasts.attention(refusal.to_string());
+        }
+    }
+
+    /// Says at the pointer what a key has chosen, while it is in a view; elsewhere the strip shows it.
+    pub(super) fn say_here(&mut self, text: &str) {
+        self.say_at_pointer(text, 1.2);
+    }
+
+    /// Says something at the pointer for so many seconds, if it is in a view; whether it is.
+    fn say_at_pointer(&mut self, text: &str, seconds: f64) -> bool {
         let pointer = self.ctx.as_ref().and_then(|ctx| ctx.input(|input| input.pointer.latest_pos()));
         let now = self.ctx.as_ref().map_or(0.0, |ctx| ctx.input(|input| input.time));
-        match (self.state.views.as_mut(), pointer) {
-            (Some(views), Some(at)) if views.hover.is_some() => {
-                views.message = Some((at, refusal.to_string(), now + 3.0));
-            }
-            _ => self.state.toasts.attention(refusal.to_string()),
+        let (Some(views), Some(at)) = (self.state.views.as_mut(), pointer) else { return false };
+        let is_in_view = views.hover.is_some();
+        if is_in_view {
+            views.message = Some((at, text.to_owned(), now + seconds));
         }
+        is_in_view
     }
 
     pub(super) fn select(&mut self, roi: Option<crate::patient::RoiId>) {
@@ -248,7 +255,10 @@ impl Workstation {
                 };
             }
             other => {
-                if !self.act_on_suggestion(other) && !self.act_on_structures(other) {
+                if !self.act_on_suggestion(other)
+                    && !self.act_on_options(other)
+                    && !self.act_on_structures(other)
+                {
                     self.act_on_views(other);
                 }
             }
@@ -280,6 +290,9 @@ impl Workstation {
             return;
         }
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
+        if views.drop_turn() {
+            return;
+        }
         if views.tools.is_busy() {
             let plane = crate::geometry::Plane::axial(0.0);
             views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
@@ -383,12 +396,16 @@ impl Workstation {
                 self.apply(Command::SetApproval { roi: roi.id, approval });
             }
             Action::DeleteContour => {
-                if let Some(slice) = self.slice() {
-                    self.apply(Command::ClearSlice { roi: roi.id, slice });
+                if let Some(slice) = self.slice()
+                    && self.apply(Command::ClearSlice { roi: roi.id, slice })
+                {
+                    self.tell_slice(slice);
                 }
             }
             Action::CopyFromAbove => self.copy_from(roi.id, true),
             Action::CopyFromBelow => self.copy_from(roi.id, false),
+            Action::CopyToAbove => self.copy_to(roi.id, true),
+            Action::CopyToBelow => self.copy_to(roi.id, false),
             Action::CopyContour => self.copy_contour(roi),
             Action::PasteContour => self.paste_contour(roi),
             Action::ThinSlices(n) => self.thin_slices(roi, n),
@@ -411,6 +428,8 @@ impl Workstation {
         }
     }
 
+    /// Selects the next structure of the list, or the one before. The views move no further than they
+    /// must to show it: one walks through what is on a slice to compare and correct it there.
     fn walk(&mut self, by: i64) {
         let Some(session) = self.session.as_ref() else { return };
         let rois = &session.structures().rois;
@@ -421,9 +440,11 @@ impl Workstation {
         let at = session.selected().and_then(|own| rois.iter().position(|roi| roi.id == own.id));
         let at = at.map_or(if by > 0 { -1 } else { 0 }, |at| i64::try_from(at).unwrap_or(0));
         let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or(0);
-        let id = rois[next].id;
-        self.select(Some(id));
-        self.act(Action::GoToStructure);
+        let next = std::sync::Arc::clone(&rois[next]);
+        self.select(Some(next.id));
+        if let Some(views) = self.state.views.as_mut() {
+            views.navigation.go_near(&next);
+        }
     }
 
     /// The slice of the series that the crosshair stands on.
@@ -433,12 +454,42 @@ impl Workstation {
         session.nearest_slice(normal.dot(&views.navigation.crosshair_mm().coords)).map(|(index, _)| index)
     }
 
+    /// Says which slice something was done on while no view shows it: the views are turned.
+    pub(super) fn tell_slice(&mut self, slice: usize) {
+        if self.state.views.as_ref().is_some_and(|views| !views.navigation.shows_slices()) {
+            let key = Action::StraightenViews.key_text();
+            let key = if key.is_empty() { key } else { format!(" ({key})") };
+            self.state.toasts.attention(format!(
+                "Done on slice {}, the nearest to the crosshair. No view shows it whole while the views are turned: straighten them{key}.",
+                slice + 1
+            ));
+        }
+    }
+
     /// Copies the contours of the slice above (towards the head, left or front) or below.
     fn copy_from(&mut self, roi: crate::patient::RoiId, above: bool) {
         let Some(slice) = self.slice() else { return };
         let forward = self.state.views.as_ref().is_none_or(|views| views.navigation.slices_run_up());
         let from = if above == forward { Neighbour::Above } else { Neighbour::Below };
-        self.apply(Command::CopyFromSlice { roi, slice, from });
+        if self.apply(Command::CopyFromSlice { roi, slice, from }) {
+            self.tell_slice(slice);
+        }
+    }
+
+    /// Copies the contours of the slice shown to the one above or below, and goes there.
+    fn copy_to(&mut self, roi: crate::patient::RoiId, above: bool) {
+        let Some(slice) = self.slice() else { return };
+        let forward = self.state.views.as_ref().is_none_or(|views| views.navigation.slices_run_up());
+        let (step, from) = if above == forward { (1, Neighbour::Below) } else { (-1, Neighbour::Above) };
+        let Some(slice) = slice.checked_add_signed(step) else {
+            self.refuse(&Refusal::NoSlice);
+            return;
+        };
+        if self.apply(Command::CopyFromSlice { roi, slice, from })
+            && let Some(views) = self.state.views.as_mut()
+        {
+            views.go_to_slice(slice);
+        }
     }
 
     fn act_on_views(&mut self, action: Action) {
@@ -473,6 +524,8 @@ impl Workstation {
             Action::MaximiseView => views.navigation.toggle_maximised(views.navigation.focus),
             Action::NextView => views.navigation.next_view(),
             Action::FitViews => views.navigation.fit(),
+            Action::TurnViews(degrees) => views.turn_about(kind, f64::from(degrees).to_radians()),
+            Action::StraightenViews => views.straighten(),
             Action::ToggleOverlays => views.display.hidden = !views.display.hidden,
             Action::ToggleInterpolation => {
                 views.display.interpolation = match views.display.interpolation {
@@ -576,6 +629,8 @@ fn is_of_selected(action: Action) -> bool {
             | Action::DeleteContour
             | Action::CopyFromAbove
             | Action::CopyFromBelow
+            | Action::CopyToAbove
+            | Action::CopyToBelow
             | Action::CopyContour
             | Action::PasteContour
             | Action::ThinSlices(_)

@@ -57,7 +57,11 @@ impl Workstation {
             Action::AcceptProposal | Action::TakeSuggested if suggestion.is_some() => {
                 match suggestion.and_then(|own| own.command(slice)) {
                     Some(command) => {
-                        self.apply(command);
+                        if self.apply(command)
+                            && let Some(slice) = slice
+                        {
+                            self.tell_slice(slice);
+                        }
                     }
                     None => self.state.toasts.attention("Nothing is suggested on this slice."),
                 }
@@ -83,14 +87,18 @@ impl Workstation {
         let (Some(slice), Some(session)) = (self.slice(), self.session.as_ref()) else { return };
         let plane = roi.plane_at(&session.series().volume.slices[slice].plane).cloned();
         match (plane, self.state.views.as_mut()) {
-            (Some(plane), Some(views)) => views.clipboard = Some(plane),
+            (Some(plane), Some(views)) => {
+                views.clipboard = Some(plane);
+                self.tell_slice(slice);
+            }
             _ => self.refuse(&Refusal::NoContourHere(roi.name.clone())),
         }
     }
 
     pub(super) fn paste_contour(&mut self, roi: &Roi) {
         let Some(copied) = self.state.views.as_ref().and_then(|views| views.clipboard.clone()) else {
-            self.state.toasts.attention("No contour was copied. Copy one with Shift C.");
+            let copy = Action::CopyContour.named();
+            self.state.toasts.attention(format!("No contour was copied. Do this first: {copy}."));
             return;
         };
         let (Some(slice), Some(session)) = (self.slice(), self.session.as_ref()) else { return };
@@ -99,7 +107,9 @@ impl Workstation {
             Some(plane) => {
                 let (roi, based_on) = (roi.id, roi.revision);
                 let planes = vec![plane];
-                self.apply(Command::SetPlanes { roi, gesture: "Paste contour", based_on, planes });
+                if self.apply(Command::SetPlanes { roi, gesture: "Paste contour", based_on, planes }) {
+                    self.tell_slice(slice);
+                }
             }
             None => self.refuse(&Refusal::NoSlice),
         }

@@ -10,7 +10,7 @@ use super::workstation::Message;
 use crate::dicom::{WriteRtstructError, WriteRtstructOptions, write_rtstruct};
 use crate::patient::{Series, StructureSet};
 use crate::progress::Progress;
-use crate::session::{Exportable, Flushing};
+use crate::session::{Carried, Exportable, Flushing};
 use crate::ui::state::Overlay;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,11 +47,32 @@ impl Workstation {
             self.state.toasts.attention("The last export is still being written. Export again after it.");
             return;
         }
-        let Exportable { set, left_out, revision } = session.exportable();
+        let exportable = session.exportable();
+        let second = self.desk.second.clone().filter(|_| self.state.export_onto_second);
+        let frame = |own: &Series| own.info.frame_of_reference_uid.clone();
+        let strays =
+            |second: &Arc<Series>| frame(second).is_none() || frame(second) != frame(session.series());
+        if second.as_ref().is_some_and(strays) {
+            let text = "Nothing was exported. The second series is in another frame of reference.";
+            self.state.toasts.error(text, None);
+            return;
+        }
         let (series, flushing) = (Arc::clone(session.series()), session.start_flush());
         let session = self.session_number;
         self.jobs.start(EXPORT, "Exporting RTSTRUCT", move |progress| {
-            let result = write(&set, &series, &path, replace, flushing, progress);
+            let result = match second {
+                None => write(&exportable.set, &series, &path, replace, flushing, progress),
+                Some(second) => {
+                    progress.set_step("Cutting contours");
+                    let carried =
+                        exportable.onto(&series, &second, progress).map_err(|error| error.to_string());
+                    carried.and_then(|Carried { set, notes }| {
+                        let warnings = write(&set, &second, &path, replace, flushing, progress)?;
+                        Ok(notes.into_iter().chain(warnings).collect())
+                    })
+                }
+            };
+            let Exportable { left_out, revision, .. } = exportable;
             Message::Exported(Box::new(Exported { path, session, revision, left_out, result }))
         });
     }

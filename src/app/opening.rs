@@ -162,6 +162,7 @@ impl Workstation {
         }
         self.state.views = Some(views);
         self.state.place = Place::Correct;
+        self.state.export_onto_second = false;
         self.state.export_path.text = suggested_export(&series, &opened_from).display().to_string();
         let fresh = session.structures().rois.is_empty() && session.history().is_empty();
         self.session = Some(session);
@@ -221,6 +222,7 @@ impl Workstation {
                     views.show_second(&series);
                 }
                 self.desk.second = Some(series);
+                self.state.export_onto_second = false;
                 self.desk.second_series = Some(chosen);
             }
             Err(why) => self.state.toasts.error(capitalised(&why), None),

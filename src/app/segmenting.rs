@@ -20,7 +20,9 @@ impl Workstation {
             settings.range = Some(ValueRange { low: window.low(), high: window.high() });
         }
         tool.set_settings(session, settings);
-        if method.needs_ct() || (method == Method::Dose && tool.dose().is_some()) {
+        // With a range that stands from before, setting it is no change that would be followed.
+        let is_set = method == Method::Threshold || (method == Method::Dose && tool.dose().is_some());
+        if method.needs_ct() || is_set {
             tool.find(session);
         }
         self.state.place = Place::Correct;

@@ -1,5 +1,7 @@
 //! One study after another, exports and closing: what must not end up in the wrong place, or nowhere.
 
+mod choosing;
+
 use super::Workstation;
 use super::leaving::Leaving;
 use super::proposing::Proposed;
@@ -363,6 +365,8 @@ fn what_was_set_for_drawing_and_keys_is_there_after_a_restart() {
     let views = station.state.views.as_mut().unwrap();
     views.tools.brush.set_mode(crate::tools::BrushMode::Auto);
     views.tools.brush.set_radius_mm(4.5);
+    views.tools.points.set_soft(true);
+    views.tools.live_wire.set_learns(false);
     station.session.as_mut().unwrap().set_overwrite(crate::session::Overwrite::Visible);
     let key = egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::F7);
     station.state.keys.set(Action::SelectBrush, key).unwrap();
@@ -374,6 +378,7 @@ fn what_was_set_for_drawing_and_keys_is_there_after_a_restart() {
     let tools = &station.state.views.as_ref().unwrap().tools;
     assert_eq!(tools.brush.mode(), crate::tools::BrushMode::Auto);
     assert!((tools.brush.radius_mm() - 4.5).abs() < 1e-12);
+    assert!(tools.points.is_soft() && !tools.live_wire.learns());
     assert_eq!(session(&station).overwrite(), crate::session::Overwrite::Visible);
     assert_eq!(station.state.keys.keys(Action::SelectBrush), [key]);
     station.close_all();
@@ -420,4 +425,133 @@ fn undo_in_the_midst_of_a_stroke_drops_the_stroke_alone() {
 
     station.act(Action::Undo);
     assert!(session(&station).structures().rois[0].planes.is_empty());
+}
+
+/// The slices on which the liver has contours.
+fn drawn(station: &Workstation) -> Vec<usize> {
+    let session = session(station);
+    let volume = &session.series().volume;
+    let liver = session.structures().roi_named("Liver").unwrap();
+    let mut slices: Vec<usize> = liver.planes.iter().filter_map(|own| volume.slice_of(&own.plane)).collect();
+    slices.sort_unstable();
+    slices
+}
+
+#[test]
+fn a_contour_is_taken_along_to_the_next_slice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    let go =
+        |station: &mut Workstation, slice: usize| station.state.views.as_mut().unwrap().go_to_slice(slice);
+    go(&mut station, 3);
+    for slice in 4..13 {
+        station.act(Action::CopyToAbove);
+        assert_eq!(station.slice(), Some(slice));
+    }
+    assert_eq!(drawn(&station), (3..13).collect::<Vec<_>>());
+    assert_eq!(session(&station).undo_name(), Some("Copy from slice below on Liver"));
+    go(&mut station, 3);
+    station.act(Action::CopyToBelow);
+    assert_eq!((station.slice(), drawn(&station)[0]), (Some(2), 2));
+    station.act(Action::Undo);
+    // Without a contour there, on a locked structure and beyond the last slice one stays where one is.
+    let before = drawn(&station);
+    go(&mut station, 15);
+    station.act(Action::CopyToAbove);
+    go(&mut station, 0);
+    station.act(Action::CopyToBelow);
+    assert_eq!((station.slice(), drawn(&station)), (Some(0), before.clone()));
+    let liver = session(&station).selected().unwrap().id;
+    station.apply(Command::SetLock { roi: liver, locked: true });
+    go(&mut station, 3);
+    station.act(Action::CopyToBelow);
+    assert_eq!((station.slice(), drawn(&station)), (Some(3), before));
+    // And any number of slices can be left out.
+    station.apply(Command::SetLock { roi: liver, locked: false });
+    station.act(Action::ThinSlices(7));
+    assert_eq!(drawn(&station), [3, 10, 12]);
+}
+
+/// What a screen reader is told of a frame.
+fn told(station: &mut Workstation, ctx: &egui::Context) -> Vec<String> {
+    let screen_rect = Some(egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1280.0, 800.0)));
+    let input = egui::RawInput { screen_rect, ..egui::RawInput::default() };
+    let mut output = ctx.run_ui(input, |ui| station.frame(ui));
+    let update = output.platform_output.accesskit_update.take();
+    output.drop_without_applying_deltas();
+    let nodes = update.into_iter().flat_map(|update| update.nodes);
+    nodes
+        .flat_map(|(_, node)| [node.label(), node.value()].map(|text| text.map(str::to_owned)))
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn what_is_out_of_date_is_marked_in_the_list_and_said_before_export() {
+    use crate::session::derive::{Order, Target};
+    let folder = tempfile::tempdir().unwrap();
+    let ctx = egui::Context::default();
+    crate::ui::theme::install(&ctx);
+    ctx.enable_accesskit();
+    let mut station = at_work(axial_series(), folder.path());
+    station.start(&ctx, None);
+    let recipe = session(&station).read_recipe("largest(Liver)").unwrap().recipe;
+    let target = Target::New { name: "PRV".to_owned(), roi_type: crate::patient::RoiType::Control };
+    let plan = session(&station).plan("Make PRV", vec![Order { recipe, target, keep: true }]).unwrap();
+    assert!(station.apply(plan.run(&crate::progress::Progress::new()).unwrap()));
+    let says = |station: &mut Workstation, text: &str| {
+        told(station, &ctx);
+        let all = told(station, &ctx);
+        assert!(!all.is_empty(), "the frame tells nothing");
+        all.iter().any(|own| own.contains(text))
+    };
+    assert!(says(&mut station, "PRV, accepted") && !says(&mut station, "out of date"));
+    paint(&mut station, 20.0);
+    assert!(says(&mut station, "PRV, accepted, out of date"));
+    for place in [Action::GoCheck, Action::GoExport] {
+        station.act(place);
+        assert!(says(&mut station, "PRV is out of date"), "{place:?}");
+    }
+    station.act(Action::UpdateDerived);
+    finish_jobs(&mut station);
+    assert!(!says(&mut station, "out of date"));
+}
+
+#[test]
+fn structures_go_out_on_the_slices_of_the_second_series() {
+    use crate::geometry::Vector3;
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    let axes = [Vector3::x(), Vector3::y(), Vector3::z()];
+    let mut thin = crate::session::fixture::series_along(axes, [100, 100, 29], [1.0, 1.0, 2.0]);
+    thin.info.uid = "2.25.77".into();
+    station.second_read(0, Ok(Arc::new(thin)));
+    station.state.export_onto_second = true;
+    let file = folder.path().join("thin.dcm");
+    station.export(file.clone(), false);
+    finish_jobs(&mut station);
+    let set = read_rtstruct(&file, None).unwrap().set;
+    assert_eq!(set.series_uid.as_deref(), Some("2.25.77"));
+    // Drawn on the slice at 9 mm of 3 mm slices.
+    let offsets: Vec<f64> = set.rois[0].planes.iter().map(|own| own.plane.offset_mm()).collect();
+    assert_eq!(offsets, [8.0, 10.0]);
+    assert!(drawn(&station) == [3], "nothing changes where it was drawn");
+}
+
+#[test]
+fn a_threshold_taken_in_hand_again_is_suggested_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [series, _] = patients();
+    let mut station = at_work(series, folder.path());
+    for _ in 0..2 {
+        station.act(Action::Segment(crate::tools::Method::Threshold));
+        let session = station.session.as_ref().unwrap();
+        let tools = &mut station.state.views.as_mut().unwrap().tools;
+        tools.segment.settle(session);
+        assert!(tools.suggestion().is_some());
+        for other in [Action::SelectBrush, Action::Segment(crate::tools::Method::Level)] {
+            station.act(other);
+            assert!(station.state.views.as_ref().unwrap().tools.suggestion().is_none());
+        }
+    }
 }

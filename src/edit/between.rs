@@ -158,7 +158,7 @@ fn groups(below: &[Polygon], above: &[Polygon], distance_mm: f64) -> Vec<Group> 
     sorted
 }
 
-fn overlap(a: &Polygon, b: &Polygon) -> bool {
+pub(super) fn overlap(a: &Polygon, b: &Polygon) -> bool {
     let (Some((al, ah)), Some((bl, bh))) = (a.bounds(), b.bounds()) else { return false };
     al.x < bh.x
         && bl.x < ah.x

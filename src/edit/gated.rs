@@ -1,8 +1,9 @@
 //! Brushes that look at the image: only a range of values, or only what hangs together with the
 //! centre up to the next edge. What they paint is traced between the pixels, not along them.
 
+use super::segment::Source;
 use super::{SliceValues, Window, reoriented};
-use crate::geometry::{Plane, Point2, Point3, Polygon, clip, stroke, trace};
+use crate::geometry::{Plane, Point2, Point3, Polygon, clip, rasterise, trace};
 use crate::patient::Volume;
 
 /// Values from `low` to `high`, both included.
@@ -23,17 +24,18 @@ impl ValueRange {
     }
 }
 
-/// The part of `shape` (coordinates of `plane`, parallel to the slice) whose image values lie in
-/// the range; its border runs where the values, linear between pixel centres, leave the range.
+/// The part of `shape` (coordinates of `plane`, parallel to the slice) where the values of `source`
+/// lie in the range; its border runs where the values, linear between pixel centres, leave the range.
 #[must_use]
 pub fn in_range(
-    volume: &Volume,
+    source: &Source<'_>,
     slice: usize,
     plane: &Plane,
     shape: &[Polygon],
     range: ValueRange,
 ) -> Vec<Polygon> {
-    let Some(values) = SliceValues::of(volume, slice) else { return Vec::new() };
+    let volume = source.volume();
+    let Some(pixels) = SliceValues::of(volume, slice) else { return Vec::new() };
     let own = volume.slices[slice].plane;
     let shape = reoriented(shape, plane, &own);
     let bounds = shape.iter().filter_map(Polygon::bounds).reduce(|(al, ah), (bl, bh)| {
@@ -41,20 +43,20 @@ pub fn in_range(
     });
     let Some((low, high)) = bounds else { return Vec::new() };
     let reach = (high.x - low.x).max(high.y - low.y) / 2.0;
-    let window = values.window(nalgebra::center(&low, &high), reach);
-    let depths: Vec<f32> =
-        values.values_in(&window).iter().map(|value| bounded(range.depth(*value))).collect();
+    let window = pixels.window(nalgebra::center(&low, &high), reach);
+    let Some(values) = source.values(slice, &window) else { return Vec::new() };
+    let depths: Vec<f32> = values.into_iter().map(|value| bounded(range.depth(value))).collect();
     let outlines = trace::field_slice(&depths, window.size[0], window.size[1], 0.0);
-    let region = values.frame().map(&outlines, window.low);
+    let region = pixels.frame().map(&outlines, window.low);
     reoriented(&clip::intersection(&region, &shape), &own, plane)
 }
 
 /// What an adaptive brush paints on one slice, in the coordinates of the slice's plane.
 pub type Stamp = (usize, Vec<Polygon>);
 
-/// What hangs together with `center` (patient mm) within `radius_mm` without crossing an image
-/// edge: on `slices` by the section of a ball, or on the one slice nearest the centre by a disc
-/// when `slices` is `None`.
+/// What hangs together with `center` (patient mm) without crossing an image edge, within what a brush
+/// of `radius_mm` covers: `brush` gives that for a slice, in the coordinates of the slice's plane, and
+/// `slices` those that it reaches. Nothing where they leave out the slice nearest to the centre.
 ///
 /// The range of values is sampled under the centre: mean and spread within a quarter of the radius
 /// (at least 1.5 pixels), widened on either side to half way to the tissue beyond, so that the
@@ -67,42 +69,41 @@ pub fn adaptive(
     center: Point3,
     radius_mm: f64,
     tolerance: f32,
-    slices: Option<std::ops::Range<usize>>,
+    slices: std::ops::Range<usize>,
+    brush: impl Fn(usize, &Plane) -> Vec<Polygon>,
 ) -> Vec<Stamp> {
     let Some(base) = volume.base_plane() else { return Vec::new() };
     let Some(middle) = volume.nearest_slice(base.normal().dot(&center.coords)) else { return Vec::new() };
-    let flat = slices.is_none();
-    let slices = slices.unwrap_or(middle..middle + 1);
-    let Some(home) = Patch::new(volume, middle, center, radius_mm) else { return Vec::new() };
+    if !slices.contains(&middle) || slices.end > volume.slices.len() {
+        return Vec::new();
+    }
+    let foot = base.project(center);
+    let covered: Vec<Vec<Polygon>> =
+        slices.clone().map(|slice| brush(slice, &volume.slices[slice].plane)).collect();
+    let corners = covered.iter().flatten().flat_map(|piece| &piece.outer);
+    let reach_mm = corners.map(|corner| (corner - foot).norm()).fold(radius_mm, f64::max);
+    let Some(home) = Patch::new(volume, middle, center, reach_mm) else { return Vec::new() };
     let Some(tissue) = home.tissue(radius_mm, tolerance) else { return Vec::new() };
-    let radius_on = |slice: usize| {
-        let height = volume.slices[slice].plane.distance_mm(center);
-        if flat { radius_mm } else { (radius_mm * radius_mm - height * height).max(0.0).sqrt() }
-    };
     let mut stamps = Vec::new();
     let mut grow = |slice: usize, seeds: Option<&[bool]>| -> Option<Vec<bool>> {
-        let radius = radius_on(slice);
-        if radius <= 0.0 {
+        let covered = &covered[slice - slices.start];
+        if covered.is_empty() {
             return None;
         }
-        let patch =
-            if slice == middle { home.clone() } else { Patch::new(volume, slice, center, radius_mm)? };
+        let patch = if slice == middle { home.clone() } else { Patch::new(volume, slice, center, reach_mm)? };
         let seeds = seeds.filter(|seeds| seeds.len() == patch.values.len());
-        let reached = patch.flood(&tissue, radius, seeds);
-        let painted = patch.outlined(&tissue, &reached, radius);
+        let reached = patch.flood(&tissue, covered, seeds);
+        let painted = patch.outlined(&tissue, &reached, covered);
         if !painted.is_empty() {
             stamps.push((slice, painted));
         }
         Some(reached)
     };
-    if slices.contains(&middle) {
-        let from = grow(middle, None);
-        for outward in [(middle + 1..slices.end).collect::<Vec<_>>(), (slices.start..middle).rev().collect()]
-        {
-            let mut seeds = from.clone();
-            for slice in outward {
-                seeds = seeds.and_then(|seeds| grow(slice, Some(&seeds)));
-            }
+    let from = grow(middle, None);
+    for outward in [(middle + 1..slices.end).collect::<Vec<_>>(), (slices.start..middle).rev().collect()] {
+        let mut seeds = from.clone();
+        for slice in outward {
+            seeds = seeds.and_then(|seeds| grow(slice, Some(&seeds)));
         }
     }
     stamps
@@ -215,14 +216,12 @@ impl<'a> Patch<'a> {
         steps.get(steps.len() / 2).map_or(0.0, |median| median * 2.0)
     }
 
-    /// The pixels of the tissue within the radius that hang together with the centre, or with
-    /// `seeds`, by their sides. Steep pixels belong but lead no further.
-    fn flood(&self, tissue: &Tissue, radius_mm: f64, seeds: Option<&[bool]>) -> Vec<bool> {
+    /// The pixels of the tissue under the brush, or beside it, that hang together with the centre, or
+    /// with `seeds`, by their sides. Steep pixels belong but lead no further.
+    fn flood(&self, tissue: &Tissue, covered: &[Polygon], seeds: Option<&[bool]>) -> Vec<bool> {
         let [nx, ny] = self.window.size;
-        let reach = radius_mm + self.pixel_mm();
-        let belongs = |index: usize| {
-            tissue.range.depth(self.values[index]) >= 0.0 && (self.at(index) - self.center).norm() <= reach
-        };
+        let under = self.under(covered);
+        let belongs = |index: usize| tissue.range.depth(self.values[index]) >= 0.0 && under[index];
         let mut reached = vec![false; nx * ny];
         let from: Vec<usize> = match seeds {
             Some(seeds) => (0..nx * ny).filter(|index| seeds[*index]).collect(),
@@ -265,8 +264,42 @@ impl<'a> Patch<'a> {
         reached
     }
 
-    /// The outline of what was reached, between the pixels, clipped to the disc.
-    fn outlined(&self, tissue: &Tissue, reached: &[bool], radius_mm: f64) -> Vec<Polygon> {
+    /// The pixels whose centres a brush covers, and those around them.
+    fn under(&self, covered: &[Polygon]) -> Vec<bool> {
+        let ([nx, ny], low) = (self.window.size, self.window.low);
+        let mut under = vec![false; nx * ny];
+        rasterise::spans(covered, self.image.frame(), |j, range| {
+            for y in j.saturating_sub(low[1] + 1)..(j + 2).saturating_sub(low[1]).min(ny) {
+                let from = range.start.saturating_sub(low[0] + 1).min(nx);
+                let to = (range.end + 1).saturating_sub(low[0]).min(nx);
+                if !range.is_empty() && from < to {
+                    under[y * nx + from..y * nx + to].fill(true);
+                }
+            }
+        });
+        // A brush between the centres covers none of them.
+        for corner in covered.iter().flat_map(|piece| &piece.outer) {
+            let [i, j] = self.image.frame().index_of(*corner);
+            for (i, j) in
+                [(i.floor(), j.floor()), (i.ceil(), j.floor()), (i.floor(), j.ceil()), (i.ceil(), j.ceil())]
+            {
+                let (x, y) = (i - low[0] as f64, j - low[1] as f64);
+                if x >= 0.0 && y >= 0.0 && x < nx as f64 && y < ny as f64 {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "in the window"
+                    )]
+                    let index = y as usize * nx + x as usize;
+                    under[index] = true;
+                }
+            }
+        }
+        under
+    }
+
+    /// The outline of what was reached, between the pixels, clipped to what the brush covers.
+    fn outlined(&self, tissue: &Tissue, reached: &[bool], covered: &[Polygon]) -> Vec<Polygon> {
         if !reached.contains(&true) {
             return Vec::new();
         }
@@ -286,8 +319,7 @@ impl<'a> Patch<'a> {
         for piece in &mut region {
             piece.holes.retain(|hole| crate::geometry::ring_area(hole).abs() > speckle);
         }
-        let disc = stroke::swept_disc(&[self.center], radius_mm, super::CHORD_MM);
-        clip::intersection(&region, &disc)
+        clip::intersection(&region, covered)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Growing from a click: what hangs together with a point and has like values, as far as a path
 //! through it of a given length leads and without squeezing through narrow necks.
 
+use super::algebra::Region;
 use super::gated::{bounded, smoothed, tissue_at};
+use super::segment::{Source, inside};
 use super::{SliceValues, ValueRange, Window};
-use crate::geometry::{Point3, Polygon, distance, trace};
+use crate::geometry::{Point3, Polygon, clip, distance, trace};
 use crate::patient::Volume;
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -173,16 +175,30 @@ impl Ord for Step {
 ///
 /// Necks are kept shut as by an opening: only voxels at least half of `neck_mm` away from
 /// everything that does not belong lead on, and what lies within that distance of them is added.
+///
+/// With a `limit` all of it stays in that region of the slices: paths do not leave it, what grows is cut
+/// off at its outline, the greatest value is looked for in it, and nothing grows from beside it. Its
+/// outline is no neck.
 #[must_use]
-pub fn grow(volume: &Volume, seed: Point3, growth: &Growth) -> Grown {
+pub fn grow(volume: &Volume, seed: Point3, growth: &Growth, limit: Option<&Region>) -> Grown {
     let smooth = matches!(growth.range, GrowRange::Similar { .. });
     let reach = growth.reach_mm.clamp(1.0, 300.0);
     let Some(block) = Block::around(volume, seed, reach, smooth) else { return Grown::default() };
     let Some(start) = block.index_of(volume, seed) else { return Grown::default() };
+    let plane = block.window.len();
+    let source = Source::own(volume);
+    let held: Vec<bool> = match limit {
+        None => vec![true; block.values.len()],
+        Some(limit) => (block.first..block.first + block.dims[2])
+            .into_par_iter()
+            .flat_map_iter(|slice| inside(&source, slice, limit.on(slice), &block.window))
+            .collect(),
+    };
     let range = match growth.range {
         GrowRange::Fixed(range) => range,
         GrowRange::PartOfMaximum(part) => {
-            let greatest = block.values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
+            let counts = block.values.iter().zip(&held).filter(|(value, held)| **held && value.is_finite());
+            let greatest = counts.map(|(value, _)| *value).fold(0.0, f32::max);
             ValueRange { low: greatest * part, high: f32::MAX }
         }
         GrowRange::Similar { tolerance } => match tissue_at(volume, seed, 16.0, tolerance) {
@@ -192,7 +208,7 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth) -> Grown {
     };
     let grown = Grown { slices: Vec::new(), range: Some(range) };
     let belongs: Vec<bool> = block.values.par_iter().map(|value| range.depth(*value) >= 0.0).collect();
-    if !belongs[start] {
+    if !belongs[start] || !held[start] {
         return grown;
     }
     let half = growth.neck_mm / 2.0;
@@ -201,15 +217,18 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth) -> Grown {
         let clearance = distance::to_nearest(&outside, block.dims, block.spacing_mm);
         #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
         let half = (half as f32).min(clearance[start]);
-        let core: Vec<bool> = clearance.iter().map(|mm| *mm >= half).collect();
+        let core: Vec<bool> = clearance.iter().zip(&held).map(|(mm, held)| *held && *mm >= half).collect();
         let lengths = block.paths(&core, start, reach);
         let led: Vec<bool> = lengths.iter().map(|mm| mm.is_finite()).collect();
         let from_core = distance::to_nearest(&led, block.dims, block.spacing_mm);
-        from_core.iter().zip(&belongs).map(|(mm, own)| *own && *mm <= half).collect()
+        let beside = from_core.iter().zip(&belongs).zip(&held);
+        beside.map(|((mm, own), held)| *own && *held && *mm <= half).collect()
     } else {
-        block.paths(&belongs, start, reach).iter().map(|mm| mm.is_finite()).collect()
+        let open: Vec<bool> = belongs.iter().zip(&held).map(|(own, held)| *own && *held).collect();
+        block.paths(&open, start, reach).iter().map(|mm| mm.is_finite()).collect()
     };
-    let plane = block.window.len();
+    // The outline is cut off at the limit exactly, not half way from the last pixel in it.
+    let reached = if limit.is_some() { beyond(&reached, &belongs, &held, block.dims) } else { reached };
     let slices = (0..block.dims[2])
         .into_par_iter()
         .filter_map(|k| {
@@ -229,16 +248,34 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth) -> Grown {
             let outlines = trace::field_slice(&depths, block.window.size[0], block.window.size[1], 0.0);
             let image = SliceValues::of(volume, block.first + k)?;
             let contours = image.frame().map(&outlines, block.window.low);
+            let contours = match limit {
+                Some(limit) => clip::intersection(&contours, limit.on(block.first + k)),
+                None => contours,
+            };
             (!contours.is_empty()).then_some((block.first + k, contours))
         })
         .collect();
     Grown { slices, ..grown }
 }
 
+/// What was reached, with the pixels just beyond the limit that belong as well.
+fn beyond(reached: &[bool], belongs: &[bool], held: &[bool], [nx, ny, _]: [usize; 3]) -> Vec<bool> {
+    let is_beside = |at: usize| {
+        let (x, y, plane) = (at % nx, at / nx % ny, at / (nx * ny) * nx * ny);
+        let columns = x.saturating_sub(1)..(x + 2).min(nx);
+        (y.saturating_sub(1)..(y + 2).min(ny))
+            .any(|row| reached[plane + row * nx..][columns.clone()].contains(&true))
+    };
+    (0..reached.len())
+        .into_par_iter()
+        .map(|at| reached[at] || (!held[at] && belongs[at] && is_beside(at)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Grid, Plane, Vector3};
+    use crate::geometry::{Grid, Plane, Point2, Vector3};
     use crate::patient::{Slice, Unit, Voxels};
     use std::f64::consts::PI;
 
@@ -278,15 +315,17 @@ mod tests {
         // SUV falls by 0.5 a mm from 10 in the middle.
         let pet = volume(|at| (10.0 - 0.5 * ball(at, 25.0, 0.0)).max(0.0));
         let growth = Growth { range: GrowRange::PartOfMaximum(0.41), reach_mm: 40.0, neck_mm: 0.0 };
-        let grown = grow(&pet, SEED, &growth);
+        let grown = grow(&pet, SEED, &growth, None);
         let radius = (volume_mm3(&grown) * 3.0 / (4.0 * PI)).cbrt();
         assert!((radius - 0.59 * 10.0 / 0.5).abs() < 0.15, "{radius}");
         assert!((grown.range.unwrap().low - 4.1).abs() < 0.05);
         let fixed = ValueRange { low: 5.0, high: f32::MAX };
-        let grown = grow(&pet, SEED, &Growth { range: GrowRange::Fixed(fixed), ..growth });
+        let grown = grow(&pet, SEED, &Growth { range: GrowRange::Fixed(fixed), ..growth }, None);
         assert!(((volume_mm3(&grown) * 3.0 / (4.0 * PI)).cbrt() - 10.0).abs() < 0.15);
         let cold = Point3::new(70.0, 5.0, 5.0);
-        assert!(grow(&pet, cold, &Growth { range: GrowRange::Fixed(fixed), ..growth }).slices.is_empty());
+        assert!(
+            grow(&pet, cold, &Growth { range: GrowRange::Fixed(fixed), ..growth }, None).slices.is_empty()
+        );
     }
 
     #[test]
@@ -300,15 +339,32 @@ mod tests {
         });
         let one = 4.0 / 3.0 * PI * 1000.0;
         let range = GrowRange::Fixed(ValueRange { low: 5.0, high: 99.0 });
-        let all = volume_mm3(&grow(&bridged, SEED, &Growth { range, reach_mm: 80.0, neck_mm: 0.0 }));
+        let all = volume_mm3(&grow(&bridged, SEED, &Growth { range, reach_mm: 80.0, neck_mm: 0.0 }, None));
         assert!(all > 2.0 * one, "{all}");
-        let held = grow(&bridged, SEED, &Growth { range, reach_mm: 80.0, neck_mm: 7.0 });
+        let held = grow(&bridged, SEED, &Growth { range, reach_mm: 80.0, neck_mm: 7.0 }, None);
         let held = volume_mm3(&held);
         assert!((held / one - 1.0).abs() < 0.06, "{held} of {one}");
-        let short = volume_mm3(&grow(&bridged, SEED, &Growth { range, reach_mm: 18.0, neck_mm: 0.0 }));
+        let short = volume_mm3(&grow(&bridged, SEED, &Growth { range, reach_mm: 18.0, neck_mm: 0.0 }, None));
         assert!(short < 1.3 * one, "{short}");
+        // Within one ball, neither leads over, however wide the neck may be; it ends at the limit.
+        let ring: Vec<Point2> = (0..90)
+            .map(|n| {
+                let (sine, cosine) = (f64::from(n) * PI / 45.0).sin_cos();
+                Point2::new(25.0 + 8.0 * cosine, 30.0 + 8.0 * sine)
+            })
+            .collect();
+        let tube = Region::from_slices((0..30).map(|k| (k, vec![Polygon::from_outer(ring.clone())])));
+        let growth = Growth { range, reach_mm: 80.0, neck_mm: 0.0 };
+        let within = grow(&bridged, SEED, &growth, Some(&tube));
+        // The ball of 10 mm in the tube of 8 mm: a sphere less the caps and the ring beside the tube.
+        let wanted = 4.0 / 3.0 * PI * (1000.0 - 36.0_f64.powf(1.5));
+        assert!((volume_mm3(&within) / wanted - 1.0).abs() < 0.04, "{} of {wanted}", volume_mm3(&within));
+        let widest = within.slices.iter().flat_map(|(_, own)| own).flat_map(|own| &own.outer);
+        assert!(widest.map(|at| (at.x - 25.0).hypot(at.y - 30.0)).fold(0.0, f64::max) < 8.0 + 1e-3);
+        let beside = grow(&bridged, Point3::new(60.0, 30.0, 30.0), &growth, Some(&tube));
+        assert!(beside.slices.is_empty());
         let similar = Growth { range: GrowRange::Similar { tolerance: 3.0 }, reach_mm: 80.0, neck_mm: 7.0 };
-        let similar = volume_mm3(&grow(&bridged, SEED, &similar));
+        let similar = volume_mm3(&grow(&bridged, SEED, &similar, None));
         assert!((similar / one - 1.0).abs() < 0.12, "{similar} of {one}");
     }
 }

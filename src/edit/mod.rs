@@ -16,6 +16,7 @@ mod mold;
 mod motion;
 mod outline;
 mod paint;
+mod push;
 pub mod recipe;
 pub mod segment;
 mod simplify;
@@ -33,12 +34,13 @@ pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
 pub use guided::{Guided, GuidedError, drawn_slices, guided};
-pub use mold::{RoundTool, pushed, smoothed_under};
+pub use mold::{RoundTool, distance_to_edge, pushed, smoothed_under};
 pub use motion::Motion;
 pub use outline::{
     OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved, point_removed,
 };
 pub use paint::{Sign, paint, paint_ball, paint_disc, same_polygons};
+pub use push::SolidPush;
 pub use simplify::simplified;
 pub use slices::{contains, copy_to_slice, delete_contour, reoriented};
 pub use slivers::without_slivers;

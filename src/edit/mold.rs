@@ -113,7 +113,9 @@ fn evened(ring: &Ring, tool: &RoundTool, spacing: f64) -> Ring {
 fn faired(mut ring: Ring, tool: &RoundTool) -> Ring {
     let count = ring.len();
     let weights: Vec<f64> = ring.iter().map(|point| tool.weight(*point).sqrt()).collect();
-    for factor in [0.5, -0.53].into_iter().cycle().take(20) {
+    // There and back by the same factor: no wave grows, however often one strokes over it, and long
+    // ones shrink by the fourth power of their frequency only.
+    for factor in [0.5, -0.5].into_iter().cycle().take(20) {
         let old = ring.clone();
         for at in (0..count).filter(|at| weights[*at] > 0.0) {
             let (before, after) = (old[(at + count - 1) % count], old[(at + 1) % count]);
@@ -124,7 +126,9 @@ fn faired(mut ring: Ring, tool: &RoundTool) -> Ring {
     ring
 }
 
-fn distance_to_edge(point: Point2, a: Point2, b: Point2) -> f64 {
+/// The distance of a point from the stretch from `a` to `b`, mm.
+#[must_use]
+pub fn distance_to_edge(point: Point2, a: Point2, b: Point2) -> f64 {
     let along = b - a;
     let square = along.norm_squared();
     let t = if square > 0.0 { ((point - a).dot(&along) / square).clamp(0.0, 1.0) } else { 0.0 };

@@ -8,6 +8,7 @@ pub mod clip;
 pub mod distance;
 mod grid;
 mod keyhole;
+mod needles;
 pub mod offset;
 mod oriented_box;
 mod plane;
@@ -24,6 +25,7 @@ pub mod within;
 
 pub use grid::Grid;
 pub use keyhole::{keyhole, open_keyholes};
+pub use needles::without_needles;
 pub use oriented_box::OrientedBox;
 pub use plane::{LATTICE_MM, Plane};
 pub use polygon::{Polygon, Ring, ring_area};

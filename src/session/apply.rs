@@ -176,10 +176,14 @@ impl Session {
     /// that the reason stands at the cursor.
     ///
     /// # Errors
-    /// [`Refusal::NoRoi`], [`Refusal::Locked`], [`Refusal::Approved`], [`Refusal::MissingSlice`].
+    /// [`Refusal::NoRoi`], [`Refusal::Locked`], [`Refusal::Approved`], [`Refusal::Hidden`],
+    /// [`Refusal::MissingSlice`].
     pub fn may_draw(&self, roi: Option<RoiId>, slice: Option<usize>) -> Result<&Arc<Roi>, Refusal> {
         let roi = roi.and_then(|id| self.set.roi(id)).ok_or(Refusal::NoRoi)?;
         editable(roi)?;
+        if !roi.visible {
+            return Err(Refusal::Hidden(roi.name.clone()));
+        }
         match slice.and_then(|index| self.series().volume.slices.get(index)) {
             Some(slice) if slice.missing => Err(Refusal::MissingSlice),
             _ => Ok(roi),

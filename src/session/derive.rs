@@ -23,7 +23,7 @@ use crate::edit::recipe::{self, EvaluateError, Recipe, Window};
 use crate::patient::{Derivation, GenerationAlgorithm, Roi, RoiId, RoiPlane, RoiType, Series};
 use crate::progress::Progress;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// More vertices than this are not worked through within an edit.
 const VERTICES_IN_AN_EDIT: usize = 30_000;
@@ -134,20 +134,49 @@ impl Standing {
             Self::Broken => "a source is missing",
         }
     }
+
+    /// What a person should know of an ROI of that name before it leaves; `None` when it is what its
+    /// recipe makes.
+    #[must_use]
+    pub fn warning(self, name: &str) -> Option<String> {
+        match self {
+            Self::UpToDate => None,
+            Self::Stale => {
+                Some(format!("{name} is out of date: what it is made from has changed. Update it."))
+            }
+            Self::Overridden => {
+                Some(format!("{name} was edited by hand and is no longer what its recipe makes."))
+            }
+            Self::Broken => Some(format!("{name} is made from a structure that has been deleted.")),
+        }
+    }
 }
 
-/// How a derived ROI among `rois` stands; `None` when it has no recipe.
-fn standing(roi: &Roi, rois: &[Arc<Roi>]) -> Option<Standing> {
+/// How the derived ROIs of a session stand, kept between frames.
+#[derive(Debug, Default)]
+pub(super) struct Standings(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The session's revision they are of.
+    revision: Option<u64>,
+    all: Arc<BTreeMap<RoiId, Standing>>,
+    /// Of each ROI its revision and the fingerprint of its contours then.
+    marks: BTreeMap<RoiId, (u64, u64)>,
+}
+
+/// How a derived ROI among `rois` stands, contours being compared by `mark`; `None` when it has no
+/// recipe.
+fn standing(roi: &Roi, rois: &[Arc<Roi>], mark: &mut dyn FnMut(&Roi) -> u64) -> Option<Standing> {
     let derivation = roi.derivation.as_ref()?;
     let find = |id: RoiId| rois.iter().find(|own| own.id == id);
     if derivation.sources.iter().any(|(id, _)| find(*id).is_none()) {
         return Some(Standing::Broken);
     }
-    if roi.contours_fingerprint() != derivation.result {
+    if mark(roi) != derivation.result {
         return Some(Standing::Overridden);
     }
-    let is_same =
-        |(id, mark): &(RoiId, u64)| find(*id).is_some_and(|own| own.contours_fingerprint() == *mark);
+    let is_same = |(id, then): &(RoiId, u64)| find(*id).is_some_and(|own| mark(own) == *then);
     Some(if derivation.sources.iter().all(is_same) { Standing::UpToDate } else { Standing::Stale })
 }
 
@@ -160,7 +189,31 @@ impl Session {
     /// How a derived ROI stands to its recipe; `None` when it has none.
     #[must_use]
     pub fn standing(&self, roi: RoiId) -> Option<Standing> {
-        standing(self.roi(roi)?, &self.structures().rois)
+        standing(self.roi(roi)?, &self.structures().rois, &mut Roi::contours_fingerprint)
+    }
+
+    /// How all derived ROIs stand. Worked out once a revision, and of contours only those that have
+    /// changed since: cheap enough for every frame.
+    #[must_use]
+    pub fn standings(&self) -> Arc<BTreeMap<RoiId, Standing>> {
+        let mut kept = self.standings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { revision, all, marks } = &mut *kept;
+        if *revision != Some(self.revision()) {
+            *revision = Some(self.revision());
+            let rois = &self.structures().rois;
+            marks.retain(|id, _| rois.iter().any(|own| own.id == *id));
+            let mut mark = |roi: &Roi| match marks.get(&roi.id) {
+                Some((of, mark)) if *of == roi.revision => *mark,
+                _ => {
+                    let mark = roi.contours_fingerprint();
+                    marks.insert(roi.id, (roi.revision, mark));
+                    mark
+                }
+            };
+            let found = rois.iter().filter_map(|own| Some((own.id, standing(own, rois, &mut mark)?)));
+            *all = Arc::new(found.collect());
+        }
+        Arc::clone(all)
     }
 
     /// The recipe of a text in the names of this session's structures.

@@ -1,6 +1,6 @@
 //! Small series and ROIs for tests of session and tools.
 
-use super::{Command, Session};
+use super::{Command, Edit, Session, codec};
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use crate::patient::{
     Guide, ImageInstance, Modality, PatientInfo, Roi, RoiId, RoiPlane, RoiType, Series, SeriesInfo, Slice,
@@ -124,5 +124,34 @@ pub(crate) fn plain(set: &StructureSet) -> StructureSet {
         roi.revision = 0;
         roi.visible = true;
     }
+    set
+}
+
+/// The same session with `set` for its structures and, last of them, a locked one with these planes;
+/// without history and journal. The locked one's identity.
+pub(crate) fn beside_locked(
+    session: &Session,
+    mut set: StructureSet,
+    planes: Vec<Arc<RoiPlane>>,
+) -> (Session, RoiId) {
+    let locked = RoiId(u64::MAX);
+    let mut neighbour = Roi::new(locked, i32::MAX, "Locked neighbour", [9, 9, 9]);
+    neighbour.locked = true;
+    neighbour.planes = planes;
+    set.rois.push(Arc::new(neighbour));
+    let mut own = Session::new(Arc::clone(&session.series));
+    own.selected = session.selected;
+    own.revision = session.revision;
+    own.next_roi = session.next_roi;
+    own.overwrite = session.overwrite;
+    own.set = set;
+    (own, locked)
+}
+
+/// What a journal that began with `set` brings back after this step: both written and read again.
+pub(crate) fn replayed(set: &StructureSet, edit: &Edit) -> StructureSet {
+    let mut set = codec::decode_set(&codec::encode_set(set)).unwrap();
+    let edit = codec::decode_edit(&codec::encode_edit(edit)).unwrap();
+    edit.apply(&mut set, 1).unwrap();
     set
 }

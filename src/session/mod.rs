@@ -19,6 +19,7 @@ mod intake;
 pub mod jobs;
 pub mod journal;
 mod keep;
+mod onto;
 mod overwrite;
 pub mod preferences;
 mod refusal;
@@ -35,6 +36,7 @@ pub use command::{Command, Neighbour};
 pub use history::{HISTORY_MEMORY, History};
 pub use journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
 pub use keep::catalog;
+pub use onto::Carried;
 pub use overwrite::{Gated, Overwrite};
 pub use refusal::Refusal;
 
@@ -89,6 +91,7 @@ pub struct Session {
     /// The hidden ROIs as the journal has them.
     hidden_told: Vec<RoiId>,
     overwrite: Overwrite,
+    standings: derive::Standings,
 }
 
 impl Session {
@@ -114,6 +117,7 @@ impl Session {
             journal_off: "Edits of this session are not kept after it is closed.".to_owned(),
             hidden_told: Vec::new(),
             overwrite: Overwrite::default(),
+            standings: derive::Standings::default(),
         }
     }
 

@@ -149,7 +149,7 @@ impl Session {
         self.overwrite = overwrite;
     }
 
-    /// [`Self::gated`] without the others, for previews.
+    /// [`Self::gated`] without the others, for what is suggested.
     #[must_use]
     pub fn gated_own(
         &self,
@@ -159,6 +159,12 @@ impl Session {
         after: Vec<Polygon>,
     ) -> Vec<Polygon> {
         self.gated(roi, plane, before, after).own
+    }
+
+    /// Whether `roi` meets other structures where it is drawn: it ends at them, or they give way.
+    #[must_use]
+    pub fn meets_others(&self, roi: &Roi) -> bool {
+        !Gate::new(self.overwrite, &self.series().volume).is_open_for(roi)
     }
 
     /// What becomes of `after`, drawn in place of `before` on `plane` of `roi`: only what the

@@ -7,6 +7,9 @@ pub enum Refusal {
     /// The ROI is locked by the person.
     #[error("{0} is locked. Unlock it to change it.")]
     Locked(String),
+    /// The ROI is hidden: what is drawn on it would not be seen.
+    #[error("{0} is hidden. {show}", show = Self::SHOW_IT)]
+    Hidden(String),
     /// The ROI is approved.
     #[error("{0} is approved. Take back the approval to change it.")]
     Approved(String),
@@ -77,4 +80,9 @@ pub enum Refusal {
     /// An older step cannot be read from the journal.
     #[error("The step cannot be read from the journal: {0}")]
     Journal(String),
+}
+
+impl Refusal {
+    /// What helps against [`Self::Hidden`]: where keys are known, the one for it is named in it.
+    pub const SHOW_IT: &'static str = "Show it to change it.";
 }

@@ -56,17 +56,19 @@ enum Done {
 struct Seen {
     roi: RoiId,
     revision: u64,
+    visible: bool,
     guides: Vec<Arc<Guide>>,
 }
 
 impl Seen {
     fn of(roi: &Roi) -> Self {
-        Self { roi: roi.id, revision: roi.revision, guides: roi.guides.clone() }
+        Self { roi: roi.id, revision: roi.revision, visible: roi.visible, guides: roi.guides.clone() }
     }
 
     /// Whether the structure is still as it was.
     fn is(&self, roi: &Roi) -> bool {
-        (self.roi, self.revision) == (roi.id, roi.revision) && are_same(&self.guides, &roi.guides)
+        (self.roi, self.revision, self.visible) == (roi.id, roi.revision, roi.visible)
+            && are_same(&self.guides, &roi.guides)
     }
 }
 

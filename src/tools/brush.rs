@@ -3,12 +3,16 @@
 
 use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains, slices_between};
 use super::gesture::{Hand, Strokes};
+use super::hint::{self, Hint};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
+use crate::edit::segment::Source;
 use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, paint_disc, reoriented};
 use crate::geometry::stroke::{extruded_section, swept_ball_section, swept_disc};
 use crate::geometry::{Plane, Point3, Polygon};
-use crate::patient::{Roi, RoiId};
+use crate::patient::{Roi, RoiId, Unit, Volume};
 use crate::session::{Refusal, Session};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The least and greatest radius, mm.
 const RADIUS_MM: std::ops::RangeInclusive<f64> = 0.5..=80.0;
@@ -68,6 +72,11 @@ pub struct BrushTool {
     radius_mm: f64,
     mode: BrushMode,
     tip: BrushTip,
+    /// Whether a range is one of the second image's values, while there is one.
+    by_second: bool,
+    second: Option<Arc<Volume>>,
+    /// Ranges of a second image's values, by the name of their unit.
+    second_ranges: BTreeMap<String, ValueRange>,
     reach: BrushReach,
     thickness_mm: f64,
     eraser: bool,
@@ -82,6 +91,9 @@ impl Default for BrushTool {
             radius_mm: 8.0,
             mode: BrushMode::Add,
             tip: BrushTip::Plain,
+            by_second: false,
+            second: None,
+            second_ranges: BTreeMap::new(),
             reach: BrushReach::Slice,
             thickness_mm: 10.0,
             eraser: false,
@@ -155,6 +167,64 @@ impl BrushTool {
             BrushTip::Adaptive { tolerance } => BrushTip::Adaptive { tolerance: tolerance.clamp(1.0, 8.0) },
             other => other,
         };
+    }
+
+    /// The second image, in the same frame of reference, whose values a range can be one of.
+    pub fn set_second(&mut self, second: Option<&Arc<Volume>>) {
+        self.second = second.map(Arc::clone);
+    }
+
+    /// The second image.
+    #[must_use]
+    pub fn second(&self) -> Option<&Volume> {
+        self.second.as_deref()
+    }
+
+    /// Whether a range is one of the second image's values, while there is one.
+    #[must_use]
+    pub fn by_second(&self) -> bool {
+        self.by_second
+    }
+
+    /// Sets whether a range is one of the second image's values.
+    pub fn set_by_second(&mut self, by_second: bool) {
+        self.by_second = by_second;
+    }
+
+    /// The range of the second image's values that is painted, in its unit; `None` until it is set.
+    #[must_use]
+    pub fn second_range(&self) -> Option<ValueRange> {
+        self.second_ranges.get(&unit_name(self.second()?.unit)).copied()
+    }
+
+    /// Sets that range; nothing without a second image.
+    pub fn set_second_range(&mut self, range: ValueRange) {
+        if let Some(unit) = self.second().map(|second| second.unit).filter(|_| range.low <= range.high) {
+            self.second_ranges.insert(unit_name(unit), range);
+        }
+    }
+
+    /// The ranges of second images' values, by the name of their unit.
+    #[must_use]
+    pub(super) fn second_ranges(&self) -> &BTreeMap<String, ValueRange> {
+        &self.second_ranges
+    }
+
+    /// Sets the ranges of second images' values; what is no range is not taken.
+    pub(super) fn set_second_ranges(&mut self, ranges: BTreeMap<String, ValueRange>) {
+        self.second_ranges = ranges.into_iter().filter(|(_, range)| range.low <= range.high).collect();
+    }
+
+    /// The values that a range is one of, and the range: `own` of the volume, or that of the second
+    /// image. All of its values until a range of them is set.
+    fn ranged<'a>(&'a self, volume: &'a Volume, own: ValueRange) -> (Source<'a>, ValueRange) {
+        match self.second().filter(|_| self.by_second) {
+            Some(second) => {
+                let all = ValueRange { low: f32::NEG_INFINITY, high: f32::INFINITY };
+                (Source::of_other(volume, second), self.second_range().unwrap_or(all))
+            }
+            None => (Source::own(volume), own),
+        }
     }
 
     /// How far it reaches from the view.
@@ -247,8 +317,9 @@ impl BrushTool {
             BrushTip::Adaptive { tolerance } => self.stamp(session, stroke, path, radius, tolerance),
             BrushTip::Plain => self.sweep_shape(session, stroke, path, radius, |_, _, shape| shape),
             BrushTip::Range(range) => {
+                let (source, range) = self.ranged(volume, range);
                 self.sweep_shape(session, stroke, path, radius, |slice, plane, shape| {
-                    in_range(volume, slice, plane, &shape, range)
+                    in_range(&source, slice, plane, &shape, range)
                 });
             }
         }
@@ -265,23 +336,28 @@ impl BrushTool {
         radius: f64,
         part: impl Fn(usize, &Plane, Vec<Polygon>) -> Vec<Polygon>,
     ) {
-        let (sign, view) = (stroke.sign, stroke.view);
+        let (sign, cut, view) = (stroke.sign, stroke.cut, stroke.view);
+        for slice in self.slices(session, stroke, path, radius) {
+            stroke.canvas.change(session, slice, |plane, polygons| {
+                let shape = self.swept(cut, &view, path, radius, plane);
+                let shape = if shape.is_empty() { shape } else { part(slice, plane, shape) };
+                Some(paint(polygons, &shape, sign))
+            });
+        }
+    }
+
+    /// What the brush sweeps on a plane along `path`.
+    fn swept(&self, cut: Cut, view: &Plane, path: &[Point3], radius: f64, plane: &Plane) -> Vec<Polygon> {
         let disc = |plane: &Plane| -> Vec<Polygon> {
             let path: Vec<_> = path.iter().map(|point| plane.project(*point)).collect();
             swept_disc(&path, radius, CHORD_MM)
         };
-        for slice in self.slices(session, stroke, path, radius) {
-            stroke.canvas.change(session, slice, |plane, polygons| {
-                let shape = match (stroke.cut, self.reach) {
-                    (Cut::Along(_), BrushReach::Slice | BrushReach::Slab) => disc(plane),
-                    (Cut::Across, BrushReach::Slab) => {
-                        extruded_section(&disc(&view), &view, self.thickness_mm / 2.0, plane)
-                    }
-                    _ => swept_ball_section(path, radius, plane, CHORD_MM),
-                };
-                let shape = if shape.is_empty() { shape } else { part(slice, plane, shape) };
-                Some(paint(polygons, &shape, sign))
-            });
+        match (cut, self.reach) {
+            (Cut::Along(_), BrushReach::Slice | BrushReach::Slab) => disc(plane),
+            (Cut::Across, BrushReach::Slab) => {
+                extruded_section(&disc(view), view, self.thickness_mm / 2.0, plane)
+            }
+            _ => swept_ball_section(path, radius, plane, CHORD_MM),
         }
     }
 
@@ -318,12 +394,19 @@ impl BrushTool {
         let first = u32::from(path.len() > 1);
         for step in first..=steps.max(first) {
             let center = from + (to - from) * (f64::from(step) / f64::from(steps));
-            let around = [center];
-            let slices = match (stroke.cut, self.reach) {
-                (Cut::Along(_), BrushReach::Slice | BrushReach::Slab) => None,
-                _ => Some(self.slices(session, stroke, &around, radius)),
+            let center = match (stroke.cut, self.reach) {
+                // The slice drawn on may lie a little off the view's plane.
+                (Cut::Along(slice), BrushReach::Slice | BrushReach::Slab) => {
+                    let plane = volume.slices[slice].plane;
+                    plane.lift(plane.project(center))
+                }
+                _ => center,
             };
-            for (slice, shape) in adaptive(volume, center, radius, tolerance, slices) {
+            let around = [center];
+            let slices = self.slices(session, stroke, &around, radius);
+            let (cut, view) = (stroke.cut, stroke.view);
+            let brush = |_, plane: &Plane| self.swept(cut, &view, &around, radius, plane);
+            for (slice, shape) in adaptive(volume, center, radius, tolerance, slices, brush) {
                 let own = volume.slices[slice].plane;
                 stroke.canvas.change(session, slice, |plane, polygons| {
                     Some(paint(polygons, &reoriented(&shape, &own, plane), sign))
@@ -356,14 +439,19 @@ impl BrushTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         match (&self.hand, self.eraser) {
-            (Hand::Working(_), _) => "Release to keep the stroke, Esc to drop it",
-            (Hand::Refused(_), _) => "",
-            (_, true) => "Drag to erase, Ctrl to paint, [ and ] for the size",
-            (_, false) => "Drag to paint, Ctrl to erase, [ and ] for the size",
+            (Hand::Working(_), _) => "Release to keep the stroke, Esc to drop it".into(),
+            (Hand::Refused(_), _) => Hint::default(),
+            (_, true) => Hint { text: "Drag to erase, Ctrl to paint", keys: hint::SIZE },
+            (_, false) => Hint { text: "Drag to paint, Ctrl to erase", keys: hint::SIZE },
         }
     }
+}
+
+/// A unit's name in the settings.
+fn unit_name(unit: Unit) -> String {
+    format!("{unit:?}").to_lowercase()
 }
 
 impl Strokes for BrushTool {

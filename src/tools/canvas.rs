@@ -4,7 +4,7 @@ use super::{Preview, Reaction, ViewPlane};
 use crate::edit::{VertexSet, same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
-use crate::session::{Command, Refusal, Session};
+use crate::session::{Command, Gated, Refusal, Session};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,10 +75,20 @@ pub(super) enum Tidy {
     Nothing,
 }
 
+/// What another structure is left with on a slice.
+#[derive(Debug)]
+struct Loss {
+    roi: RoiId,
+    based_on: u64,
+    rest: Arc<RoiPlane>,
+}
+
 #[derive(Debug)]
 struct Work {
     before: Option<Arc<RoiPlane>>,
     now: Arc<RoiPlane>,
+    /// Others that give way here.
+    losses: Vec<Loss>,
     /// The vertex count after the last thinning.
     thinned_at: usize,
 }
@@ -110,6 +120,7 @@ impl Canvas {
                 based_on: roi.revision,
                 stamp: fresh_stamp(),
                 planes: Vec::new(),
+                others: Vec::new(),
             },
             missing: 0,
         }
@@ -151,17 +162,18 @@ impl Canvas {
                     confidence: None,
                 })
             });
-            Work { thinned_at: now.vertex_count(), before, now }
+            Work { thinned_at: now.vertex_count(), before, now, losses: Vec::new() }
         });
         let polygons = change(&work.now.plane, &work.now.polygons);
-        let polygons = polygons.map(|polygons| {
+        let gated = polygons.map(|polygons| {
             let before = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
             match session.roi(self.roi) {
-                Some(roi) => session.gated_own(roi, &work.now.plane, before, polygons),
-                None => polygons,
+                Some(roi) => session.gated(roi, &work.now.plane, before, polygons),
+                None => Gated { own: polygons, others: Vec::new() },
             }
         });
-        let Some(polygons) = polygons.filter(|polygons| *polygons != work.now.polygons) else {
+        let Some(Gated { own: polygons, others }) = gated.filter(|gated| gated.own != work.now.polygons)
+        else {
             if fresh {
                 self.work.remove(&slice);
             }
@@ -185,6 +197,19 @@ impl Canvas {
             work.thinned_at = now.vertex_count();
         }
         work.now = Arc::new(now);
+        // What is left as it was stays the same object: its picture is not made anew.
+        let loss = |(roi, rest): (RoiId, RoiPlane)| {
+            let based_on = session.roi(roi)?.revision;
+            let known = work.losses.iter().find(|known| known.roi == roi && *known.rest == rest);
+            let rest = known.map_or_else(|| Arc::new(rest), |known| Arc::clone(&known.rest));
+            Some(Loss { roi, based_on, rest })
+        };
+        work.losses = others.into_iter().filter_map(loss).collect();
+    }
+
+    /// Whether the gesture has changed nothing so far.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.work.is_empty()
     }
 
     /// Whether the gesture reached a missing slice and nothing else.
@@ -201,6 +226,31 @@ impl Canvas {
     pub(super) fn refresh(&mut self) {
         self.preview.planes = self.work.values().map(|work| Arc::clone(&work.now)).collect();
         self.preview.stamp = fresh_stamp();
+        let mut others: Vec<Preview> = Vec::new();
+        for loss in self.work.values().flat_map(|work| &work.losses) {
+            let rest = Arc::clone(&loss.rest);
+            match others.iter_mut().find(|other| other.roi == loss.roi) {
+                Some(other) => other.planes.push(rest),
+                None => others.push(Preview {
+                    roi: loss.roi,
+                    based_on: loss.based_on,
+                    stamp: fresh_stamp(),
+                    planes: vec![rest],
+                    others: Vec::new(),
+                }),
+            }
+        }
+        for other in &mut others {
+            let same = |known: &&Preview| {
+                known.roi == other.roi
+                    && known.planes.len() == other.planes.len()
+                    && known.planes.iter().zip(&other.planes).all(|(a, b)| Arc::ptr_eq(a, b))
+            };
+            if let Some(known) = self.preview.others.iter().find(same) {
+                other.stamp = known.stamp;
+            }
+        }
+        self.preview.others = others;
     }
 
     pub(super) fn preview(&self) -> &Preview {

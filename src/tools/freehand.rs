@@ -131,10 +131,27 @@ impl FreehandTool {
         reaction
     }
 
+    /// What is drawn so far, as if it were closed now; `None` where that takes long, or where
+    /// [`Self::preview`] tells it.
+    pub(super) fn drawn(&self, session: &Session) -> Option<region::Drawn<'_>> {
+        let is_region = |own: &&Drawing| self.mode != FreehandMode::Replace && own.guide.is_none();
+        let drawing = self.hand.stroke().filter(is_region)?;
+        let roi = session.selected()?;
+        let Drawing { view, cut, points, .. } = drawing;
+        region::is_quick(session, roi, *cut, points, self.thickness_mm).then(|| {
+            let sign = self.sign_when(drawing, drawing.touches || closing_touches(session, roi, drawing));
+            region::Drawn { view, cut: *cut, line: points, sign }
+        })
+    }
+
     fn sign(&self, drawing: &Drawing) -> Sign {
+        self.sign_when(drawing, drawing.touches)
+    }
+
+    fn sign_when(&self, drawing: &Drawing, touches: bool) -> Sign {
         let sign = match self.mode {
             FreehandMode::Add => Sign::Add,
-            FreehandMode::Auto if drawing.started_inside || !drawing.touches => Sign::Add,
+            FreehandMode::Auto if drawing.started_inside || !touches => Sign::Add,
             _ => Sign::Cut,
         };
         if drawing.keys.invert { sign.opposite() } else { sign }
@@ -197,6 +214,12 @@ fn extend(session: &Session, drawing: &mut Drawing, at: Point3) {
         drawing.touches = touches(session, roi, drawing, last, at);
     }
     drawing.points.push(at);
+}
+
+/// Whether the straight line that closes what is drawn touches the structure.
+fn closing_touches(session: &Session, roi: &Roi, drawing: &Drawing) -> bool {
+    let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
+    closes.is_some_and(|(first, last)| touches(session, roi, drawing, last, first))
 }
 
 /// Whether a straight line in the view touches the structure, or the guide that is drawn on.
@@ -275,9 +298,7 @@ impl Strokes for FreehandTool {
         if self.mode == FreehandMode::Replace {
             return replace::finished(drawing.replaced, &drawing.points, drawing.view.pixel_mm);
         }
-        let closes = drawing.points.first().copied().zip(drawing.points.last().copied());
-        drawing.touches = drawing.touches
-            || closes.is_some_and(|(first, last)| touches(session, roi, &drawing, last, first));
+        drawing.touches = drawing.touches || closing_touches(session, roi, &drawing);
         region::act(
             session,
             (&drawing.view, drawing.cut),
@@ -286,6 +307,7 @@ impl Strokes for FreehandTool {
             Across {
                 thickness_mm: self.thickness_mm,
                 guides: self.guides.as_deref().filter(|_| drawing.guide.is_some()),
+                limit: None,
             },
             "Freehand",
         )

@@ -2,7 +2,9 @@
 //! it is taken over. A large organ takes longer than a frame, so growing has a thread of its own;
 //! what is asked for meanwhile waits, the latest only.
 
+use super::hint::{self, Hint};
 use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
+use crate::edit::algebra::Region;
 use crate::edit::{GrowRange, Grown, Growth, Sign, grow, paint, reoriented};
 use crate::geometry::Point3;
 use crate::patient::{RoiId, RoiPlane};
@@ -14,6 +16,8 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 #[derive(Debug)]
 pub struct GrowTool {
     growth: Growth,
+    /// The structure that growing keeps to.
+    within: Option<RoiId>,
     at: Option<Point3>,
     pressed: bool,
     refused: Option<String>,
@@ -21,7 +25,7 @@ pub struct GrowTool {
     seed: Option<(Point3, RoiId, u64)>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
-    running: Option<Receiver<Grown>>,
+    running: Option<Receiver<Result<Grown, String>>>,
     /// Whether what is running is no longer what is wanted.
     again: bool,
 }
@@ -31,6 +35,7 @@ impl Default for GrowTool {
         let range = GrowRange::Similar { tolerance: 3.0 };
         Self {
             growth: Growth { range, reach_mm: 60.0, neck_mm: 4.0 },
+            within: None,
             at: None,
             pressed: false,
             refused: None,
@@ -60,6 +65,22 @@ impl GrowTool {
         }
     }
 
+    /// The structure that growing keeps to; `None` in the whole image.
+    #[must_use]
+    pub fn within(&self) -> Option<RoiId> {
+        self.within
+    }
+
+    /// Keeps growing to a structure; what is suggested follows.
+    pub fn set_within(&mut self, session: &Session, within: Option<RoiId>) {
+        if within != self.within {
+            self.within = within;
+            if let Some((seed, ..)) = self.seed {
+                self.run(session, seed);
+            }
+        }
+    }
+
     /// Sets what belongs and what holds growing back before anything has grown; what cannot be is not
     /// taken.
     pub fn restore_growth(&mut self, growth: Growth) {
@@ -83,8 +104,7 @@ impl GrowTool {
 
     /// Drops what grew.
     pub fn cancel(&mut self) {
-        let growth = self.growth;
-        *self = Self { growth, at: self.at, ..Self::default() };
+        *self = Self { growth: self.growth, within: self.within, at: self.at, ..Self::default() };
     }
 
     /// Whether something is growing.
@@ -161,11 +181,22 @@ impl GrowTool {
             self.again = true;
             return;
         }
+        let limit = match self.within.map(|id| session.roi(id).cloned()) {
+            Some(None) => {
+                self.suggestion = None;
+                self.note =
+                    Some("Nothing grew: the structure to stay in is gone. Choose another.".to_owned());
+                return;
+            }
+            limit => limit.flatten(),
+        };
         let (volume, growth) = (Arc::clone(&session.series().volume), self.growth);
         let (sender, receiver) = channel();
         let work = move || {
+            let limit = limit.map(|roi| Region::of_roi(&roi, &volume)).transpose();
+            let grown = limit.map(|limit| grow(&volume, seed, &growth, limit.as_ref()));
             // Nobody listens any more when it was cancelled.
-            let _ = sender.send(grow(&volume, seed, &growth));
+            let _ = sender.send(grown.map_err(|error| format!("Nothing grew. {error}")));
         };
         match std::thread::Builder::new().name("grow".to_owned()).spawn(work) {
             Ok(_) => {
@@ -176,7 +207,7 @@ impl GrowTool {
         }
     }
 
-    fn finish(&mut self, session: &Session, grown: Option<Grown>) {
+    fn finish(&mut self, session: &Session, grown: Option<Result<Grown, String>>) {
         let Some((seed, id, revision)) = self.seed else { return };
         let Some(roi) = session.selected().filter(|roi| (roi.id, roi.revision) == (id, revision)) else {
             return;
@@ -185,9 +216,14 @@ impl GrowTool {
             self.run(session, seed);
             return;
         }
-        let Some(grown) = grown else {
-            self.note = Some("Growing failed on this image. Try another place or range.".to_owned());
-            return;
+        let failed = || Err("Growing failed on this image. Try another place or range.".to_owned());
+        let grown = match grown.unwrap_or_else(failed) {
+            Ok(grown) => grown,
+            Err(why) => {
+                self.suggestion = None;
+                self.note = Some(why);
+                return;
+            }
         };
         let volume = &session.series().volume;
         let unit = volume.unit;
@@ -215,7 +251,8 @@ impl GrowTool {
             .collect();
         if planes.is_empty() {
             let range = self.note.take().map_or_else(String::new, |range| format!(" ({range})"));
-            self.note = Some(format!("Nothing new grows from here{range}. Click inside the organ."));
+            let place = if self.within.is_some() { " and the structure to stay in" } else { "" };
+            self.note = Some(format!("Nothing new grows from here{range}. Click inside the organ{place}."));
         }
         self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, "Grow", planes));
     }
@@ -240,11 +277,11 @@ impl GrowTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         if self.suggestion.is_some() {
-            "A takes this slice, Shift A all; X drops it; or click elsewhere"
+            Hint { text: "Click elsewhere to grow from there", keys: hint::TAKE_OR_DROP }
         } else {
-            "Click inside the organ: what is alike and hangs together is suggested"
+            "Click inside the organ: what is alike and hangs together is suggested".into()
         }
     }
 }

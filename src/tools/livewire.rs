@@ -3,6 +3,7 @@
 //! the slices it acts on a slab, as freehand does.
 
 use super::canvas::Cut;
+use super::hint::{self, Hint};
 use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::Sign;
 use crate::edit::livewire::{EdgeImage, Taught, Wire};
@@ -119,6 +120,13 @@ impl LiveWireTool {
         }
     }
 
+    /// What is drawn so far, as if it were closed now.
+    pub(super) fn drawn(&self) -> Option<region::Drawn<'_>> {
+        let State::Drawing(drawing) = &self.state else { return None };
+        let Drawing { view, cut, outline, sign_keys: keys, .. } = &**drawing;
+        Some(region::Drawn { view, cut: *cut, line: outline, sign: self.sign(*keys) })
+    }
+
     fn sign(&self, keys: Modifiers) -> Sign {
         if self.cuts == keys.invert { Sign::Add } else { Sign::Cut }
     }
@@ -175,7 +183,7 @@ impl LiveWireTool {
             ToolEvent::Leave => drawing.show(None),
             ToolEvent::Press(..) | ToolEvent::Hover(..) if elsewhere => {
                 told = matches!(event, ToolEvent::Press(..))
-                    .then(|| "Close the outline first (Enter), or drop it (Esc).".to_owned());
+                    .then(|| "Close the outline first: click its first point. Esc drops it.".to_owned());
             }
             ToolEvent::Hover(at, keys) => {
                 drawing.is_straight = keys.shift;
@@ -264,14 +272,16 @@ impl LiveWireTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         match &self.state {
-            State::Refused(_) => "",
+            State::Refused(_) => Hint::default(),
             State::Drawing(drawing) if drawing.anchors.len() < 2 => {
-                "Move along the edge and click to fix the line; Shift draws it straight"
+                "Move along the edge and click to fix the line; Shift draws it straight".into()
             }
-            State::Drawing(_) => "Double click or click the first point to close; Backspace takes one back",
-            _ => "Click on an edge: the line follows it; started with Ctrl it cuts",
+            State::Drawing(_) => {
+                Hint { text: "Double click or click the first point to close", keys: hint::CLICKS }
+            }
+            _ => "Click on an edge: the line follows it; started with Ctrl it cuts".into(),
         }
     }
 }

@@ -7,9 +7,11 @@
 mod between;
 mod brush;
 mod canvas;
+mod choices;
 mod freehand;
 mod gesture;
 mod grow;
+mod hint;
 mod knife;
 pub mod lessons;
 mod livewire;
@@ -30,8 +32,10 @@ mod work;
 
 pub use between::BetweenSlices;
 pub use brush::{BrushMode, BrushReach, BrushTip, BrushTool};
+pub use choices::{Aspect, Choice, GrowBy, Tip, choices};
 pub use freehand::{FreehandMode, FreehandTool};
 pub use grow::GrowTool;
+pub use hint::{Deed, Hint, KeyHint};
 pub use knife::KnifeTool;
 pub use livewire::LiveWireTool;
 pub use mold::{MoldKind, MoldTool};
@@ -204,9 +208,17 @@ pub struct Preview {
     pub stamp: u64,
     /// The planes that changed since the gesture started; without polygons where nothing is left.
     pub planes: Vec<Arc<RoiPlane>>,
+    /// The same for each structure that gives way.
+    pub others: Vec<Preview>,
 }
 
 impl Preview {
+    /// The session's ROI as it would be; `None` when it has changed since the gesture started.
+    fn shown(&self, session: &Session) -> Option<Arc<Roi>> {
+        let roi = session.roi(self.roi).filter(|roi| roi.revision == self.based_on)?;
+        Some(Arc::new(self.applied_to(roi)))
+    }
+
     /// The ROI with the preview's planes in place, its revision the preview's stamp.
     #[must_use]
     pub fn applied_to(&self, roi: &Roi) -> Roi {
@@ -230,6 +242,8 @@ pub struct Tools {
     kind: ToolKind,
     /// Whether what is drawn where the pointer is becomes a guide outline.
     draws_guide: bool,
+    /// What the closed line being drawn would do if it ended now.
+    drawn: Option<canvas::Canvas>,
     /// Moves the crosshair.
     pub navigate: NavigateTool,
     /// Brush and eraser.
@@ -278,6 +292,7 @@ impl Tools {
 
     /// Drops the gesture under way, if any.
     pub fn cancel(&mut self) {
+        self.drawn = None;
         self.brush.cancel();
         self.freehand.cancel();
         self.shape.cancel();
@@ -288,6 +303,7 @@ impl Tools {
         self.transform.cancel();
         self.live_wire.cancel();
         self.segment.cancel();
+        self.delete_contour.cancel();
         self.ruler.cancel();
         self.navigate.cancel();
     }
@@ -305,18 +321,18 @@ impl Tools {
             || self.transform.is_busy()
             || self.live_wire.is_busy()
             || self.segment.is_busy()
+            || self.delete_contour.is_busy()
             || self.ruler.is_busy()
             || self.navigate.is_busy()
     }
 
     /// Hands an event to the tool in hand.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
-        let across =
-            Across { thickness_mm: self.freehand.thickness_mm(), guides: self.between.guides(session) };
+        let across = Across { guides: self.between.guides(session), ..self.slab() };
         self.draws_guide = across.guides.is_some()
             && matches!(self.kind, ToolKind::Freehand | ToolKind::Shape | ToolKind::LiveWire)
             && canvas::cuts_across(&session.series().volume, view);
-        match self.kind {
+        let reaction = match self.kind {
             ToolKind::Navigate => self.navigate.event(event),
             ToolKind::Brush | ToolKind::Eraser => self.brush.event(session, view, event),
             ToolKind::Freehand => self.freehand.event(session, view, event, across.guides),
@@ -335,7 +351,29 @@ impl Tools {
             ToolKind::Segment => self.segment.event(session, view, event, self.freehand.thickness_mm()),
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
-        }
+        };
+        self.follow_line(session);
+        reaction
+    }
+
+    /// What a closed line acts on across the slices, guides apart.
+    fn slab(&self) -> Across<'static> {
+        Across::slab(self.freehand.thickness_mm())
+    }
+
+    /// Works out what the closed line being drawn would do if it ended now, where that is quick.
+    fn follow_line(&mut self, session: &Session) {
+        let thickness_mm = self.freehand.thickness_mm();
+        let drawn = match self.kind {
+            ToolKind::Freehand => self.freehand.drawn(session),
+            ToolKind::Shape => self.shape.drawn(),
+            ToolKind::LiveWire => self.live_wire.drawn(),
+            _ => None,
+        };
+        let is_guide =
+            |cut: canvas::Cut| cut == canvas::Cut::Across && self.between.guides(session).is_some();
+        let drawn = drawn.filter(|drawn| !is_guide(drawn.cut));
+        self.drawn = drawn.and_then(|drawn| region::would_be(session, &drawn, thickness_mm));
     }
 
     /// How the cursor looks now.
@@ -367,24 +405,28 @@ impl Tools {
 
     /// What the person can do now, in a few words for the strip under the views.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         if self.draws_guide && !self.is_busy() {
-            return "Draws a guide outline for the shape between slices, not contours; Ctrl cuts it";
+            return "Draws a guide outline for the shape between slices, not contours; Ctrl cuts it".into();
         }
         match self.kind {
-            ToolKind::Navigate => "Click or drag to move the crosshair",
+            ToolKind::Navigate => {
+                "Click or drag to move the crosshair; a dot on its lines turns the views".into()
+            }
             ToolKind::Brush | ToolKind::Eraser => self.brush.hint(),
-            ToolKind::Freehand => self.freehand.hint(),
+            ToolKind::Freehand => self.freehand.hint().into(),
             ToolKind::Shape => self.shape.hint(),
             ToolKind::Push | ToolKind::Smooth => self.mold.hint(),
             ToolKind::Grow => self.grow.hint(),
-            ToolKind::Knife => self.knife.hint(),
+            ToolKind::Knife => self.knife.hint().into(),
             ToolKind::Points => self.points.hint(),
-            ToolKind::Transform => self.transform.hint(),
+            ToolKind::Transform => self.transform.hint().into(),
             ToolKind::LiveWire => self.live_wire.hint(),
             ToolKind::Segment => self.segment.hint(),
-            ToolKind::DeleteContour => "Click a contour of the selected structure to delete it on this slice",
-            ToolKind::Ruler => self.ruler.hint(),
+            ToolKind::DeleteContour => {
+                "Click a contour of the selected structure to delete it on this slice".into()
+            }
+            ToolKind::Ruler => self.ruler.hint().into(),
         }
     }
 
@@ -394,7 +436,10 @@ impl Tools {
         match self.kind {
             ToolKind::Brush | ToolKind::Eraser => self.brush.preview(),
             ToolKind::Push | ToolKind::Smooth => self.mold.preview(),
-            ToolKind::Freehand => self.freehand.preview(),
+            ToolKind::Freehand => {
+                self.freehand.preview().or(self.drawn.as_ref().map(canvas::Canvas::preview))
+            }
+            ToolKind::Shape | ToolKind::LiveWire => self.drawn.as_ref().map(canvas::Canvas::preview),
             ToolKind::Knife => self.knife.preview(),
             ToolKind::Points => self.points.preview(),
             ToolKind::Transform => self.transform.preview(),
@@ -404,6 +449,10 @@ impl Tools {
 
     /// Brings what is suggested up to date with the session; free while nothing has changed.
     pub fn update(&mut self, session: &Session) {
+        let now = session.selected().map(|roi| (roi.id, roi.revision));
+        if self.drawn.as_ref().is_some_and(|drawn| Some(drawn.based_on()) != now) {
+            self.follow_line(session);
+        }
         self.grow.update(session);
         self.segment.update(session);
         self.between.update(session);
@@ -443,9 +492,17 @@ impl Tools {
     /// The ROI being edited as the preview shows it; `None` without a preview.
     #[must_use]
     pub fn previewed_roi(&self, session: &Session) -> Option<Arc<Roi>> {
-        let preview = self.preview()?;
-        let roi = session.roi(preview.roi).filter(|roi| roi.revision == preview.based_on)?;
-        Some(Arc::new(preview.applied_to(roi)))
+        self.preview()?.shown(session)
+    }
+
+    /// All structures that the gesture changes as the preview shows them: the one being edited, then
+    /// those that give way. Empty without a preview.
+    #[must_use]
+    pub fn previewed_rois(&self, session: &Session) -> Vec<Arc<Roi>> {
+        let Some(preview) = self.preview() else { return Vec::new() };
+        let own = preview.shown(session);
+        let others = preview.others.iter().filter(|_| own.is_some());
+        own.iter().map(Arc::clone).chain(others.filter_map(|other| other.shown(session))).collect()
     }
 
     /// The line being drawn by hand, patient mm; to be shown closed by a straight dashed line unless
@@ -486,13 +543,14 @@ impl Tools {
 
     /// Ends what waits for more clicks: closes an outline drawn point by point.
     pub fn finish(&mut self, session: &Session) -> Reaction {
-        let across =
-            Across { thickness_mm: self.freehand.thickness_mm(), guides: self.between.guides(session) };
-        match self.kind {
+        let across = Across { guides: self.between.guides(session), ..self.slab() };
+        let reaction = match self.kind {
             ToolKind::Shape => self.shape.finish(session, across),
             ToolKind::LiveWire => self.live_wire.finish(session, across),
             _ => Reaction::default(),
-        }
+        };
+        self.follow_line(session);
+        reaction
     }
 
     /// Moves what the move tool would take along where the pointer is, by mm to the right and down in
@@ -510,12 +568,16 @@ impl Tools {
         self.shape.is_busy() || self.live_wire.is_busy()
     }
 
-    /// Takes back the last click of an outline drawn by clicks; whether there was one.
+    /// Takes back the last click of an outline drawn by clicks, or the last scribble; whether there was
+    /// one.
     pub fn take_back(&mut self, session: &Session) -> bool {
-        match self.kind {
+        let had = match self.kind {
             ToolKind::Shape => self.shape.take_back(),
             ToolKind::LiveWire => self.live_wire.take_back(session),
+            ToolKind::Segment => self.segment.take_back(session),
             _ => false,
-        }
+        };
+        self.follow_line(session);
+        had
     }
 }

@@ -1,10 +1,12 @@
 //! Push and smooth: soft round tools that move the outline instead of painting over it. In every
-//! view the tool is a ball, so that neighbouring slices follow; it can be kept to the slice shown.
+//! view the tool is a ball, so that neighbouring slices follow; in a view that shows a slice it can be
+//! kept to that one. Views across the slices push in space: ends grow onto further slices too.
 
-use super::canvas::{Canvas, Cut, roi_contains, slices_between};
+use super::canvas::{Canvas, Cut, cuts_across, roi_contains, slices_between};
 use super::gesture::{Hand, Strokes};
+use super::hint::{self, Hint};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
-use crate::edit::{RoundTool, pushed, smoothed_under};
+use crate::edit::{RoundTool, SolidPush, pushed, smoothed_under};
 use crate::geometry::{Point3, Vector3};
 use crate::patient::RoiId;
 use crate::session::Session;
@@ -23,6 +25,8 @@ pub enum MoldKind {
 pub(super) struct Stroke {
     cut: Cut,
     last: Point3,
+    /// The push in space, in views across the slices.
+    push: Option<SolidPush>,
     canvas: Canvas,
 }
 
@@ -32,6 +36,8 @@ pub struct MoldTool {
     kind: MoldKind,
     flat: bool,
     radius_mm: f64,
+    /// Whether the pointer is in a view across the slices.
+    across: bool,
     hand: Hand<Stroke>,
 }
 
@@ -77,6 +83,7 @@ impl MoldTool {
         radius_mm: f64,
     ) -> Reaction {
         self.radius_mm = radius_mm;
+        self.across = cuts_across(&session.series().volume, view);
         let hand = std::mem::take(&mut self.hand);
         let (hand, reaction) = hand.event(self, session, view, event);
         self.hand = hand;
@@ -86,6 +93,17 @@ impl MoldTool {
     fn sweep(&self, session: &Session, stroke: &mut Stroke, at: Point3) {
         let radius_mm = self.radius_mm;
         let volume = &session.series().volume;
+        if let Some(push) = &mut stroke.push {
+            // The structure is as it was when the stroke began: the push is worked out from there.
+            let Some(roi) = session.roi(stroke.canvas.based_on().0) else { return };
+            push.go_on(volume, stroke.last, at, radius_mm);
+            for (slice, polygons) in push.contours(roi, volume) {
+                stroke.canvas.change(session, slice, |_, _| Some(polygons));
+            }
+            stroke.last = at;
+            stroke.canvas.refresh();
+            return;
+        }
         let Some(base) = volume.base_plane() else { return };
         let offset = |point: Point3| base.normal().dot(&point.coords);
         let (from, by) = (stroke.last, at - stroke.last);
@@ -110,10 +128,7 @@ impl MoldTool {
                     MoldKind::Smooth => Some(smoothed_under(polygons, tool(at + onto))),
                     MoldKind::Push if by == Vector3::zeros() => None,
                     MoldKind::Push => {
-                        // In the plane the outline goes along; along the normal the contours stay on
-                        // their slices and only feel the tool come nearer.
-                        let in_plane = by - plane.normal() * plane.normal().dot(&by);
-                        let by = plane.project(Point3::from(in_plane)).coords;
+                        let by = plane.project(Point3::from(by)).coords;
                         Some(pushed(polygons, tool(center), by))
                     }
                 }
@@ -148,12 +163,15 @@ impl MoldTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         match (&self.hand, self.kind) {
-            (Hand::Working(_), _) => "Release to keep the change, Esc to drop it",
-            (Hand::Refused(_), _) => "",
-            (_, MoldKind::Push) => "Drag to push the outline along, [ and ] for the size",
-            (_, MoldKind::Smooth) => "Drag along the outline to smooth it, [ and ] for the size",
+            (Hand::Working(_), _) => "Release to keep the change, Esc to drop it".into(),
+            (Hand::Refused(_), _) => Hint::default(),
+            (_, MoldKind::Push) if self.across && self.flat => {
+                "A ball in this view: drag to push the outline along, to further slices too".into()
+            }
+            (_, MoldKind::Push) => Hint { text: "Drag to push the outline along", keys: hint::SIZE },
+            (_, MoldKind::Smooth) => Hint { text: "Drag along the outline to smooth it", keys: hint::SIZE },
         }
     }
 }
@@ -167,7 +185,10 @@ impl Strokes for MoldTool {
 
     fn begin(&self, session: &Session, view: &ViewPlane, at: Point3, _: Modifiers) -> Result<Stroke, String> {
         let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
-        Ok(Stroke { cut, last: at, canvas: Canvas::new(session, roi) })
+        let canvas = Canvas::new(session, roi);
+        let in_space = self.kind == MoldKind::Push && cut == Cut::Across;
+        let push = in_space.then(|| SolidPush::new(self.radius_mm, canvas.pixel_mm()));
+        Ok(Stroke { cut, last: at, push, canvas })
     }
 
     fn go_on(&self, session: &Session, stroke: &mut Stroke, at: Point3) -> Reaction {

@@ -8,6 +8,7 @@
 
 use super::canvas::{Canvas, Cut, Tidy, cut_of, slices_between};
 use super::gesture::{Hand, Strokes};
+use super::hint::{self, Hint};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{OutlinePlace, bent, nearest_on_outline, nearest_vertex, point_moved, point_removed};
 use crate::geometry::{Plane, Point2, Point3, Polygon, Vector2, Vector3};
@@ -204,12 +205,12 @@ impl PointsTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         match (&self.hand, self.soft) {
-            (Hand::Working(_), _) => "Release to keep the point there, Esc to put it back",
-            (Hand::Refused(_), _) => "",
-            (_, false) => "Drag a point of the outline; Ctrl inserts one, Shift removes one",
-            (_, true) => "Drag a point, the outline bends with it; [ and ] for how far",
+            (Hand::Working(_), _) => "Release to keep the point there, Esc to put it back".into(),
+            (Hand::Refused(_), _) => Hint::default(),
+            (_, false) => "Drag a point of the outline; Ctrl inserts one, Shift removes one".into(),
+            (_, true) => Hint { text: "Drag a point, the outline bends with it", keys: hint::REACH },
         }
     }
 }

@@ -3,13 +3,18 @@
 //! enclose; across the slices they act on a slab, as freehand does.
 
 use super::canvas::Cut;
+use super::hint::{self, Hint};
 use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
-use crate::edit::{Sign, closed_spline, ellipse, rectangle};
+use crate::edit::{Sign, closed_spline, distance_to_edge, ellipse, rectangle};
 use crate::geometry::{Point2, Point3};
 use crate::session::{Refusal, Session};
 
 /// How close to an anchor counts as on it, screen pixels.
 const NEAR_PIXELS: f64 = 8.0;
+
+/// How close to the line between two anchors counts as on it, screen pixels: less, so that the next
+/// anchor can be put beside it.
+const ON_LINE_PIXELS: f64 = 5.0;
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -49,6 +54,8 @@ struct Drawing {
     points: Vec<Point3>,
     /// The anchor under the pressed button, and whether it has moved since.
     grabbed: Option<(usize, bool)>,
+    /// The anchor that the last press put between two others.
+    inserted: Option<usize>,
     /// Where the next anchor would be.
     next: Option<Point3>,
     outline: Vec<Point3>,
@@ -126,6 +133,13 @@ impl ShapeTool {
         }
     }
 
+    /// What is drawn so far, as if it were closed now.
+    pub(super) fn drawn(&self) -> Option<region::Drawn<'_>> {
+        let State::Drawing(drawing) = &self.state else { return None };
+        let Drawing { view, cut, outline, keys, .. } = &**drawing;
+        Some(region::Drawn { view, cut: *cut, line: outline, sign: self.sign(*keys) })
+    }
+
     fn sign(&self, keys: Modifiers) -> Sign {
         if self.cuts == keys.invert { Sign::Add } else { Sign::Cut }
     }
@@ -165,9 +179,8 @@ impl ShapeTool {
             Ok((_, cut)) => {
                 let points = if self.kind.has_anchors() { vec![at] } else { vec![at, at] };
                 let grabbed = Some((points.len() - 1, true));
-                let drawing =
-                    Drawing { view: *view, cut, keys, points, grabbed, next: None, outline: Vec::new() };
-                self.show(drawing);
+                let (view, outline) = (*view, Vec::new());
+                self.show(Drawing { view, cut, keys, points, grabbed, inserted: None, next: None, outline });
                 Reaction::default()
             }
             Err(refusal) => {
@@ -211,13 +224,18 @@ impl ShapeTool {
             ToolEvent::Leave => drawing.next = None,
             ToolEvent::Press(..) | ToolEvent::Hover(..) if elsewhere => {
                 let told = matches!(event, ToolEvent::Press(..))
-                    .then(|| "Close the outline first (Enter), or drop it (Esc).".to_owned());
+                    .then(|| "Close the outline first: click its first point. Esc drops it.".to_owned());
                 self.state = State::Drawing(drawing);
                 return Reaction { message: told, ..Reaction::default() };
             }
-            ToolEvent::Hover(at, _) => drawing.next = Some(at),
+            ToolEvent::Hover(at, _) => {
+                // On the line a press changes it where it is.
+                let on_line = self.leg_at(&drawing, view, at).is_some();
+                drawing.next = (!on_line).then_some(at);
+            }
             ToolEvent::Press(at, keys) => {
                 drawing.next = None;
+                drawing.inserted = None;
                 let near = |point: &Point3| (point - at).norm() <= NEAR_PIXELS * view.pixel_mm;
                 match drawing.points.iter().position(near) {
                     Some(index) if keys.invert && drawing.points.len() > 1 => {
@@ -225,8 +243,11 @@ impl ShapeTool {
                     }
                     Some(index) => drawing.grabbed = Some((index, false)),
                     None => {
-                        drawing.points.push(at);
-                        drawing.grabbed = Some((drawing.points.len() - 1, true));
+                        let leg = self.leg_at(&drawing, view, at);
+                        let index = leg.map_or(drawing.points.len(), |leg| leg + 1);
+                        drawing.points.insert(index, at);
+                        drawing.inserted = leg.map(|_| index);
+                        drawing.grabbed = Some((index, true));
                     }
                 }
             }
@@ -255,11 +276,37 @@ impl ShapeTool {
         Reaction::default()
     }
 
-    /// Takes the last anchor back; whether there was one. Without one left the shape is dropped.
+    /// The anchor from which the line runs past `at` to the next one. The line that closes the outline
+    /// is none: there the next anchor comes anyway.
+    fn leg_at(&self, drawing: &Drawing, view: &ViewPlane, at: Point3) -> Option<usize> {
+        if !self.kind.has_anchors() {
+            return None;
+        }
+        let plane = drawing.view.plane;
+        let anchors: Vec<Point2> = drawing.points.iter().map(|point| plane.project(*point)).collect();
+        let ring = if self.kind == ShapeKind::Spline { closed_spline(&anchors) } else { anchors.clone() };
+        let at = plane.project(at);
+        let mut nearest = (ON_LINE_PIXELS * view.pixel_mm, None);
+        let mut leg = 0;
+        for (from, to) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+            // The curve goes through all anchors, in their order.
+            leg = anchors.iter().rposition(|anchor| (anchor - from).norm() < 1e-6).unwrap_or(leg);
+            let distance = distance_to_edge(at, *from, *to);
+            if distance <= nearest.0 && leg + 1 < anchors.len() {
+                nearest = (distance, Some(leg));
+            }
+        }
+        nearest.1
+    }
+
+    /// Takes back the anchor clicked last; whether there was one. Without one left the shape is dropped.
     pub fn take_back(&mut self) -> bool {
         match std::mem::take(&mut self.state) {
             State::Drawing(mut drawing) if self.kind.has_anchors() => {
-                drawing.points.pop();
+                match drawing.inserted.take() {
+                    Some(index) => drop(drawing.points.remove(index)),
+                    None => drop(drawing.points.pop()),
+                }
                 drawing.grabbed = None;
                 if !drawing.points.is_empty() {
                     self.show(*drawing);
@@ -321,18 +368,19 @@ impl ShapeTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Hint {
         match (&self.state, self.kind.has_anchors()) {
-            (State::Refused(_), _) => "",
+            (State::Refused(_), _) => Hint::default(),
             (State::Drawing(drawing), true) if drawing.points.len() < 3 => {
-                "Click the next point, Esc to drop"
+                "Click the next point, Esc to drop".into()
             }
-            (State::Drawing(_), true) => {
-                "Click the first point or press Enter to close; drag points, Ctrl removes one"
-            }
-            (State::Drawing(_), false) => "Release to keep the shape, Esc to drop it",
-            (_, true) => "Click point after point; started with Ctrl it cuts",
-            (_, false) => "Drag from corner to corner; Shift keeps it even, Ctrl cuts",
+            (State::Drawing(_), true) => Hint {
+                text: "Click the first point to close; press on the line for a point between, drag points, Ctrl removes one",
+                keys: hint::CLICKS,
+            },
+            (State::Drawing(_), false) => "Release to keep the shape, Esc to drop it".into(),
+            (_, true) => "Click point after point; started with Ctrl it cuts".into(),
+            (_, false) => "Drag from corner to corner; Shift keeps it even, Ctrl cuts".into(),
         }
     }
 }

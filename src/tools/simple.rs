@@ -51,6 +51,17 @@ pub struct DeleteContourTool {
 }
 
 impl DeleteContourTool {
+    /// Whether the button is down over what a release would delete.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pressed.is_some()
+    }
+
+    /// Lets the contour be.
+    pub fn cancel(&mut self) {
+        self.pressed = None;
+    }
+
     /// The next state and what comes of it: a press on a contour and a release delete it.
     pub fn event(&mut self, session: &Session, event: ToolEvent) -> Reaction {
         match event {
@@ -59,6 +70,8 @@ impl DeleteContourTool {
             ToolEvent::Escape => self.pressed = None,
             ToolEvent::Press(at, _) => {
                 self.at = Some(at);
+                // A press that is refused leaves none of an earlier one.
+                self.pressed = None;
                 let selected = session.selected().map(|roi| roi.id);
                 match session.may_draw(selected, None) {
                     Ok(roi) => self.pressed = Some(roi.id),
@@ -66,7 +79,8 @@ impl DeleteContourTool {
                 }
             }
             ToolEvent::Release(at) => {
-                if let Some(roi) = self.pressed.take() {
+                let pressed = self.pressed.take();
+                if let Some(roi) = pressed.filter(|id| session.selected().is_some_and(|own| own.id == *id)) {
                     return Reaction::command(Command::DeleteContour { roi, at });
                 }
             }

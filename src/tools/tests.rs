@@ -3,8 +3,13 @@
 mod area;
 mod between;
 mod drawing;
+mod held;
+mod limits;
+mod preview;
+mod pushing;
 mod reshaping;
 mod segment;
+mod tilted;
 
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;
@@ -67,7 +72,7 @@ fn check(tools: &Tools, session: &Session) {
     let _ = (tools.cursor(session), tools.hint());
 }
 
-/// A whole gesture; the command is applied. What the release led to.
+/// A whole gesture; the command is applied, with all that [`held`] checks. What the release led to.
 fn drag(
     tools: &mut Tools,
     session: &mut Session,
@@ -94,14 +99,8 @@ fn drag(
     reaction.command = last.command;
     reaction.message = reaction.message.or(last.message);
     if let Some(command) = reaction.command.clone() {
-        session.apply(command).unwrap();
-        let roi = session.selected().unwrap();
-        for plane in &roi.planes {
-            check_polygons(&plane.polygons);
-            assert!(
-                plane.polygons.iter().flat_map(Polygon::rings).flatten().all(|p| plane.plane.snap(*p) == *p)
-            );
-        }
+        held::apply(session, &command);
+        held::check_selected(session);
     }
     reaction
 }
@@ -281,6 +280,7 @@ fn escape_drops_the_gesture_and_nothing_changes_without_one() {
         ToolKind::Shape,
         ToolKind::Push,
         ToolKind::Smooth,
+        ToolKind::DeleteContour,
         ToolKind::Ruler,
         ToolKind::Navigate,
     ] {
@@ -487,6 +487,45 @@ fn the_cursor_follows_the_state() {
     drag(&mut delete, &mut session, &view, KEYS, &[at]);
     assert!(session.selected().unwrap().planes.is_empty());
     assert_eq!(session.undo_name(), Some("Delete contour on Liver"));
+}
+
+#[test]
+fn a_dropped_or_refused_press_deletes_nothing_later() {
+    let mut session = session_with(axial_series(), &["Liver", "Spleen"]);
+    for name in ["Liver", "Spleen"] {
+        session.apply(draw(&session, name, 3, vec![square(0.0, 0.0, 20.0)])).unwrap();
+    }
+    let (view, at) = (axial(9.0), p(1.0, 2.0, 9.0));
+    let (liver, spleen) = (id(&session, "Liver"), id(&session, "Spleen"));
+    session.apply(Command::SetLock { roi: spleen, locked: true }).unwrap();
+    session.select(Some(liver));
+    let mut delete = tools(ToolKind::DeleteContour, 8.0);
+    let press = ToolEvent::Press(at, KEYS);
+    for drop in [
+        &(|tools: &mut Tools, session: &Session| {
+            tools.event(session, &view, ToolEvent::Escape);
+        }) as &dyn Fn(&mut Tools, &Session),
+        &|tools: &mut Tools, _: &Session| tools.cancel(),
+        &|tools: &mut Tools, _: &Session| {
+            tools.choose(ToolKind::Navigate);
+            tools.choose(ToolKind::DeleteContour);
+        },
+    ] {
+        delete.event(&session, &view, press);
+        assert!(delete.is_busy());
+        drop(&mut delete, &session);
+        assert!(!delete.is_busy());
+        assert_eq!(delete.event(&session, &view, ToolEvent::Release(at)), Reaction::default());
+    }
+    // A release that never came, then a press that is refused.
+    delete.event(&session, &view, press);
+    session.select(Some(spleen));
+    assert_eq!(delete.event(&session, &view, ToolEvent::Release(at)).command, None, "another is selected");
+    session.select(Some(liver));
+    delete.event(&session, &view, press);
+    session.select(Some(spleen));
+    assert!(delete.event(&session, &view, press).message.is_some() && !delete.is_busy());
+    assert_eq!(delete.event(&session, &view, ToolEvent::Release(at)).command, None);
 }
 
 #[test]

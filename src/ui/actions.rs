@@ -1,10 +1,19 @@
 //! Everything a person can do, one row each: name, icon, keys and the reason for it.
 //!
 //! Menus, the search box (Ctrl K), keys, the F1 sheet and tooltips all read this table, so they
-//! cannot disagree. Add a variant to [`Action`] and a row to [`TABLE`]; `app` carries it out.
+//! cannot disagree. Add a variant to [`Action`] and a row to its table; `app` carries it out. What can
+//! be chosen of a tool has its rows in `options`.
 
-use super::{icons, keymap};
-use crate::tools::Method;
+mod keys;
+mod options;
+mod search;
+
+pub use keys::{hint_text, key_text, pressed};
+pub use search::search;
+
+use super::icons;
+use crate::session::Overwrite;
+use crate::tools::{Aspect, Choice, Method};
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Where an action stands in menus and on the key sheet.
@@ -20,6 +29,8 @@ pub enum Group {
     Contour,
     /// Tools.
     Tool,
+    /// What is chosen of a tool, each by itself.
+    Option,
     /// What is shown and how.
     View,
     /// The five words and other places.
@@ -28,8 +39,16 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the key sheet.
-    pub const ALL: [Self; 7] =
-        [Self::File, Self::Edit, Self::Structure, Self::Contour, Self::Tool, Self::View, Self::Go];
+    pub const ALL: [Self; 8] = [
+        Self::File,
+        Self::Edit,
+        Self::Structure,
+        Self::Contour,
+        Self::Tool,
+        Self::Option,
+        Self::View,
+        Self::Go,
+    ];
 
     /// The heading of the group.
     #[must_use]
@@ -40,6 +59,7 @@ impl Group {
             Self::Structure => "Structures",
             Self::Contour => "Contours on this slice",
             Self::Tool => "Tools",
+            Self::Option => "Tool options",
             Self::View => "View",
             Self::Go => "Go to",
         }
@@ -83,6 +103,8 @@ pub enum Action {
     DeleteContour,
     CopyFromBelow,
     CopyFromAbove,
+    CopyToAbove,
+    CopyToBelow,
     CopyContour,
     PasteContour,
     FillBetween,
@@ -114,6 +136,16 @@ pub enum Action {
     SelectRuler,
     SmallerBrush,
     LargerBrush,
+    NextChoice(Aspect),
+    Choose(Choice),
+    NextOverwrite,
+    Overwrite(Overwrite),
+    ToggleSnap,
+    ThinnerSlab,
+    ThickerSlab,
+    LowerTolerance,
+    HigherTolerance,
+    ClearRulers,
     CancelGesture,
     SliceUp,
     SliceDown,
@@ -122,6 +154,8 @@ pub enum Action {
     MaximiseView,
     NextView,
     FitViews,
+    TurnViews(i8),
+    StraightenViews,
     ToggleInterpolation,
     ToggleFusion,
     ToggleOverlays,
@@ -152,6 +186,8 @@ pub struct ActionInfo {
     pub group: Group,
     /// Its name, in the imperative.
     pub name: &'static str,
+    /// What others call it, between commas; only the search reads it.
+    pub also: &'static str,
     /// One sentence why.
     pub why: &'static str,
     /// Its icon.
@@ -184,105 +220,133 @@ const fn row(
     keys: &'static [KeyboardShortcut],
     why: &'static str,
 ) -> ActionInfo {
-    ActionInfo { action, group, name, why, icon, keys }
+    ActionInfo { action, group, name, also: "", why, icon, keys }
+}
+
+impl ActionInfo {
+    /// The same with what others call it.
+    const fn also(self, also: &'static str) -> Self {
+        Self { also, ..self }
+    }
 }
 
 /// Every action.
+pub const TABLE: &[ActionInfo] = &joined::<{ OWN.len() + options::TABLE.len() }>(OWN, options::TABLE);
+
+const fn joined<const N: usize>(first: &[ActionInfo], second: &[ActionInfo]) -> [ActionInfo; N] {
+    let mut all = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// Every action but what can be chosen of tools.
 #[rustfmt::skip]
-pub const TABLE: &[ActionInfo] = {
+const OWN: &[ActionInfo] = {
     use Action as A;
     use Group as G;
     &[
-        row(A::OpenFolder, G::File, icons::FOLDER, "Open folder", &[ctrl(Key::O)], "Reads every scan and structure set in a folder and its subfolders."),
-        row(A::OpenFiles, G::File, icons::FOLDER, "Open files", &[ctrl_shift(Key::O)], "Reads single files: DICOM, NIfTI, or an RTSTRUCT for the open scan."),
-        row(A::OpenSample, G::File, icons::SAMPLE, "Open the sample patient", &[ctrl_shift(Key::P)], "A made-up patient to try everything on; nothing can go wrong."),
-        row(A::ChooseSeries, G::File, icons::SERIES, "Choose series", &[ctrl_shift(Key::S)], "Shows another series of what was opened."),
-        row(A::Export, G::File, icons::EXPORT, "Export RTSTRUCT", &[ctrl(Key::E)], "Writes the accepted structures for the planning system."),
-        row(A::CloseStudy, G::File, icons::CLOSE, "Close patient", &[ctrl(Key::W)], "Goes back to the start screen; every edit is kept."),
-        row(A::Quit, G::File, icons::CLOSE, "Quit", &[ctrl(Key::Q)], "Every edit is kept; the next start offers to resume."),
-        row(A::Undo, G::Edit, icons::UNDO, "Undo", &[ctrl(Key::Z)], "Takes back the last change; there is no limit."),
-        row(A::Redo, G::Edit, icons::REDO, "Redo", &[ctrl(Key::Y), ctrl_shift(Key::Z)], "Does again what was undone."),
-        row(A::ShowHistory, G::Edit, icons::HISTORY, "Show history", &[ctrl(Key::H)], "Lists every change by name."),
-        row(A::AddStructure, G::Structure, icons::ADD, "Add structure", &[key(Key::Insert), ctrl(Key::N)], "Adds an empty structure and asks for its TG-263 name."),
-        row(A::RenameStructure, G::Structure, icons::RENAME, "Rename structure", &[key(Key::F2)], "Completes names of the TG-263 standard as you type."),
-        row(A::DeleteStructure, G::Structure, icons::DELETE, "Delete structure", &[ctrl(Key::Delete)], "Removes it with all its contours; undo brings it back."),
-        row(A::ToggleVisible, G::Structure, icons::VISIBLE, "Show or hide structure", &[key(Key::V)], "Hides it in the views only; it is still exported."),
-        row(A::ShowOnly, G::Structure, icons::VISIBLE, "Show only this structure", &[key(Key::O)], "Hides all others, to look at one boundary."),
-        row(A::ShowAll, G::Structure, icons::VISIBLE, "Show all structures", &[shift(Key::V)], "Shows every structure again."),
-        row(A::ToggleLock, G::Structure, icons::LOCKED, "Lock or unlock structure", &[key(Key::L)], "A locked structure cannot be changed by tools or models."),
-        row(A::ToggleExclusive, G::Structure, icons::PUSH, "Exclusive or not", &[], "Exclusive structures push one another back: what one gains the others lose; locked ones hold."),
-        row(A::NextStructure, G::Structure, icons::UNFOLDED, "Next structure", &[key(Key::N), shift(Key::F)], "Selects the next in the list; tools edit the selected one."),
-        row(A::PreviousStructure, G::Structure, icons::FOLDED, "Previous structure", &[key(Key::P), shift(Key::R)], "Selects the previous in the list."),
-        row(A::GoToStructure, G::Structure, icons::CROSSHAIR, "Go to structure", &[key(Key::G)], "Moves all views to the middle of the selected structure."),
-        row(A::AcceptProposal, G::Structure, icons::ACCEPT, "Accept proposal", &[key(Key::A)], "Makes the selected proposal yours; proposals are not exported."),
-        row(A::RejectProposal, G::Structure, icons::REJECT, "Reject proposal", &[key(Key::X)], "Removes the selected proposal; undo brings it back."),
-        row(A::AcceptAll, G::Structure, icons::ACCEPT, "Accept all proposals", &[shift(Key::A)], "Asks once, then makes every proposal yours."),
-        row(A::MarkReviewed, G::Structure, icons::REVIEWED, "Mark as reviewed", &[key(Key::K)], "Notes that you looked through the selected structure."),
-        row(A::MakeFromStructures, G::Structure, icons::ADD, "Make from structures", &[ctrl_shift(Key::M)], "Margins, unions, walls, rings and recipes such as CTV + 5 mm."),
-        row(A::UpdateDerived, G::Structure, icons::REDO, "Update derived structures", &[ctrl_shift(Key::U)], "Makes those again whose sources have changed; what was edited by hand stays."),
-        row(A::SplitStructure, G::Structure, icons::SERIES, "Split into pieces", &[], "Makes a numbered structure of every piece that hangs together; the whole stays."),
-        row(A::DeleteContour, G::Contour, icons::DELETE, "Delete contour", &[key(Key::Delete)], "Empties this slice of the selected structure."),
-        row(A::CopyFromBelow, G::Contour, icons::COPY_BELOW, "Copy contour from slice below", &[ctrl(Key::ArrowUp)], "Starts this slice from its neighbour towards the feet."),
-        row(A::CopyFromAbove, G::Contour, icons::COPY_ABOVE, "Copy contour from slice above", &[ctrl(Key::ArrowDown)], "Starts this slice from its neighbour towards the head."),
-        row(A::CopyContour, G::Contour, icons::SERIES, "Copy contour", &[shift(Key::C)], "Keeps what the selected structure has on this slice, to paste it elsewhere."),
-        row(A::PasteContour, G::Contour, icons::SERIES, "Paste contour", &[shift(Key::P)], "Adds the copied contour to the selected structure on this slice."),
-        row(A::FillBetween, G::Contour, icons::BETWEEN, "Fill between slices", &[key(Key::J)], "Shows dashed what lies between drawn slices, and follows every change. Outlines drawn in views across guide it."),
-        row(A::ClearGuides, G::Contour, icons::REJECT, "Clear guide outlines", &[], "Takes away what was drawn across the slices to guide the shape between them; contours stay."),
-        row(A::TakeSuggested, G::Contour, icons::ACCEPT, "Take over dashed contour", &[], "Makes what is suggested on this slice part of the structure; accepting a proposal does the same."),
-        row(A::TakeAllSuggested, G::Contour, icons::ACCEPT, "Take over all dashed contours", &[], "Makes all that is suggested part of the structure; accepting all proposals does the same."),
-        row(A::DropSuggested, G::Contour, icons::REJECT, "Drop dashed contours", &[], "Leaves the structure as it is; rejecting a proposal does the same."),
-        row(A::ThinSlices(2), G::Contour, icons::SERIES, "Keep every second slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
-        row(A::ThinSlices(3), G::Contour, icons::SERIES, "Keep every third slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
-        row(A::ThinSlices(4), G::Contour, icons::SERIES, "Keep every fourth slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
-        row(A::ThinSlices(5), G::Contour, icons::SERIES, "Keep every fifth slice", &[], "Empties the slices between, to correct fewer and fill between them again."),
-        row(A::SelectCrosshair, G::Tool, icons::CROSSHAIR, "Crosshair", &[key(Key::C)], "Click a point: all views go there."),
-        row(A::SelectBrush, G::Tool, icons::BRUSH, "Brush", &[key(Key::B)], "Paints with a disc of a radius in mm; hold Ctrl to erase."),
-        row(A::SelectEraser, G::Tool, icons::ERASER, "Eraser", &[key(Key::E)], "Removes with a disc of a radius in mm."),
-        row(A::SelectFreehand, G::Tool, icons::FREEHAND, "Freehand", &[key(Key::F)], "Draw an outline: starting inside adds, starting outside cuts or makes a new piece."),
-        row(A::SelectShape, G::Tool, icons::SHAPE, "Shape", &[key(Key::S)], "Polygon or smooth curve by clicks, rectangle or ellipse by a drag."),
-        row(A::SelectPush, G::Tool, icons::PUSH, "Push", &[key(Key::Q)], "Drags the outline along with a soft round tool; no slivers, nothing splits."),
-        row(A::SelectSmooth, G::Tool, icons::SMOOTH, "Smooth", &[key(Key::T)], "Takes wrinkles out of the outline under the tool without shrinking it."),
-        row(A::SelectGrow, G::Tool, icons::GROW, "Grow", &[key(Key::R)], "Click inside an organ: what is alike and hangs together is suggested."),
-        row(A::SelectLiveWire, G::Tool, icons::LIVE_WIRE, "Live-wire", &[shift(Key::L)], "Click along an edge: the line follows it from click to click and learns which edge you want."),
-        row(A::SelectKnife, G::Tool, icons::KNIFE, "Cut with a line", &[shift(Key::X)], "Drag a straight line across a contour: it splits in two and both parts stay."),
-        row(A::SelectPoints, G::Tool, icons::POINTS, "Drag points", &[shift(Key::B)], "Moves points of the outline; Ctrl inserts one, Shift removes one."),
-        row(A::SelectTransform, G::Tool, icons::TRANSFORM, "Move, turn, scale", &[shift(Key::M)], "One contour or the whole structure, by a frame around it."),
-        row(A::NudgeLeft, G::Tool, icons::TRANSFORM, "Nudge to the left", &[alt(Key::ArrowLeft)], "Moves by 1 mm what the move tool has under the pointer."),
-        row(A::NudgeRight, G::Tool, icons::TRANSFORM, "Nudge to the right", &[alt(Key::ArrowRight)], "Moves by 1 mm what the move tool has under the pointer."),
-        row(A::NudgeUp, G::Tool, icons::TRANSFORM, "Nudge upwards", &[alt(Key::ArrowUp)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
-        row(A::NudgeDown, G::Tool, icons::TRANSFORM, "Nudge downwards", &[alt(Key::ArrowDown)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer."),
-        row(A::TakeBackPoint, G::Tool, icons::UNDO, "Take back the last click", &[key(Key::Backspace)], "Removes the last point of an outline that is being clicked."),
-        row(A::Segment(Method::Threshold), G::Tool, icons::SEGMENT, "Threshold", &[key(Key::H)], "Suggests what lies in a range of values, set on a histogram."),
-        row(A::Segment(Method::Level), G::Tool, icons::SEGMENT, "Level tracing", &[shift(Key::H)], "Shows the line of equal value under the pointer; a click takes it, Ctrl cuts."),
-        row(A::Segment(Method::Scribbles), G::Tool, icons::SEGMENT, "Grow from scribbles", &[shift(Key::J)], "Scribble inside an organ and beside it; the border between is found."),
-        row(A::Segment(Method::Uptake), G::Tool, icons::SEGMENT, "Outline uptake", &[shift(Key::U)], "Outlines PET uptake in a ball or a box: above an SUV, a part of the maximum, or at its edge."),
-        row(A::Segment(Method::Dose), G::Tool, icons::SEGMENT, "Outline an isodose", &[shift(Key::I)], "Outlines a level of an RT Dose: in Gy, or a part of its maximum or of the prescription."),
-        row(A::Segment(Method::Pieces), G::Tool, icons::SEGMENT, "Fill between pieces", &[], "Suggests what lies between the pieces of the structure, along what is alike in the image."),
-        row(A::Segment(Method::Body), G::Tool, icons::SEGMENT, "Find body", &[], "Suggests the outline of the body: alone, with mask and cushions, or with the couch too."),
-        row(A::Segment(Method::Lungs), G::Tool, icons::SEGMENT, "Find lungs", &[], "Suggests the lungs, or the one that the structure's name means."),
-        row(A::Segment(Method::Airways), G::Tool, icons::SEGMENT, "Find airways", &[], "Suggests the trachea and bronchi, stopped before they leak into the lung."),
-        row(A::Segment(Method::Bones), G::Tool, icons::SEGMENT, "Find bones", &[], "Suggests bone by its density, with its marrow."),
-        row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks; Enter does the same."),
-        row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice."),
-        row(A::SelectRuler, G::Tool, icons::RULER, "Ruler", &[key(Key::M)], "Drag to measure a distance in mm."),
-        row(A::SmallerBrush, G::Tool, icons::BRUSH, "Smaller brush", &[key(Key::OpenBracket), shift(Key::S)], "Alt and the wheel do the same."),
-        row(A::LargerBrush, G::Tool, icons::BRUSH, "Larger brush", &[key(Key::CloseBracket), shift(Key::W)], "Alt and the wheel do the same."),
-        row(A::CancelGesture, G::Tool, icons::CLOSE, "Never mind", &[key(Key::Escape)], "Drops the stroke, closes what is open, or goes back to the crosshair."),
-        row(A::SliceUp, G::View, icons::UNFOLDED, "Next slice up", &[key(Key::ArrowUp), shift(Key::E)], "In the view the pointer is over; the wheel does the same."),
-        row(A::SliceDown, G::View, icons::UNFOLDED, "Next slice down", &[key(Key::ArrowDown), shift(Key::D)], "In the view the pointer is over; the wheel does the same."),
-        row(A::TenSlicesUp, G::View, icons::UNFOLDED, "Ten slices up", &[key(Key::PageUp), shift(Key::ArrowUp)], "Shift and the wheel do the same."),
-        row(A::TenSlicesDown, G::View, icons::UNFOLDED, "Ten slices down", &[key(Key::PageDown), shift(Key::ArrowDown)], "Shift and the wheel do the same."),
-        row(A::MaximiseView, G::View, icons::MAXIMISE, "Maximise view", &[key(Key::Enter)], "One view fills the window; a double click does the same."),
-        row(A::NextView, G::View, icons::MAXIMISE, "Next view", &[key(Key::W)], "Moves the focus from view to view."),
-        row(A::FitViews, G::View, icons::RESTORE, "Fit the scan to the views", &[key(Key::Home)], "Undoes zoom and pan."),
-        row(A::ToggleInterpolation, G::View, icons::SERIES, "Smooth or plain voxels", &[key(Key::I)], "Plain voxels show the scan as it was measured."),
-        row(A::ToggleFusion, G::View, icons::SERIES, "Second series: blend, beside, off", &[key(Key::U)], "Shows PET or MR with the CT."),
-        row(A::ToggleOverlays, G::View, icons::VISIBLE, "Show or hide all overlays", &[shift(Key::T)], "Looks at the picture alone; Space, held, does it for a moment."),
-        row(A::ToggleStructurePanel, G::View, icons::PANEL, "Structure panel", &[ctrl(Key::L)], "Folds the panel away; the picture gets its room."),
-        row(A::ToggleInspector, G::View, icons::PANEL, "Inspector", &[ctrl(Key::R)], "Folds the panel away; the picture gets its room."),
-        row(A::ToggleTheme, G::View, icons::MOON, "Light or dark", &[ctrl(Key::T)], "Dark for a dim room, light for a bright one."),
-        row(A::LargerText, G::View, icons::ADD, "Larger window text", &[ctrl(Key::Plus), ctrl(Key::Equals)], "Scales the whole window."),
-        row(A::SmallerText, G::View, icons::ADD, "Smaller window text", &[ctrl(Key::Minus)], "Scales the whole window."),
+        row(A::OpenFolder, G::File, icons::FOLDER, "Open folder", &[ctrl(Key::O)], "Reads every scan and structure set in a folder and its subfolders.").also("import, load, DICOM"),
+        row(A::OpenFiles, G::File, icons::FOLDER, "Open files", &[ctrl_shift(Key::O)], "Reads single files: DICOM, NIfTI, or an RTSTRUCT for the open scan.").also("import, load, NIfTI, NRRD"),
+        row(A::OpenSample, G::File, icons::SAMPLE, "Open the sample patient", &[ctrl_shift(Key::P)], "A made-up patient to try everything on; nothing can go wrong.").also("demo, example, phantom"),
+        row(A::ChooseSeries, G::File, icons::SERIES, "Choose series", &[ctrl_shift(Key::S)], "Shows another series of what was opened.").also("image set, scan, switch"),
+        row(A::Export, G::File, icons::EXPORT, "Export RTSTRUCT", &[ctrl(Key::E)], "Writes the accepted structures for the planning system.").also("save, send, write DICOM, RT structure set"),
+        row(A::CloseStudy, G::File, icons::CLOSE, "Close patient", &[ctrl(Key::W)], "Goes back to the start screen; every edit is kept.").also("leave, new patient"),
+        row(A::Quit, G::File, icons::CLOSE, "Quit", &[ctrl(Key::Q)], "Every edit is kept; the next start offers to resume.").also("exit"),
+        row(A::Undo, G::Edit, icons::UNDO, "Undo", &[ctrl(Key::Z)], "Takes back the last change; there is no limit.").also("back, revert"),
+        row(A::Redo, G::Edit, icons::REDO, "Redo", &[ctrl(Key::Y), ctrl_shift(Key::Z)], "Does again what was undone.").also("repeat, again"),
+        row(A::ShowHistory, G::Edit, icons::HISTORY, "Show history", &[ctrl(Key::H)], "Lists every change by name.").also("log, steps, changes"),
+        row(A::AddStructure, G::Structure, icons::ADD, "Add structure", &[key(Key::Insert), ctrl(Key::N)], "Adds an empty structure and asks for its TG-263 name.").also("new ROI, create contour, organ, target, GTV, CTV"),
+        row(A::RenameStructure, G::Structure, icons::RENAME, "Rename structure", &[key(Key::F2)], "Completes names of the TG-263 standard as you type.").also("name, TG-263, nomenclature"),
+        row(A::DeleteStructure, G::Structure, icons::DELETE, "Delete structure", &[ctrl(Key::Delete)], "Removes it with all its contours; undo brings it back.").also("remove ROI"),
+        row(A::ToggleVisible, G::Structure, icons::VISIBLE, "Show or hide structure", &[key(Key::V)], "Hides it in the views only; it is still exported.").also("visibility, display"),
+        row(A::ShowOnly, G::Structure, icons::VISIBLE, "Show only this structure", &[key(Key::O)], "Hides all others, to look at one boundary.").also("isolate, solo, hide others"),
+        row(A::ShowAll, G::Structure, icons::VISIBLE, "Show all structures", &[shift(Key::V)], "Shows every structure again.").also("unhide, visibility"),
+        row(A::ToggleLock, G::Structure, icons::LOCKED, "Lock or unlock structure", &[key(Key::L)], "A locked structure cannot be changed by tools or models.").also("protect, freeze, read only"),
+        row(A::ToggleExclusive, G::Structure, icons::PUSH, "Exclusive or not", &[], "Exclusive structures push one another back: what one gains the others lose; locked ones hold.").also("non-overlapping, no overlap"),
+        row(A::NextStructure, G::Structure, icons::UNFOLDED, "Next structure", &[key(Key::N), shift(Key::F)], "Selects the next in the list; the slice stays where that has a contour, else the nearest with one is shown.").also("next ROI"),
+        row(A::PreviousStructure, G::Structure, icons::FOLDED, "Previous structure", &[key(Key::P), shift(Key::R)], "Selects the previous in the list, in the same way.").also("previous ROI, last ROI"),
+        row(A::GoToStructure, G::Structure, icons::CROSSHAIR, "Go to structure", &[key(Key::G)], "Moves all views to the middle of the selected structure.").also("center, centre, jump, localize, find ROI"),
+        row(A::AcceptProposal, G::Structure, icons::ACCEPT, "Accept proposal", &[key(Key::A)], "Makes the selected proposal yours; proposals are not exported.").also("approve, confirm, take over"),
+        row(A::RejectProposal, G::Structure, icons::REJECT, "Reject proposal", &[key(Key::X)], "Removes the selected proposal; undo brings it back.").also("discard, decline"),
+        row(A::AcceptAll, G::Structure, icons::ACCEPT, "Accept all proposals", &[shift(Key::A)], "Asks once, then makes every proposal yours.").also("approve all, confirm all"),
+        row(A::MarkReviewed, G::Structure, icons::REVIEWED, "Mark as reviewed", &[key(Key::K)], "Notes that you looked through the selected structure.").also("approve, sign off, done"),
+        row(A::MakeFromStructures, G::Structure, icons::ADD, "Make from structures", &[ctrl_shift(Key::M)], "Margins, unions, crops, walls, rings and recipes such as CTV + 5 mm.").also("boolean, algebra, margin, PTV, expand, shrink, contract, grow by, union, combine, merge, intersect, intersection, subtract, difference, xor, crop, trim, wall, ring, derived, recipe, fill holes, remove small pieces, largest piece, simplify, PRV, ITV"),
+        row(A::UpdateDerived, G::Structure, icons::REDO, "Update derived structures", &[ctrl_shift(Key::U)], "Makes those again whose sources have changed; what was edited by hand stays.").also("recompute, refresh, re-evaluate"),
+        row(A::SplitStructure, G::Structure, icons::SERIES, "Split into pieces", &[], "Makes a numbered structure of every piece that hangs together; the whole stays.").also("separate, connected components, islands"),
+        row(A::DeleteContour, G::Contour, icons::DELETE, "Delete contour", &[key(Key::Delete)], "Empties this slice of the selected structure.").also("clear slice, erase slice, delete slice"),
+        row(A::CopyFromBelow, G::Contour, icons::COPY_BELOW, "Copy contour from slice below", &[ctrl(Key::ArrowUp)], "Starts this slice from its neighbour towards the feet.").also("duplicate, previous slice"),
+        row(A::CopyFromAbove, G::Contour, icons::COPY_ABOVE, "Copy contour from slice above", &[ctrl(Key::ArrowDown)], "Starts this slice from its neighbour towards the head.").also("duplicate, previous slice"),
+        row(A::CopyToAbove, G::Contour, icons::COPY_BELOW, "Copy contour to slice above", &[ctrl_shift(Key::ArrowUp)], "Takes this slice's contour along to its neighbour towards the head, and goes there.").also("duplicate, propagate, next slice"),
+        row(A::CopyToBelow, G::Contour, icons::COPY_ABOVE, "Copy contour to slice below", &[ctrl_shift(Key::ArrowDown)], "Takes this slice's contour along to its neighbour towards the feet, and goes there.").also("duplicate, propagate, next slice"),
+        row(A::CopyContour, G::Contour, icons::SERIES, "Copy contour", &[shift(Key::C)], "Keeps what the selected structure has on this slice, to paste it elsewhere.").also("clipboard"),
+        row(A::PasteContour, G::Contour, icons::SERIES, "Paste contour", &[shift(Key::P)], "Adds the copied contour to the selected structure on this slice.").also("clipboard"),
+        row(A::FillBetween, G::Contour, icons::BETWEEN, "Fill between slices", &[key(Key::J)], "Shows dashed what lies between drawn slices, and follows every change. Outlines drawn in views across guide it.").also("interpolate, interpolation, between slices, inbetween, shape-based"),
+        row(A::ToggleSnap, G::Contour, icons::BETWEEN, "Snap dashed contours to edges", &[shift(Key::N)], "Moves what is filled between slices to image edges nearby that look like those under the contours drawn on the slices below and above; where these lie on no edge it stays as it is.").also("edge snapping, magnet, refine"),
+        row(A::ClearGuides, G::Contour, icons::REJECT, "Clear guide outlines", &[], "Takes away what was drawn across the slices to guide the shape between them; contours stay.").also("orthogonal contours, remove guides"),
+        row(A::TakeSuggested, G::Contour, icons::ACCEPT, "Take over dashed contour", &[], "Makes what is suggested on this slice part of the structure; accepting a proposal does the same.").also("apply, confirm"),
+        row(A::TakeAllSuggested, G::Contour, icons::ACCEPT, "Take over all dashed contours", &[], "Makes all that is suggested part of the structure; accepting all proposals does the same.").also("apply all, confirm all"),
+        row(A::DropSuggested, G::Contour, icons::REJECT, "Drop dashed contours", &[], "Leaves the structure as it is; rejecting a proposal does the same.").also("cancel, discard"),
+        row(A::ThinSlices(2), G::Contour, icons::SERIES, "Keep every second slice", &[], "Empties the slices between, to correct fewer and fill between them again.").also("thin, thin out, n-th slice, every other slice, decimate"),
+        row(A::ThinSlices(3), G::Contour, icons::SERIES, "Keep every third slice", &[], "Empties the slices between, to correct fewer and fill between them again.").also("thin, thin out, n-th slice, decimate"),
+        row(A::ThinSlices(4), G::Contour, icons::SERIES, "Keep every fourth slice", &[], "Empties the slices between, to correct fewer and fill between them again.").also("thin, thin out, n-th slice, decimate"),
+        row(A::ThinSlices(5), G::Contour, icons::SERIES, "Keep every fifth slice", &[], "Empties the slices between, to correct fewer and fill between them again.").also("thin, thin out, n-th slice, decimate"),
+        row(A::SelectCrosshair, G::Tool, icons::CROSSHAIR, "Crosshair", &[key(Key::C)], "Click a point: all views go there.").also("pointer, navigate, localizer"),
+        row(A::SelectBrush, G::Tool, icons::BRUSH, "Brush", &[key(Key::B)], "Paints with a disc of a radius in mm; hold Ctrl to erase.").also("paintbrush, paint, draw, pen"),
+        row(A::SelectEraser, G::Tool, icons::ERASER, "Eraser", &[key(Key::E)], "Removes with a disc of a radius in mm.").also("rubber, erase, remove"),
+        row(A::SelectFreehand, G::Tool, icons::FREEHAND, "Freehand", &[key(Key::F)], "Draw an outline: starting inside adds, starting outside cuts or makes a new piece.").also("pencil, draw, lasso, outline, trace"),
+        row(A::SelectShape, G::Tool, icons::SHAPE, "Shape", &[key(Key::S)], "Polygon or smooth curve by clicks, rectangle or ellipse by a drag.").also("contour by clicks, geometric"),
+        row(A::SelectPush, G::Tool, icons::PUSH, "Push", &[key(Key::Q)], "Drags the outline along with a soft round tool; no slivers, nothing splits.").also("nudge, pearl, deform, bulge, repulsor, sculpt"),
+        row(A::SelectSmooth, G::Tool, icons::SMOOTH, "Smooth", &[key(Key::T)], "Takes wrinkles out of the outline under the tool without shrinking it.").also("smoothing, relax"),
+        row(A::SelectGrow, G::Tool, icons::GROW, "Grow", &[key(Key::R)], "Click inside an organ: what is alike and hangs together is suggested.").also("region growing, magic wand, flood fill, smart"),
+        row(A::SelectLiveWire, G::Tool, icons::LIVE_WIRE, "Live-wire", &[shift(Key::L)], "Click along an edge: the line follows it from click to click and learns which edge you want.").also("intelligent scissors, edge, magnetic lasso, snake, smart contour"),
+        row(A::SelectKnife, G::Tool, icons::KNIFE, "Cut with a line", &[shift(Key::X)], "Drag a straight line across a contour: it splits in two and both parts stay.").also("split contour, scissors, divide"),
+        row(A::SelectPoints, G::Tool, icons::POINTS, "Drag points", &[shift(Key::B)], "Moves points of the outline; Ctrl inserts one, Shift removes one.").also("edit vertices, control points, nodes, anchors"),
+        row(A::SelectTransform, G::Tool, icons::TRANSFORM, "Move, turn, scale", &[shift(Key::M)], "One contour or the whole structure, by a frame around it.").also("translate, rotate, resize, shift, move ROI"),
+        row(A::NudgeLeft, G::Tool, icons::TRANSFORM, "Nudge to the left", &[alt(Key::ArrowLeft)], "Moves by 1 mm what the move tool has under the pointer.").also("shift"),
+        row(A::NudgeRight, G::Tool, icons::TRANSFORM, "Nudge to the right", &[alt(Key::ArrowRight)], "Moves by 1 mm what the move tool has under the pointer.").also("shift"),
+        row(A::NudgeUp, G::Tool, icons::TRANSFORM, "Nudge upwards", &[alt(Key::ArrowUp)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer.").also("shift"),
+        row(A::NudgeDown, G::Tool, icons::TRANSFORM, "Nudge downwards", &[alt(Key::ArrowDown)], "Moves by 1 mm, or by a slice, what the move tool has under the pointer.").also("shift"),
+        row(A::TakeBackPoint, G::Tool, icons::UNDO, "Take back the last click", &[key(Key::Backspace)], "Removes the last point of an outline that is being clicked, or the last scribble.").also("undo point"),
+        row(A::Segment(Method::Threshold), G::Tool, icons::SEGMENT, "Threshold", &[key(Key::H)], "Suggests what lies in a range of values, set on a histogram.").also("thresholding, HU range, histogram"),
+        row(A::Segment(Method::Level), G::Tool, icons::SEGMENT, "Level tracing", &[shift(Key::H)], "Shows the line of equal value under the pointer; a click takes it, Ctrl cuts.").also("level set, isocontour, isoline"),
+        row(A::Segment(Method::Scribbles), G::Tool, icons::SEGMENT, "Grow from scribbles", &[shift(Key::J)], "Scribble inside an organ and beside it; the border between is found.").also("GrowCut, grow cut, seeds, fast marching, paint seeds"),
+        row(A::Segment(Method::Uptake), G::Tool, icons::SEGMENT, "Outline uptake", &[shift(Key::U)], "Outlines PET uptake in a ball or a box: above an SUV, a part of the maximum, or at its edge.").also("PET, SUV, isocontour, 41%, MTV"),
+        row(A::Segment(Method::Dose), G::Tool, icons::SEGMENT, "Outline an isodose", &[shift(Key::I)], "Outlines a level of an RT Dose: in Gy, or a part of its maximum or of the prescription.").also("dose, IDL, isodose"),
+        row(A::Segment(Method::Pieces), G::Tool, icons::SEGMENT, "Fill between pieces", &[], "Suggests what lies between the pieces of the structure, along what is alike in the image.").also("fill gap, connect, bridge"),
+        row(A::Segment(Method::Body), G::Tool, icons::SEGMENT, "Find body", &[], "Suggests the outline of the body: alone, with mask and cushions, or with the couch too.").also("external, skin, couch, table, immobilisation, immobilization, mask"),
+        row(A::Segment(Method::Lungs), G::Tool, icons::SEGMENT, "Find lungs", &[], "Suggests the lungs, or the one that the structure's name means.").also("lung"),
+        row(A::Segment(Method::Airways), G::Tool, icons::SEGMENT, "Find airways", &[], "Suggests the trachea and bronchi, stopped before they leak into the lung.").also("trachea, bronchi, bronchus"),
+        row(A::Segment(Method::Bones), G::Tool, icons::SEGMENT, "Find bones", &[], "Suggests bone by its density, with its marrow.").also("bone, skeleton"),
+        row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks.").also("finish, end polygon"),
+        row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice.").also("remove piece, delete island"),
+        row(A::SelectRuler, G::Tool, icons::RULER, "Ruler", &[key(Key::M)], "Drag to measure a distance in mm.").also("measure, distance, length, caliper"),
+        row(A::SmallerBrush, G::Tool, icons::BRUSH, "Smaller brush", &[key(Key::OpenBracket), shift(Key::S)], "Alt and the wheel do the same.").also("size, radius, diameter"),
+        row(A::LargerBrush, G::Tool, icons::BRUSH, "Larger brush", &[key(Key::CloseBracket), shift(Key::W)], "Alt and the wheel do the same.").also("size, radius, diameter"),
+        row(A::CancelGesture, G::Edit, icons::CLOSE, "Never mind", &[key(Key::Escape)], "Drops the stroke, closes what is open, or goes back to the crosshair.").also("cancel, escape, abort"),
+        row(A::SliceUp, G::View, icons::UNFOLDED, "Next slice up", &[key(Key::ArrowUp), shift(Key::E)], "In the view the pointer is over; the wheel does the same.").also("scroll"),
+        row(A::SliceDown, G::View, icons::UNFOLDED, "Next slice down", &[key(Key::ArrowDown), shift(Key::D)], "In the view the pointer is over; the wheel does the same.").also("scroll"),
+        row(A::TenSlicesUp, G::View, icons::UNFOLDED, "Ten slices up", &[key(Key::PageUp), shift(Key::ArrowUp)], "Shift and the wheel do the same.").also("scroll, page"),
+        row(A::TenSlicesDown, G::View, icons::UNFOLDED, "Ten slices down", &[key(Key::PageDown), shift(Key::ArrowDown)], "Shift and the wheel do the same.").also("scroll, page"),
+        row(A::MaximiseView, G::View, icons::MAXIMISE, "Maximise view", &[key(Key::Enter)], "One view fills the window; a double click does the same.").also("full screen, zoom, layout, maximize"),
+        row(A::NextView, G::View, icons::MAXIMISE, "Next view", &[key(Key::W)], "Moves the focus from view to view.").also("focus"),
+        row(A::FitViews, G::View, icons::RESTORE, "Fit the scan to the views", &[key(Key::Home)], "Undoes zoom and pan.").also("reset zoom, pan, home"),
+        row(A::TurnViews(1), G::View, icons::TURN, "Turn the views right by 1 degree", &[ctrl(Key::ArrowRight)], "Turns the two other planes about the view the pointer is over, as a handle on its crosshair does."),
+        row(A::TurnViews(-1), G::View, icons::TURN, "Turn the views left by 1 degree", &[ctrl(Key::ArrowLeft)], "Turns the two other planes about the view the pointer is over, as a handle on its crosshair does."),
+        row(A::TurnViews(5), G::View, icons::TURN, "Turn the views right by 5 degrees", &[ctrl_shift(Key::ArrowRight)], "Turns the two other planes about the view the pointer is over: oblique views."),
+        row(A::TurnViews(-5), G::View, icons::TURN, "Turn the views left by 5 degrees", &[ctrl_shift(Key::ArrowLeft)], "Turns the two other planes about the view the pointer is over: oblique views."),
+        row(A::StraightenViews, G::View, icons::STRAIGHTEN, "Straighten the views", &[ctrl(Key::Home)], "Shows axial, sagittal and coronal planes again."),
+        row(A::ToggleInterpolation, G::View, icons::SERIES, "Smooth or plain voxels", &[key(Key::I)], "Plain voxels show the scan as it was measured.").also("pixels, nearest, linear, interpolation of the image"),
+        row(A::ToggleFusion, G::View, icons::SERIES, "Second series: blend, beside, off", &[key(Key::U)], "Shows PET or MR with the CT.").also("fusion, overlay PET, registration, blend"),
+        row(A::ToggleOverlays, G::View, icons::VISIBLE, "Show or hide all overlays", &[shift(Key::T)], "Looks at the picture alone; Space, held, does it for a moment.").also("hide contours, outlines"),
+        row(A::ToggleStructurePanel, G::View, icons::PANEL, "Structure panel", &[ctrl(Key::L)], "Folds the panel away; the picture gets its room.").also("ROI list, sidebar"),
+        row(A::ToggleInspector, G::View, icons::PANEL, "Inspector", &[ctrl(Key::R)], "Folds the panel away; the picture gets its room.").also("properties, sidebar"),
+        row(A::ToggleTheme, G::View, icons::MOON, "Light or dark", &[ctrl(Key::T)], "Dark for a dim room, light for a bright one.").also("dark mode, theme, colours, colors"),
+        row(A::LargerText, G::View, icons::ADD, "Larger window text", &[ctrl(Key::Plus), ctrl(Key::Equals)], "Scales the whole window.").also("zoom in, scale, font"),
+        row(A::SmallerText, G::View, icons::ADD, "Smaller window text", &[ctrl(Key::Minus)], "Scales the whole window.").also("zoom out, scale, font"),
         row(A::Preset(1), G::View, icons::SUN, "Window: soft tissue", &[key(Key::Num1)], "Level 40 HU, width 400 HU."),
         row(A::Preset(2), G::View, icons::SUN, "Window: lung", &[key(Key::Num2)], "Level −600 HU, width 1500 HU."),
         row(A::Preset(3), G::View, icons::SUN, "Window: bone", &[key(Key::Num3)], "Level 400 HU, width 1800 HU."),
@@ -292,18 +356,18 @@ pub const TABLE: &[ActionInfo] = {
         row(A::Preset(7), G::View, icons::SUN, "Window: mediastinum", &[key(Key::Num7)], "Level 50 HU, width 350 HU."),
         row(A::Preset(8), G::View, icons::SUN, "Window: full range", &[key(Key::Num8)], "From the least to the greatest value of the scan."),
         row(A::Preset(9), G::View, icons::SUN, "Window: as opened", &[key(Key::Num9)], "Back to the window the scan was opened with."),
-        row(A::GoToLeastCertain, G::Structure, icons::WARNING, "Go to the least certain slice", &[shift(Key::G)], "Where the model trusts its own contour least: look there first."),
-        row(A::ManageModels, G::File, icons::MODEL, "Manage models", &[ctrl(Key::M)], "Gets, imports and removes models, and shows their cards."),
+        row(A::GoToLeastCertain, G::Structure, icons::WARNING, "Go to the least certain slice", &[shift(Key::G)], "Where the model trusts its own contour least: look there first.").also("confidence, uncertainty, QA"),
+        row(A::ManageModels, G::File, icons::MODEL, "Manage models", &[ctrl(Key::M)], "Gets, imports and removes models, and shows their cards.").also("networks, download, install, nnU-Net"),
         row(A::GoOpen, G::Go, icons::FOLDER, "Open", &[ctrl(Key::Num1)], "Choose what to work on."),
-        row(A::GoPropose, G::Go, icons::MODEL, "Propose", &[ctrl(Key::Num2)], "Let a model contour; what it draws is a proposal until you accept it."),
-        row(A::GoCorrect, G::Go, icons::BRUSH, "Correct", &[ctrl(Key::Num3)], "Correct contours by hand."),
-        row(A::GoCheck, G::Go, icons::ACCEPT, "Check", &[ctrl(Key::Num4)], "See what is empty, unreviewed, or would be left out."),
+        row(A::GoPropose, G::Go, icons::MODEL, "Propose", &[ctrl(Key::Num2)], "Let a model contour; what it draws is a proposal until you accept it.").also("auto-contour, autocontour, AI, deep learning, segmentation"),
+        row(A::GoCorrect, G::Go, icons::BRUSH, "Correct", &[ctrl(Key::Num3)], "Correct contours by hand.").also("edit"),
+        row(A::GoCheck, G::Go, icons::ACCEPT, "Check", &[ctrl(Key::Num4)], "See what is empty, unreviewed, or would be left out.").also("QA, review, errors, gaps"),
         row(A::GoExport, G::Go, icons::EXPORT, "Export", &[ctrl(Key::Num5)], "Write the RTSTRUCT."),
-        row(A::TrainModel, G::Go, icons::MODEL, "Train a model", &[], "Teaches a model from a folder of patients with approved contours."),
-        row(A::Search, G::Go, icons::SEARCH, "Search actions and structures", &[ctrl(Key::K)], "Type what you want to do or see."),
-        row(A::Keys, G::Go, icons::KEYS, "Keys", &[key(Key::F1)], "Everything that can be done, with its key."),
-        row(A::ToolPictures, G::Go, icons::KEYS, "Tools in pictures", &[shift(Key::F1)], "What the tools do, in one picture each."),
-        row(A::About, G::Go, icons::ABOUT, "About Delineo", &[], "Version, licence and what it is not."),
+        row(A::TrainModel, G::Go, icons::MODEL, "Train a model", &[], "Teaches a model from a folder of patients with approved contours.").also("learn, training, fine-tune"),
+        row(A::Search, G::Go, icons::SEARCH, "Search actions and structures", &[ctrl(Key::K)], "Type what you want to do or see.").also("command palette, find"),
+        row(A::Keys, G::Go, icons::KEYS, "Keys", &[key(Key::F1)], "Everything that can be done, with its key.").also("shortcuts, hotkeys, cheat sheet, help, keyboard"),
+        row(A::ToolPictures, G::Go, icons::KEYS, "Tools in pictures", &[shift(Key::F1)], "What the tools do, in one picture each.").also("help, tutorial"),
+        row(A::About, G::Go, icons::ABOUT, "About Delineo", &[], "Version, licence and what it is not.").also("version, licence, license"),
     ]
 };
 
@@ -331,133 +395,6 @@ impl Action {
                 | Self::SmallerText
         )
     }
-
-    /// The keys that ask for it now, the person's own where they were changed.
-    #[must_use]
-    pub fn keys(self) -> Vec<KeyboardShortcut> {
-        keymap::in_use().keys(self)
-    }
-
-    /// Its first key as text ("Ctrl Z"), empty where it has none.
-    #[must_use]
-    pub fn key_text(self) -> String {
-        self.keys().first().map(key_text).unwrap_or_default()
-    }
-
-    /// What a tooltip says: what it does, its key, why.
-    #[must_use]
-    pub fn tooltip(self) -> String {
-        let info = self.info();
-        match self.key_text() {
-            key if key.is_empty() => format!("{}\n{}", info.name, info.why),
-            key => format!("{}   {key}\n{}", info.name, info.why),
-        }
-    }
-}
-
-/// A shortcut as text.
-#[must_use]
-pub fn key_text(shortcut: &KeyboardShortcut) -> String {
-    let modifiers = shortcut.modifiers;
-    let mut text = String::new();
-    if modifiers.command || modifiers.ctrl {
-        text.push_str(if cfg!(target_os = "macos") { "Cmd " } else { "Ctrl " });
-    }
-    if modifiers.alt {
-        text.push_str("Alt ");
-    }
-    if modifiers.shift {
-        text.push_str("Shift ");
-    }
-    text.push_str(match shortcut.logical_key {
-        Key::OpenBracket => "[",
-        Key::CloseBracket => "]",
-        Key::ArrowUp => "Up",
-        Key::ArrowDown => "Down",
-        Key::ArrowLeft => "Left",
-        Key::ArrowRight => "Right",
-        Key::Escape => "Esc",
-        Key::PageUp => "Page Up",
-        Key::PageDown => "Page Down",
-        Key::Plus => "+",
-        Key::Minus => "−",
-        other => other.symbol_or_name(),
-    });
-    text
-}
-
-/// The actions whose keys were pressed in this frame, in order; the keys are consumed.
-///
-/// While a text field has the keyboard only keys with Ctrl, function keys and Esc count; while a
-/// card lies over the window (`is_covered`) only those that close or change cards; and Enter
-/// belongs to the button that has the keyboard, where one has.
-pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
-    let typing = ctx.text_edit_focused();
-    let on_control = ctx.memory(|memory| memory.focused().is_some());
-    ctx.input_mut(|input| {
-        let events: Vec<(Key, Modifiers)> = input
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                egui::Event::Key { key, pressed: true, modifiers, .. } => Some((*key, *modifiers)),
-                _ => None,
-            })
-            .collect();
-        let map = keymap::in_use();
-        let mut actions = Vec::new();
-        for (key, modifiers) in events {
-            let counts = |wanted: &KeyboardShortcut| {
-                wanted.logical_key == key
-                    && modifiers.matches_exact(wanted.modifiers)
-                    && !(typing && types_text(*wanted))
-                    && !(on_control && key == Key::Enter)
-            };
-            let Some(info) = TABLE.iter().find(|info| map.keys(info.action).iter().any(counts)) else {
-                continue;
-            };
-            if is_covered && !info.action.works_when_covered() {
-                continue;
-            }
-            input.consume_key(modifiers, key);
-            actions.push(info.action);
-        }
-        actions
-    })
-}
-
-/// Whether a text field needs the key itself.
-fn types_text(shortcut: KeyboardShortcut) -> bool {
-    let name = shortcut.logical_key.name();
-    let is_numbered = name.len() > 1 && name.starts_with('F') && name[1..].parse::<u8>().is_ok();
-    let function_key = is_numbered || shortcut.logical_key == Key::Escape;
-    let editing_key = matches!(
-        shortcut.logical_key,
-        Key::Z | Key::Y | Key::V | Key::ArrowUp | Key::ArrowDown | Key::Delete | Key::H | Key::W
-    );
-    !function_key && (!shortcut.modifiers.command || editing_key)
-}
-
-/// The actions whose name, reason or group contains every word of `query`, best first.
-#[must_use]
-pub fn search(query: &str) -> Vec<&'static ActionInfo> {
-    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let mut found: Vec<(usize, &ActionInfo)> = TABLE
-        .iter()
-        .filter_map(|info| {
-            let name = info.name.to_lowercase();
-            let all = format!("{name} {} {}", info.why.to_lowercase(), info.group.title().to_lowercase());
-            words.iter().all(|word| all.contains(word.as_str())).then(|| {
-                let rank = match words.first() {
-                    Some(first) if name.starts_with(first.as_str()) => 0,
-                    Some(first) if name.contains(first.as_str()) => 1,
-                    _ => 2,
-                };
-                (rank, info)
-            })
-        })
-        .collect();
-    found.sort_by_key(|(rank, _)| *rank);
-    found.into_iter().map(|(_, info)| info).collect()
 }
 
 #[cfg(test)]
@@ -479,13 +416,6 @@ mod tests {
     }
 
     #[test]
-    fn a_search_puts_names_before_reasons() {
-        assert_eq!(search("brush").first().map(|info| info.action), Some(Action::SelectBrush));
-        assert_eq!(search("exp rt").first().map(|info| info.action), Some(Action::Export));
-        assert!(search("no such thing").is_empty());
-    }
-
-    #[test]
     fn the_left_hand_reaches_what_drawing_needs() {
         use Key::{A, B, C, D, E, F, G, Q, R, S, T, V, W, X, Z};
         let left = [A, B, C, D, E, F, G, Q, R, S, T, V, W, X, Z];
@@ -504,12 +434,5 @@ mod tests {
             let reached = action.keys().iter().any(|key| left.contains(&key.logical_key));
             assert!(reached, "{}", action.info().name);
         }
-    }
-
-    #[test]
-    fn keys_read_as_on_the_keyboard() {
-        assert_eq!(Action::Undo.key_text(), "Ctrl Z");
-        assert_eq!(Action::SmallerBrush.key_text(), "[");
-        assert_eq!(Action::About.key_text(), "");
     }
 }

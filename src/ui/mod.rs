@@ -58,8 +58,6 @@ pub enum Request {
     Split(RoiId),
     /// Make derived structures again that are out of date, and these even if edited by hand.
     UpdateDerived(Vec<RoiId>),
-    /// Sets what drawing does to other structures.
-    Overwrite(crate::session::Overwrite),
     /// Makes an ROI the one that the tools edit.
     Select(Option<RoiId>),
     /// Take back (negative) or do again (positive) so many steps.

@@ -221,6 +221,8 @@ pub struct WindowState {
     pub open_path: PathField,
     /// The path to export to.
     pub export_path: PathField,
+    /// Whether the structures go out on the slices of the second series, where there is one.
+    pub export_onto_second: bool,
     /// What is set in the Propose panel.
     pub propose: ProposeState,
     /// The model folder or archive to import.

@@ -11,11 +11,11 @@ use std::f64::consts::{FRAC_PI_2, TAU};
 use std::path::Path;
 use std::time::Duration;
 
-fn views<'h>(harness: &'h Harness<'_, Window>) -> &'h ViewsState {
+pub(super) fn views<'h>(harness: &'h Harness<'_, Window>) -> &'h ViewsState {
     harness.state().0.state().views.as_ref().unwrap()
 }
 
-fn opened<'a>(folder: &Path) -> Harness<'a, Window> {
+pub(super) fn opened<'a>(folder: &Path) -> Harness<'a, Window> {
     let ball = super::ball::write_ball(folder);
     let mut harness = window(&[ball], &folder.join("data"));
     wait(&mut harness, "the scan", |station| station.session().is_some());
@@ -23,7 +23,7 @@ fn opened<'a>(folder: &Path) -> Harness<'a, Window> {
 }
 
 /// So many lines of the wheel with the pointer at a place.
-fn wheel(harness: &mut Harness<'_, Window>, at: Pos2, lines: f32, modifiers: Modifiers) {
+pub(super) fn wheel(harness: &mut Harness<'_, Window>, at: Pos2, lines: f32, modifiers: Modifiers) {
     harness.event(Event::PointerMoved(at));
     harness.step();
     harness.event(Event::MouseWheel {

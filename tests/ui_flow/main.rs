@@ -25,6 +25,7 @@ mod dose;
 mod beside;
 mod doses;
 mod hands;
+mod oblique;
 mod sizes;
 
 use shared::{Window, key, sized_window, stroke, wait};

@@ -15,7 +15,7 @@ const CLOSE_HOLDER_MM: f64 = 10.0;
 const CLOSE_COUCH_MM: f64 = 6.0;
 
 /// What the outline of the body holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum BodyExtent {
     /// The patient alone.
     #[default]

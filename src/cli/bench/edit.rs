@@ -1,6 +1,9 @@
 //! `bench edit`: from pointer event to the changed slice's polygons and line buffer, on a study of
 //! 512 x 512 x 200 voxels with 120 structures, with the journal running.
 
+mod between;
+mod reshaping;
+
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
 use crate::patient::{
     ImageInstance, Roi, RoiId, RoiPlane, Series, SeriesInfo, Slice, StructureSet, Unit, Volume, Voxels,
@@ -66,8 +69,8 @@ fn cpu_ms(since: Instant) -> f64 {
     nanoseconds.map_or_else(|| since.elapsed().as_secs_f64() * 1e3, |ns| ns * 1e-6)
 }
 
-/// Times brush, eraser, ball and freehand gestures along the contours of a structure. CPU time of all
-/// work, for none of it leaves the thread that is timed; the pointer events of a stroke and its release (with tidying, the session and the
+/// Times brush, eraser, ball and freehand gestures along the contours of a structure, and after them
+/// those that reshape an outline. CPU time of all work, for none of it leaves the thread that is timed; the pointer events of a stroke and its release (with tidying, the session and the
 /// journal's commit) are listed apart and together.
 ///
 /// # Errors
@@ -116,6 +119,8 @@ fn measure_here(count: u32) -> anyhow::Result<Vec<EventTimes>> {
     }
     lists.push(EventTimes::of("all events", all));
     session.close()?;
+    // Apart from "all events", which stays what it was.
+    lists.extend(reshaping::measure(count)?);
     Ok(lists)
 }
 
@@ -129,12 +134,25 @@ pub fn algebra() -> anyhow::Result<Vec<super::BenchRow>> {
     super::algebra::run(&series, &set)
 }
 
+/// The rows of a whole organ from a few drawn slices.
+///
+/// # Errors
+/// When the session refuses a step.
+pub fn between() -> anyhow::Result<Vec<super::BenchRow>> {
+    between::run()
+}
+
 /// Performs a gesture; the times of its moves and of its release, ms.
 fn perform(session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
     let mut tools = Tools::default();
     tools.choose(gesture.kind);
     tools.brush.set_radius_mm(gesture.radius_mm);
     tools.brush.set_mode(BrushMode::Add);
+    played(&mut tools, session, gesture)
+}
+
+/// Performs a gesture with these tools as they are set; see [`perform`].
+fn played(tools: &mut Tools, session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
     let (first, last) = gesture.path.first().zip(gesture.path.last()).context("a gesture without a path")?;
     let begun = Instant::now();
     let mut moves = Vec::with_capacity(gesture.path.len());
@@ -203,6 +221,12 @@ fn gesture(kind: ToolKind, across: bool, number: u32) -> anyhow::Result<Gesture>
 
 /// An empty CT of 512 x 512 x 200 voxels.
 fn study() -> anyhow::Result<Series> {
+    study_of(0..0, |_, _| 0.0)
+}
+
+/// A CT of 512 x 512 x 200 voxels: `hu` says what stands on these slices at a patient position (x and
+/// y, mm) of a slice; elsewhere 0.
+fn study_of(drawn: std::ops::Range<usize>, hu: impl Fn(usize, Point2) -> f64) -> anyhow::Result<Series> {
     let steps = [Vector3::x() * SPACING_MM[0], Vector3::y() * SPACING_MM[1], Vector3::z() * SPACING_MM[2]];
     let grid = Grid::new([512, 512, 200], Point3::new(-250.0, -250.0, 0.0), steps).context("a grid")?;
     let slices = (0..200_u32)
@@ -217,7 +241,16 @@ fn study() -> anyhow::Result<Series> {
             missing: false,
         })
         .collect();
-    let voxels = Voxels::I16(vec![0; grid.len()]);
+    let mut values = vec![0_i16; grid.len()];
+    for k in drawn {
+        for (at, value) in values[k * 512 * 512..(k + 1) * 512 * 512].iter_mut().enumerate() {
+            let point = grid.patient_of([(at % 512) as f64, (at / 512) as f64, k as f64]);
+            #[expect(clippy::cast_possible_truncation, reason = "HU")]
+            let hu = hu(k, point.xy()).round() as i16;
+            *value = hu;
+        }
+    }
+    let voxels = Voxels::I16(values);
     let info = SeriesInfo::constructed("Benchmark");
     Ok(Series { info, volume: Arc::new(Volume { grid, voxels, unit: Unit::Hu, slices, native: None }) })
 }
@@ -289,7 +322,8 @@ mod tests {
         for list in &lists {
             outln!("{list:?}");
         }
-        assert_eq!(lists.len(), 11);
-        assert_eq!(lists[10].count, 5 * 40 * 41);
+        assert_eq!(lists.len(), 11 + 12);
+        assert_eq!((lists[10].event, lists[10].count), ("all events", 5 * 40 * 41));
+        assert!(lists[11..].chunks(2).all(|pair| (pair[0].count, pair[1].count) == (40 * 40, 40)));
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn edit() -> anyhow::Result<Vec<BenchRow>> {
             alone(&format!("{}, 99th percentile", times.event), "ms", times.p99_ms, note)
         })
         .collect();
+    rows.extend(editing::between()?);
     rows.extend(editing::algebra()?);
     Ok(rows)
 }

@@ -17,9 +17,9 @@
 //! | `resampled(A)` | contours of other slices put onto those of the images |
 //!
 //! `in` and `out` bind tightest, then `&`, then the others from left to right: `A + B + 5 mm` is the
-//! margin of both together. Names of letters, digits and `_` stand as they are, others in quotation
-//! marks. A recipe is stored with identities (`{12}`) in place of names, so that renaming a structure
-//! breaks nothing.
+//! margin of both together, and `A + 5 mm & B` what of that margin lies in B. Names of letters, digits
+//! and `_` stand as they are, others in quotation marks. A recipe is stored with identities (`{12}`) in
+//! place of names, so that renaming a structure breaks nothing.
 
 mod evaluate;
 mod parse;

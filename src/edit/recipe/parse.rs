@@ -178,7 +178,8 @@ impl Parser<'_> {
                 let margin = self.margin()?;
                 let outward = rule == SetRule::Union;
                 let operation = if outward { Operation::Expand(margin) } else { Operation::Contract(margin) };
-                Recipe::Apply(operation, Box::new(own))
+                // A margin is of all before it, and so is what is cut from it.
+                self.intersected(Recipe::Apply(operation, Box::new(own)))?
             } else {
                 let other = self.product()?;
                 joined(rule, own, other)
@@ -189,7 +190,12 @@ impl Parser<'_> {
     }
 
     fn product(&mut self) -> Result<Recipe, ParseError> {
-        let mut own = self.postfix()?;
+        let own = self.postfix()?;
+        self.intersected(own)
+    }
+
+    /// `own` with the intersections written behind it.
+    fn intersected(&mut self, mut own: Recipe) -> Result<Recipe, ParseError> {
         while self.is_sign('&') || self.is_word("and") {
             self.at += 1;
             let other = self.postfix()?;

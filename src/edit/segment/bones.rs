@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use rayon::prelude::*;
 
 /// How bones are found.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BoneOptions {
     /// Bone is at least this dense, HU.
     pub low_hu: f32,

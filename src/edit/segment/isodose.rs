@@ -26,7 +26,7 @@ const MOST_PARTS: usize = 4;
 const MOST_SAMPLES: f64 = 1e6;
 
 /// Which dose an outline follows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum DoseLevel {
     /// A dose, Gy.
     Gy(f64),

@@ -27,7 +27,7 @@ const FACING_MM2: f64 = 100.0;
 const BRIDGES_MM: [f64; 7] = [1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 11.0];
 
 /// Which lung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum LungSide {
     /// Both.
     #[default]

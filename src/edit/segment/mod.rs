@@ -35,7 +35,9 @@ pub use pieces::{Fill, PiecesError, between_pieces};
 pub use scribbles::{Scribble, ScribbleError, from_scribbles};
 pub use source::{Source, ends_at_gap};
 pub use threshold::{Keep, Threshold, ball, threshold};
-pub use uptake::{FoundUptake, Uptake, uptake};
+pub use uptake::{FoundUptake, Uptake, uptake, uptake_within};
+
+pub(super) use source::inside;
 
 use crate::progress::Cancelled;
 

@@ -27,7 +27,7 @@ const EDGE_MM: f32 = 60.0;
 const NONE: u16 = u16::MAX;
 
 /// What is filled.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Fill {
     /// What lies between the pieces: ways longer than the shortest by this part of it count.
     Between(f64),

@@ -38,9 +38,14 @@ impl<'a> Source<'a> {
         self.other.unwrap_or(self.volume)
     }
 
+    /// The volume on whose slices these values are wanted.
+    pub(in crate::edit) fn volume(&self) -> &'a Volume {
+        self.volume
+    }
+
     /// The values in a window of a slice, i fastest, NaN where there is none; `None` when the slice
     /// is missing.
-    pub(super) fn values(&self, slice: usize, window: &Window) -> Option<Vec<f32>> {
+    pub(in crate::edit) fn values(&self, slice: usize, window: &Window) -> Option<Vec<f32>> {
         let own = SliceValues::of(self.volume, slice)?;
         let plane = self.volume.slices[slice].plane;
         Some(window.pixels().map(|pixel| self.value(&own, &plane, pixel)).collect())
@@ -204,7 +209,12 @@ fn trimmed(plane: &[bool], nx: usize) -> ([usize; 2], [usize; 2], Vec<bool>) {
 }
 
 /// Where a limit holds: the pixels of each slice's window whose centres lie in it.
-pub(super) fn inside(source: &Source<'_>, slice: usize, limit: &[Polygon], window: &Window) -> Vec<bool> {
+pub(in crate::edit) fn inside(
+    source: &Source<'_>,
+    slice: usize,
+    limit: &[Polygon],
+    window: &Window,
+) -> Vec<bool> {
     let mut inside = vec![false; window.len()];
     let Some(values) = SliceValues::of(source.volume, slice) else { return inside };
     rasterise::spans(limit, values.frame(), |j, range| {

@@ -248,6 +248,16 @@ fn uptake_has_the_radius_of_its_edge_whatever_the_background() {
         let other = uptake(&source, &AROUND, Uptake::PartOfMaximum(0.5), &Progress::new()).unwrap();
         let radius = radius_of(&other.region, &ct);
         assert!((radius - wanted).abs() < 0.25, "{radius} instead of {wanted} on other slices");
+        // In a region as in the ball that it comes from, with the other image's own greatest voxel.
+        for (source, own) in [(Source::own(&pet), &part), (source, &other)] {
+            let limit = AROUND.region(source.volume);
+            let within =
+                uptake_within(&source, &limit, Uptake::PartOfMaximum(0.5), &Progress::new()).unwrap();
+            assert_eq!((within.maximum, within.region == own.region), (own.maximum, true));
+            let none = Region::default();
+            let nothing = uptake_within(&source, &none, Uptake::Edge, &Progress::new()).unwrap();
+            assert!(nothing.region.is_empty() && nothing.maximum.is_nan());
+        }
     }
 }
 

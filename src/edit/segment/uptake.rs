@@ -1,14 +1,14 @@
 //! The outline of uptake in a PET: above a value, above a part of the maximum, or at its edge.
 //!
-//! All three look only into a ball or a box that a person places, so that the bladder or the heart beside a
-//! lesion has no say.
+//! All three look only into a ball or a box that a person places, or into a structure, so that the bladder
+//! or the heart beside a lesion has no say.
 
 use super::queue::Queue;
 use super::source::{inside, reach, traced};
 use super::threshold::{Keep, Threshold, index_of, threshold};
 use super::{SearchArea, Source};
-use crate::edit::ValueRange;
 use crate::edit::algebra::{Region, SetRule, combined};
+use crate::edit::{SliceValues, ValueRange, contains};
 use crate::geometry::Point3;
 use crate::geometry::bits::Bits;
 use crate::patient::Volume;
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 const SURE: f32 = 0.7;
 
 /// Where the outline of uptake runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Uptake {
     /// At a value, in the image's unit.
     Above(f32),
@@ -61,8 +61,32 @@ pub fn uptake(
     progress: &Progress,
 ) -> Result<FoundUptake, Cancelled> {
     progress.set_step("Outlining uptake");
-    let limit = area.region(source.volume);
-    let Some((maximum, hottest)) = hottest(source.image(), area) else {
+    outlined(source, &area.region(source.volume), hottest(source.image(), area), what, progress)
+}
+
+/// [`uptake`] around the hottest voxel in a region of the slices.
+///
+/// # Errors
+/// [`Cancelled`] when someone asked to stop.
+pub fn uptake_within(
+    source: &Source<'_>,
+    limit: &Region,
+    what: Uptake,
+    progress: &Progress,
+) -> Result<FoundUptake, Cancelled> {
+    progress.set_step("Outlining uptake");
+    outlined(source, limit, hottest_within(source, limit), what, progress)
+}
+
+/// The uptake around a voxel, cut off at the limit.
+fn outlined(
+    source: &Source<'_>,
+    limit: &Region,
+    hottest: Option<(f32, Point3)>,
+    what: Uptake,
+    progress: &Progress,
+) -> Result<FoundUptake, Cancelled> {
+    let Some((maximum, hottest)) = hottest else {
         return Ok(FoundUptake { maximum: f32::NAN, level: f32::NAN, ..FoundUptake::default() });
     };
     let found = FoundUptake { maximum, hottest: Some(hottest), level: f32::NAN, region: Region::default() };
@@ -70,7 +94,7 @@ pub fn uptake(
         Uptake::Above(level) => level,
         Uptake::PartOfMaximum(part) => maximum * part,
         Uptake::Edge => {
-            let (region, level) = edge(source, &limit, (maximum, hottest), progress)?;
+            let (region, level) = edge(source, limit, (maximum, hottest), progress)?;
             return Ok(FoundUptake { region, level, ..found });
         }
     };
@@ -79,13 +103,76 @@ pub fn uptake(
     }
     let range = ValueRange { low: level, high: f32::MAX };
     let mut held = Threshold { range, keep: Keep::Holding(hottest), fill_holes: false };
-    let mut region = threshold(source, &held, Some(&limit), progress)?;
+    let mut region = threshold(source, &held, Some(limit), progress)?;
     if region.is_empty() {
         // The hottest voxel may lie between the slices' pixels: then the largest piece is meant.
         held.keep = Keep::Largest;
-        region = threshold(source, &held, Some(&limit), progress)?;
+        region = threshold(source, &held, Some(limit), progress)?;
     }
     Ok(FoundUptake { region, level, ..found })
+}
+
+/// The greatest value among the image's own voxels whose centres lie in a region, and where: those on
+/// the slices, or of another image those nearest to a slice that they lie in the region on.
+fn hottest_within(source: &Source<'_>, limit: &Region) -> Option<(f32, Point3)> {
+    let volume = source.volume;
+    let hotter = |one: &(f32, Point3), other: &(f32, Point3)| one.0.total_cmp(&other.0);
+    if std::ptr::eq(source.image(), volume) {
+        let (first, count, window) = reach(source, limit)?;
+        let on_slice = |slice: usize| {
+            let image = SliceValues::of(volume, slice)?;
+            let inside = inside(source, slice, limit.on(slice), &window);
+            let values = source.values(slice, &window)?;
+            let held = window.pixels().zip(inside).zip(values);
+            let held = held.filter(|((_, inside), value)| *inside && value.is_finite());
+            held.map(|(([i, j], _), value)| {
+                let at = image.frame().point(i as f64, j as f64);
+                (value, volume.slices[slice].plane.lift(at))
+            })
+            .max_by(hotter)
+        };
+        return (first..first + count).into_par_iter().filter_map(on_slice).max_by(hotter);
+    }
+    let base = volume.base_plane()?;
+    let image = source.image();
+    let corners = limit.slices().flat_map(|(slice, polygons)| {
+        let plane = volume.slices[slice].plane;
+        polygons.iter().flat_map(|piece| &piece.outer).map(move |at| plane.lift(*at))
+    });
+    let mut range = [[f64::MAX, f64::MIN]; 3];
+    for corner in corners {
+        for (own, at) in range.iter_mut().zip(image.grid.voxel_of(corner)) {
+            *own = [own[0].min(at), own[1].max(at)];
+        }
+    }
+    // A slice stands for the way half to its neighbours: a voxel may lie that far beyond the contours.
+    let through = source.spacing_mm()[2] / image.grid.spacing_mm().into_iter().fold(f64::MAX, f64::min);
+    let [columns, rows, planes] = [0, 1, 2].map(|axis| {
+        let most = image.grid.dims()[axis] as f64;
+        let [low, high] = range[axis];
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let clamped = ((low - through).floor().clamp(0.0, most) as usize)
+            ..((high + through).ceil() + 1.0).clamp(0.0, most) as usize;
+        clamped
+    });
+    let in_plane = |k: usize| {
+        let voxels = rows.clone().flat_map(|j| columns.clone().map(move |i| [i, j, k]));
+        voxels
+            .filter_map(|voxel| {
+                let value = image.voxels.value(image.grid.index_of(voxel)?).filter(|own| own.is_finite())?;
+                let point = image.grid.patient_of(voxel.map(|n| n as f64));
+                let offset = base.normal().dot(&point.coords);
+                let slice = volume.nearest_slice(offset)?;
+                let plane = volume.slices[slice].plane;
+                let (below, above) = volume.slab_of(slice);
+                let off = offset - plane.offset_mm();
+                let is_held =
+                    (-below..=above).contains(&off) && contains(limit.on(slice), plane.project(point));
+                is_held.then_some((value, point))
+            })
+            .max_by(hotter)
+    };
+    planes.into_par_iter().filter_map(in_plane).max_by(hotter)
 }
 
 /// The greatest value among the image's own voxels in an area, and where; the one nearest to the

@@ -108,6 +108,35 @@ fn what_a_person_drew_and_what_is_locked_is_left_alone() {
 }
 
 #[test]
+fn how_all_stand_is_worked_out_once_a_revision() {
+    let mut session = with_ctv();
+    let agrees = |session: &Session| {
+        let all = session.standings();
+        assert!(Arc::ptr_eq(&all, &session.standings()), "kept while nothing changes");
+        for roi in &session.structures().rois {
+            assert_eq!(all.get(&roi.id).copied(), session.standing(roi.id), "{}", roi.name);
+        }
+        all.values().copied().collect::<Vec<_>>()
+    };
+    assert!(agrees(&session).is_empty());
+    derive(&mut session, "PTV", "CTV + 5 mm");
+    derive(&mut session, "Whole", "largest(CTV)");
+    assert_eq!(agrees(&session), [Standing::UpToDate; 2]);
+    session.apply(draw(&session, "CTV", 7, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    assert_eq!(agrees(&session), [Standing::UpToDate, Standing::Stale]);
+    session.apply(draw(&session, "PTV", 7, vec![square(0.0, 0.0, 60.0)])).unwrap();
+    assert_eq!(agrees(&session), [Standing::Overridden, Standing::Stale]);
+    session.undo().unwrap();
+    session.undo().unwrap();
+    assert_eq!(agrees(&session), [Standing::UpToDate; 2]);
+    session.redo().unwrap();
+    assert_eq!(agrees(&session), [Standing::UpToDate, Standing::Stale]);
+    session.apply(Command::DeleteRoi { roi: id(&session, "CTV") }).unwrap();
+    assert_eq!(agrees(&session), [Standing::Broken; 2]);
+    assert_eq!(Standing::UpToDate.warning("PTV"), None);
+}
+
+#[test]
 fn what_takes_long_goes_out_of_date_until_asked_for() {
     let mut session = with_ctv();
     derive(&mut session, "Body", "largest(CTV)");

@@ -1,7 +1,9 @@
 //! What the hand does with the semi-automatic tool, and what it is shown.
 
+use super::super::hint::{self, Hint};
 use super::super::{Across, Cursor, CursorShape, Reaction, ToolEvent, ViewPlane, region};
-use super::place::{BoxDrag, BoxGrip, grip_of};
+use super::job::limit_of;
+use super::place::{BoxDrag, BoxGrip, CLICK_PIXELS, grip_of};
 use super::settings::Placed;
 use super::{KeepPieces, Method, Pressed, SegmentTool, TakeAs, Within};
 use crate::edit::Sign;
@@ -15,7 +17,7 @@ impl SegmentTool {
         match event {
             ToolEvent::Hover(at, keys) => {
                 self.at = Some(at);
-                self.invert = keys.invert;
+                self.keys = keys;
                 self.hover(session, view, at);
             }
             ToolEvent::Leave => {
@@ -25,9 +27,9 @@ impl SegmentTool {
             }
             ToolEvent::Escape => {
                 if let Some(pressed) = self.pressed.take() {
-                    match self.settings.method {
-                        Method::Scribbles => drop(self.scribbles.pop()),
-                        _ if self.settings.placed() == Some(Placed::Ball) => self.area = None,
+                    match pressed.places {
+                        None if self.settings.method == Method::Scribbles => drop(self.scribbles.pop()),
+                        Some(Placed::Ball) => self.area = pressed.before,
                         _ => {}
                     }
                     if let Some(drag) = pressed.boxed {
@@ -39,21 +41,22 @@ impl SegmentTool {
             }
             ToolEvent::Press(at, keys) => {
                 self.at = Some(at);
-                self.invert = keys.invert;
+                self.keys = keys;
                 if let Err(refusal) = region::may_begin(session, view, at) {
                     self.refused = Some(refusal.to_string());
                     return Reaction::message(&refusal);
                 }
                 let sign = if keys.invert { Sign::Cut } else { Sign::Add };
-                let boxed = self.places_box().then(|| BoxDrag::new(self.search_box(), view, at));
-                self.pressed = Some(Pressed { from: at, sign, boxed });
+                let places = self.places_now();
+                let boxed = (places == Some(Placed::Box)).then(|| BoxDrag::new(self.search_box(), view, at));
+                self.pressed = Some(Pressed { from: at, sign, places, boxed, before: self.area });
                 match self.settings.method {
-                    Method::Scribbles => self.scribbles.push(Scribble {
+                    Method::Scribbles if places.is_none() => self.scribbles.push(Scribble {
                         path: vec![at],
                         radius_mm: self.settings.scribble_mm,
                         belongs: sign == Sign::Add,
                     }),
-                    _ if self.settings.placed() == Some(Placed::Ball) => {
+                    _ if places == Some(Placed::Ball) && !self.settings.waits_for_click() => {
                         self.area = Some(SearchArea::Ball { center: at, radius_mm: self.settings.ball_mm });
                     }
                     _ => self.hover(session, view, at),
@@ -77,9 +80,14 @@ impl SegmentTool {
         Reaction::default()
     }
 
+    /// What a drag begun now places: scribbling, only with Shift.
+    fn places_now(&self) -> Option<Placed> {
+        self.settings.placed().filter(|_| self.settings.method != Method::Scribbles || self.keys.shift)
+    }
+
     fn hover(&mut self, session: &Session, view: &ViewPlane, at: Point3) {
         self.level.clear();
-        self.grip = self.places_box().then(|| grip_of(self.search_box(), view, at));
+        self.grip = (self.places_now() == Some(Placed::Box)).then(|| grip_of(self.search_box(), view, at));
         if self.settings.method == Method::Level {
             let volume = &session.series().volume;
             let source = match self.second.as_deref().filter(|_| self.settings.second) {
@@ -95,7 +103,7 @@ impl SegmentTool {
 
     fn drag(&mut self, session: &Session, view: &ViewPlane, at: Point3) {
         let Some(pressed) = self.pressed.clone() else { return };
-        if self.settings.method == Method::Scribbles {
+        if self.settings.method == Method::Scribbles && pressed.places.is_none() {
             if let Some(scribble) = self.scribbles.last_mut()
                 && scribble.path.last().is_none_or(|last| (at - last).norm() > view.pixel_mm * 0.5)
             {
@@ -112,7 +120,7 @@ impl SegmentTool {
         if let Some(drag) = pressed.boxed {
             let volume = &session.series().volume;
             self.put_box(session, drag.boxed(volume, view, at, self.settings.box_depth_mm));
-        } else if self.settings.placed() == Some(Placed::Ball) && radius > view.pixel_mm * 4.0 {
+        } else if pressed.places == Some(Placed::Ball) && radius >= view.pixel_mm * CLICK_PIXELS {
             let radius_mm = radius.clamp(1.0, 300.0);
             self.area = Some(SearchArea::Ball { center: pressed.from, radius_mm });
         }
@@ -137,57 +145,87 @@ impl SegmentTool {
         pressed: &Pressed,
         slab_mm: f64,
     ) -> Reaction {
+        // A click where a drag would have placed a ball or a box means what it means elsewhere.
+        let is_click = (at - pressed.from).norm() < CLICK_PIXELS * view.pixel_mm;
+        let has_placed = pressed.places.is_some() && !is_click;
         match self.settings.method {
+            Method::Level if has_placed => {}
             Method::Level => {
                 let line = std::mem::take(&mut self.level);
                 if line.len() < 3 {
                     return Reaction::message(&"Here the values are all alike: no line runs through.");
                 }
-                return match region::may_begin(session, view, at) {
-                    Ok((_, cut)) => region::act(
-                        session,
-                        (view, cut),
-                        &line,
-                        pressed.sign,
-                        Across::slab(slab_mm),
-                        "Level tracing",
-                    ),
-                    Err(refusal) => Reaction::message(&refusal),
+                let cut = match region::may_begin(session, view, at) {
+                    Ok((_, cut)) => cut,
+                    Err(refusal) => return Reaction::message(&refusal),
                 };
-            }
-            Method::Scribbles => {
-                let kinds = [true, false].map(|kind| self.scribbles.iter().any(|own| own.belongs == kind));
-                if kinds == [true, true] {
-                    self.find(session);
-                } else {
-                    let other = if kinds[0] { "beside it with Ctrl" } else { "inside the organ" };
-                    self.note = Some(format!("Now scribble {other}."));
+                let (roi, body) = (self.limiting(session), self.known_body(session));
+                if body.is_none() && self.settings.place() == Within::Body {
+                    return Reaction::message(&"The body is not known yet. Find it first (Body).");
                 }
+                let rois = (roi.as_deref(), body.as_deref());
+                let volume = &session.series().volume;
+                let limit = match limit_of(self.settings.place(), volume, rois, self.area.as_ref()) {
+                    Ok(limit) => limit,
+                    Err(why) => return Reaction::message(&why),
+                };
+                let across = Across { limit: limit.as_ref(), ..Across::slab(slab_mm) };
+                return region::act(session, (view, cut), &line, pressed.sign, across, "Level tracing");
             }
-            Method::Threshold if self.settings.within != Within::Ball => {
-                let is_click = pressed.boxed.is_none_or(|drag| drag.is_click(view, at));
-                if self.settings.keep == KeepPieces::Clicked && is_click {
-                    self.clicked = Some(at);
-                    self.find(session);
-                }
-            }
-            Method::Airways => {
+            Method::Scribbles => self.follow_scribbles(session),
+            Method::Threshold if self.settings.waits_for_click() && !has_placed => {
                 self.clicked = Some(at);
                 self.find(session);
             }
-            Method::Dose if self.settings.placed() != Some(Placed::Ball) => {}
-            Method::Uptake if self.area.is_none() => {}
+            Method::Airways if !has_placed => {
+                self.clicked = Some(at);
+                self.find(session);
+            }
+            // They follow by themselves.
+            Method::Threshold | Method::Dose if pressed.places != Some(Placed::Ball) => {}
+            Method::Uptake if pressed.places.is_some() && self.area.is_none() => {}
             Method::Threshold
             | Method::Uptake
             | Method::Dose
             | Method::Pieces
             | Method::Body
             | Method::Lungs
+            | Method::Airways
             | Method::Bones => {
                 self.find(session);
             }
         }
         Reaction::default()
+    }
+
+    /// Looks for what the scribbles tell apart, or says which are missing.
+    fn follow_scribbles(&mut self, session: &Session) {
+        let kinds = [true, false].map(|kind| self.scribbles.iter().any(|own| own.belongs == kind));
+        if kinds == [true, true] {
+            self.find(session);
+        } else {
+            let other = if kinds[0] { "beside it with Ctrl" } else { "inside the organ" };
+            self.note = Some(format!("Now scribble {other}."));
+        }
+    }
+
+    /// Takes the last scribble back and looks again without it; whether there was one. What cannot be
+    /// told from the rest is no longer suggested.
+    pub(in crate::tools) fn take_back(&mut self, session: &Session) -> bool {
+        if self.settings.method != Method::Scribbles || self.pressed.is_some() {
+            return false;
+        }
+        let Some(last) = self.scribbles.pop() else { return false };
+        let rest = std::mem::take(&mut self.scribbles);
+        if !rest.iter().any(|own| own.belongs == last.belongs) {
+            // Stops what is under way, drops what was found.
+            self.cancel();
+        }
+        self.scribbles = rest;
+        if !self.scribbles.is_empty() {
+            self.follow_scribbles(session);
+        }
+        true
     }
 
     /// How the cursor looks now.
@@ -206,7 +244,9 @@ impl SegmentTool {
             };
         };
         let shape = match self.settings.method {
-            Method::Scribbles => CursorShape::Circle { center: at, radius_mm: self.settings.scribble_mm },
+            Method::Scribbles if self.places_now().is_none() => {
+                CursorShape::Circle { center: at, radius_mm: self.settings.scribble_mm }
+            }
             _ => match self.grip {
                 Some(BoxGrip::Edges([right, down])) => {
                     CursorShape::Resize { sideways: right.is_some(), upright: down.is_some() }
@@ -217,7 +257,7 @@ impl SegmentTool {
         };
         let signed = matches!(self.settings.method, Method::Level | Method::Scribbles);
         let cuts = if signed {
-            self.pressed.as_ref().map_or(self.invert, |pressed| pressed.sign == Sign::Cut)
+            self.pressed.as_ref().map_or(self.keys.invert, |pressed| pressed.sign == Sign::Cut)
         } else {
             self.settings.takes_as() == TakeAs::Cut
         };
@@ -234,21 +274,40 @@ impl SegmentTool {
 
     /// What the person can do now.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        if self.suggestion.is_some() && self.search_box().is_some() {
-            return "A takes this slice, Shift A all; drag the box's edges in any view; Esc drops it";
+    pub fn hint(&self) -> Hint {
+        let is_found = self.suggestion.is_some();
+        if is_found && self.search_box().is_some() {
+            return Hint { text: "Drag the box's edges in any view; Esc drops it", keys: hint::TAKE };
         }
-        if self.suggestion.is_some() {
-            return "A takes this slice, Shift A all; X drops it";
+        if is_found {
+            return Hint { text: "", keys: hint::TAKE_OR_DROP };
         }
+        self.wanted().into()
+    }
+
+    /// What has to be done for something to be found.
+    fn wanted(&self) -> &'static str {
+        let placed = self.settings.placed();
         match self.settings.method {
-            _ if self.places_box() && self.search_box().is_none() => {
+            Method::Scribbles if placed == Some(Placed::Box) && self.search_box().is_none() => {
+                "Hold Shift and drag from corner to corner to draw the box"
+            }
+            Method::Scribbles if placed == Some(Placed::Ball) && self.ball().is_none() => {
+                "Hold Shift and drag from its middle to place the ball"
+            }
+            Method::Scribbles => "Scribble inside the organ, and beside it with Ctrl",
+            _ if placed == Some(Placed::Box) && self.search_box().is_none() => {
                 "Drag from corner to corner to draw the box"
             }
             _ if self.search_box().is_some() && !self.settings.waits_for_click() => {
                 "Drag an edge of the box in any view, or the box itself; Esc drops it"
             }
-            Method::Threshold | Method::Dose | Method::Pieces if self.settings.within == Within::Ball => {
+            Method::Uptake if placed == Some(Placed::Ball) => {
+                "Drag from the middle of the uptake to place a ball around it"
+            }
+            _ if placed == Some(Placed::Ball)
+                && (self.ball().is_none() || !self.settings.waits_for_click()) =>
+            {
                 "Drag from its middle to place the ball"
             }
             Method::Threshold if self.settings.keep == KeepPieces::Clicked => {
@@ -256,8 +315,7 @@ impl SegmentTool {
             }
             Method::Threshold => "Set the range on the histogram; what lies in it is suggested",
             Method::Level => "Click takes the line of equal value under the pointer; Ctrl cuts",
-            Method::Scribbles => "Scribble inside the organ, and beside it with Ctrl",
-            Method::Uptake => "Drag from the middle of the uptake to place a ball around it",
+            Method::Uptake => "Click to look for the uptake in the structure",
             Method::Dose if self.waits_for_roi => "Select or make the structure that the isodose is for",
             Method::Dose => "Set the level; the isodose is suggested",
             Method::Airways => "Click into the trachea, or let it be found",

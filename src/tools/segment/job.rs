@@ -2,10 +2,10 @@
 
 use super::settings::{KeepPieces, Method, SegmentSettings, TakeAs, Within, side_of};
 use crate::ai::body::{BodyExtent, body_contour, external_contour};
-use crate::edit::algebra::Region;
+use crate::edit::algebra::{Region, SetRule, combined};
 use crate::edit::segment::{
     Keep, Scribble, SearchArea, Source, Threshold, Uptake, airways, between_pieces, bones, ends_at_gap,
-    from_scribbles, isodose, lungs, threshold, uptake,
+    from_scribbles, isodose, lungs, threshold, uptake, uptake_within,
 };
 use crate::edit::{Sign, ValueRange, paint, reoriented, same_polygons};
 use crate::geometry::Point3;
@@ -88,7 +88,7 @@ impl Job {
         let settings = self.settings;
         let needs_body = match settings.method {
             Method::Lungs | Method::Airways | Method::Bones => true,
-            method => method.has_limit() && settings.within == Within::Body,
+            _ => settings.place() == Within::Body,
         };
         if needs_body && self.body.is_none() {
             let found = body_contour(self.volume(), &progress.part(0.0, 0.4)).map_err(sentence)?;
@@ -96,15 +96,32 @@ impl Job {
             done.body.clone_from(&self.body);
         }
         let rest = progress.part(if needs_body { 0.4 } else { 0.0 }, 1.0);
+        let limit = self.limit()?;
+        let found = self.look(done, limit.as_ref(), &rest)?;
+        Ok(match (settings.method, limit) {
+            // These take the limit into account themselves.
+            (Method::Threshold | Method::Uptake | Method::Dose | Method::Pieces, _) | (_, None) => found,
+            (_, Some(limit)) => combined(SetRule::Intersection, &[&found, &limit]),
+        })
+    }
+
+    fn look(&self, done: &mut Done, limit: Option<&Region>, rest: &Progress) -> Result<Region, String> {
+        let settings = self.settings;
         match settings.method {
-            Method::Threshold => self.threshold(&rest),
+            Method::Threshold => self.threshold(limit, rest),
             Method::Scribbles => {
-                from_scribbles(&self.source(), &self.scribbles, settings.margin_mm, &rest).map_err(sentence)
+                from_scribbles(&self.source(), &self.scribbles, settings.margin_mm, rest).map_err(sentence)
             }
             Method::Uptake => {
-                let Some(area) = &self.area else { return Ok(Region::default()) };
                 let source = self.source();
-                let found = uptake(&source, area, settings.uptake, &rest).map_err(stopped)?;
+                let found = match (&self.area, limit) {
+                    (Some(area), _) if settings.placed().is_some() => {
+                        uptake(&source, area, settings.uptake, rest)
+                    }
+                    (_, Some(limit)) => uptake_within(&source, limit, settings.uptake, rest),
+                    (_, None) => return Err("Choose where to look for uptake.".to_owned()),
+                };
+                let found = found.map_err(stopped)?;
                 let unit = source.image().unit;
                 let maximum = unit.text(found.maximum);
                 done.note = found.maximum.is_finite().then(|| match settings.uptake {
@@ -120,11 +137,11 @@ impl Job {
                 let dose = self.dose.as_deref().ok_or("Choose a dose to look at.")?;
                 let level = settings.dose.gy(dose.maximum_gy());
                 done.note = Some(format!("Maximum {:.2} Gy, isodose at {level:.2} Gy", dose.maximum_gy()));
-                isodose(self.volume(), dose, level, self.limit()?.as_ref(), &rest).map_err(stopped)
+                isodose(self.volume(), dose, level, limit, rest).map_err(stopped)
             }
             Method::Body => {
                 let extent = settings.extent;
-                let found = external_contour(self.volume(), extent, &rest).map_err(sentence)?;
+                let found = external_contour(self.volume(), extent, rest).map_err(sentence)?;
                 done.note = found.note(extent).map(|note| sentence(note).trim_end_matches('.').to_owned());
                 let region = Region::of_roi(&found.roi, self.volume()).map_err(sentence)?;
                 if extent == BodyExtent::Patient && self.body.is_none() {
@@ -134,24 +151,22 @@ impl Job {
             }
             Method::Lungs => {
                 let side = settings.side.unwrap_or_else(|| side_of(&self.roi.name));
-                lungs(self.volume(), &self.body_mask(), side, settings.close_mm, &rest).map_err(sentence)
+                lungs(self.volume(), &self.body_mask(), side, settings.close_mm, rest).map_err(sentence)
             }
             Method::Airways => {
                 let found =
-                    airways(self.volume(), &self.body_mask(), self.clicked, &rest).map_err(sentence)?;
+                    airways(self.volume(), &self.body_mask(), self.clicked, rest).map_err(sentence)?;
                 done.note = ends_at_gap(self.volume(), &found)
                     .then(|| "Slices are missing: the airways were not followed beyond them".to_owned());
                 Ok(found)
             }
-            Method::Bones => {
-                bones(self.volume(), &self.body_mask(), &settings.bones, &rest).map_err(sentence)
-            }
-            Method::Pieces => self.pieces(done, &rest),
+            Method::Bones => bones(self.volume(), &self.body_mask(), &settings.bones, rest).map_err(sentence),
+            Method::Pieces => self.pieces(done, limit, rest),
             Method::Level => Ok(Region::default()),
         }
     }
 
-    fn pieces(&self, done: &mut Done, progress: &Progress) -> Result<Region, String> {
+    fn pieces(&self, done: &mut Done, limit: Option<&Region>, progress: &Progress) -> Result<Region, String> {
         let of = |roi: &Arc<Roi>| Region::of_roi(roi, self.volume()).map_err(sentence);
         // One whose contours lie on none of these slices is in nobody's way.
         let others: Vec<Region> = self.rivals.iter().filter_map(|roi| of(roi).ok()).collect();
@@ -160,15 +175,12 @@ impl Job {
             done.note = Some(format!("{count} with contours off the images' slices did not count."));
         }
         let how = (self.settings.fill, self.settings.margin_mm);
-        let limit = self.limit()?;
-        between_pieces(&self.source(), &of(&self.roi)?, &others, limit.as_ref(), how, progress)
-            .map_err(sentence)
+        between_pieces(&self.source(), &of(&self.roi)?, &others, limit, how, progress).map_err(sentence)
     }
 
-    fn threshold(&self, progress: &Progress) -> Result<Region, String> {
+    fn threshold(&self, limit: Option<&Region>, progress: &Progress) -> Result<Region, String> {
         let settings = &self.settings;
         let Some(range) = settings.range else { return Ok(Region::default()) };
-        let limit = self.limit()?;
         let keep = match (settings.keep, self.clicked) {
             (KeepPieces::All, _) => Keep::All,
             (KeepPieces::Largest, _) => Keep::Largest,
@@ -178,23 +190,13 @@ impl Job {
         };
         let range = ValueRange { low: range.low, high: range.high.max(range.low) };
         let what = Threshold { range, keep, fill_holes: settings.fill_holes };
-        threshold(&self.source(), &what, limit.as_ref(), progress).map_err(stopped)
+        threshold(&self.source(), &what, limit, progress).map_err(stopped)
     }
 
     /// Where is looked; `None` everywhere.
     fn limit(&self) -> Result<Option<Region>, String> {
-        let of = |roi: &Roi| Region::of_roi(roi, self.volume()).map_err(sentence);
-        let placed = |why: &str| match &self.area {
-            Some(area) => Ok(area.region(self.volume())),
-            None => Err(why.to_owned()),
-        };
-        Ok(Some(match self.settings.within {
-            Within::Everything => return Ok(None),
-            Within::Body => of(self.body.as_deref().ok_or("There is no body in the image.")?)?,
-            Within::Roi(_) => of(self.limit.as_deref().ok_or("Choose a structure to look in.")?)?,
-            Within::Ball => placed("Drag in a view to place the ball.")?,
-            Within::Box => placed("Drag in a view to draw the box.")?,
-        }))
+        let rois = (self.limit.as_deref(), self.body.as_deref());
+        limit_of(self.settings.place(), self.volume(), rois, self.area.as_ref())
     }
 
     /// For each voxel of the grid whether it is in the body.
@@ -235,6 +237,28 @@ impl Job {
             })
             .collect()
     }
+}
+
+/// The region that a place to look in is; `None` for everywhere. The structures are the one to look
+/// in and the body.
+///
+/// # Errors
+/// A sentence when the place is not there.
+pub(super) fn limit_of(
+    place: Within,
+    volume: &Volume,
+    (roi, body): (Option<&Roi>, Option<&Roi>),
+    area: Option<&SearchArea>,
+) -> Result<Option<Region>, String> {
+    let of = |roi: &Roi| Region::of_roi(roi, volume).map_err(sentence);
+    let placed = |why: &str| area.map(|area| area.region(volume)).ok_or_else(|| why.to_owned());
+    Ok(Some(match place {
+        Within::Everything => return Ok(None),
+        Within::Body => of(body.ok_or("There is no body in the image.")?)?,
+        Within::Roi(_) => of(roi.ok_or("Choose a structure to look in.")?)?,
+        Within::Ball => placed("Drag in a view to place the ball.")?,
+        Within::Box => placed("Drag in a view to draw the box.")?,
+    }))
 }
 
 fn sentence(error: impl std::fmt::Display) -> String {

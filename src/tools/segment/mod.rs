@@ -16,8 +16,8 @@ pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, Within};
 use self::job::{Done, Job};
 use self::place::{BoxDrag, BoxGrip};
 use self::settings::Placed;
-use super::Suggestion;
 use super::work::{Failed, Work};
+use super::{Modifiers, Suggestion};
 use crate::edit::algebra::Region;
 use crate::edit::segment::{Histogram, Scribble, SearchArea, Source, histogram, isodose_name};
 use crate::edit::{Sign, same_polygons};
@@ -36,8 +36,12 @@ const BINS: usize = 256;
 struct Pressed {
     from: Point3,
     sign: Sign,
+    /// What a drag places.
+    places: Option<Placed>,
     /// Where the drag places a box.
     boxed: Option<BoxDrag>,
+    /// Where was looked before.
+    before: Option<SearchArea>,
 }
 
 /// What the histogram shows: where, of which slice, of which image and contours.
@@ -51,7 +55,8 @@ pub struct SegmentTool {
     dose: Option<Arc<Dose>>,
     at: Option<Point3>,
     pressed: Option<Pressed>,
-    invert: bool,
+    /// The keys held when the pointer was last seen.
+    keys: Modifiers,
     refused: Option<String>,
     area: Option<SearchArea>,
     /// What a drag from where the pointer is would do to the box.
@@ -103,6 +108,13 @@ impl SegmentTool {
             || self.work.progress().is_some()
         {
             self.run(session);
+        }
+    }
+
+    /// Sets what it looks for before anything was looked for; what cannot be is not taken.
+    pub(super) fn restore_settings(&mut self, settings: SegmentSettings) {
+        if settings.is_sound() {
+            self.settings = settings;
         }
     }
 
@@ -373,20 +385,13 @@ impl SegmentTool {
             return;
         }
         self.again = false;
-        let external =
-            session.structures().rois.iter().find(|own| {
-                own.roi_type == RoiType::External && !own.is_proposal() && !own.planes.is_empty()
-            });
         let job = Job {
             series: Arc::clone(session.series()),
             second: self.second.clone(),
             settings: self.settings,
-            limit: match self.settings.within {
-                Within::Roi(id) => session.roi(id).cloned(),
-                _ => None,
-            },
+            limit: self.limiting(session),
             rivals: self.rivals(session, roi.id),
-            body: external.cloned().or_else(|| self.body.clone()),
+            body: self.known_body(session),
             dose: self.dose.clone(),
             area: self.area,
             scribbles: self.scribbles.clone(),
@@ -397,6 +402,23 @@ impl SegmentTool {
         if let Err(error) = self.work.start("segment", move |progress| job.run(progress)) {
             self.note = Some(format!("Nothing was looked for: no thread could be started ({error})."));
         }
+    }
+
+    /// The structure that is looked in.
+    fn limiting(&self, session: &Session) -> Option<Arc<Roi>> {
+        match self.settings.place() {
+            Within::Roi(id) => session.roi(id).cloned(),
+            _ => None,
+        }
+    }
+
+    /// The body's contour, where it is drawn or has been found.
+    fn known_body(&self, session: &Session) -> Option<Arc<Roi>> {
+        let mut rois = session.structures().rois.iter();
+        let is_external = |own: &&Arc<Roi>| {
+            own.roi_type == RoiType::External && !own.is_proposal() && !own.planes.is_empty()
+        };
+        rois.find(is_external).cloned().or_else(|| self.body.clone())
     }
 
     /// The structures that what lies between pieces is not to enter, or shares a region out with.

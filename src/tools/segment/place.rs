@@ -11,7 +11,7 @@ use crate::patient::Volume;
 /// How close to an edge counts as on it, screen pixels.
 const EDGE_PIXELS: f64 = 8.0;
 /// Shorter drags are clicks, screen pixels.
-const CLICK_PIXELS: f64 = 4.0;
+pub(super) const CLICK_PIXELS: f64 = 4.0;
 
 /// What of a box a drag takes hold of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,8 +130,11 @@ impl BoxDrag {
         if [right, down].iter().any(|n| (high[*n] - low[*n]).abs() < least) {
             return None;
         }
-        low[across] -= depth_mm / 2.0;
-        high[across] = low[across] + depth_mm;
+        // In a tilted view what was dragged over rises along this axis too: the box holds all of it.
+        let from = low[across];
+        let rise = if (high[across] - from).abs() < 1e-6 { 0.0 } else { high[across] - from };
+        low[across] = from + rise.min(0.0) - depth_mm / 2.0;
+        high[across] = low[across] + rise.abs() + depth_mm;
         OrientedBox::new(axes, low, high)
     }
 }

@@ -69,12 +69,6 @@ impl Method {
         matches!(self, Self::Body | Self::Lungs | Self::Airways | Self::Bones)
     }
 
-    /// Whether it looks only where [`SegmentSettings::within`] says.
-    #[must_use]
-    pub fn has_limit(self) -> bool {
-        matches!(self, Self::Threshold | Self::Dose | Self::Pieces)
-    }
-
     /// Whether it is worked out on another thread and suggested, not taken by a click.
     #[must_use]
     pub fn suggests(self) -> bool {
@@ -83,7 +77,7 @@ impl Method {
 }
 
 /// What becomes of what is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum TakeAs {
     /// It is added to the structure.
     #[default]
@@ -94,8 +88,8 @@ pub enum TakeAs {
     Cut,
 }
 
-/// Where a threshold, an isodose, and what lies between pieces, is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// Where it is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Within {
     /// In the whole image.
     #[default]
@@ -111,7 +105,7 @@ pub enum Within {
 }
 
 /// Which pieces a threshold keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum KeepPieces {
     /// All.
     All,
@@ -125,7 +119,7 @@ pub enum KeepPieces {
 }
 
 /// Which other structures count between pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Rivals {
     /// None.
     #[default]
@@ -147,7 +141,7 @@ pub struct SegmentSettings {
     pub second: bool,
     /// Threshold: the values; `None` until one is chosen.
     pub range: Option<ValueRange>,
-    /// Threshold, isodose, pieces: where.
+    /// Where; of uptake [`Self::uptake_within`].
     pub within: Within,
     /// Threshold: which pieces.
     pub keep: KeepPieces,
@@ -161,8 +155,8 @@ pub struct SegmentSettings {
     pub box_depth_mm: f64,
     /// Uptake: where the outline runs.
     pub uptake: Uptake,
-    /// Uptake: whether it is looked for in a box, not in a ball.
-    pub uptake_in_box: bool,
+    /// Uptake: where. In the whole image there is no telling which is meant.
+    pub uptake_within: Within,
     /// Isodose: which dose.
     pub dose: DoseLevel,
     /// Scribbles: half their width, mm.
@@ -198,18 +192,67 @@ impl SegmentSettings {
         if self.method == Method::Pieces { TakeAs::Add } else { self.take_as }
     }
 
-    /// Whether a click says which piece is kept.
+    /// Whether every number is one that can be set.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_part = |part: f64| (0.0..=2.0).contains(&part);
+        let is_dose = |gy: f64| (0.0..=500.0).contains(&gy);
+        let Self { bones, .. } = self;
+        self.range.is_none_or(|range| range.low <= range.high && (range.high - range.low).is_finite())
+            && (0.0..=5000.0).contains(&self.least_cc)
+            && (2.0..=150.0).contains(&self.ball_mm)
+            && (1.0..=500.0).contains(&self.box_depth_mm)
+            && (0.5..=20.0).contains(&self.scribble_mm)
+            && (0.0..=100.0).contains(&self.margin_mm)
+            && (0.0..=20.0).contains(&self.close_mm)
+            && (50.0..=1000.0).contains(&bones.low_hu)
+            && (50.0..=2000.0).contains(&bones.high_hu)
+            && (0.0..=20.0).contains(&bones.close_mm)
+            && (0.0..=5000.0).contains(&bones.least_cc)
+            && match self.uptake {
+                Uptake::Above(value) => (0.0..=1e6).contains(&value),
+                Uptake::PartOfMaximum(part) => (0.01..=0.99).contains(&part),
+                Uptake::Edge => true,
+            }
+            && match self.fill {
+                Fill::Between(detour) => (0.0..=1.0).contains(&detour),
+                Fill::All => true,
+            }
+            && match self.dose {
+                DoseLevel::Gy(gy) => is_dose(gy),
+                DoseLevel::PartOfMaximum(part) => is_part(part),
+                DoseLevel::PartOfPrescription { part, prescription_gy } => {
+                    is_part(part) && is_dose(prescription_gy)
+                }
+            }
+    }
+
+    /// Whether a click tells something, so that only a drag places a ball or a box: which piece is
+    /// kept, the line of equal value, an airway.
     pub(super) fn waits_for_click(&self) -> bool {
-        self.method == Method::Threshold && self.keep == KeepPieces::Clicked
+        match self.method {
+            Method::Threshold => self.keep == KeepPieces::Clicked,
+            Method::Level | Method::Airways => true,
+            _ => false,
+        }
+    }
+
+    /// Where it is looked for with the method that is set.
+    #[must_use]
+    pub fn place(&self) -> Within {
+        match (self.method, self.within) {
+            (Method::Uptake, _) => self.uptake_within,
+            // What is looked for cannot limit itself.
+            (Method::Body, Within::Body) => Within::Everything,
+            (_, within) => within,
+        }
     }
 
     /// What a drag places with the method that is set; `None` where it places nothing.
     pub(super) fn placed(&self) -> Option<Placed> {
-        match (self.method, self.within) {
-            (method, Within::Ball) if method.has_limit() => Some(Placed::Ball),
-            (method, Within::Box) if method.has_limit() => Some(Placed::Box),
-            (Method::Uptake, _) => Some(if self.uptake_in_box { Placed::Box } else { Placed::Ball }),
-            _ => None,
+        match self.place() {
+            Within::Ball => Some(Placed::Ball),
+            Within::Box => Some(Placed::Box),
+            Within::Everything | Within::Body | Within::Roi(_) => None,
         }
     }
 }
@@ -228,7 +271,7 @@ impl Default for SegmentSettings {
             ball_mm: 25.0,
             box_depth_mm: 40.0,
             uptake: Uptake::PartOfMaximum(0.41),
-            uptake_in_box: false,
+            uptake_within: Within::Ball,
             dose: DoseLevel::PartOfMaximum(0.5),
             scribble_mm: 1.5,
             margin_mm: 15.0,

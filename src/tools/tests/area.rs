@@ -44,7 +44,7 @@ fn a_box_drawn_in_a_view_limits_the_threshold_and_its_edges_can_be_dragged_in_ev
     assert_eq!(box_of(&tools), ([0.0, -20.0, 10.0], [20.0, 20.0, 50.0]));
     tools.segment.settle(&session);
     near(suggested_mm3(&tools, &session), sphere(15.0) / 2.0, 0.03);
-    assert!(tools.hint().contains("Esc"), "{}", tools.hint());
+    assert!(tools.hint().text.contains("Esc"), "{}", tools.hint().text);
     // Its upper edge in the sagittal view, down to the middle; the box is seen there and its edge is held.
     let upper = p(5.0, 3.0, 50.0);
     tools.event(&session, &sagittal(5.0), ToolEvent::Hover(upper, KEYS));
@@ -138,7 +138,7 @@ fn a_box_lies_along_the_axes_of_oblique_images_and_reaches_over_whole_slices() {
 fn uptake_is_found_in_a_box_too() {
     let (mut session, mut tools) = with(Method::Uptake, |settings| {
         settings.uptake = Uptake::PartOfMaximum(0.5);
-        settings.uptake_in_box = true;
+        settings.uptake_within = Within::Box;
     });
     drag(&mut tools, &mut session, &axial(30.0), KEYS, &line(p(-20.0, 20.0, 30.0), p(20.0, -20.0, 30.0), 6));
     tools.segment.settle(&session);

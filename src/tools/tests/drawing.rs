@@ -61,6 +61,68 @@ fn a_slab_and_a_ball_reach_the_neighbours_in_every_view() {
 }
 
 #[test]
+fn the_adaptive_slab_stays_in_the_organ_on_every_slice() {
+    // Narrower from slice to slice, and at an end above z = 36.
+    let radius = |z: f64| if z < 37.5 { 8.0 + z / 10.0 } else { 0.0 };
+    let mut session = session_with(barrel(radius, 3.0, [-100.0, 50.0]), &["Cord"]);
+    let mut brush = tools(ToolKind::Brush, 20.0);
+    brush.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
+    brush.brush.set_reach(BrushReach::Slab);
+    brush.brush.set_thickness_mm(19.0);
+    drag(&mut brush, &mut session, &axial(30.0), KEYS, &[p(1.0, 0.0, 30.0)]);
+    assert_eq!(slices_of(&session), [21.0, 24.0, 27.0, 30.0, 33.0, 36.0]);
+    for z in [21.0, 30.0, 36.0] {
+        near(area_at(&session, z), PI * radius(z).powi(2), 0.04);
+    }
+    session.undo().unwrap();
+    // Across the slices the slab is cut along the view: 12 mm thick, where the organ is wider.
+    brush.brush.set_thickness_mm(12.0);
+    drag(&mut brush, &mut session, &sagittal(0.0), KEYS, &[p(0.0, 0.0, 24.0)]);
+    let (r, half) = (radius(24.0), 6.0_f64);
+    let angle = (half / r).acos();
+    near(area_at(&session, 24.0), PI * r * r - 2.0 * (r * r * angle - half * r * angle.sin()), 0.05);
+}
+
+#[test]
+fn a_brush_of_a_range_can_look_at_the_second_series() {
+    let mut session = session_with(cylinder(12.0, 3.0, [-100.0, 50.0]), &["Node"]);
+    // A second image whose values rise to the left, on voxels of its own.
+    let steps = [Vector3::x() * 4.0, Vector3::y() * 4.0, Vector3::z() * 5.0];
+    let grid = crate::geometry::Grid::new([30, 30, 14], p(-58.0, -58.0, -3.0), steps).unwrap();
+    #[expect(clippy::cast_possible_truncation, reason = "a few units")]
+    let value = |n: usize| (10.0 + grid.patient_of([(n % 30) as f64, 0.0, 0.0]).x) as f32;
+    let voxels = Voxels::F32((0..grid.len()).map(value).collect());
+    let slices = crate::patient::Slice::all_of(&grid);
+    let unit = crate::patient::Unit::SuvBw;
+    let second = Arc::new(crate::patient::Volume { grid, voxels, unit, slices, native: None });
+    let mut brush = tools(ToolKind::Brush, 8.0);
+    brush.brush.set_tip(BrushTip::Range(ValueRange { low: -25.0, high: 300.0 }));
+    brush.brush.set_by_second(true);
+    let view = axial(9.0);
+    // Without a second image it keeps to the first one's values.
+    drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
+    near(area_at(&session, 9.0), PI * 64.0, 0.01);
+    session.undo().unwrap();
+    brush.brush.set_second_range(ValueRange { low: 0.0, high: 1.0 });
+    assert_eq!(brush.brush.second_range(), None, "there is nothing whose range it would be");
+    brush.brush.set_second(Some(&second));
+    drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
+    near(area_at(&session, 9.0), PI * 64.0, 0.01);
+    session.undo().unwrap();
+    // The half with x above 0, also where the first image has other values, in every view.
+    brush.brush.set_second_range(ValueRange { low: 10.0, high: 99.0 });
+    drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
+    near(area_at(&session, 9.0), PI * 32.0, 0.01);
+    session.undo().unwrap();
+    drag(&mut brush, &mut session, &sagittal(0.0), KEYS, &[p(0.0, 20.0, 30.0)]);
+    near(area_at(&session, 30.0), PI * 32.0, 0.01);
+    session.undo().unwrap();
+    brush.brush.set_by_second(false);
+    drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
+    near(area_at(&session, 9.0), PI * 64.0, 0.01);
+}
+
+#[test]
 fn a_pen_paints_as_wide_as_it_presses() {
     let mut session = session_with(axial_series(), &["Liver"]);
     let mut pen = tools(ToolKind::Brush, 12.0);
@@ -106,7 +168,7 @@ fn click(
     let mut reaction = tools.event(session, view, ToolEvent::Release(at));
     check(tools, session);
     if let Some(command) = reaction.command.clone() {
-        session.apply(command).unwrap();
+        held::apply(session, &command);
         roi(session).planes.iter().for_each(|plane| check_polygons(&plane.polygons));
     }
     reaction.message = reaction.message.or(pressed.message);
@@ -129,7 +191,7 @@ fn a_polygon_is_clicked_corrected_and_closed() {
     pen.event(&session, &view, ToolEvent::Drag(p(20.0, 20.0, 9.0)));
     pen.event(&session, &view, ToolEvent::Release(p(20.0, 20.0, 9.0)));
     let elsewhere = click(&mut pen, &mut session, &axial(12.0), p(5.0, 5.0, 12.0), KEYS);
-    assert!(elsewhere.message.is_some_and(|text| text.contains("Enter")));
+    assert!(elsewhere.message.is_some_and(|text| text.contains("first point")));
     click(&mut pen, &mut session, &view, p(0.0, 0.0, 9.0), KEYS);
     near(area_at(&session, 9.0), 400.0, 1e-6);
     assert_eq!(session.undo_name(), Some("Polygon on Liver"));
@@ -144,6 +206,51 @@ fn a_polygon_is_clicked_corrected_and_closed() {
     click(&mut pen, &mut session, &view, p(50.0, 5.0, 9.0), KEYS);
     pen.event(&session, &view, ToolEvent::Escape);
     assert!(!pen.is_busy() && pen.line().is_empty());
+}
+
+#[test]
+fn a_press_on_the_line_puts_an_anchor_between_two() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut pen = tools(ToolKind::Shape, 1.0);
+    for (view, to) in [(axial(9.0), axial(9.0).plane), (sagittal(2.0), sagittal(2.0).plane)] {
+        let at = |x: f64, y: f64| to.lift(crate::geometry::Point2::new(x, y + 20.0));
+        for (x, y) in [(0.0, 0.0), (20.0, 0.0), (20.0, 20.0), (0.0, 20.0)] {
+            click(&mut pen, &mut session, &view, at(x, y), KEYS);
+        }
+        // Over the line the outline is shown as it is; a press there and a drag make a corner of it.
+        pen.event(&session, &view, ToolEvent::Hover(at(10.0, 1.0), KEYS));
+        assert_eq!(pen.line().len(), 4);
+        pen.event(&session, &view, ToolEvent::Press(at(10.0, 1.0), KEYS));
+        pen.event(&session, &view, ToolEvent::Drag(at(10.0, -10.0)));
+        pen.event(&session, &view, ToolEvent::Release(at(10.0, -10.0)));
+        let place = |pen: &Tools| pen.anchors().iter().position(|own| (own - at(10.0, -10.0)).norm() < 1e-9);
+        assert_eq!((pen.anchors().len(), place(&pen)), (5, Some(1)));
+        // What was clicked last is taken back, not what comes last.
+        assert!(pen.take_back(&session));
+        assert_eq!((pen.anchors().len(), place(&pen)), (4, None));
+        pen.event(&session, &view, ToolEvent::Press(at(10.0, 0.0), KEYS));
+        pen.event(&session, &view, ToolEvent::Drag(at(10.0, -10.0)));
+        pen.event(&session, &view, ToolEvent::Release(at(10.0, -10.0)));
+        // Away from the line: the next anchor.
+        click(&mut pen, &mut session, &view, at(-10.0, 10.0), KEYS);
+        assert_eq!(pen.anchors().len(), 6);
+        assert!((pen.anchors()[5] - at(-10.0, 10.0)).norm() < 1e-9);
+        let done = pen.finish(&session);
+        session.apply(done.command.unwrap()).unwrap();
+    }
+    near(area_at(&session, 9.0), 400.0 + 100.0 + 100.0, 1e-6);
+    // A curve: on its third leg.
+    pen.shape.set_kind(ShapeKind::Spline);
+    let view = axial(51.0);
+    let ring = |step: f64| p(12.0 * (step * PI / 3.0).cos(), 12.0 * (step * PI / 3.0).sin(), 51.0);
+    for step in 0..6_u32 {
+        click(&mut pen, &mut session, &view, ring(f64::from(step)), KEYS);
+    }
+    pen.event(&session, &view, ToolEvent::Leave);
+    click(&mut pen, &mut session, &view, ring(2.5), KEYS);
+    assert_eq!(pen.anchors().len(), 7);
+    assert!((pen.anchors()[3] - ring(2.5)).norm() < 1e-9);
+    pen.event(&session, &view, ToolEvent::Escape);
 }
 
 #[test]

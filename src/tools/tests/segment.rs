@@ -232,6 +232,33 @@ fn scribbles_inside_and_beside_find_the_border_and_escape_takes_them_away() {
 }
 
 #[test]
+fn the_last_scribble_is_taken_back_and_the_rest_looked_at_again() {
+    let (mut session, mut tools) = with(Method::Scribbles, |settings| settings.margin_mm = 12.0);
+    let view = axial(30.0);
+    assert!(!tools.take_back(&session), "there is none");
+    drag(&mut tools, &mut session, &view, KEYS, &line(p(-5.0, 0.0, 30.0), p(5.0, 0.0, 30.0), 6));
+    for y in [25.0, -25.0] {
+        drag(&mut tools, &mut session, &view, CTRL, &line(p(-10.0, y, 30.0), p(10.0, y, 30.0), 6));
+    }
+    tools.segment.settle(&session);
+    assert!(tools.suggestion().is_some());
+    // One beside it less: looked for again. The last of its kind: nothing can be told.
+    assert!(tools.take_back(&session) && tools.segment.scribbles().len() == 2);
+    tools.segment.settle(&session);
+    assert!(tools.suggestion().is_some());
+    assert!(tools.take_back(&session) && tools.segment.scribbles().len() == 1);
+    tools.segment.settle(&session);
+    assert!(tools.suggestion().is_none() && tools.segment.progress().is_none());
+    assert!(tools.segment.note().is_some_and(|note| note.contains("beside it")));
+    assert!(tools.take_back(&session) && !tools.take_back(&session));
+    assert!(tools.segment.note().is_none() && !tools.segment.is_active());
+    assert!(roi(&session).planes.is_empty());
+    // Not the one under way, and with no other method.
+    tools.event(&session, &view, ToolEvent::Press(p(0.0, 0.0, 30.0), KEYS));
+    assert!(!tools.take_back(&session) && tools.segment.scribbles().len() == 1);
+}
+
+#[test]
 fn uptake_in_a_ball_placed_by_a_drag() {
     let (mut session, mut tools) =
         with(Method::Uptake, |settings| settings.uptake = Uptake::PartOfMaximum(0.5));

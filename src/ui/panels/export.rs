@@ -1,7 +1,10 @@
 //! Writing the RTSTRUCT: what goes, what stays behind, where to.
 
+use super::super::actions::Action;
 use super::super::theme::Theme;
 use super::super::{Request, Scope, icons, widgets};
+use crate::session::Session;
+use crate::session::derive::Standing;
 use egui::{RichText, Ui};
 use std::path::PathBuf;
 
@@ -39,6 +42,8 @@ pub fn export_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             ui.add(egui::Label::new(text).wrap());
         });
     }
+    derived_ui(ui, scope, session, theme);
+    slices_ui(ui, scope);
     widgets::caption(ui, "File");
     if let Some(hint) = scope.state.export_path.hint.clone() {
         widgets::note(ui, hint);
@@ -78,6 +83,44 @@ pub fn export_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         if session.has_unexported_changes() {
             widgets::note(ui, "There are changes since.");
         }
+    }
+}
+
+/// Whose slices the contours go out on, where there are two series.
+fn slices_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let Some(second) = &scope.context.desk.second else { return };
+    let title = match second.info.description.trim() {
+        "" => second.info.modality.code().to_owned(),
+        text => format!("{} {text}", second.info.modality.code()),
+    };
+    widgets::caption(ui, "On the slices of");
+    ui.radio_value(&mut scope.state.export_onto_second, false, "These images");
+    ui.radio_value(&mut scope.state.export_onto_second, true, title).on_hover_text(
+        "The second series: contours are cut anew by its slices, so they are not approved there",
+    );
+}
+
+/// Says which of the structures that go out are not what their recipes make.
+fn derived_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, theme: &Theme) {
+    let standings = session.standings();
+    let warned: Vec<(Standing, String)> = session
+        .structures()
+        .rois
+        .iter()
+        .filter(|roi| !roi.is_proposal())
+        .filter_map(|roi| standings.get(&roi.id).and_then(|own| Some((*own, own.warning(&roi.name)?))))
+        .collect();
+    for (_, text) in &warned {
+        ui.add_space(8.0);
+        ui.horizontal_top(|ui| {
+            ui.label(RichText::new(icons::WARNING).color(theme.amber));
+            ui.add(egui::Label::new(text).wrap());
+        });
+    }
+    if warned.iter().any(|(own, _)| *own == Standing::Stale)
+        && widgets::button(ui, "Update").on_hover_text(Action::UpdateDerived.tooltip()).clicked()
+    {
+        scope.outbox.act(Action::UpdateDerived);
     }
 }
 

@@ -207,16 +207,43 @@ fn slice_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     let offset =
         volume.slices.first().map(|slice| slice.plane.normal().dot(&views.navigation.crosshair_mm().coords));
     let Some(slice) = offset.and_then(|offset| volume.nearest_slice(offset)) else { return };
-    widgets::caption(ui, &format!("Slice {}", slice + 1));
+    let at = if views.navigation.shows_slices() { "" } else { ", at the crosshair" };
+    widgets::caption(ui, &format!("Slice {}{at}", slice + 1));
     let has = roi.plane_at(&volume.slices[slice].plane).is_some();
+    let is_free = !roi.is_locked();
+    let has_copied = views.clipboard.is_some();
     for (action, label, enabled) in [
-        (Action::CopyFromAbove, "Copy from slice above", true),
-        (Action::CopyFromBelow, "Copy from slice below", true),
-        (Action::DeleteContour, "Delete contour", has),
+        (Action::CopyFromAbove, "Copy from slice above", is_free),
+        (Action::CopyFromBelow, "Copy from slice below", is_free),
+        (Action::CopyToAbove, "Copy to slice above", has && is_free),
+        (Action::CopyToBelow, "Copy to slice below", has && is_free),
+        // What is copied may go into another structure.
+        (Action::CopyContour, "Copy contour", has),
+        (Action::PasteContour, "Paste contour", has_copied && is_free),
+        (Action::DeleteContour, "Delete contour", has && is_free),
     ] {
         let button = egui::Button::new(label).min_size(egui::vec2(200.0, 28.0));
-        if ui.add_enabled(enabled && !roi.is_locked(), button).on_hover_text(action.tooltip()).clicked() {
+        if ui.add_enabled(enabled, button).on_hover_text(action.tooltip()).clicked() {
             scope.outbox.act(action);
         }
     }
+    thin_ui(ui, scope, roi);
+}
+
+/// Fewer slices, to correct them and fill between them again.
+fn thin_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
+    let id = ui.scope_id().with("keep every");
+    let mut every = ui.data(|data| data.get_temp::<u8>(id)).unwrap_or(2);
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        widgets::note(ui, "Keep one in");
+        let field = egui::DragValue::new(&mut every).range(2..=20).speed(0.1).suffix(" slices");
+        ui.add(field).on_hover_text("Of each run of slices with contours; its last one stays too");
+        ui.data_mut(|data| data.insert_temp(id, every));
+        let button = egui::Button::new("Fewer slices").min_size(egui::vec2(0.0, 28.0));
+        let hover = Action::ThinSlices(2).info().why;
+        if ui.add_enabled(roi.planes.len() > 2 && !roi.is_locked(), button).on_hover_text(hover).clicked() {
+            scope.outbox.act(Action::ThinSlices(every));
+        }
+    });
 }

@@ -20,8 +20,69 @@ const MOUSE: &[(&str, &str)] = &[
     ("Shift right drag", "Window of the blended series"),
     ("Double click", "Maximise (with the crosshair)"),
     ("… on a view's name", "Maximise (with any tool)"),
+    ("A crosshair's handle", "Turn the views (Ctrl: by 5°)"),
+    ("… with Alt", "The same with any tool"),
     ("Space, held", "Look without overlays"),
     ("3D: drag", "Turn"),
+];
+
+/// Actions that stand on one line of the sheet while all of them have their standard keys.
+struct Family {
+    group: Group,
+    holds: fn(Action) -> bool,
+    keys: &'static str,
+    name: &'static str,
+}
+
+/// What would fill the sheet line by line. Text of keys as [`key_text`] has it, but for the Mac.
+const FAMILIES: &[Family] = &[
+    Family {
+        group: Group::Contour,
+        holds: |action| matches!(action, Action::CopyFromBelow | Action::CopyFromAbove),
+        keys: "Ctrl Up, Ctrl Down",
+        name: "Copy from slice below, above",
+    },
+    Family {
+        group: Group::Tool,
+        holds: |action| {
+            matches!(action, Action::NudgeLeft | Action::NudgeRight | Action::NudgeUp | Action::NudgeDown)
+        },
+        keys: "Alt arrows",
+        name: "Nudge with the move tool",
+    },
+    Family {
+        group: Group::View,
+        holds: |action| matches!(action, Action::TurnViews(_)),
+        keys: "Ctrl Left, Ctrl Right",
+        name: "Turn the views (Shift: by 5°)",
+    },
+    Family {
+        group: Group::View,
+        holds: |action| matches!(action, Action::TenSlicesUp | Action::TenSlicesDown),
+        keys: "Page Up, Page Down",
+        name: "Ten slices; Shift Up, Shift Down too",
+    },
+    Family {
+        group: Group::View,
+        holds: |action| matches!(action, Action::LargerText | Action::SmallerText),
+        keys: "Ctrl +, Ctrl −",
+        name: "Larger, smaller window text",
+    },
+    Family {
+        group: Group::View,
+        holds: |action| matches!(action, Action::Preset(_)),
+        keys: "1 to 9",
+        name: "Window presets",
+    },
+    Family {
+        group: Group::Go,
+        holds: |action| {
+            use Action::{GoCheck, GoCorrect, GoExport, GoOpen, GoPropose};
+            matches!(action, GoOpen | GoPropose | GoCorrect | GoCheck | GoExport)
+        },
+        keys: "Ctrl 1 to 5",
+        name: "Open, Propose, Correct, Check, Export",
+    },
 ];
 
 /// The height of a row, points: the whole sheet fits a window of 800.
@@ -136,17 +197,18 @@ fn head_ui(ui: &mut Ui, keys: &mut KeyMap, sheet: &mut KeySheet) {
 
 /// What stands on the sheet: with `changing` every action, else what has a key.
 fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
-    let are_standard = |of: fn(&ActionInfo) -> bool| {
-        !changing && TABLE.iter().filter(|own| of(own)).all(|own| !keys.is_changed(own.action))
-    };
-    let (standard_presets, standard_nudges) = (are_standard(is_preset), are_standard(is_nudge));
+    let is_standard = |info: &ActionInfo| keys.keys(info.action) == info.keys;
+    let families: Vec<&Family> = FAMILIES
+        .iter()
+        .filter(|family| !changing && TABLE.iter().filter(|own| (family.holds)(own.action)).all(is_standard))
+        .collect();
     let mut sections: Vec<Section> = Group::ALL
         .into_iter()
         .map(|group| {
             let mut lines: Vec<Line> = TABLE
                 .iter()
                 .filter(|info| info.group == group)
-                .filter(|info| !(standard_presets && is_preset(info) || standard_nudges && is_nudge(info)))
+                .filter(|info| !families.iter().any(|family| (family.holds)(info.action)))
                 .map(|info| {
                     let own: Vec<String> = keys.keys(info.action).iter().map(key_text).collect();
                     let action = keymap::is_changeable(info.action).then_some(info.action);
@@ -154,14 +216,12 @@ fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
                 })
                 .filter(|line| changing || !line.keys.is_empty())
                 .collect();
-            if group == Group::View && standard_presets {
-                let name = "Window presets".to_owned();
-                lines.push(Line { keys: "1 to 9".to_owned(), name, action: None });
-            }
-            if group == Group::Tool && standard_nudges {
-                let name = "Nudge with the move tool".to_owned();
-                lines.push(Line { keys: "Alt arrows".to_owned(), name, action: None });
-            }
+            let control = if cfg!(target_os = "macos") { "Cmd" } else { "Ctrl" };
+            lines.extend(families.iter().filter(|family| family.group == group).map(|family| Line {
+                keys: family.keys.replace("Ctrl", control),
+                name: family.name.to_owned(),
+                action: None,
+            }));
             Section { title: group.title(), lines }
         })
         .collect();
@@ -173,14 +233,6 @@ fn sections(keys: &KeyMap, changing: bool) -> Vec<Section> {
     sections.push(Section { title: "Mouse", lines: mouse.collect() });
     sections.retain(|section| !section.lines.is_empty());
     sections
-}
-
-fn is_preset(info: &ActionInfo) -> bool {
-    matches!(info.action, Action::Preset(_))
-}
-
-fn is_nudge(info: &ActionInfo) -> bool {
-    matches!(info.action, Action::NudgeLeft | Action::NudgeRight | Action::NudgeUp | Action::NudgeDown)
 }
 
 fn height(sections: &[Section]) -> f32 {
@@ -279,9 +331,31 @@ mod tests {
         }
         // Nothing that has a key is missing.
         let lines: usize = columns.iter().flatten().map(|section| section.lines.len()).sum();
-        let own_line = |info: &&ActionInfo| !info.keys.is_empty() && !is_preset(info) && !is_nudge(info);
-        let keyed = TABLE.iter().filter(own_line).count();
-        assert_eq!(lines, keyed + 2 + MOUSE.len());
+        let has_family = |info: &ActionInfo| FAMILIES.iter().any(|family| (family.holds)(info.action));
+        let keyed = TABLE.iter().filter(|info| !info.keys.is_empty() && !has_family(info)).count();
+        assert_eq!(lines, keyed + FAMILIES.len() + MOUSE.len());
+        // What stands for several is said in their own group, and says the first of their keys.
+        for family in FAMILIES {
+            let own: Vec<&ActionInfo> = TABLE.iter().filter(|info| (family.holds)(info.action)).collect();
+            assert!(own.len() > 1 && own.iter().all(|info| info.group == family.group), "{}", family.name);
+            let modifier = key_text(&own[0].keys[0]);
+            let modifier = modifier.split(' ').next().unwrap();
+            assert!(family.keys.starts_with(modifier) || modifier == "Cmd", "{modifier}: {}", family.keys);
+        }
+    }
+
+    #[test]
+    fn options_stand_on_the_sheet_only_to_be_given_keys() {
+        let title = Group::Option.title();
+        let has = |changing| sections(&KeyMap::default(), changing).iter().any(|own| own.title == title);
+        assert!(!has(false) && has(true));
+        let mut keys = KeyMap::default();
+        let own = egui::KeyboardShortcut::new(egui::Modifiers::NONE, egui::Key::F8);
+        keys.set(Action::Choose(crate::tools::Choice::PointsSoft(true)), own).unwrap();
+        let sections = sections(&keys, false);
+        let options = sections.iter().find(|own| own.title == title).unwrap();
+        assert_eq!((options.lines.len(), options.lines[0].keys.as_str()), (1, "F8"));
+        assert_eq!(KeyMap::from_stored(&keys.stored()), keys, "kept from start to start");
     }
 
     #[test]

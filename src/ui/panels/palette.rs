@@ -10,6 +10,8 @@ use egui::{Align2, Key, RichText, Ui};
 struct Found {
     icon: &'static str,
     name: String,
+    /// What it is for, where the name was perhaps not what was typed.
+    why: &'static str,
     key: String,
     request: Request,
 }
@@ -24,9 +26,12 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
     if let Some(session) = scope.context.session {
         for model in scope.context.desk.models.iter().filter(|model| model.fit.rank() < 3) {
             let name = format!("Contour with {}", model.id);
-            if fits(&format!("{name} {} propose auto-contour", model.title)) {
+            if fits(&format!(
+                "{name} {} propose auto-contour autocontour segmentation network deep learning",
+                model.title
+            )) {
                 let request = Request::Propose(model.id.clone());
-                all.push(Found { icon: icons::MODEL, name, key: String::new(), request });
+                all.push(Found { icon: icons::MODEL, name, why: "", key: String::new(), request });
             }
         }
         for roi in &session.structures().rois {
@@ -35,6 +40,7 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
                 all.push(Found {
                     icon: icons::ACCEPTED,
                     name: roi.name.clone(),
+                    why: "",
                     key: String::new(),
                     request,
                 });
@@ -46,6 +52,7 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
             all.push(Found {
                 icon: info.icon,
                 name: info.name.to_owned(),
+                why: info.why,
                 key: info.action.key_text(),
                 request: Request::Act(info.action),
             });
@@ -128,14 +135,19 @@ fn palette_row_ui(ui: &mut Ui, entry: &Found, on: bool) -> egui::Response {
         egui::FontId::proportional(16.0),
         theme.weak,
     );
-    painter.text(middle + egui::vec2(36.0, 0.0), Align2::LEFT_CENTER, &entry.name, font.clone(), theme.text);
-    painter.text(
-        rect.right_center() - egui::vec2(8.0, 0.0),
-        Align2::RIGHT_CENTER,
-        &entry.key,
-        font,
-        theme.weak,
-    );
+    let at = middle + egui::vec2(36.0, 0.0);
+    let name = painter.text(at, Align2::LEFT_CENTER, &entry.name, font.clone(), theme.text);
+    let at = rect.right_center() - egui::vec2(8.0, 0.0);
+    let key = painter.text(at, Align2::RIGHT_CENTER, &entry.key, font, theme.weak);
+    let room = key.left() - name.right() - 28.0;
+    if !entry.why.is_empty() && room > 60.0 {
+        let small = egui::FontId::proportional(super::super::theme::SMALL);
+        let mut job = egui::text::LayoutJob::simple_singleline(entry.why.to_owned(), small, theme.weak);
+        job.wrap = egui::text::TextWrapping::truncate_at_width(room);
+        let galley = painter.layout_job(job);
+        let at = egui::pos2(name.right() + 14.0, rect.center().y - galley.size().y / 2.0);
+        painter.galley(at, galley, theme.weak);
+    }
     response
 }
 

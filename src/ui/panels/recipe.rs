@@ -19,6 +19,9 @@ enum Kind {
     Outward,
     Inward,
     With(SetRule),
+    Inside,
+    AwayFrom,
+    Crop,
     Wall,
     Ring,
     Largest,
@@ -39,6 +42,9 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::With(SetRule::Subtraction), "Without"),
     (Kind::With(SetRule::Intersection), "Common part with"),
     (Kind::With(SetRule::SymmetricDifference), "In only one of it and"),
+    (Kind::Inside, "Keep inside, at a distance"),
+    (Kind::AwayFrom, "Keep away from, at a distance"),
+    (Kind::Crop, "Crop to body"),
     (Kind::Wall, "Wall"),
     (Kind::Ring, "Ring around"),
     (Kind::Largest, "Largest piece"),
@@ -65,7 +71,9 @@ pub fn recipe_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Ro
 }
 
 fn kept_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
-    let (Some(text), Some(standing)) = (session.recipe_text(roi.id), session.standing(roi.id)) else {
+    let (Some(text), Some(standing)) =
+        (session.recipe_text(roi.id), session.standings().get(&roi.id).copied())
+    else {
         return;
     };
     widgets::caption(ui, "Recipe");
@@ -99,7 +107,8 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     if changed || form.made_for != Some(roi.id) {
         form.made_for = Some(roi.id);
         form.shows_preview |= changed;
-        let made = made_by(kind, form, roi.id);
+        let body = body_of(session, roi.id).map(|own| own.id);
+        let made = made_by(kind, form, roi.id, body);
         form.text = recipe::printed(&made, &|id| session.roi(id).map(|own| own.name.clone()));
     }
     let line = ui.add(egui::TextEdit::singleline(&mut form.text).desired_width(f32::INFINITY));
@@ -156,6 +165,17 @@ fn controls_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: &Roi,
     match kind {
         Kind::Outward | Kind::Inward => margins_ui(ui, form),
         Kind::With(_) => other_ui(ui, form, session, roi.id),
+        Kind::Inside | Kind::AwayFrom => {
+            let other = other_ui(ui, form, session, roi.id);
+            distance_ui(ui, "Distance", &mut form.pair_mm[0]) || other
+        }
+        Kind::Crop => {
+            match body_of(session, roi.id) {
+                Some(body) => widgets::fact(ui, "Body", body.name.as_str()),
+                None => widgets::note(ui, "There is no outline of the body (type External). Find it first."),
+            }
+            false
+        }
         Kind::Wall => two_ui(ui, form, ["Inside", "Outside"]),
         Kind::Ring => two_ui(ui, form, ["Gap", "Width"]),
         Kind::Smooth | Kind::Simple => distance_ui(ui, "Distance", &mut form.pair_mm[0]),
@@ -261,15 +281,35 @@ fn type_for(name: &str) -> RoiType {
     begins.into_iter().find(|(start, _)| upper.starts_with(start)).map_or(RoiType::Control, |(_, own)| own)
 }
 
-fn made_by(kind: Kind, form: &RecipeForm, roi: RoiId) -> Recipe {
+/// The outline of the body: a structure of that type, else one of that name.
+fn body_of(session: &Session, roi: RoiId) -> Option<&Roi> {
+    let usable = |own: &&Roi| own.id != roi && !own.is_proposal() && !own.planes.is_empty();
+    let all = || session.structures().rois.iter().map(AsRef::as_ref).filter(usable);
+    let named = |own: &Roi| ["body", "external", "skin"].contains(&own.name.to_lowercase().as_str());
+    all().find(|own| own.roi_type == RoiType::External).or_else(|| all().find(|own| named(own)))
+}
+
+/// The recipe that the form's controls say; of two structures the first alone while the other is not
+/// chosen or not there.
+fn made_by(kind: Kind, form: &RecipeForm, roi: RoiId, body: Option<RoiId>) -> Recipe {
     let own = Recipe::Roi(roi);
     let [first, second] = form.pair_mm;
+    let with =
+        |own: Recipe, rule: SetRule, other: Option<RoiId>, change: fn(Margin) -> Operation, mm: f64| {
+            let Some(other) = other.map(Recipe::Roi) else { return own };
+            let other =
+                if mm > 0.0 { Recipe::Apply(change(Margin::uniform(mm)), Box::new(other)) } else { other };
+            Recipe::Set(rule, vec![own, other])
+        };
     let operation = match kind {
         Kind::Outward => Operation::Expand(Margin::from_array(form.margin_mm)),
         Kind::Inward => Operation::Contract(Margin::from_array(form.margin_mm)),
-        Kind::With(rule) => {
-            return form.other.map_or(own.clone(), |other| Recipe::Set(rule, vec![own, Recipe::Roi(other)]));
+        Kind::With(rule) => return with(own, rule, form.other, Operation::Contract, 0.0),
+        Kind::Inside => {
+            return with(own, SetRule::Intersection, form.other, Operation::Contract, first);
         }
+        Kind::AwayFrom => return with(own, SetRule::Subtraction, form.other, Operation::Expand, first),
+        Kind::Crop => return with(own, SetRule::Intersection, body, Operation::Contract, 0.0),
         Kind::Wall => Operation::Wall { inner_mm: first, outer_mm: second },
         Kind::Ring => Operation::Ring { gap_mm: first, width_mm: second },
         Kind::Largest => Operation::Largest,
@@ -340,6 +380,39 @@ fn other_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: RoiId) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn controls_write_recipes_that_keep_a_distance() {
+        let name_of =
+            |id: RoiId| ["PTV", "Cord", "Body"].get(usize::try_from(id.0).ok()?).map(ToString::to_string);
+        let written = |kind: Kind, mm: f64, other: Option<u64>, body: Option<u64>| {
+            let form = RecipeForm { pair_mm: [mm, 3.0], other: other.map(RoiId), ..RecipeForm::default() };
+            recipe::printed(&made_by(kind, &form, RoiId(0), body.map(RoiId)), &name_of)
+        };
+        assert_eq!(written(Kind::Inside, 5.0, Some(2), None), "PTV & (Body - 5 mm)");
+        assert_eq!(written(Kind::Inside, 0.0, Some(2), None), "PTV & Body");
+        assert_eq!(written(Kind::AwayFrom, 2.5, Some(1), Some(2)), "PTV - (Cord + 2.5 mm)");
+        assert_eq!(written(Kind::Crop, 5.0, Some(1), Some(2)), "PTV & Body");
+        assert_eq!(written(Kind::Crop, 5.0, Some(1), None), "PTV", "without a body nothing is cut");
+        assert_eq!(written(Kind::With(SetRule::Subtraction), 5.0, Some(1), None), "PTV - Cord");
+    }
+
+    #[test]
+    fn the_body_is_found_by_its_type_before_its_name() {
+        use crate::session::fixture::{axial_series, draw, id, session_with, square};
+        let mut session = session_with(axial_series(), &["Skin", "Outline", "PTV"]);
+        let ptv = id(&session, "PTV");
+        let found = |session: &Session| body_of(session, ptv).map(|own| own.name.clone());
+        assert_eq!(found(&session), None, "without contours it is none");
+        for name in ["Skin", "Outline"] {
+            session.apply(draw(&session, name, 5, vec![square(0.0, 0.0, 60.0)])).unwrap();
+        }
+        assert_eq!(found(&session).as_deref(), Some("Skin"));
+        let outline = id(&session, "Outline");
+        session.apply(Command::SetRoiType { roi: outline, roi_type: RoiType::External }).unwrap();
+        assert_eq!(found(&session).as_deref(), Some("Outline"));
+        assert!(body_of(&session, outline).is_none_or(|own| own.id != outline), "not of itself");
+    }
 
     #[test]
     fn a_change_of_volume_is_told_with_its_sign() {

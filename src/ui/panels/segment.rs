@@ -66,25 +66,8 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
             keep_ui(ui, &mut settings);
         }
         Method::Level => widgets::note(ui, "Point at an edge and click. Ctrl cuts."),
-        Method::Scribbles => {
-            value_ui(
-                ui,
-                "Half width",
-                &mut settings.scribble_mm,
-                0.5..=20.0,
-                " mm",
-                "Half the width of a scribble",
-            );
-            value_ui(
-                ui,
-                "Reach",
-                &mut settings.margin_mm,
-                0.0..=100.0,
-                " mm",
-                "How far beyond the scribbles is looked",
-            );
-        }
-        Method::Uptake => uptake_ui(ui, &mut settings, unit),
+        Method::Scribbles => scribbles_ui(ui, &mut settings),
+        Method::Uptake => uptake_ui(ui, &mut settings, unit, session),
         Method::Pieces => pieces_ui(ui, &mut settings, session),
         Method::Dose => {
             let rois = &session.structures().rois;
@@ -98,6 +81,9 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         Method::Lungs => organs::lungs_ui(ui, &mut settings),
         Method::Airways => widgets::note(ui, "Finds the trachea by itself, or click into it."),
         Method::Bones => organs::bones_ui(ui, &mut settings),
+    }
+    if settings.method.needs_ct() || matches!(settings.method, Method::Level | Method::Scribbles) {
+        place::within_ui(ui, &mut settings, session);
     }
     if settings.method.suggests() && settings.method != Method::Pieces {
         choice_ui(
@@ -127,7 +113,6 @@ fn actions_ui(
     pressed: &mut Vec<Action>,
 ) {
     let tool = &mut views.tools.segment;
-    let method = tool.settings().method;
     let progress = tool.progress().map(|progress| (progress.step(), progress.fraction()));
     if let Some((step, fraction)) = progress {
         widgets::note(ui, step);
@@ -139,7 +124,7 @@ fn actions_ui(
             let bar = egui::ProgressBar::new(fraction as f32).desired_height(6.0);
             ui.add(bar.desired_width(ui.available_width()).fill(Theme::of(ui.ctx()).accent));
         });
-    } else if (method.needs_ct() || method == Method::Pieces) && tool.suggestion().is_none() {
+    } else if offers_find(&tool.settings()) && tool.suggestion().is_none() {
         let find = widgets::primary_button(ui, "Find", true);
         if find.on_hover_text("Suggests it, dashed; nothing changes until it is taken over").clicked() {
             tool.find(session);
@@ -172,6 +157,14 @@ fn actions_ui(
         if clear.on_hover_text("Takes scribbles, ball and box away   Esc").clicked() {
             tool.cancel();
         }
+    }
+}
+
+/// Whether it is looked for when the person says so, and not by what is drawn or set.
+fn offers_find(settings: &SegmentSettings) -> bool {
+    match settings.method {
+        Method::Uptake => !matches!(settings.uptake_within, Within::Ball | Within::Box),
+        method => method.needs_ct() || method == Method::Pieces,
     }
 }
 
@@ -337,7 +330,14 @@ fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
     });
 }
 
-fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit) {
+fn scribbles_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
+    let why = "Half the width of a scribble";
+    value_ui(ui, "Half width", &mut settings.scribble_mm, 0.5..=20.0, " mm", why);
+    let why = "How far beyond the scribbles is looked";
+    value_ui(ui, "Reach", &mut settings.margin_mm, 0.0..=100.0, " mm", why);
+}
+
+fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit, session: &Session) {
     let now = std::mem::discriminant(&settings.uptake);
     ui.horizontal_wrapped(|ui| {
         for (value, name, why) in [
@@ -380,29 +380,11 @@ fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit) {
         }
         Uptake::Edge => {}
     }
-    choice_ui(
-        ui,
-        &mut settings.uptake_in_box,
-        &[
-            (false, "In a ball", "Drag in a view from the uptake's middle."),
-            (
-                true,
-                "In a box",
-                "Drag in a view from corner to corner; its edges can be dragged in every view.",
-            ),
-        ],
-    );
-    if settings.uptake_in_box {
-        return;
+    place::within_ui(ui, settings, session);
+    if settings.uptake_within == Within::Ball {
+        let why = "The radius of a ball placed by a click; a drag gives its own";
+        value_ui(ui, "Ball", &mut settings.ball_mm, 2.0..=150.0, " mm", why);
     }
-    value_ui(
-        ui,
-        "Ball",
-        &mut settings.ball_mm,
-        2.0..=150.0,
-        " mm",
-        "The radius of a ball placed by a click; a drag gives its own",
-    );
 }
 
 fn value_ui(

@@ -6,6 +6,7 @@ use super::super::theme::{self, Theme};
 use super::super::{Scope, icons, widgets};
 use crate::patient::{Approval, PALETTE, Roi, RoiId, RoiType};
 use crate::session::Command;
+use crate::session::derive::Standing;
 use egui::{Align2, Color32, Pos2, Rect, Response, Sense, Stroke, Ui, vec2};
 
 /// The height of a row, points.
@@ -15,11 +16,14 @@ const NAME_AT: f32 = 24.0;
 /// The room right of the name: volume and eye.
 const RIGHT_ROOM: f32 = 92.0;
 
-/// The panel width at which `name` stands in full.
-pub fn row_width(ui: &Ui, name: &str) -> f32 {
+/// The room of the mark on what is not as its recipe makes it, left of the volume.
+const MARK_ROOM: f32 = 18.0;
+
+/// The panel width at which `name` stands in full, beside a mark where it has one.
+pub fn row_width(ui: &Ui, name: &str, is_marked: bool) -> f32 {
     let font = theme::strong(theme::BODY);
     let text = ui.painter().layout_no_wrap(name.to_owned(), font, Color32::WHITE).size().x;
-    NAME_AT + text + 12.0 + RIGHT_ROOM
+    NAME_AT + text + 12.0 + RIGHT_ROOM + if is_marked { MARK_ROOM } else { 0.0 }
 }
 
 /// The state of an ROI in words.
@@ -77,12 +81,17 @@ pub fn structure_row_ui(
     scope: &mut Scope<'_>,
     roi: &Roi,
     volume_cc: f64,
+    standing: Option<Standing>,
     selected: bool,
 ) -> Response {
     let theme = Theme::of(ui.ctx());
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::click_and_drag());
-    let label = format!("{}, {}", roi.name, state_word(roi));
+    let warned = standing.and_then(|own| Some((own.word(), own.warning(&roi.name)?)));
+    let mut label = format!("{}, {}", roi.name, state_word(roi));
+    if let Some((word, _)) = &warned {
+        label = format!("{label}, {word}");
+    }
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::ListBoxOption, true, selected, &label));
     let hovered = ui.rect_contains_pointer(rect);
     let ground = if selected {
@@ -127,13 +136,20 @@ pub fn structure_row_ui(
     }
     right -= 30.0;
     let font = egui::FontId::proportional(theme::SMALL);
-    ui.painter().text(
+    let written = ui.painter().text(
         Pos2::new(right, middle),
         Align2::RIGHT_CENTER,
         volume_text(roi, volume_cc),
         font,
         theme.weak,
     );
+    if let Some((_, why)) = warned {
+        let center = Pos2::new(written.left() - MARK_ROOM / 2.0, middle);
+        let font = egui::FontId::proportional(14.0);
+        ui.painter().text(center, Align2::CENTER_CENTER, icons::WARNING, font, theme.amber);
+        let place = Rect::from_center_size(center, vec2(MARK_ROOM, ROW_HEIGHT));
+        ui.interact(place, ui.scope_id().with(("standing", roi.id.0)), Sense::hover()).on_hover_text(why);
+    }
     response.context_menu(|ui| structure_menu_ui(ui, scope, roi));
     response
 }

@@ -7,6 +7,7 @@ use super::super::views::ViewsState;
 use super::super::{Request, Scope, icons, widgets};
 use super::{jobs, naming, structure_row};
 use crate::patient::{Roi, RoiType};
+use crate::session::derive::Standing;
 use crate::session::{Command, Session};
 use egui::{Pos2, Stroke, Ui};
 use std::sync::Arc;
@@ -24,11 +25,13 @@ fn group_of(roi: &Roi) -> &'static str {
 
 /// The width at which no name is shortened, 190 to 420 points.
 pub fn panel_width(ui: &Ui, session: &Session) -> f32 {
+    let standings = session.standings();
+    let is_marked = |roi: &Roi| standings.get(&roi.id).is_some_and(|own| *own != Standing::UpToDate);
     let widest = session
         .structures()
         .rois
         .iter()
-        .map(|roi| structure_row::row_width(ui, &roi.name))
+        .map(|roi| structure_row::row_width(ui, &roi.name, is_marked(roi)))
         .fold(0.0, f32::max);
     (widest + 20.0).clamp(190.0, 420.0)
 }
@@ -72,6 +75,7 @@ fn empty_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
     let rois = &session.structures().rois;
+    let standings = session.standings();
     let proposals = session.proposals().count();
     if proposals > 0 {
         proposals_ui(ui, scope, proposals);
@@ -94,8 +98,9 @@ fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         }
         for (index, roi) in members {
             let volume_cc = scope.state.views.as_mut().map_or(0.0, |views| views.volume_cc(roi, session));
+            let standing = standings.get(&roi.id).copied();
             let selected = session.selected().is_some_and(|own| own.id == roi.id);
-            let response = structure_row::structure_row_ui(ui, scope, roi, volume_cc, selected);
+            let response = structure_row::structure_row_ui(ui, scope, roi, volume_cc, standing, selected);
             rows.push((index, response.rect.center().y));
             if response.clicked() {
                 scope.outbox.send(Request::Select(Some(roi.id)));

@@ -6,33 +6,43 @@ use super::super::views::ViewsState;
 use crate::edit::{GrowRange, Growth, ValueRange};
 use crate::patient::Unit;
 use crate::session::{Overwrite, Session};
-use crate::tools::{BrushMode, BrushReach, BrushTip, FreehandMode, ShapeKind, ToolKind};
+use crate::tools::{
+    Aspect, BrushMode, BrushReach, BrushTip, Choice, FreehandMode, GrowBy, ShapeKind, Tip, ToolKind, choices,
+};
 use egui::{RichText, Ui};
 
-/// The options of the tool in hand.
-pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
+/// The options of the tool in hand. What is chosen by a word is an action, as keys and search ask for it.
+pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     match views.tools.kind() {
-        ToolKind::Brush | ToolKind::Eraser => brush_ui(ui, views, session),
-        ToolKind::Freehand => freehand_ui(ui, views),
-        ToolKind::Shape => shape_ui(ui, views),
+        ToolKind::Brush | ToolKind::Eraser => brush_ui(ui, views, session, pressed),
+        ToolKind::Freehand => {
+            slab_ui(ui, views);
+            segments(ui, views, Aspect::Does, pressed);
+        }
+        ToolKind::Shape => {
+            segments(ui, views, Aspect::Kind, pressed);
+            segments(ui, views, Aspect::Does, pressed);
+            slab_ui(ui, views);
+        }
         ToolKind::Push | ToolKind::Smooth => {
             radius_ui(ui, views);
-            let mut flat = views.tools.mold.is_flat();
-            let choices = [
-                (false, "Ball", "Neighbouring slices follow, less with their distance."),
-                (true, "Slice", "Only the slice shown changes."),
-            ];
-            segments(ui, &mut flat, &choices);
-            views.tools.mold.set_flat(flat);
+            segments(ui, views, Aspect::Reach, pressed);
         }
-        ToolKind::Grow => grow_ui(ui, views, session),
+        ToolKind::Grow => grow_ui(ui, views, session, pressed),
         ToolKind::Knife => slab_ui(ui, views),
-        ToolKind::Points => points_ui(ui, views),
-        ToolKind::Transform => transform_ui(ui, views),
-        ToolKind::LiveWire => live_wire_ui(ui, views),
+        ToolKind::Points => {
+            segments(ui, views, Aspect::Reach, pressed);
+            if views.tools.points.is_soft() {
+                radius_ui(ui, views);
+            } else {
+                slab_ui(ui, views);
+            }
+        }
+        ToolKind::Transform => segments(ui, views, Aspect::Reach, pressed),
+        ToolKind::LiveWire => live_wire_ui(ui, views, pressed),
         ToolKind::Ruler => {
-            if ui.button("Clear rulers").clicked() {
-                views.tools.ruler.clear();
+            if ui.button("Clear rulers").on_hover_text(Action::ClearRulers.tooltip()).clicked() {
+                pressed.push(Action::ClearRulers);
             }
         }
         ToolKind::Segment => segment_ui(ui, views),
@@ -40,114 +50,163 @@ pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
     }
 }
 
+/// The word for a choice in the strip, where the tool is known.
+fn word(choice: Choice) -> &'static str {
+    match choice {
+        Choice::Brush(BrushMode::Add)
+        | Choice::Freehand(FreehandMode::Add)
+        | Choice::ShapeCuts(false)
+        | Choice::WireCuts(false) => "Add",
+        Choice::Brush(BrushMode::Cut)
+        | Choice::Freehand(FreehandMode::Cut)
+        | Choice::ShapeCuts(true)
+        | Choice::WireCuts(true) => "Cut",
+        Choice::Brush(BrushMode::Auto) | Choice::Freehand(FreehandMode::Auto) => "Auto",
+        Choice::Freehand(FreehandMode::Replace) => "Replace",
+        Choice::Tip(Tip::All) => "All",
+        Choice::Tip(Tip::Edges) => "Edges",
+        Choice::Tip(Tip::Range) | Choice::Grow(GrowBy::Range) => "Range",
+        Choice::Reach(BrushReach::Slice) | Choice::MoldFlat(true) => "Slice",
+        Choice::Reach(BrushReach::Ball) | Choice::MoldFlat(false) => "Ball",
+        Choice::Reach(BrushReach::Slab) => "Slab",
+        Choice::Shape(ShapeKind::Polygon) => "Polygon",
+        Choice::Shape(ShapeKind::Spline) => "Curve",
+        Choice::Shape(ShapeKind::Rectangle) => "Rectangle",
+        Choice::Shape(ShapeKind::Ellipse) => "Ellipse",
+        Choice::WireLearns(_) => "Learn",
+        Choice::Grow(GrowBy::Alike) => "Alike",
+        Choice::Grow(GrowBy::PartOfMaximum) => "% of maximum",
+        Choice::PointsSoft(false) => "Point",
+        Choice::PointsSoft(true) => "Soft",
+        Choice::MoveWhole(false) => "Contour",
+        Choice::MoveWhole(true) => "Structure",
+    }
+}
+
+/// What a tooltip says of one of several: its own, and the key that goes from one to the next.
+fn tooltip(own: Action, next: Action) -> String {
+    match next.key_text() {
+        key if key.is_empty() => own.tooltip(),
+        key => format!("{}\n{key}: the next of these", own.tooltip()),
+    }
+}
+
+/// The choices side by side.
+fn segments(ui: &mut Ui, views: &ViewsState, aspect: Aspect, pressed: &mut Vec<Action>) {
+    for choice in choices(views.tools.kind(), aspect) {
+        let action = Action::Choose(*choice);
+        let hover = tooltip(action, Action::NextChoice(aspect));
+        if ui.selectable_label(views.tools.has_chosen(*choice), word(*choice)).on_hover_text(hover).clicked()
+        {
+            pressed.push(action);
+        }
+    }
+}
+
+/// The choices in a menu under the word for the present one.
+fn menu(ui: &mut Ui, views: &ViewsState, aspect: Aspect, what: &str, pressed: &mut Vec<Action>) {
+    let all = choices(views.tools.kind(), aspect);
+    let name = all.iter().find(|choice| views.tools.has_chosen(**choice)).map_or("", |now| word(*now));
+    let next = Action::NextChoice(aspect);
+    ui.menu_button(name, |ui| {
+        for choice in all {
+            let action = Action::Choose(*choice);
+            let label = ui.selectable_label(views.tools.has_chosen(*choice), word(*choice));
+            if label.on_hover_text(action.tooltip()).clicked() {
+                pressed.push(action);
+                ui.close();
+            }
+        }
+    })
+    .response
+    .on_hover_text(match next.key_text() {
+        key if key.is_empty() => what.to_owned(),
+        key => format!("{what}   {key}: the next"),
+    });
+}
+
 fn radius_ui(ui: &mut Ui, views: &mut ViewsState) {
     let mut radius = views.tools.brush.radius_mm();
     let field =
         egui::DragValue::new(&mut radius).speed(0.1).range(0.5..=80.0).suffix(" mm").fixed_decimals(1);
     let response = named_value(ui, "Radius", field);
-    let [less, more] = [Action::SmallerBrush, Action::LargerBrush].map(Action::key_text);
-    if response.on_hover_text(format!("Radius   {less} and {more}, or Alt and the wheel")).changed() {
+    let by = keys_or([Action::SmallerBrush, Action::LargerBrush], "Alt and the wheel");
+    if response.on_hover_text(format!("Radius   {by}")).changed() {
         views.tools.brush.set_radius_mm(radius);
     }
 }
 
-fn brush_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
+/// The keys of two actions, and what else does it.
+fn keys_or(actions: [Action; 2], else_by: &str) -> String {
+    let keys: Vec<String> = actions.map(Action::key_text).into_iter().filter(|key| !key.is_empty()).collect();
+    match (keys.join(" and "), else_by) {
+        (keys, "") => keys,
+        (keys, else_by) if keys.is_empty() => else_by.to_owned(),
+        (keys, else_by) => format!("{keys}, or {else_by}"),
+    }
+}
+
+fn brush_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     radius_ui(ui, views);
     if views.tools.kind() == ToolKind::Brush {
-        let mut mode = views.tools.brush.mode();
-        segments(
-            ui,
-            &mut mode,
-            &[
-                (BrushMode::Add, "Add", "Paints. Hold Ctrl to erase."),
-                (BrushMode::Cut, "Cut", "Erases. Hold Ctrl to paint."),
-                (
-                    BrushMode::Auto,
-                    "Auto",
-                    "Paints when started inside, erases when started at the edge outside.",
-                ),
-            ],
-        );
-        views.tools.brush.set_mode(mode);
-        tip_ui(ui, views, session);
-    }
-    let mut reach = views.tools.brush.reach();
-    let name = match reach {
-        BrushReach::Slice => "Slice",
-        BrushReach::Ball => "Ball",
-        BrushReach::Slab => "Slab",
-    };
-    ui.menu_button(name, |ui| {
-        for (value, name, why) in [
-            (BrushReach::Slice, "Slice", "A disc on the slice shown, a ball in views across the slices."),
-            (BrushReach::Ball, "Ball", "A ball in every view: neighbouring slices follow."),
-            (BrushReach::Slab, "Slab", "The disc, through a slab around the view."),
-        ] {
-            if ui.selectable_label(reach == value, name).on_hover_text(why).clicked() {
-                reach = value;
-                ui.close();
-            }
+        segments(ui, views, Aspect::Does, pressed);
+        menu(ui, views, Aspect::Kind, "What of its disc the brush paints", pressed);
+        let mut tip = views.tools.brush.tip();
+        match &mut tip {
+            BrushTip::Plain => {}
+            BrushTip::Adaptive { tolerance } => tolerance_ui(ui, tolerance),
+            BrushTip::Range(range) => brush_range_ui(ui, views, range, session),
         }
-    })
-    .response
-    .on_hover_text("How far the brush reaches from the view");
-    views.tools.brush.set_reach(reach);
-    if reach == BrushReach::Slab {
+        views.tools.brush.set_tip(tip);
+    }
+    menu(ui, views, Aspect::Reach, "How far the brush reaches from the view", pressed);
+    if views.tools.brush.reach() == BrushReach::Slab {
         let mut thickness = views.tools.brush.thickness_mm();
         let field = egui::DragValue::new(&mut thickness).speed(0.2).range(1.0..=500.0).suffix(" mm");
-        if ui.add(field).on_hover_text("Thickness of the slab").changed() {
+        if ui.add(field).on_hover_text(with_keys("Thickness of the slab", SLAB)).changed() {
             views.tools.brush.set_thickness_mm(thickness);
         }
     }
 }
 
-fn tip_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
-    let tip = views.tools.brush.tip();
-    let mut chosen = tip;
-    let name = match tip {
-        BrushTip::Plain => "All",
-        BrushTip::Adaptive { .. } => "Edges",
-        BrushTip::Range(_) => "Range",
-    };
-    let range = ValueRange { low: views.display.window.low(), high: views.display.window.high() };
-    ui.menu_button(name, |ui| {
-        for (value, name, why) in [
-            (BrushTip::Plain, "All", "Paints its whole disc."),
-            (
-                BrushTip::Adaptive { tolerance: 3.0 },
-                "Edges",
-                "Stops at image edges: paints what is alike and hangs together with its centre.",
-            ),
-            (BrushTip::Range(range), "Range", "Paints only values in a range; starts with the window shown."),
-        ] {
-            let same = std::mem::discriminant(&tip) == std::mem::discriminant(&value);
-            if ui.selectable_label(same, name).on_hover_text(why).clicked() {
-                if !same {
-                    chosen = value;
-                }
-                ui.close();
-            }
-        }
-    })
-    .response
-    .on_hover_text("What of its disc the brush paints");
-    match &mut chosen {
-        BrushTip::Plain => {}
-        BrushTip::Adaptive { tolerance } => tolerance_ui(ui, tolerance),
-        BrushTip::Range(range) => range_ui(ui, range, session),
+const SLAB: [Action; 2] = [Action::ThinnerSlab, Action::ThickerSlab];
+const TOLERANCE: [Action; 2] = [Action::LowerTolerance, Action::HigherTolerance];
+
+/// What a field says, with the keys that change its value where they have been set.
+fn with_keys(why: &str, actions: [Action; 2]) -> String {
+    match keys_or(actions, "") {
+        keys if keys.is_empty() => why.to_owned(),
+        keys => format!("{why}   {keys}"),
     }
-    views.tools.brush.set_tip(chosen);
+}
+
+/// The range that a brush paints: of these images' values, or of those of the second series.
+fn brush_range_ui(ui: &mut Ui, views: &mut ViewsState, range: &mut ValueRange, session: &Session) {
+    let unit = views.tools.brush.second().map(|second| second.unit);
+    let Some(unit) = unit else { return range_ui(ui, range, session.series().volume.unit) };
+    let mut by_second = views.tools.brush.by_second();
+    let why = "The range is one of the values of the PET or MR shown with these images; contours lie on \
+               these images. Starts with the window of the second series.";
+    if ui.checkbox(&mut by_second, "Second series").on_hover_text(why).changed() {
+        views.tools.brush.set_by_second(by_second);
+    }
+    if !by_second {
+        return range_ui(ui, range, session.series().volume.unit);
+    }
+    let window = views.display.fusion.window;
+    let shown = ValueRange { low: window.low(), high: window.high() };
+    let mut second = views.tools.brush.second_range().unwrap_or(shown);
+    range_ui(ui, &mut second, unit);
+    views.tools.brush.set_second_range(second);
 }
 
 fn tolerance_ui(ui: &mut Ui, tolerance: &mut f32) {
     let field = egui::DragValue::new(tolerance).speed(0.05).range(1.0..=8.0).fixed_decimals(1);
-    ui.add(field).on_hover_text(
-        "How much values may differ from those under the centre: multiples of their spread. More reaches further.",
-    );
+    let why = "How much values may differ from those under the centre: multiples of their spread. More reaches further.";
+    ui.add(field).on_hover_text(with_keys(why, TOLERANCE));
 }
 
-fn range_ui(ui: &mut Ui, range: &mut ValueRange, session: &Session) {
-    let unit = session.series().volume.unit;
+fn range_ui(ui: &mut Ui, range: &mut ValueRange, unit: Unit) {
     let speed = if unit == Unit::Hu { 1.0 } else { 0.05 };
     let suffix = format!(" {}", unit.label());
     for (value, why) in [(&mut range.low, "The least value"), (&mut range.high, "The greatest value")] {
@@ -157,61 +216,12 @@ fn range_ui(ui: &mut Ui, range: &mut ValueRange, session: &Session) {
     range.high = range.high.max(range.low);
 }
 
-fn freehand_ui(ui: &mut Ui, views: &mut ViewsState) {
-    slab_ui(ui, views);
-    let mut mode = views.tools.freehand.mode();
-    segments(
-        ui,
-        &mut mode,
-        &[
-            (FreehandMode::Auto, "Auto", "Starting inside adds, starting outside cuts or makes a new piece."),
-            (FreehandMode::Add, "Add", "Adds what the line encloses."),
-            (FreehandMode::Cut, "Cut", "Removes what the line encloses."),
-            (
-                FreehandMode::Replace,
-                "Replace",
-                "Draw from the outline back to it: the line takes the place of the part that it runs along.",
-            ),
-        ],
-    );
-    views.tools.freehand.set_mode(mode);
-}
-
-fn points_ui(ui: &mut Ui, views: &mut ViewsState) {
-    let mut soft = views.tools.points.is_soft();
-    let choices = [
-        (false, "Point", "Only the point moves; across the slices the outline bends over the slab."),
-        (true, "Soft", "The outline bends with the point, less with the distance along it."),
-    ];
-    segments(ui, &mut soft, &choices);
-    views.tools.points.set_soft(soft);
-    if soft {
-        radius_ui(ui, views);
-    } else {
-        slab_ui(ui, views);
-    }
-}
-
-fn transform_ui(ui: &mut Ui, views: &mut ViewsState) {
-    let mut whole = views.tools.transform.is_whole();
-    let choices = [
-        (false, "Contour", "The contour under the pointer, on its slice. Shift: the whole structure."),
-        (true, "Structure", "All contours of the structure. Shift: one contour."),
-    ];
-    segments(ui, &mut whole, &choices);
-    views.tools.transform.set_whole(whole);
-}
-
-fn live_wire_ui(ui: &mut Ui, views: &mut ViewsState) {
-    let mut cuts = views.tools.live_wire.cuts();
-    let choices =
-        [(false, "Add", "Adds what the line encloses. Ctrl cuts."), (true, "Cut", "Removes it. Ctrl adds.")];
-    segments(ui, &mut cuts, &choices);
-    views.tools.live_wire.set_cuts(cuts);
+fn live_wire_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
+    segments(ui, views, Aspect::Does, pressed);
     let mut learns = views.tools.live_wire.learns();
-    let why = "Follows the kind of edge that the last piece of the line had, rather than the strongest.";
-    if ui.checkbox(&mut learns, "Learn").on_hover_text(why).changed() {
-        views.tools.live_wire.set_learns(learns);
+    let hover = tooltip(Action::Choose(Choice::WireLearns(true)), Action::NextChoice(Aspect::Kind));
+    if ui.checkbox(&mut learns, word(Choice::WireLearns(true))).on_hover_text(hover).changed() {
+        pressed.push(Action::Choose(Choice::WireLearns(learns)));
     }
     slab_ui(ui, views);
 }
@@ -221,71 +231,18 @@ fn slab_ui(ui: &mut Ui, views: &mut ViewsState) {
     let field =
         egui::DragValue::new(&mut thickness).speed(0.2).range(1.0..=500.0).suffix(" mm").fixed_decimals(1);
     let why = "How thick a slab a line drawn across the slices acts on";
-    if named_value(ui, "Slab", field).on_hover_text(why).changed() {
+    if named_value(ui, "Slab", field).on_hover_text(with_keys(why, SLAB)).changed() {
         views.tools.freehand.set_thickness_mm(thickness);
     }
 }
 
-fn shape_ui(ui: &mut Ui, views: &mut ViewsState) {
-    let mut kind = views.tools.shape.kind();
-    segments(
-        ui,
-        &mut kind,
-        &[
-            (ShapeKind::Polygon, "Polygon", "Click corner after corner; the first one closes it."),
-            (ShapeKind::Spline, "Curve", "A smooth closed curve through the points you click."),
-            (ShapeKind::Rectangle, "Rectangle", "Drag from corner to corner; Shift makes a square."),
-            (ShapeKind::Ellipse, "Ellipse", "Drag from corner to corner; Shift makes a circle."),
-        ],
-    );
-    views.tools.shape.set_kind(kind);
-    let mut cuts = views.tools.shape.cuts();
-    segments(
-        ui,
-        &mut cuts,
-        &[(false, "Add", "Adds the shape. Ctrl cuts."), (true, "Cut", "Removes the shape. Ctrl adds.")],
-    );
-    views.tools.shape.set_cuts(cuts);
-    slab_ui(ui, views);
-}
-
-fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
+fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     let mut growth = views.tools.grow.growth();
     let unit = session.series().volume.unit;
-    let name = match growth.range {
-        GrowRange::Similar { .. } => "Alike",
-        GrowRange::Fixed(_) => "Range",
-        GrowRange::PartOfMaximum(_) => "% of maximum",
-    };
-    let window = ValueRange { low: views.display.window.low(), high: views.display.window.high() };
-    ui.menu_button(name, |ui| {
-        for (value, name, why) in [
-            (
-                GrowRange::Similar { tolerance: 3.0 },
-                "Alike",
-                "The tissue around the click, up to half the height of its edges.",
-            ),
-            (GrowRange::Fixed(window), "Range", "Fixed values; starts with the window shown."),
-            (
-                GrowRange::PartOfMaximum(0.41),
-                "% of maximum",
-                "An isocontour at a part of the greatest value within reach, as for PET.",
-            ),
-        ] {
-            let same = std::mem::discriminant(&growth.range) == std::mem::discriminant(&value);
-            if ui.selectable_label(same, name).on_hover_text(why).clicked() {
-                if !same {
-                    growth.range = value;
-                }
-                ui.close();
-            }
-        }
-    })
-    .response
-    .on_hover_text(format!("Which values ({}) belong", unit.label()));
+    menu(ui, views, Aspect::Kind, &format!("Which values ({}) belong", unit.label()), pressed);
     match &mut growth.range {
         GrowRange::Similar { tolerance } => tolerance_ui(ui, tolerance),
-        GrowRange::Fixed(range) => range_ui(ui, range, session),
+        GrowRange::Fixed(range) => range_ui(ui, range, session.series().volume.unit),
         GrowRange::PartOfMaximum(part) => {
             let mut percent = *part * 100.0;
             let field = egui::DragValue::new(&mut percent).speed(0.5).range(1.0..=99.0).suffix(" %");
@@ -300,6 +257,18 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session) {
     let neck = egui::DragValue::new(neck_mm).speed(0.1).range(0.0..=30.0).suffix(" mm");
     named_value(ui, "Necks", neck).on_hover_text("Narrower passages are kept shut, so that it does not leak");
     views.tools.grow.set_growth(session, growth);
+    let mut within = views.tools.grow.within();
+    let of = |id| session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone());
+    let place = within.map_or_else(|| "the whole image".to_owned(), of);
+    ui.menu_button(format!("In {place}"), |ui| {
+        ui.selectable_value(&mut within, None, "the whole image");
+        for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
+            ui.selectable_value(&mut within, Some(roi.id), &roi.name);
+        }
+    })
+    .response
+    .on_hover_text("Where it may grow: nothing leaves a structure chosen here");
+    views.tools.grow.set_within(session, within);
     if let Some(note) = views.tools.grow.note() {
         ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
     }
@@ -322,7 +291,7 @@ fn segment_ui(ui: &mut Ui, views: &ViewsState) {
 pub fn suggestion_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     let weak = Theme::of(ui.ctx()).weak;
     if views.tools.between.is_on() {
-        snap_ui(ui, views);
+        snap_ui(ui, views, pressed);
     }
     let guides = views.tools.between.guides(session).map_or(0, <[_]>::len);
     if guides > 0 {
@@ -359,12 +328,10 @@ pub fn suggestion_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pre
 }
 
 /// Whether what is suggested between slices is moved to image edges, and how far.
-fn snap_ui(ui: &mut Ui, views: &mut ViewsState) {
+fn snap_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
     let mut snaps = views.tools.between.snaps();
-    let why = "Snap to edges: moves what is dashed to image edges nearby that look like those under the \
-               contours drawn on the slices below and above. Where these lie on no edge it stays as it is.";
-    if ui.checkbox(&mut snaps, "Snap").on_hover_text(why).changed() {
-        views.tools.between.set_snaps(snaps);
+    if ui.checkbox(&mut snaps, "Snap").on_hover_text(Action::ToggleSnap.tooltip()).changed() {
+        pressed.push(Action::ToggleSnap);
     }
     if snaps {
         let mut reach = views.tools.between.snap_reach_mm();
@@ -376,51 +343,34 @@ fn snap_ui(ui: &mut Ui, views: &mut ViewsState) {
     }
 }
 
-/// What drawing does to other structures; the new choice, if one was made.
-pub fn overwrite_ui(ui: &mut Ui, views: &ViewsState, session: &Session) -> Option<Overwrite> {
+/// What drawing does to other structures.
+pub fn overwrite_ui(ui: &mut Ui, views: &ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     if matches!(views.tools.kind(), ToolKind::Navigate | ToolKind::Ruler | ToolKind::DeleteContour) {
-        return None;
+        return;
     }
     let now = session.overwrite();
-    let choices = [
-        (Overwrite::Overlap, "Overlap", "Other structures stay as they are; overlaps are allowed."),
-        (Overwrite::Stop, "Stop", "Other structures stay as they are; what you draw ends at them."),
-        (
-            Overwrite::Visible,
-            "Push",
-            "Visible structures give way; locked ones hold. Body and targets never take part.",
-        ),
-        (
-            Overwrite::Unlocked,
-            "Push all",
-            "All structures give way, hidden ones too; locked ones hold. Body and targets never take part.",
-        ),
+    let modes = [
+        (Overwrite::Overlap, "Overlap"),
+        (Overwrite::Stop, "Stop"),
+        (Overwrite::Visible, "Push"),
+        (Overwrite::Unlocked, "Push all"),
     ];
-    let name = choices.iter().find(|(value, ..)| *value == now).map_or("Overlap", |(_, name, _)| *name);
-    let mut chosen = None;
+    let name = modes.iter().find(|(value, _)| *value == now).map_or("Overlap", |(_, name)| *name);
     ui.menu_button(name, |ui| {
-        for (value, name, why) in choices {
-            if ui.selectable_label(now == value, name).on_hover_text(why).clicked() {
-                chosen = Some(value);
+        for (value, name) in modes {
+            let action = Action::Overwrite(value);
+            if ui.selectable_label(now == value, name).on_hover_text(action.tooltip()).clicked() {
+                pressed.push(action);
                 ui.close();
             }
         }
     })
     .response
-    .on_hover_text("What may be overwritten: what drawing does to other structures");
+    .on_hover_text(Action::NextOverwrite.tooltip());
     ui.separator();
-    chosen
 }
 
 fn named_value(ui: &mut Ui, name: &str, field: egui::DragValue<'_>) -> egui::Response {
     let label = ui.label(RichText::new(name).color(Theme::of(ui.ctx()).weak));
     ui.add(field).labelled_by(label.id)
-}
-
-fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, choices: &[(T, &str, &str)]) {
-    for (value, name, why) in choices {
-        if ui.selectable_label(*chosen == *value, *name).on_hover_text(*why).clicked() {
-            *chosen = *value;
-        }
-    }
 }

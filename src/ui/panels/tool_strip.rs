@@ -1,9 +1,9 @@
 //! The strip under the views: tools, their options, and what is under the pointer.
 
-use super::super::actions::Action;
+use super::super::actions::{Action, hint_text};
 use super::super::theme::{self, Theme};
 use super::super::views::{FusionMode, ViewsState};
-use super::super::{Request, Scope, icons, widgets};
+use super::super::{Scope, icons, widgets};
 use super::tool_options;
 use crate::render::{Interpolation, WindowPreset};
 use crate::tools::{Method, ToolKind};
@@ -80,12 +80,10 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
         if let Some(session) = scope.context.session {
             tool_options::suggestion_ui(ui, views, session, &mut pressed);
             if !matches!(views.tools.kind(), ToolKind::Navigate | ToolKind::DeleteContour) {
-                tool_options::options_ui(ui, views, session);
+                tool_options::options_ui(ui, views, session, &mut pressed);
                 ui.separator();
             }
-            if let Some(overwrite) = tool_options::overwrite_ui(ui, views, session) {
-                scope.outbox.send(Request::Overwrite(overwrite));
-            }
+            tool_options::overwrite_ui(ui, views, session, &mut pressed);
         }
         window_ui(ui, views, &mut pressed);
         if widgets::action_icon(
@@ -100,15 +98,14 @@ pub fn tool_strip_ui(ui: &mut Ui, scope: &mut Scope<'_>, status: &StatusLine) {
             ui.separator();
             fusion_ui(ui, views, &mut pressed);
         }
-        let hint = views.tools.hint();
+        let hint = hint_text(&views.tools.hint());
         for action in pressed {
             scope.outbox.act(action);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.add(egui::Label::new(RichText::new(&status.text).color(theme.text)).truncate());
             let room = ui.available_rect_before_wrap();
-            let galley =
-                ui.painter().layout_no_wrap(hint.to_owned(), FontId::proportional(theme::SMALL), theme.weak);
+            let galley = ui.painter().layout_no_wrap(hint, FontId::proportional(theme::SMALL), theme.weak);
             if galley.size().x + 24.0 < room.width() {
                 let at = room.left_center() + egui::vec2(12.0, 0.0);
                 let rect = Align2::LEFT_CENTER.anchor_size(at, galley.size());
@@ -126,7 +123,12 @@ fn window_ui(ui: &mut Ui, views: &ViewsState, pressed: &mut Vec<Action>) {
         .map_or("Window", WindowPreset::label);
     ui.menu_button(name, |ui| pressed.extend(presets_ui(ui).map(Action::Preset)))
     .response
-    .on_hover_text("Window presets   1 to 9\nRight drag in a view changes level and width.\nWith a second series beside the first they go to the one under the pointer.");
+    .on_hover_text(format!("Window presets{}\nRight drag in a view changes level and width.\nWith a second series beside the first they go to the one under the pointer.", preset_keys()));
+}
+
+/// The keys of the window presets while they stand in a row.
+fn preset_keys() -> &'static str {
+    if (1..=9).all(|number| Action::Preset(number).has_standard_keys()) { "   1 to 9" } else { "" }
 }
 
 /// The window presets as rows of a menu; the number of the one chosen.

@@ -1,8 +1,10 @@
 //! The cursor of a tool: its size, its sign, the structure's name, or why nothing happens.
 
+use super::super::actions::Action;
 use super::super::{theme, widgets};
 use super::pane::PaneFrame;
 use crate::edit::Sign;
+use crate::session::Refusal;
 use crate::tools::{Cursor, CursorShape};
 use egui::{Align2, Color32, CursorIcon, FontId, Painter, Pos2, Stroke, vec2};
 
@@ -91,7 +93,7 @@ pub fn anchors(
 pub fn message(painter: &Painter, at: Pos2, text: &str) {
     let ink = theme::OVERLAY_TEXT;
     let wrap = 320.0;
-    let galley = painter.layout(text.to_owned(), FontId::proportional(theme::BODY), ink, wrap);
+    let galley = painter.layout(with_key(text), FontId::proportional(theme::BODY), ink, wrap);
     let mut rect = egui::Rect::from_min_size(at + vec2(16.0, 16.0), galley.size() + vec2(16.0, 8.0));
     let room = painter.clip_rect().shrink(4.0);
     rect = rect
@@ -99,4 +101,28 @@ pub fn message(painter: &Painter, at: Pos2, text: &str) {
     painter.rect_filled(rect, theme::RADIUS, Color32::from_black_alpha(225));
     painter.rect_stroke(rect, theme::RADIUS, Stroke::new(1.0, theme::DARK.amber), egui::StrokeKind::Inside);
     painter.galley(rect.min + vec2(8.0, 4.0), galley, ink);
+}
+
+/// A sentence with the key for what it advises, whichever that is now.
+fn with_key(text: &str) -> String {
+    let key = Action::ToggleVisible.key_text();
+    match text.strip_suffix(Refusal::SHOW_IT) {
+        Some(start) if !key.is_empty() => {
+            format!("{start}{}", Refusal::SHOW_IT.replacen("Show it", &format!("Show it ({key})"), 1))
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_structure_is_told_with_the_key_that_shows_it() {
+        let hidden = Refusal::Hidden("Liver".to_owned()).to_string();
+        assert_eq!(with_key(&hidden), "Liver is hidden. Show it (V) to change it.");
+        let locked = Refusal::Locked("Liver".to_owned()).to_string();
+        assert_eq!(with_key(&locked), locked);
+    }
 }

@@ -8,12 +8,14 @@ mod navigation;
 mod outlines;
 mod overlay;
 mod pane;
+mod planes;
 mod previews;
 mod ruler;
 mod slice;
 mod state;
 mod strip;
 mod surfaces;
+mod turning;
 mod volume;
 
 pub use hover::{Hover, value_text};

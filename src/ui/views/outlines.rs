@@ -8,17 +8,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The outlines of all visible structures on `view`, the selected one last so that it lies on top.
-/// `shown` stands for the ROI being edited while a gesture is under way.
+/// `shown` stands for the ROIs that a gesture under way changes.
 pub(super) fn outlines(
     cache: &mut OutlineCache,
     session: &Session,
-    shown: Option<&Arc<Roi>>,
+    shown: &[Arc<Roi>],
     view: &Plane,
 ) -> Vec<Outline> {
     let volume = Some(session.series().volume.as_ref());
     let selected = session.selected().map(|roi| roi.id);
     let rois = session.structures().rois.iter().filter(|roi| roi.visible);
-    let rois: Vec<&Arc<Roi>> = rois.map(|roi| shown.filter(|own| own.id == roi.id).unwrap_or(roi)).collect();
+    let rois: Vec<&Arc<Roi>> =
+        rois.map(|roi| shown.iter().find(|own| own.id == roi.id).unwrap_or(roi)).collect();
     cache.cut(rois.iter().copied(), volume, view);
     let mut outlines = Vec::new();
     let mut on_top = None;
@@ -80,24 +81,19 @@ pub(super) fn extents_along(roi: &Roi, normal: &crate::geometry::Vector3) -> Vec
 /// Where contours lie along a view's normal, mm.
 type Extents = Arc<Vec<(f64, f64)>>;
 
-/// The extents cached for the strip: they change only with the ROI.
+/// The extents cached for the strip: they change only with the ROI and the view's normal.
 #[derive(Debug, Default)]
 pub struct ExtentCache {
-    held: HashMap<(RoiId, u64, usize), Extents>,
+    held: HashMap<(RoiId, u64, [u64; 3]), Extents>,
 }
 
 impl ExtentCache {
-    /// The extents of `roi` along `normal`, for the view with number `view`.
-    pub fn extents(
-        &mut self,
-        roi: &Roi,
-        view: usize,
-        normal: &crate::geometry::Vector3,
-    ) -> Arc<Vec<(f64, f64)>> {
+    /// The extents of `roi` along `normal`.
+    pub fn extents(&mut self, roi: &Roi, normal: &crate::geometry::Vector3) -> Arc<Vec<(f64, f64)>> {
         if self.held.len() > 64 {
             self.held.clear();
         }
-        let key = (roi.id, roi.revision, view);
+        let key = (roi.id, roi.revision, [0, 1, 2].map(|axis| normal[axis].to_bits()));
         Arc::clone(self.held.entry(key).or_insert_with(|| Arc::new(extents_along(roi, normal))))
     }
 }

@@ -11,7 +11,7 @@ use crate::patient::Series;
 use crate::patient::signed;
 use crate::render::{ViewKind, Window};
 use crate::session::Session;
-use egui::{Align2, FontId, Painter, Rect, Stroke, pos2, vec2};
+use egui::{Align2, FontId, Painter, Rect, Stroke, Vec2, pos2, vec2};
 
 /// The distance of text from the view's edge, points.
 const EDGE: f32 = 8.0;
@@ -89,13 +89,17 @@ fn place(
 ) {
     let stack = navigation.stack(kind);
     let index = stack.index_of(navigation.crosshair_mm());
-    let text = format!(
-        "{} {} mm · slice {}/{}",
-        axis_letter(kind),
-        signed(&format!("{:.1}", position_mm(kind, navigation.crosshair_mm()))),
-        index + 1,
-        stack.offsets_mm.len()
-    );
+    let slice = format!("slice {}/{}", index + 1, stack.offsets_mm.len());
+    let text = if navigation.turn_of(kind).is_none() {
+        let at = signed(&format!("{:.1}", position_mm(kind, navigation.crosshair_mm())));
+        format!("{} {at} mm · {slice}", axis_letter(kind))
+    } else if stack.are_slices {
+        slice
+    } else {
+        // Between the slices there is no number, nor an axis of the patient to count along.
+        let off = signed(&format!("{:.1}", navigation.off_middle_mm(kind)));
+        format!("{off} mm off the scan's middle")
+    };
     widgets::overlay_text(
         painter,
         name.left_bottom() + vec2(0.0, 1.0),
@@ -195,12 +199,20 @@ fn scale_bar(painter: &Painter, frame: &PaneFrame) {
     widgets::overlay_text(painter, middle, Align2::CENTER_BOTTOM, text, small(), theme::OVERLAY_WEAK);
 }
 
-/// Two lines with a gap around the point itself.
-pub fn crosshair(painter: &Painter, frame: &PaneFrame, at_mm: Point3) {
+/// Two lines with a gap around the point itself: upright and level, or along `turned`, the screen
+/// directions in which turned planes cut the view's.
+pub fn crosshair(painter: &Painter, frame: &PaneFrame, at_mm: Point3, turned: Option<[Vec2; 2]>) {
     let at = frame.screen_of(at_mm);
     let rect = frame.rect;
     let gap = 12.0;
     let stroke = Stroke::new(1.0, theme::CROSSHAIR.gamma_multiply(0.55));
+    if let Some(lines) = turned {
+        let far = rect.distance_to_pos(at) + rect.width() + rect.height();
+        for line in lines.into_iter().flat_map(|line| [line, -line]) {
+            painter.line_segment([at + line * gap, at + line * far], stroke);
+        }
+        return;
+    }
     let horizontal = |from: f32, to: f32| [pos2(from, at.y), pos2(to, at.y)];
     let vertical = |from: f32, to: f32| [pos2(at.x, from), pos2(at.x, to)];
     for line in [

@@ -3,7 +3,7 @@
 //! The axes come from [`ViewFrame`]: the views follow the person, not the scanner. Patient
 //! millimetres in and out; screen positions are egui points.
 
-use crate::geometry::{Plane, Point2, Point3, Vector3};
+use crate::geometry::{Grid, Plane, Point2, Point3, Rotation3, Vector3};
 use crate::patient::Volume;
 use crate::render::{SliceCamera, ViewFrame, ViewKind};
 use egui::{Pos2, Rect};
@@ -86,6 +86,9 @@ pub struct Stack {
     pub are_slices: bool,
     /// Whether "up" (towards head, left or front) is towards growing indices.
     pub up_is_forward: bool,
+    /// The step of a turned view, mm, which is made from where one is; `None` steps from position to
+    /// position.
+    pub step_mm: Option<f64>,
 }
 
 impl Stack {
@@ -94,11 +97,7 @@ impl Stack {
     #[must_use]
     pub fn new(volume: &Volume, kind: ViewKind) -> Self {
         let frame = ViewFrame::of(&volume.grid);
-        let up = match kind {
-            ViewKind::Axial => frame.head,
-            ViewKind::Sagittal => frame.left,
-            ViewKind::Coronal => -frame.posterior,
-        };
+        let up = Self::up(&frame, kind);
         if frame.grid_axis(kind) == 2 {
             let normal = volume.slices.first().map_or(up, |slice| slice.plane.normal());
             return Self {
@@ -106,18 +105,44 @@ impl Stack {
                 offsets_mm: volume.slices.iter().map(|slice| slice.plane.offset_mm()).collect(),
                 are_slices: true,
                 up_is_forward: normal.dot(&up) >= 0.0,
+                step_mm: None,
             };
         }
         let normal = frame.scroll_direction(kind);
-        let step = frame.scroll_step_mm(kind);
-        let [low, high] = extent_along(volume, normal);
+        Self::even(&volume.grid, normal, frame.scroll_step_mm(kind), normal.dot(&up) >= 0.0)
+    }
+
+    /// What the view of `kind` steps through once its picture is `turned`: by the size of a voxel
+    /// along its normal, as far as the scan reaches.
+    #[must_use]
+    pub(super) fn turned(grid: &Grid, frame: &ViewFrame, kind: ViewKind, turned: &Rotation3) -> Self {
+        let normal = turned * frame.scroll_direction(kind);
+        let axes = [frame.left, frame.posterior, frame.head];
+        let voxels = |n: usize| axes[n].dot(&normal) / frame.spacing_mm[n].max(1e-6);
+        let step = 1.0 / (0..3).map(|n| voxels(n) * voxels(n)).sum::<f64>().sqrt();
+        let up_is_forward = frame.scroll_direction(kind).dot(&Self::up(frame, kind)) >= 0.0;
+        Self { step_mm: Some(step), ..Self::even(grid, normal, step, up_is_forward) }
+    }
+
+    /// The direction of "up" in the plain view of `kind`.
+    pub(super) fn up(frame: &ViewFrame, kind: ViewKind) -> Vector3 {
+        match kind {
+            ViewKind::Axial => frame.head,
+            ViewKind::Sagittal => frame.left,
+            ViewKind::Coronal => -frame.posterior,
+        }
+    }
+
+    fn even(grid: &Grid, normal: Vector3, step: f64, up_is_forward: bool) -> Self {
+        let [low, high] = extent_along(grid, normal);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of voxels")]
         let count = ((high - low) / step).round().clamp(0.0, 65_535.0) as u32 + 1;
         Self {
             normal,
             offsets_mm: (0..count).map(|index| low + step * f64::from(index)).collect(),
             are_slices: false,
-            up_is_forward: normal.dot(&up) >= 0.0,
+            up_is_forward,
+            step_mm: None,
         }
     }
 
@@ -151,19 +176,25 @@ impl Stack {
     #[must_use]
     pub fn scrolled(&self, point_mm: Point3, steps: i64) -> Point3 {
         let forward = if self.up_is_forward { steps } else { -steps };
+        if let (Some(step), [first, .., last]) = (self.step_mm, &self.offsets_mm[..]) {
+            let offset = self.normal.dot(&point_mm.coords);
+            #[expect(clippy::cast_precision_loss, reason = "a few steps")]
+            let wanted = (offset + forward as f64 * step).clamp(*first, *last);
+            return point_mm + self.normal * (wanted - offset);
+        }
         let index = i64::try_from(self.index_of(point_mm)).unwrap_or(i64::MAX);
         self.at(point_mm, usize::try_from(index.saturating_add(forward).max(0)).unwrap_or(0))
     }
 }
 
 /// The least and the greatest coordinate of the voxel centres along a unit vector, mm.
-fn extent_along(volume: &Volume, direction: Vector3) -> [f64; 2] {
-    let dims = volume.grid.dims();
+fn extent_along(grid: &Grid, direction: Vector3) -> [f64; 2] {
+    let dims = grid.dims();
     (0..8_usize).fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], corner| {
         #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
         let at = [0, 1, 2]
             .map(|axis| if corner >> axis & 1 == 1 { dims[axis].saturating_sub(1) as f64 } else { 0.0 });
-        let offset = direction.dot(&volume.grid.patient_of(at).coords);
+        let offset = direction.dot(&grid.patient_of(at).coords);
         [low.min(offset), high.max(offset)]
     })
 }
@@ -191,11 +222,12 @@ pub struct PaneFrame {
 }
 
 impl PaneFrame {
-    /// The frame of the view of `kind` through `at_mm`; without a look the whole slice is shown.
+    /// The frame of the view of `kind` through `at_mm`, its picture turned from the plain one by
+    /// `turned`; without a look the whole plain slice is shown, at its scale when turned.
     #[must_use]
     pub fn new(
         volume: &Volume,
-        kind: ViewKind,
+        (kind, turned): (ViewKind, Option<&Rotation3>),
         at_mm: Point3,
         look: Option<&Look>,
         rect: Rect,
@@ -205,6 +237,12 @@ impl PaneFrame {
         let size_px =
             [rect.width(), rect.height()].map(|side| (side * pixels_per_point).round().max(1.0) as u32);
         let mut camera = SliceCamera::fit(&volume.grid, kind, at_mm, size_px);
+        if let Some(turned) = turned {
+            camera.center_mm = volume.grid.center_mm();
+            camera.right = turned * camera.right;
+            camera.down = turned * camera.down;
+            camera.go_through(at_mm);
+        }
         match look {
             Some(look) => {
                 camera.center_mm = look.center_mm;
@@ -332,18 +370,58 @@ pub(in crate::ui) mod tests {
         assert_eq!(coronal.scrolled(Point3::new(0.0, 0.0, 8.0), 1), Point3::new(0.0, -2.0, 8.0));
     }
 
+    fn frame_of(at_mm: Point3, look: Option<&Look>, rect: Rect, scale: f32) -> PaneFrame {
+        PaneFrame::new(&supine(), (ViewKind::Coronal, None), at_mm, look, rect, scale)
+    }
+
+    #[test]
+    fn a_turned_view_steps_from_where_one_is_and_stops_at_the_ends() {
+        let volume = supine();
+        let turned = Rotation3::new(Vector3::x() * 0.6);
+        let frame = ViewFrame::of(&volume.grid);
+        let start = Point3::new(1.5, 2.5, 17.3);
+        for kind in [ViewKind::Axial, ViewKind::Coronal] {
+            let stack = Stack::turned(&volume.grid, &frame, kind, &turned);
+            let step = stack.step_mm.unwrap();
+            let up = turned * Stack::up(&frame, kind);
+            let two = stack.scrolled(start, 2);
+            assert!((two - (start + up * (2.0 * step))).norm() < 1e-9, "{kind:?}: {two}");
+            assert!((stack.scrolled(two, -2) - start).norm() < 1e-9);
+            let end = stack.scrolled(start, 100_000);
+            assert!((stack.scrolled(end, 1) - end).norm() < 1e-9, "the end of the scan");
+            let off = end - start;
+            assert!((off - up * up.dot(&off)).norm() < 1e-9, "straight along the normal");
+        }
+    }
+
+    #[test]
+    fn a_turned_picture_goes_through_the_point_at_the_plain_ones_scale() {
+        let rect = Rect::from_min_size(Pos2::new(100.0, 50.0), egui::vec2(400.0, 300.0));
+        let (volume, at) = (supine(), Point3::new(3.0, 4.0, 20.0));
+        let turned = Rotation3::new(Vector3::z() * 0.5);
+        let plain = PaneFrame::new(&volume, (ViewKind::Coronal, None), at, None, rect, 1.5);
+        let frame = PaneFrame::new(&volume, (ViewKind::Coronal, Some(&turned)), at, None, rect, 1.5);
+        assert_eq!(plain.mm_per_point(), frame.mm_per_point());
+        assert!(frame.plane.distance_mm(at).abs() < 1e-9);
+        assert!((frame.plane.normal() - turned * plain.plane.normal()).norm() < 1e-12);
+        assert!((frame.patient_of(frame.screen_of(at)) - at).norm() < 1e-3);
+        // A click elsewhere in the plane does not move the picture.
+        let elsewhere = frame.patient_of(Pos2::new(180.0, 90.0));
+        let after = PaneFrame::new(&volume, (ViewKind::Coronal, Some(&turned)), elsewhere, None, rect, 1.5);
+        assert!((after.camera.center_mm - frame.camera.center_mm).norm() < 1e-9);
+    }
+
     #[test]
     fn screen_and_patient_map_there_and_back_at_any_scale() {
         let rect = Rect::from_min_size(Pos2::new(100.0, 50.0), egui::vec2(400.0, 300.0));
         for scale in [1.0, 1.5, 2.0] {
-            let frame =
-                PaneFrame::new(&supine(), ViewKind::Coronal, Point3::new(0.0, 4.0, 20.0), None, rect, scale);
+            let frame = frame_of(Point3::new(0.0, 4.0, 20.0), None, rect, scale);
             let point = frame.patient_of(Pos2::new(300.0, 120.0));
             assert!((point.y - 4.0).abs() < 1e-9);
             assert!((frame.screen_of(point) - Pos2::new(300.0, 120.0)).length() < 1e-2);
             assert!(frame.patient_of(Pos2::new(300.0, 100.0)).z > point.z, "up is towards the head");
             let held = frame.zoomed(Pos2::new(300.0, 120.0), 4.0);
-            let near = PaneFrame::new(&supine(), ViewKind::Coronal, point, Some(&held), rect, scale);
+            let near = frame_of(point, Some(&held), rect, scale);
             assert!((near.patient_of(Pos2::new(300.0, 120.0)) - point).norm() < 1e-6);
             assert!((near.mm_per_point() * 4.0 - frame.mm_per_point()).abs() < 1e-9);
         }

@@ -1,5 +1,5 @@
-//! What recipes would make, in the 3D view: surfaces in patches, as their lines are dashed in slices,
-//! so that what lies inside is seen between them.
+//! What is suggested and what recipes would make, in the 3D view: surfaces in patches, as their lines
+//! are dashed in slices, so that what lies inside is seen between them.
 
 use crate::geometry::Point3;
 use crate::patient::{Color, Roi, RoiId, Volume};

@@ -6,7 +6,8 @@ use super::corner::Corner;
 use super::hover::{self, Hover};
 use super::pane::{Half, Pane, PaneFrame};
 use super::state::{FusionMode, ViewsState};
-use super::{cursor, guides, outlines, overlay, ruler, strip};
+use super::{cursor, guides, outlines, overlay, ruler, strip, turning};
+use crate::geometry::Rotation3;
 use crate::patient::Series;
 use crate::render::{FusionLayer, SliceScene, ViewKind};
 use crate::session::Session;
@@ -23,6 +24,7 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
     let second = scope.context.desk.second.clone();
     let Some(views) = scope.state.views.as_mut() else { return };
     views.tools.segment.set_second(second.as_ref().map(|second| Arc::clone(&second.volume)));
+    views.tools.brush.set_second(second.as_ref().map(|second| &second.volume));
     views.tools.set_dose(session, scope.context.desk.dose.as_ref());
     views.tools.update(session);
     if views.tools.is_waiting() {
@@ -64,18 +66,22 @@ fn half_ui(
     let name = half.name();
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let is_maximised = views.navigation.maximised == Some(pane);
-    let corner = Corner::new(ui, rect, pane, is_maximised, (id, &name));
+    let angle = views.navigation.turn_of(kind).map(Rotation3::angle);
+    let corner = Corner::new(ui, rect, pane, angle, is_maximised, (id, &name));
     let pixels_per_point = ui.ctx().pixels_per_point();
     let volume = &session.series().volume;
     let frame_of = |views: &ViewsState| {
         let navigation = &views.navigation;
-        PaneFrame::new(volume, kind, navigation.crosshair_mm(), navigation.look(kind), rect, pixels_per_point)
+        let (turned, look) = (navigation.turn_of(kind), navigation.look(kind));
+        PaneFrame::new(volume, (kind, turned), navigation.crosshair_mm(), look, rect, pixels_per_point)
     };
     let frame = frame_of(views);
     wheel(ui, views, &response, &frame, kind);
     drags(ui, views, &response, &frame, half, second.is_some());
     let over = response.contains_pointer() && !corner.contains_pointer();
-    let reactions = tool_events(ui, views, over, session, &frame_of(views), half);
+    let frame = frame_of(views);
+    let turns = turning::hands(ui, views, over, &frame, half);
+    let reactions = tool_events(ui, views, over && !turns, session, &frame_of(views), half);
     hover_at(
         ui,
         views,
@@ -86,9 +92,12 @@ fn half_ui(
         &frame_of(views),
         half,
     );
-    let by_picture = response.double_clicked() && views.tools.kind() == ToolKind::Navigate;
+    let by_picture = response.double_clicked() && views.tools.kind() == ToolKind::Navigate && !turns;
     if corner.is_toggled() || by_picture {
         views.navigation.toggle_maximised(pane);
+    }
+    if corner.is_straightened() {
+        views.straighten();
     }
     let now = ui.input(|input| input.time);
     for (at, reaction) in reactions {
@@ -117,15 +126,18 @@ fn half_ui(
     if views.display.is_bare() {
         overlay::badges(&painter, rect, session, stride);
     } else {
-        overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm());
+        let lines = turning::directions(&frame, &views.navigation, kind);
+        let lines = views.navigation.is_turned().then_some(lines);
+        overlay::crosshair(&painter, &frame, views.navigation.crosshair_mm(), lines);
         let windows = overlay::windows(&views.display, session.series(), second.map(|own| &**own), is_second);
         overlay::overlays(&painter, &frame, kind, &views.navigation, session, (&corner, &windows, stride));
         ruler::rulers(&painter, &frame, &views.tools);
         let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
         guides::guides(&painter, &frame, &views.tools, session, ink);
     }
-    let shows_tool = views.gesture.map_or(over, |owner| owner == half);
+    let shows_tool = !turns && views.gesture.map_or(over, |owner| owner == half);
     gesture_ui(ui, views, shows_tool, session, &frame);
+    turning::draw(ui, &painter, views, over, (&frame, half));
     if views.navigation.focus == pane && views.navigation.maximised.is_none() {
         let stroke = egui::Stroke::new(1.0, theme::CROSSHAIR.gamma_multiply(0.6));
         painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
@@ -425,8 +437,8 @@ fn scene(
         });
     }
     if !display.is_bare() {
-        let shown = views.tools.previewed_roi(session);
-        scene.outlines = outlines::outlines(&mut views.outlines, session, shown.as_ref(), &frame.plane);
+        let shown = views.tools.previewed_rois(session);
+        scene.outlines = outlines::outlines(&mut views.outlines, session, &shown, &frame.plane);
         if let Some(suggestion) = views.tools.suggestion() {
             let volume = &session.series().volume;
             let suggested = suggestion.shown();

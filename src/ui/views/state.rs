@@ -6,9 +6,12 @@ use super::outlines::ExtentCache;
 use super::pane::Half;
 use super::previews::PreviewSurfaces;
 use super::surfaces::Surfaces;
+use super::turning::Turning;
 use crate::geometry::Plane;
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
-use crate::render::{ColorMap, Interpolation, OutlineCache, Quality, VolumeStyle, Window, WindowPreset};
+use crate::render::{
+    ColorMap, Interpolation, OutlineCache, Quality, ViewKind, VolumeStyle, Window, WindowPreset,
+};
 use crate::session::Session;
 use crate::tools::{Modifiers, ToolKind, Tools};
 use std::collections::HashMap;
@@ -136,6 +139,8 @@ pub struct ViewsState {
     pub(super) hovered_keys: Option<Modifiers>,
     /// The picture whose pointer gesture is under way.
     pub(super) gesture: Option<Half>,
+    /// The planes being turned by a handle.
+    pub(super) turning: Option<Turning>,
     volumes_cc: HashMap<RoiId, (u64, f64)>,
     scroll_to_selected: bool,
     /// Wheel movement not yet worth a slice.
@@ -190,6 +195,7 @@ impl ViewsState {
             hovered_plane: None,
             hovered_keys: None,
             gesture: None,
+            turning: None,
             volumes_cc: HashMap::new(),
             scroll_to_selected: false,
             wheel_rest: 0.0,
@@ -251,6 +257,28 @@ impl ViewsState {
     pub fn choose_tool(&mut self, kind: ToolKind) {
         self.tools.choose(kind);
         self.message = None;
+    }
+
+    /// Turns the planes by `angle` radians about the normal of the view of `kind`, clockwise; not while
+    /// the pointer draws or turns.
+    pub fn turn_about(&mut self, kind: ViewKind, angle: f64) {
+        if self.gesture.is_none() && self.turning.is_none() {
+            self.navigation.turn_about(kind, angle);
+        }
+    }
+
+    /// Shows the plain planes again; not while the pointer draws or turns.
+    pub fn straighten(&mut self) {
+        if self.gesture.is_none() && self.turning.is_none() {
+            self.navigation.straighten();
+        }
+    }
+
+    /// Drops the turning of the planes under way; whether there was one.
+    pub fn drop_turn(&mut self) -> bool {
+        let Some(turning) = self.turning.take() else { return false };
+        self.navigation.set_turn(turning.start());
+        true
     }
 
     /// Moves to slice `index` of the series.

@@ -59,7 +59,7 @@ pub fn strip_ui(
                 painter.rect_filled(cell(index), 0.0, ink);
             }
         } else {
-            for (low, high) in extents.extents(roi, Pane::Slice(kind).index(), &stack.normal).iter() {
+            for (low, high) in extents.extents(roi, &stack.normal).iter() {
                 let index = |offset: f64| stack.offsets_mm.partition_point(|own| *own < offset).min(last);
                 painter.rect_filled(cell(index(*low)).union(cell(index(*high))), 0.0, ink);
             }

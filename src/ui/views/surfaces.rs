@@ -48,18 +48,19 @@ pub struct Surfaces {
 
 impl Surfaces {
     /// The surfaces of all visible structures as far as they are made; asks for those that are
-    /// missing or stale. `wake` is called from the worker when one more is ready.
+    /// missing or stale. `edited` stands for those that a gesture under way changes. `wake` is called
+    /// from the worker when one more is ready.
     pub fn meshes(
         &mut self,
         session: &Session,
-        edited: Option<&Arc<Roi>>,
+        edited: &[Arc<Roi>],
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Vec<SurfaceMesh> {
         let rois: Vec<Arc<Roi>> = session
             .structures()
             .rois
             .iter()
-            .map(|roi| Arc::clone(edited.filter(|own| own.id == roi.id).unwrap_or(roi)))
+            .map(|roi| Arc::clone(edited.iter().find(|own| own.id == roi.id).unwrap_or(roi)))
             .collect();
         self.collect();
         self.shown.retain(|id, _| rois.iter().any(|roi| roi.id == *id));

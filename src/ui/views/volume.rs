@@ -24,7 +24,7 @@ pub fn volume_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, rect: Rect) {
     let response = ui.interact(rect, ui.scope_id().with("view 3d"), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "3D view"));
     let is_maximised = views.navigation.maximised == Some(Pane::Volume);
-    let corner = Corner::new(ui, rect, Pane::Volume, is_maximised, (response.id, "3D view"));
+    let corner = Corner::new(ui, rect, Pane::Volume, None, is_maximised, (response.id, "3D view"));
     let scale = f64::from(ui.ctx().pixels_per_point());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of a window")]
     let size_px = [rect.width(), rect.height()].map(|side| (f64::from(side) * scale).round().max(1.0) as u32);
@@ -142,10 +142,10 @@ fn scene(
     scene.quality = quality;
     if !views.display.is_bare() {
         // Where a processor draws, the surface follows when the stroke is done.
-        let edited = if software { None } else { views.tools.previewed_roi(session) };
+        let edited = if software { Vec::new() } else { views.tools.previewed_rois(session) };
         let ctx = ui.ctx().clone();
         let surfaces: &mut surfaces::Surfaces = &mut views.surfaces;
-        scene.meshes = surfaces.meshes(session, edited.as_ref(), move || ctx.request_repaint());
+        scene.meshes = surfaces.meshes(session, &edited, move || ctx.request_repaint());
         // The patient's outline would hide everything inside it.
         if views.display.style != VolumeStyle::None {
             let is_outline = |id| session.roi(id).is_some_and(|roi| roi.roi_type == RoiType::External);
@@ -153,7 +153,10 @@ fn scene(
         }
         let ctx = ui.ctx().clone();
         let volume = &session.series().volume;
-        let previews = views.preview_surfaces.meshes(&views.previews, volume, move || ctx.request_repaint());
+        // What is dashed in the slices: suggested contours, and what recipes would make.
+        let suggested = views.tools.suggestion().map(|suggestion| Arc::clone(suggestion.shown()));
+        let dashed: Vec<_> = views.previews.iter().cloned().chain(suggested).collect();
+        let previews = views.preview_surfaces.meshes(&dashed, volume, move || ctx.request_repaint());
         scene.meshes.extend(previews);
     }
     scene

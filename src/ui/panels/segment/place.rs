@@ -1,17 +1,18 @@
-//! Where the semi-automatic tool looks: everywhere, in the body, a structure, a ball or a box.
+//! Where the semi-automatic tool looks: everywhere, in the body, a structure, a ball or a box. Uptake is
+//! never looked for everywhere: there is no telling which is meant.
 
 use super::super::super::widgets;
 use super::value_ui;
 use crate::patient::Unit;
 use crate::session::Session;
-use crate::tools::{SegmentSettings, SegmentTool, Within, on_slices, slices_of};
+use crate::tools::{Method, SegmentSettings, SegmentTool, Within, on_slices, slices_of};
 use egui::Ui;
 
 /// The place to look in.
 pub(super) fn within_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "In");
-        let name = match settings.within {
+        let name = match settings.place() {
             Within::Everything => "the whole image".to_owned(),
             Within::Body => "the body".to_owned(),
             Within::Ball => "a ball".to_owned(),
@@ -20,18 +21,32 @@ pub(super) fn within_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &S
                 session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
             }
         };
-        egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
-            ui.selectable_value(&mut settings.within, Within::Everything, "the whole image");
-            if session.series().volume.unit == Unit::Hu {
-                ui.selectable_value(&mut settings.within, Within::Body, "the body");
-            }
-            ui.selectable_value(&mut settings.within, Within::Ball, "a ball")
-                .on_hover_text("Drag in a view from the ball's middle.");
-            ui.selectable_value(&mut settings.within, Within::Box, "a box").on_hover_text(
+        let method = settings.method;
+        let within = match method {
+            Method::Uptake => &mut settings.uptake_within,
+            _ => &mut settings.within,
+        };
+        let (ball, in_box) = match method {
+            Method::Scribbles => (
+                "Hold Shift and drag in a view from the ball's middle.",
+                "Hold Shift and drag in a view from corner to corner; its edges can be dragged so in every view.",
+            ),
+            _ => (
+                "Drag in a view from the ball's middle.",
                 "Drag in a view from corner to corner; its edges can be dragged in every view.",
-            );
+            ),
+        };
+        egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
+            if method != Method::Uptake {
+                ui.selectable_value(within, Within::Everything, "the whole image");
+            }
+            if session.series().volume.unit == Unit::Hu && method != Method::Body {
+                ui.selectable_value(within, Within::Body, "the body");
+            }
+            ui.selectable_value(within, Within::Ball, "a ball").on_hover_text(ball);
+            ui.selectable_value(within, Within::Box, "a box").on_hover_text(in_box);
             for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
-                ui.selectable_value(&mut settings.within, Within::Roi(roi.id), &roi.name);
+                ui.selectable_value(within, Within::Roi(roi.id), &roi.name);
             }
         });
     });

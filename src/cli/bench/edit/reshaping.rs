@@ -1,0 +1,98 @@
+//! Gestures that reshape an outline, timed like those of the brush, in lists of their own.
+
+use super::{EventTimes, Gesture, SPACING_MM, gesture, played, structures, study_of};
+use crate::geometry::Point3;
+use crate::session::{Command, Session};
+use crate::tools::{BrushMode, BrushTip, Modifiers, ToolEvent, ToolKind, Tools};
+use anyhow::Context;
+use std::sync::Arc;
+
+/// How many gestures of each kind.
+const GESTURES: u32 = 40;
+
+/// Names of the lists, the tool, and whether the brush stops at image edges.
+const KINDS: [([&str; 2], ToolKind, bool); 6] = [
+    (["push: move", "push: release"], ToolKind::Push, false),
+    (["smooth: move", "smooth: release"], ToolKind::Smooth, false),
+    (["adaptive brush: move", "adaptive brush: release"], ToolKind::Brush, true),
+    (["points: move", "points: release"], ToolKind::Points, false),
+    (["transform of a contour: move", "transform of a contour: release"], ToolKind::Transform, false),
+    (["knife: move", "knife: release"], ToolKind::Knife, false),
+];
+
+/// Times of the moves and the release of each kind, on a study of `count` structures; the first stands
+/// in the image too. Push and smooth take the neighbouring slices along, points bend the outline.
+///
+/// # Errors
+/// When the session refuses a step, or a gesture that is timed changes nothing.
+pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
+    let series = study_of(95..125, |_, at| {
+        let radius = 40.0 + 3.0 * (at.y.atan2(at.x) * 3.0).sin();
+        // Tissue with some noise in fat.
+        let noise = 8.0 * ((at.x * 12.9898 + at.y * 78.233).sin() * 43_758.545).fract();
+        -90.0 + 140.0 / (1.0 + ((at.coords.norm() - radius) * 2.0).exp()) + noise
+    })?;
+    let series = Arc::new(series);
+    let set = structures(&series, count);
+    let mut lists = Vec::new();
+    for (names, kind, is_adaptive) in KINDS {
+        let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
+        let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
+        session.apply(Command::ImportStructureSet(Box::new(set.clone())))?;
+        let roi = session.structures().rois.first().map(|roi| roi.id);
+        session.select(roi);
+        let before = session.history().done();
+        let (mut moving, mut releasing) = (Vec::new(), Vec::new());
+        for number in 0..GESTURES {
+            let gesture = reshaping(kind, number)?;
+            let mut tools = Tools::default();
+            tools.choose(kind);
+            tools.brush.set_radius_mm(gesture.radius_mm);
+            tools.brush.set_mode(BrushMode::Add);
+            if is_adaptive {
+                tools.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
+            }
+            tools.points.set_soft(true);
+            let first = *gesture.path.first().context("a gesture without a path")?;
+            tools.event(&session, &gesture.view, ToolEvent::Hover(first, Modifiers::default()));
+            let (moved, released) = played(&mut tools, &mut session, &gesture)?;
+            moving.extend(moved);
+            releasing.push(released);
+        }
+        let edits = session.history().done() - before;
+        anyhow::ensure!(
+            edits >= GESTURES as usize / 2,
+            "{edits} gestures of {GESTURES} changed anything with {kind:?}"
+        );
+        session.close()?;
+        lists.extend([EventTimes::of(names[0], moving), EventTimes::of(names[1], releasing)]);
+    }
+    Ok(lists)
+}
+
+/// Gesture `number` of 40 events: along the outline, or from where the tool takes hold of it.
+fn reshaping(kind: ToolKind, number: u32) -> anyhow::Result<Gesture> {
+    let mut own = gesture(kind, false, number)?;
+    let z = 150.0 + f64::from(number % 20) * SPACING_MM[2];
+    let angle = f64::from(number) * 0.9;
+    let (sin, cos) = angle.sin_cos();
+    let straight = |from: f64, step_mm: f64| -> Vec<Point3> {
+        let radius = |step: u32| from + f64::from(step) * step_mm;
+        (0..40).map(|step| Point3::new(radius(step) * cos, radius(step) * sin, z)).collect()
+    };
+    match kind {
+        // Outwards from the outline by 8 mm.
+        ToolKind::Points => own.path = straight(40.0 + 3.0 * (angle * 3.0).sin(), 0.2),
+        // From the middle, there and back by the next one on the slice.
+        ToolKind::Transform => {
+            own.path = straight(0.0, 0.3);
+            if number >= 20 {
+                own.path.reverse();
+            }
+        }
+        // Right across.
+        ToolKind::Knife => own.path = straight(-60.0, 3.1),
+        _ => {}
+    }
+    Ok(own)
+}

@@ -1,0 +1,281 @@
+//! Against the reading of contours in closed form, point by point, on even, uneven and oblique slices.
+
+use super::*;
+use crate::geometry::{Grid, Ring};
+use crate::patient::{RoiId, RoiPlane, Slice, Unit, Voxels};
+use nalgebra::{Rotation3, Unit as UnitVector};
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+/// Slices at these offsets from the first, along axes turned by `turn` from the patient's.
+fn volume(turn: Rotation3<f64>, offsets_mm: &[f64]) -> Volume {
+    let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
+    let origin = Point3::new(-50.0, -40.0, 30.0);
+    let steps = [axes[0] * 0.9, axes[1] * 1.3, axes[2] * 3.0];
+    let grid = Grid::new([4, 4, offsets_mm.len()], origin, steps).unwrap();
+    let base = Plane::new(origin, axes[0], axes[1]).unwrap();
+    let slices = offsets_mm
+        .iter()
+        .map(|offset| Slice {
+            plane: base.at_offset(base.offset_mm() + offset),
+            origin_mm: origin + axes[2] * *offset,
+            instance: None,
+            missing: false,
+        })
+        .collect();
+    let voxels = Voxels::I16(vec![0; grid.len()]);
+    Volume { grid, voxels, unit: Unit::Hu, slices, native: None }
+}
+
+fn even() -> Volume {
+    let offsets: Vec<f64> = (0..25).map(|n| f64::from(n) * 2.5).collect();
+    volume(Rotation3::identity(), &offsets)
+}
+
+fn uneven_oblique() -> Volume {
+    let turn = Rotation3::from_axis_angle(&UnitVector::new_normalize(Vector3::new(1.0, 2.0, 3.0)), 0.3);
+    let mut at = 0.0;
+    let offsets: Vec<f64> = (0..28)
+        .map(|n| {
+            at += [1.5, 3.0, 2.0, 4.0][n % 4];
+            at
+        })
+        .collect();
+    volume(turn, &offsets)
+}
+
+fn circle(x: f64, y: f64, radius: f64) -> Polygon {
+    let ring: Ring = (0..360)
+        .map(|n| {
+            let (s, c) = (TAU * f64::from(n) / 360.0).sin_cos();
+            Point2::new(x + radius * c, y + radius * s)
+        })
+        .collect();
+    Polygon::from_outer(ring)
+}
+
+/// A structure with these contours on slices, in the coordinates of their planes.
+fn structure(volume: &Volume, polygons: impl Fn(usize) -> Vec<Polygon>) -> Roi {
+    let mut roi = Roi::new(RoiId(1), 1, "Node", [255, 0, 0]);
+    for (index, slice) in volume.slices.iter().enumerate() {
+        let polygons = polygons(index);
+        if !polygons.is_empty() {
+            roi.planes.push(Arc::new(RoiPlane::new(slice.plane, None, polygons)));
+        }
+    }
+    roi
+}
+
+fn area(polygons: &[Polygon]) -> f64 {
+    polygons.iter().map(Polygon::area_mm2).sum()
+}
+
+/// A ball's contours around (5, -3) at a height over the first slice; its radius on each slice.
+fn ball(volume: &Volume, height: f64, radius: f64) -> (Roi, Vec<f64>) {
+    let first = volume.slices[0].plane.offset_mm();
+    let on = |slice: usize| {
+        let up = volume.slices[slice].plane.offset_mm() - first - height;
+        (radius * radius - up * up).max(0.0).sqrt()
+    };
+    let radii: Vec<f64> = (0..volume.slices.len()).map(on).collect();
+    let piece = |slice: usize| {
+        if radii[slice] > 0.0 { vec![circle(5.0, -3.0, radii[slice])] } else { Vec::new() }
+    };
+    (structure(volume, piece), radii)
+}
+
+/// The solid of circles around (5, -3): cones between slices, flat at the borders of the outer slabs.
+fn holds(volume: &Volume, radii: &[f64], point: Point3) -> bool {
+    let offsets: Vec<f64> = volume.slices.iter().map(|slice| slice.plane.offset_mm()).collect();
+    let above = offsets.partition_point(|offset| *offset <= point.z);
+    let (Some(below), true) = (above.checked_sub(1), above < offsets.len()) else { return false };
+    let t = (point.z - offsets[below]) / (offsets[above] - offsets[below]);
+    let radius = match (radii[below] > 0.0, radii[above] > 0.0) {
+        (true, true) => radii[below] * (1.0 - t) + radii[above] * t,
+        (true, false) if t < 0.5 => radii[below],
+        (false, true) if t > 0.5 => radii[above],
+        _ => 0.0,
+    };
+    (point.x - 5.0).hypot(point.y + 3.0) < radius
+}
+
+/// The point of patient space at these coordinates of the stack.
+fn at(volume: &Volume, x: f64, y: f64, height: f64) -> Point3 {
+    let first = volume.slices[0].plane;
+    first.at_offset(first.offset_mm() + height).lift(Point2::new(x, y))
+}
+
+/// The moves of a push in closed form: centre after it and way, in the coordinates of the stack.
+fn source(moves: &[(Point3, Vector3)], radius: f64, point: Point3) -> Point3 {
+    moves.iter().rev().fold(point, |point, (to, by)| {
+        let s = (point - to).norm() / radius;
+        if s < 1.0 { point - by * (1.0 - s * s).powi(2) } else { point }
+    })
+}
+
+fn push(
+    volume: &Volume,
+    roi: &Roi,
+    radius: f64,
+    from: [f64; 3],
+    by: [f64; 3],
+    events: u32,
+) -> Vec<(usize, Vec<Polygon>)> {
+    let mut push = SolidPush::new(radius, 1.0);
+    let place = |part: f64| {
+        let [x, y, z] = [0, 1, 2].map(|axis| from[axis] + by[axis] * part);
+        at(volume, x, y, z)
+    };
+    let mut contours = Vec::new();
+    for event in 0..events {
+        let (a, b) = (f64::from(event) / f64::from(events), f64::from(event + 1) / f64::from(events));
+        push.go_on(volume, place(a), place(b), radius);
+        contours = push.contours(roi, volume);
+    }
+    contours
+}
+
+#[test]
+fn every_slice_holds_what_was_carried_to_it() {
+    for (volume, name) in [(even(), "even"), (uneven_oblique(), "uneven and oblique")] {
+        let (roi, radii) = ball(&volume, 30.0, 14.0);
+        let first = volume.slices[0].plane.offset_mm();
+        // Up at the top, down at the top, slanting at the side: two moves of a quarter of the radius.
+        for (from, by) in [
+            ([5.0, -3.0, 44.0], [0.0, 0.0, 6.0]),
+            ([5.0, -3.0, 44.0], [0.0, 0.0, -6.0]),
+            ([17.0, -1.0, 34.0], [-3.0, 1.0, 5.0]),
+        ] {
+            let radius = Vector3::from(by).norm() * 2.0;
+            let contours = push(&volume, &roi, radius, from, by, 1);
+            let half = Vector3::from(by) / 2.0;
+            let start = Point3::new(from[0], from[1], from[2] + first);
+            let moves = [(start + half, half), (start + half * 2.0, half)];
+            assert!(contours.len() > 5);
+            let (mut changed, mut wanted_volume, mut got_volume) = (0, 0.0, 0.0);
+            for (slice, polygons) in contours {
+                let offset = volume.slices[slice].plane.offset_mm();
+                let step = 0.2;
+                let inside = (0..200 * 200)
+                    .filter(|n| {
+                        let (i, j) = (f64::from(n % 200) + 0.5, f64::from(n / 200) + 0.5);
+                        let point = Point3::new(5.0 + (i - 100.0) * step, -3.0 + (j - 100.0) * step, offset);
+                        holds(&volume, &radii, source(&moves, radius, point))
+                    })
+                    .count();
+                let wanted = inside as f64 * step * step;
+                let got = area(&polygons);
+                changed += usize::from((got - radii[slice].powi(2) * TAU / 2.0).abs() > 1.0);
+                let near = 1.0 + 0.01 * wanted;
+                assert!((got - wanted).abs() < near, "{name} {by:?} slice {slice}: {got}, {wanted}");
+                wanted_volume += wanted * volume.slice_thickness_mm(slice);
+                got_volume += got * volume.slice_thickness_mm(slice);
+            }
+            assert!(changed >= 2, "{name} {by:?}: {changed}");
+            assert!((got_volume / wanted_volume - 1.0).abs() < 0.005, "{got_volume}, {wanted_volume}");
+        }
+    }
+}
+
+#[test]
+fn what_lay_under_the_centre_lies_there_still() {
+    let volume = even();
+    // A column whose last slice is 10: its end stands 1.25 mm above, at 26.25.
+    let column = |slice: usize| if (2..=10).contains(&slice) { vec![circle(0.0, 0.0, 30.0)] } else { vec![] };
+    let roi = structure(&volume, column);
+    for (up, last) in [(1.0, 10), (1.5, 11), (3.5, 11), (4.0, 12), (9.0, 14), (-1.0, 10), (-4.0, 10)] {
+        let contours = push(&volume, &roi, 10.0, [0.0, 0.0, 26.25], [0.0, 0.0, up], 30);
+        let top = contours.iter().filter(|(_, polygons)| !polygons.is_empty()).map(|(slice, _)| *slice).max();
+        assert_eq!(top, Some(last), "{up}");
+        // Pushed down, there is a hole where the end came below the slice.
+        for (slice, polygons) in &contours {
+            let height = *slice as f64 * 2.5;
+            let middle = polygons.iter().any(|piece| piece.contains(Point2::new(0.01, 0.01)));
+            assert_eq!(middle, (5.0..26.25 + up).contains(&height), "{up} slice {slice}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_reached_keeps_its_bits() {
+    for volume in [even(), uneven_oblique()] {
+        let (roi, radii) = ball(&volume, 30.0, 14.0);
+        let contours = push(&volume, &roi, 8.0, [17.0, -3.0, 34.0], [2.0, 0.0, 5.0], 9);
+        let reached: Vec<usize> = contours.iter().map(|(slice, _)| *slice).collect();
+        assert!(reached.len() >= 5 && reached.len() < radii.iter().filter(|radius| **radius > 0.0).count());
+        for (slice, polygons) in contours {
+            let Some(own) = roi.plane_at(&volume.slices[slice].plane) else { continue };
+            let kept = own.polygons[0].outer.iter().filter(|point| point.x < 5.0);
+            assert!(kept.clone().count() > 100);
+            let vertices: Vec<&Point2> = polygons.iter().flat_map(|piece| &piece.outer).collect();
+            assert!(kept.into_iter().all(|point| vertices.contains(&point)), "slice {slice}");
+        }
+        // There and back, in steps: nothing at all.
+        let mut push = SolidPush::new(8.0, 1.0);
+        let way = [34.0, 34.6, 35.4, 35.9, 35.0, 34.0].map(|height| at(&volume, 17.0, -3.0, height));
+        for ends in way.windows(2) {
+            push.go_on(&volume, ends[0], ends[1], 8.0);
+            assert!(!push.contours(&roi, &volume).is_empty());
+        }
+        let back = push.contours(&roi, &volume);
+        let same = |(slice, polygons): &(usize, Vec<Polygon>)| {
+            roi.plane_at(&volume.slices[*slice].plane).map_or(&[][..], |own| &own.polygons) == polygons
+        };
+        assert!(back.len() > 3 && back.iter().all(same));
+    }
+}
+
+#[test]
+fn one_large_move_and_many_small_ones_come_to_the_same() {
+    let volume = uneven_oblique();
+    let (roi, _) = ball(&volume, 30.0, 14.0);
+    let way = ([14.0, -3.0, 38.0], [6.0, 2.0, 9.0]);
+    let once = push(&volume, &roi, 12.0, way.0, way.1, 1);
+    let often = push(&volume, &roi, 12.0, way.0, way.1, 70);
+    for ((slice, a), (other, b)) in once.iter().zip(&often) {
+        assert_eq!(slice, other);
+        let apart = area(&clip::xor(a, b));
+        assert!(apart < 0.015 * area(a) + 0.5, "slice {slice}: {apart} of {}", area(a));
+    }
+}
+
+#[test]
+fn an_end_beside_another_piece_grows_and_shrinks_alone() {
+    let volume = even();
+    // Two columns; the left one ends on slice 10.
+    let columns = |slice: usize| match slice {
+        2..=10 => vec![circle(-20.0, 0.0, 6.0), circle(20.0, 0.0, 9.0)],
+        11..=20 => vec![circle(20.0, 0.0, 9.0)],
+        _ => vec![],
+    };
+    let roi = structure(&volume, columns);
+    let own = |slice: usize| &roi.plane_at(&volume.slices[slice].plane).unwrap().polygons;
+    for (up, lost, gained) in
+        [(1.0, false, false), (1.5, false, true), (-1.0, false, false), (-1.5, true, false)]
+    {
+        let contours = push(&volume, &roi, 25.0, [-20.0, 0.0, 26.25], [0.0, 0.0, up], 1);
+        for (slice, polygons) in &contours {
+            assert!(
+                !(2..=20).contains(slice) || polygons.contains(own(*slice).last().unwrap()),
+                "slice {slice}"
+            );
+            let middle = polygons.iter().any(|piece| piece.contains(Point2::new(-20.01, 0.01)));
+            let wanted = (2..10).contains(slice) || (*slice == 10 && !lost) || (*slice == 11 && gained);
+            assert_eq!(middle, wanted, "{up} slice {slice}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_push_stays_nothing() {
+    let volume = even();
+    let roi = structure(&volume, |_| vec![]);
+    let contours = push(&volume, &roi, 10.0, [0.0, 0.0, 26.0], [0.0, 0.0, 8.0], 3);
+    assert!(!contours.is_empty() && contours.iter().all(|(_, polygons)| polygons.is_empty()));
+    let (roi, _) = ball(&volume, 30.0, 14.0);
+    assert!(push(&volume, &roi, 10.0, [0.0, 0.0, 500.0], [0.0, 0.0, 8.0], 3).is_empty(), "beyond the slices");
+    let mut still = SolidPush::new(10.0, 1.0);
+    let place = at(&volume, 0.0, 0.0, 30.0);
+    still.go_on(&volume, place, place, 10.0);
+    assert!(still.contours(&roi, &volume).is_empty());
+}

@@ -1,0 +1,323 @@
+//! What can be chosen of a tool by one word: what it does, the kind of it, how far it reaches. The
+//! strip, keys and search all offer these and nothing else, so that each can do what the others can.
+
+use super::{BrushMode, BrushReach, BrushTip, FreehandMode, ShapeKind, ToolKind, Tools};
+use crate::edit::{GrowRange, Growth, ValueRange};
+use crate::session::Session;
+
+/// What of its disc a brush paints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tip {
+    /// All of it.
+    All,
+    /// What is alike up to image edges.
+    Edges,
+    /// A range of values.
+    Range,
+}
+
+/// What belongs to what grows from a click.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrowBy {
+    /// Tissue alike.
+    Alike,
+    /// A range of values.
+    Range,
+    /// A part of the greatest value.
+    PartOfMaximum,
+}
+
+/// Something chosen of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Choice {
+    /// What the brush does.
+    Brush(BrushMode),
+    /// What of its disc the brush paints.
+    Tip(Tip),
+    /// How far brush and eraser reach.
+    Reach(BrushReach),
+    /// What a freehand line does.
+    Freehand(FreehandMode),
+    /// What is drawn as a shape.
+    Shape(ShapeKind),
+    /// Whether shapes cut.
+    ShapeCuts(bool),
+    /// Whether a live-wire outline cuts.
+    WireCuts(bool),
+    /// Whether live-wire learns.
+    WireLearns(bool),
+    /// Whether push and smooth keep to the slice shown.
+    MoldFlat(bool),
+    /// What belongs to what grows.
+    Grow(GrowBy),
+    /// Whether the outline bends with a dragged point.
+    PointsSoft(bool),
+    /// Whether the whole structure is moved.
+    MoveWhole(bool),
+}
+
+/// What a choice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aspect {
+    /// What the tool does: add, cut, by where it starts, replace.
+    Does,
+    /// What it does it with: the tip of a brush, the kind of shape, which values belong.
+    Kind,
+    /// How far it reaches: slice, ball, slab; one contour or the whole structure.
+    Reach,
+}
+
+impl Aspect {
+    /// All, in the order of the strip.
+    pub const ALL: [Self; 3] = [Self::Does, Self::Kind, Self::Reach];
+}
+
+/// What can be chosen of a tool, in the order of the strip; empty where there is nothing to choose.
+#[must_use]
+pub fn choices(kind: ToolKind, aspect: Aspect) -> &'static [Choice] {
+    use Choice as C;
+    const REACHES: &[Choice] =
+        &[C::Reach(BrushReach::Slice), C::Reach(BrushReach::Ball), C::Reach(BrushReach::Slab)];
+    match (kind, aspect) {
+        (ToolKind::Brush, Aspect::Does) => {
+            &[C::Brush(BrushMode::Add), C::Brush(BrushMode::Cut), C::Brush(BrushMode::Auto)]
+        }
+        (ToolKind::Brush, Aspect::Kind) => &[C::Tip(Tip::All), C::Tip(Tip::Edges), C::Tip(Tip::Range)],
+        (ToolKind::Brush | ToolKind::Eraser, Aspect::Reach) => REACHES,
+        (ToolKind::Freehand, Aspect::Does) => &[
+            C::Freehand(FreehandMode::Auto),
+            C::Freehand(FreehandMode::Add),
+            C::Freehand(FreehandMode::Cut),
+            C::Freehand(FreehandMode::Replace),
+        ],
+        (ToolKind::Shape, Aspect::Kind) => &[
+            C::Shape(ShapeKind::Polygon),
+            C::Shape(ShapeKind::Spline),
+            C::Shape(ShapeKind::Rectangle),
+            C::Shape(ShapeKind::Ellipse),
+        ],
+        (ToolKind::Shape, Aspect::Does) => &[C::ShapeCuts(false), C::ShapeCuts(true)],
+        (ToolKind::LiveWire, Aspect::Does) => &[C::WireCuts(false), C::WireCuts(true)],
+        (ToolKind::LiveWire, Aspect::Kind) => &[C::WireLearns(true), C::WireLearns(false)],
+        (ToolKind::Push | ToolKind::Smooth, Aspect::Reach) => &[C::MoldFlat(false), C::MoldFlat(true)],
+        (ToolKind::Grow, Aspect::Kind) => {
+            &[C::Grow(GrowBy::Alike), C::Grow(GrowBy::Range), C::Grow(GrowBy::PartOfMaximum)]
+        }
+        (ToolKind::Points, Aspect::Reach) => &[C::PointsSoft(false), C::PointsSoft(true)],
+        (ToolKind::Transform, Aspect::Reach) => &[C::MoveWhole(false), C::MoveWhole(true)],
+        _ => &[],
+    }
+}
+
+impl Choice {
+    /// The tool it is made for; of two that share it the first in the strip.
+    #[must_use]
+    pub fn tool(self) -> ToolKind {
+        match self {
+            Self::Brush(_) | Self::Tip(_) | Self::Reach(_) => ToolKind::Brush,
+            Self::Freehand(_) => ToolKind::Freehand,
+            Self::Shape(_) | Self::ShapeCuts(_) => ToolKind::Shape,
+            Self::WireCuts(_) | Self::WireLearns(_) => ToolKind::LiveWire,
+            Self::MoldFlat(_) => ToolKind::Push,
+            Self::Grow(_) => ToolKind::Grow,
+            Self::PointsSoft(_) => ToolKind::Points,
+            Self::MoveWhole(_) => ToolKind::Transform,
+        }
+    }
+
+    /// Whether it can be made with this tool in hand.
+    #[must_use]
+    pub fn is_for(self, kind: ToolKind) -> bool {
+        Aspect::ALL.into_iter().any(|aspect| choices(kind, aspect).contains(&self))
+    }
+}
+
+impl Tools {
+    /// Whether this is what is chosen.
+    #[must_use]
+    pub fn has_chosen(&self, choice: Choice) -> bool {
+        match choice {
+            Choice::Brush(mode) => self.brush.mode() == mode,
+            Choice::Tip(tip) => {
+                tip == match self.brush.tip() {
+                    BrushTip::Plain => Tip::All,
+                    BrushTip::Adaptive { .. } => Tip::Edges,
+                    BrushTip::Range(_) => Tip::Range,
+                }
+            }
+            Choice::Reach(reach) => self.brush.reach() == reach,
+            Choice::Freehand(mode) => self.freehand.mode() == mode,
+            Choice::Shape(kind) => self.shape.kind() == kind,
+            Choice::ShapeCuts(cuts) => self.shape.cuts() == cuts,
+            Choice::WireCuts(cuts) => self.live_wire.cuts() == cuts,
+            Choice::WireLearns(learns) => self.live_wire.learns() == learns,
+            Choice::MoldFlat(flat) => self.mold.is_flat() == flat,
+            Choice::Grow(by) => {
+                by == match self.grow.growth().range {
+                    GrowRange::Similar { .. } => GrowBy::Alike,
+                    GrowRange::Fixed(_) => GrowBy::Range,
+                    GrowRange::PartOfMaximum(_) => GrowBy::PartOfMaximum,
+                }
+            }
+            Choice::PointsSoft(soft) => self.points.is_soft() == soft,
+            Choice::MoveWhole(whole) => self.transform.is_whole() == whole,
+        }
+    }
+
+    /// Makes a choice, whatever tool is in hand. A range of values that is new starts with those
+    /// `shown`, in the unit of the images.
+    pub fn make(&mut self, session: &Session, choice: Choice, shown: ValueRange) {
+        if self.has_chosen(choice) {
+            return;
+        }
+        match choice {
+            Choice::Brush(mode) => self.brush.set_mode(mode),
+            Choice::Tip(tip) => self.brush.set_tip(match tip {
+                Tip::All => BrushTip::Plain,
+                Tip::Edges => BrushTip::Adaptive { tolerance: 3.0 },
+                Tip::Range => BrushTip::Range(shown),
+            }),
+            Choice::Reach(reach) => self.brush.set_reach(reach),
+            Choice::Freehand(mode) => self.freehand.set_mode(mode),
+            Choice::Shape(kind) => self.shape.set_kind(kind),
+            Choice::ShapeCuts(cuts) => self.shape.set_cuts(cuts),
+            Choice::WireCuts(cuts) => self.live_wire.set_cuts(cuts),
+            Choice::WireLearns(learns) => self.live_wire.set_learns(learns),
+            Choice::MoldFlat(flat) => self.mold.set_flat(flat),
+            Choice::Grow(by) => {
+                let range = match by {
+                    GrowBy::Alike => GrowRange::Similar { tolerance: 3.0 },
+                    GrowBy::Range => GrowRange::Fixed(shown),
+                    GrowBy::PartOfMaximum => GrowRange::PartOfMaximum(0.41),
+                };
+                self.grow.set_growth(session, Growth { range, ..self.grow.growth() });
+            }
+            Choice::PointsSoft(soft) => self.points.set_soft(soft),
+            Choice::MoveWhole(whole) => self.transform.set_whole(whole),
+        }
+    }
+
+    /// What comes after what is chosen of the tool in hand, round and round; `None` where it leaves
+    /// nothing to choose.
+    #[must_use]
+    pub fn next_choice(&self, aspect: Aspect) -> Option<Choice> {
+        let all = choices(self.kind, aspect);
+        let at = all.iter().position(|choice| self.has_chosen(*choice));
+        all.get(at.map_or(0, |at| at + 1)).or(all.first()).copied()
+    }
+
+    /// Makes the slab of the tool in hand thicker (`steps` > 0) or thinner: a tenth of it a step, at
+    /// least half a millimetre. Gives its thickness, mm.
+    pub fn resize_slab(&mut self, steps: i32) -> f64 {
+        let is_brush = matches!(self.kind, ToolKind::Brush | ToolKind::Eraser);
+        let now = if is_brush { self.brush.thickness_mm() } else { self.freehand.thickness_mm() };
+        let wanted = now + (now * 0.2).round().max(1.0) / 2.0 * f64::from(steps);
+        if is_brush {
+            self.brush.set_thickness_mm(wanted);
+            self.brush.thickness_mm()
+        } else {
+            self.freehand.set_thickness_mm(wanted);
+            self.freehand.thickness_mm()
+        }
+    }
+
+    /// Lets values differ more (`steps` > 0) or less from those under the tip of an adaptive brush, or
+    /// around the click that something grows from: half a spread a step. Gives the spreads; `None` for
+    /// a tool that does not go by them.
+    pub fn resize_tolerance(&mut self, session: &Session, steps: i8) -> Option<f32> {
+        let wanted = |now: f32| (now + 0.5 * f32::from(steps)).clamp(1.0, 8.0);
+        match (self.kind, self.brush.tip(), self.grow.growth().range) {
+            (ToolKind::Brush, BrushTip::Adaptive { tolerance }, _) => {
+                let tolerance = wanted(tolerance);
+                self.brush.set_tip(BrushTip::Adaptive { tolerance });
+                Some(tolerance)
+            }
+            (ToolKind::Grow, _, GrowRange::Similar { tolerance }) => {
+                let tolerance = wanted(tolerance);
+                let range = GrowRange::Similar { tolerance };
+                self.grow.set_growth(session, Growth { range, ..self.grow.growth() });
+                Some(tolerance)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::fixture::{axial_series, session_with};
+
+    const KINDS: [ToolKind; 9] = [
+        ToolKind::Brush,
+        ToolKind::Eraser,
+        ToolKind::Freehand,
+        ToolKind::Shape,
+        ToolKind::Push,
+        ToolKind::Grow,
+        ToolKind::Points,
+        ToolKind::Transform,
+        ToolKind::LiveWire,
+    ];
+    const SHOWN: ValueRange = ValueRange { low: -160.0, high: 240.0 };
+
+    #[test]
+    fn every_choice_can_be_made_and_the_next_goes_round() {
+        let session = session_with(axial_series(), &["Liver"]);
+        for kind in KINDS {
+            let mut tools = Tools::default();
+            tools.choose(kind);
+            let mut found = 0;
+            for aspect in Aspect::ALL {
+                let all = choices(kind, aspect);
+                found += all.len();
+                for choice in all {
+                    tools.make(&session, *choice, SHOWN);
+                    let chosen: Vec<_> = all.iter().filter(|own| tools.has_chosen(**own)).collect();
+                    assert_eq!(chosen, [choice], "one of them, and that one");
+                    assert!(choice.is_for(kind) && choice.is_for(choice.tool()));
+                }
+                let round: Vec<_> = all
+                    .iter()
+                    .filter_map(|_| {
+                        let next = tools.next_choice(aspect)?;
+                        tools.make(&session, next, SHOWN);
+                        Some(next)
+                    })
+                    .collect();
+                assert_eq!(round, all, "from the last to the first and on to the last");
+            }
+            assert!(found > 1, "{kind:?}");
+        }
+        assert_eq!(Tools::default().next_choice(Aspect::Does), None, "the crosshair has none");
+    }
+
+    #[test]
+    fn a_new_range_starts_with_what_is_shown_and_a_chosen_one_stays() {
+        let session = session_with(axial_series(), &["Liver"]);
+        let mut tools = Tools::default();
+        tools.make(&session, Choice::Tip(Tip::Range), SHOWN);
+        assert_eq!(tools.brush.tip(), BrushTip::Range(SHOWN));
+        let own = ValueRange { low: 0.0, high: 80.0 };
+        tools.brush.set_tip(BrushTip::Range(own));
+        tools.make(&session, Choice::Tip(Tip::Range), SHOWN);
+        assert_eq!(tools.brush.tip(), BrushTip::Range(own));
+    }
+
+    #[test]
+    fn slab_and_tolerance_grow_by_steps_within_their_bounds() {
+        let session = session_with(axial_series(), &["Liver"]);
+        let mut tools = Tools::default();
+        tools.choose(ToolKind::Freehand);
+        assert!((tools.resize_slab(1) - 11.0).abs() < 1e-9, "a tenth of 10 mm");
+        assert!((tools.resize_slab(-30) - 1.0).abs() < 1e-9);
+        tools.choose(ToolKind::Brush);
+        assert!((tools.resize_slab(-1) - 9.0).abs() < 1e-9, "the brush has its own");
+        assert_eq!(tools.resize_tolerance(&session, 1), None, "it paints all");
+        tools.make(&session, Choice::Tip(Tip::Edges), SHOWN);
+        assert_eq!(tools.resize_tolerance(&session, 1), Some(3.5));
+        assert_eq!(tools.resize_tolerance(&session, 100), Some(8.0));
+        tools.choose(ToolKind::Grow);
+        assert_eq!(tools.resize_tolerance(&session, -1), Some(2.5));
+    }
+}

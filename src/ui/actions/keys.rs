@@ -1,0 +1,206 @@
+//! The keys of actions as they are set now: in tooltips, hints and sentences; and the actions that the
+//! keys pressed in a frame ask for.
+
+use super::super::keymap;
+use super::{Action, TABLE};
+use crate::tools::{Deed, Hint};
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+impl Action {
+    /// The keys that ask for it now, the person's own where they were changed.
+    #[must_use]
+    pub fn keys(self) -> Vec<KeyboardShortcut> {
+        keymap::in_use().keys(self)
+    }
+
+    /// Its first key as text ("Ctrl Z"); that of an action that does the same where it has none of its
+    /// own, and empty without any.
+    #[must_use]
+    pub fn key_text(self) -> String {
+        let first = |action: Self| action.keys().first().map(key_text);
+        first(self).or_else(|| first(self.stand_in()?)).unwrap_or_default()
+    }
+
+    /// The action that does the same while there is something for this one to do.
+    fn stand_in(self) -> Option<Self> {
+        match self {
+            Self::TakeSuggested => Some(Self::AcceptProposal),
+            Self::TakeAllSuggested => Some(Self::AcceptAll),
+            Self::DropSuggested => Some(Self::RejectProposal),
+            Self::CloseOutline => Some(Self::MaximiseView),
+            _ => None,
+        }
+    }
+
+    /// Its name with its key, for a sentence: "Copy contour (Shift C)".
+    #[must_use]
+    pub fn named(self) -> String {
+        match self.key_text() {
+            key if key.is_empty() => self.info().name.to_owned(),
+            key => format!("{} ({key})", self.info().name),
+        }
+    }
+
+    /// Whether its keys are the standard ones, all of them.
+    #[must_use]
+    pub fn has_standard_keys(self) -> bool {
+        self.keys() == self.info().keys
+    }
+
+    /// What a tooltip says: what it does, its key, why.
+    #[must_use]
+    pub fn tooltip(self) -> String {
+        let info = self.info();
+        match self.key_text() {
+            key if key.is_empty() => format!("{}\n{}", info.name, info.why),
+            key => format!("{}   {key}\n{}", info.name, info.why),
+        }
+    }
+}
+
+/// What a tool says can be done now, with the keys that hold now.
+#[must_use]
+pub fn hint_text(hint: &Hint) -> String {
+    hint.told(|deed| {
+        let action = match deed {
+            Deed::SmallerBrush => Action::SmallerBrush,
+            Deed::LargerBrush => Action::LargerBrush,
+            Deed::TakeSlice => Action::TakeSuggested,
+            Deed::TakeAll => Action::TakeAllSuggested,
+            Deed::Drop => Action::DropSuggested,
+            Deed::CloseOutline => Action::CloseOutline,
+            Deed::TakeBack => Action::TakeBackPoint,
+        };
+        action.key_text()
+    })
+}
+
+/// A shortcut as text.
+#[must_use]
+pub fn key_text(shortcut: &KeyboardShortcut) -> String {
+    let modifiers = shortcut.modifiers;
+    let mut text = String::new();
+    if modifiers.command || modifiers.ctrl {
+        text.push_str(if cfg!(target_os = "macos") { "Cmd " } else { "Ctrl " });
+    }
+    if modifiers.alt {
+        text.push_str("Alt ");
+    }
+    if modifiers.shift {
+        text.push_str("Shift ");
+    }
+    text.push_str(match shortcut.logical_key {
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::ArrowUp => "Up",
+        Key::ArrowDown => "Down",
+        Key::ArrowLeft => "Left",
+        Key::ArrowRight => "Right",
+        Key::Escape => "Esc",
+        Key::PageUp => "Page Up",
+        Key::PageDown => "Page Down",
+        Key::Plus => "+",
+        Key::Minus => "−",
+        other => other.symbol_or_name(),
+    });
+    text
+}
+
+/// The actions whose keys were pressed in this frame, in order; the keys are consumed.
+///
+/// While a text field has the keyboard only keys with Ctrl, function keys and Esc count; while a
+/// card lies over the window (`is_covered`) only those that close or change cards; and Enter
+/// belongs to the button that has the keyboard, where one has.
+pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
+    let typing = ctx.text_edit_focused();
+    let on_control = ctx.memory(|memory| memory.focused().is_some());
+    ctx.input_mut(|input| {
+        let events: Vec<(Key, Modifiers)> = input
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                egui::Event::Key { key, pressed: true, modifiers, .. } => Some((*key, *modifiers)),
+                _ => None,
+            })
+            .collect();
+        let map = keymap::in_use();
+        let mut actions = Vec::new();
+        for (key, modifiers) in events {
+            let counts = |wanted: &KeyboardShortcut| {
+                wanted.logical_key == key
+                    && modifiers.matches_exact(wanted.modifiers)
+                    && !(typing && types_text(*wanted))
+                    && !(on_control && key == Key::Enter)
+            };
+            let Some(info) = TABLE.iter().find(|info| map.keys(info.action).iter().any(counts)) else {
+                continue;
+            };
+            if is_covered && !info.action.works_when_covered() {
+                continue;
+            }
+            input.consume_key(modifiers, key);
+            actions.push(info.action);
+        }
+        actions
+    })
+}
+
+/// Whether a text field needs the key itself.
+fn types_text(shortcut: KeyboardShortcut) -> bool {
+    let name = shortcut.logical_key.name();
+    let is_numbered = name.len() > 1 && name.starts_with('F') && name[1..].parse::<u8>().is_ok();
+    let function_key = is_numbered || shortcut.logical_key == Key::Escape;
+    let editing_key = matches!(
+        shortcut.logical_key,
+        Key::Z
+            | Key::Y
+            | Key::V
+            | Key::ArrowUp
+            | Key::ArrowDown
+            | Key::ArrowLeft
+            | Key::ArrowRight
+            | Key::Home
+            | Key::Delete
+            | Key::H
+            | Key::W
+    );
+    !function_key && (!shortcut.modifiers.command || editing_key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const F7: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F7);
+    const F9: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F9);
+    const CTRL_F8: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::F8);
+
+    #[test]
+    fn hints_and_sentences_name_the_keys_that_hold() {
+        let brush = Hint { text: "Drag", keys: &[(&[Deed::SmallerBrush, Deed::LargerBrush], "size it")] };
+        assert_eq!(hint_text(&brush), "Drag; [ and ] size it");
+        assert_eq!(Action::CopyContour.named(), "Copy contour (Shift C)");
+        assert_eq!(Action::TakeSuggested.key_text(), "A", "as accepting does the same");
+        let mut own = keymap::KeyMap::default();
+        own.set(Action::SmallerBrush, F7).unwrap();
+        own.set(Action::CopyContour, CTRL_F8).unwrap();
+        own.set(Action::AcceptProposal, F9).unwrap();
+        keymap::use_map(&own);
+        assert_eq!(hint_text(&brush), "Drag; F7 and ] size it");
+        assert_eq!(Action::CopyContour.named(), "Copy contour (Ctrl F8)");
+        assert_eq!(Action::TakeSuggested.key_text(), "F9");
+        own.clear(Action::LargerBrush);
+        own.clear(Action::CopyContour);
+        keymap::use_map(&own);
+        assert_eq!(hint_text(&brush), "Drag", "no clause without its keys");
+        assert_eq!(Action::CopyContour.named(), "Copy contour");
+        keymap::use_map(&keymap::KeyMap::default());
+    }
+
+    #[test]
+    fn keys_read_as_on_the_keyboard() {
+        assert_eq!(Action::Undo.key_text(), "Ctrl Z");
+        assert_eq!(Action::SmallerBrush.key_text(), "[");
+        assert_eq!(Action::About.key_text(), "");
+    }
+}
