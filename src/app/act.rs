@@ -211,6 +211,8 @@ impl Workstation {
         let is_covered = self.state.overlay.is_some();
         match action {
             _ if is_covered && !action.works_when_covered() => {}
+            // A stroke could not be kept in a structure that is not seen.
+            Action::ToggleVisible if self.state.views.as_ref().is_some_and(ViewsState::is_in_stroke) => {}
             Action::CancelGesture => self.never_mind(),
             Action::Search => {
                 let open = matches!(self.state.overlay, Some(Overlay::Palette { .. }));
@@ -489,6 +491,7 @@ impl Workstation {
             && let Some(views) = self.state.views.as_mut()
         {
             views.go_to_slice(slice);
+            self.tell_slice(slice);
         }
     }
 

@@ -12,7 +12,18 @@ impl Workstation {
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_mut()) else {
             return false;
         };
+        // While the button is down a stroke stays what it began as.
+        let is_stroke = views.tools.is_busy() && !views.tools.waits_to_close();
         match action {
+            Action::Choose(_)
+            | Action::NextChoice(_)
+            | Action::Overwrite(_)
+            | Action::NextOverwrite
+            | Action::ThinnerSlab
+            | Action::ThickerSlab
+            | Action::LowerTolerance
+            | Action::HigherTolerance
+                if is_stroke => {}
             Action::Choose(choice) => self.choose(choice),
             Action::NextChoice(aspect) => match views.tools.next_choice(aspect) {
                 Some(choice) => self.choose(choice),
@@ -20,6 +31,7 @@ impl Workstation {
             },
             Action::Overwrite(mode) => {
                 session.set_overwrite(mode);
+                views.tools.follow_line(session);
                 self.say_here(action.info().name);
             }
             Action::NextOverwrite => {
@@ -45,7 +57,7 @@ impl Workstation {
             }
             Action::ThinnerSlab | Action::ThickerSlab => {
                 let steps = if action == Action::ThickerSlab { 1 } else { -1 };
-                let mm = views.tools.resize_slab(steps);
+                let mm = views.tools.resize_slab(session, steps);
                 self.say_here(&format!("Slab {mm:.1} mm"));
             }
             Action::LowerTolerance | Action::HigherTolerance => {
@@ -62,11 +74,16 @@ impl Workstation {
         true
     }
 
-    /// Makes a choice and takes the tool it is for in hand. While the button is down a stroke stays
-    /// what it began as.
+    /// Makes a choice and takes the tool it is for in hand; not where that would drop an outline that
+    /// waits to be closed.
     fn choose(&mut self, choice: Choice) {
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
-        if views.tools.is_busy() && !views.tools.waits_to_close() {
+        let keeps = match choice {
+            Choice::Shape(kind) => kind.has_anchors(),
+            _ => true,
+        };
+        if views.tools.waits_to_close() && !(keeps && choice.is_for(views.tools.kind())) {
+            self.say_here("Close the outline first, or drop it (Esc).");
             return;
         }
         if !choice.is_for(views.tools.kind()) {

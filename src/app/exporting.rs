@@ -24,6 +24,8 @@ pub(super) struct Exported {
     pub revision: u64,
     /// The proposals that are not in the file.
     pub left_out: Vec<String>,
+    /// Whether all that was to go out did: on the slices of another series a structure may lie on none.
+    pub is_whole: bool,
     /// Warnings, or why nothing was written.
     pub result: Result<Vec<String>, String>,
 }
@@ -60,6 +62,7 @@ impl Workstation {
         let (series, flushing) = (Arc::clone(session.series()), session.start_flush());
         let session = self.session_number;
         self.jobs.start(EXPORT, "Exporting RTSTRUCT", move |progress| {
+            let mut is_whole = true;
             let result = match second {
                 None => write(&exportable.set, &series, &path, replace, flushing, progress),
                 Some(second) => {
@@ -67,18 +70,19 @@ impl Workstation {
                     let carried =
                         exportable.onto(&series, &second, progress).map_err(|error| error.to_string());
                     carried.and_then(|Carried { set, notes }| {
+                        is_whole = notes.is_empty();
                         let warnings = write(&set, &second, &path, replace, flushing, progress)?;
                         Ok(notes.into_iter().chain(warnings).collect())
                     })
                 }
             };
             let Exportable { left_out, revision, .. } = exportable;
-            Message::Exported(Box::new(Exported { path, session, revision, left_out, result }))
+            Message::Exported(Box::new(Exported { path, session, revision, left_out, is_whole, result }))
         });
     }
 
     pub(super) fn exported(&mut self, exported: Exported) {
-        let Exported { path, session, revision, left_out, result } = exported;
+        let Exported { path, session, revision, left_out, is_whole, result } = exported;
         let is_written = result.is_ok();
         match result {
             Ok(warnings) => {
@@ -93,7 +97,7 @@ impl Workstation {
                     self.state.toasts.attention(capitalised(&warning));
                 }
                 if let Some(own) = self.session.as_mut().filter(|_| session == self.session_number) {
-                    if let Err(error) = own.record_export(&path, revision) {
+                    if is_whole && let Err(error) = own.record_export(&path, revision) {
                         let text = "The export could not be noted in the journal.";
                         self.state.toasts.error(text, Some(error.to_string()));
                     }

@@ -12,7 +12,7 @@
 //! All of it is worked out anew from the contours that the push began on: it adds up nothing, and a
 //! push that comes to no more than a hair between two slices is not lost.
 //!
-//! Between slices the solid is what [`section::cut`](crate::geometry::section::cut) shows. Pieces
+//! Between slices the solid is what [`section::cut`](crate::geometry::section::cut) shows across them. Pieces
 //! that overlap are joined straight, here by their signed distances (Raya and Udupa, IEEE Trans.
 //! Med. Imaging 9, 1990); a piece without counterpart ends flat at the border of its slab.
 

@@ -32,7 +32,10 @@ impl Exportable {
         for (n, roi) in self.set.rois.iter().enumerate() {
             let part = progress.part(n as f64 / count, (n + 1) as f64 / count);
             let region = resampled(roi, Some(&from.volume), &to.volume, &part)?;
-            if region.is_empty() {
+            // Points and open contours bound no area and lie on no slice of either series.
+            let loose = roi.source.iter().flat_map(|own| own.iter()).filter(|own| !own.bounds_area);
+            let loose: Vec<_> = loose.cloned().collect();
+            if region.is_empty() && loose.is_empty() {
                 notes.push(format!("{} lies on no slice of the other series and was left out", roi.name));
                 continue;
             }
@@ -42,7 +45,7 @@ impl Exportable {
             });
             rois.push(Arc::new(Roi {
                 planes: planes.collect(),
-                source: None,
+                source: (!loose.is_empty()).then(|| Arc::new(loose)),
                 confidence: None,
                 derivation: None,
                 guides: Vec::new(),

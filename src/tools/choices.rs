@@ -195,6 +195,7 @@ impl Tools {
             Choice::PointsSoft(soft) => self.points.set_soft(soft),
             Choice::MoveWhole(whole) => self.transform.set_whole(whole),
         }
+        self.follow_line(session);
     }
 
     /// What comes after what is chosen of the tool in hand, round and round; `None` where it leaves
@@ -208,7 +209,7 @@ impl Tools {
 
     /// Makes the slab of the tool in hand thicker (`steps` > 0) or thinner: a tenth of it a step, at
     /// least half a millimetre. Gives its thickness, mm.
-    pub fn resize_slab(&mut self, steps: i32) -> f64 {
+    pub fn resize_slab(&mut self, session: &Session, steps: i32) -> f64 {
         let is_brush = matches!(self.kind, ToolKind::Brush | ToolKind::Eraser);
         let now = if is_brush { self.brush.thickness_mm() } else { self.freehand.thickness_mm() };
         let wanted = now + (now * 0.2).round().max(1.0) / 2.0 * f64::from(steps);
@@ -217,6 +218,7 @@ impl Tools {
             self.brush.thickness_mm()
         } else {
             self.freehand.set_thickness_mm(wanted);
+            self.follow_line(session);
             self.freehand.thickness_mm()
         }
     }
@@ -309,10 +311,10 @@ mod tests {
         let session = session_with(axial_series(), &["Liver"]);
         let mut tools = Tools::default();
         tools.choose(ToolKind::Freehand);
-        assert!((tools.resize_slab(1) - 11.0).abs() < 1e-9, "a tenth of 10 mm");
-        assert!((tools.resize_slab(-30) - 1.0).abs() < 1e-9);
+        assert!((tools.resize_slab(&session, 1) - 11.0).abs() < 1e-9, "a tenth of 10 mm");
+        assert!((tools.resize_slab(&session, -30) - 1.0).abs() < 1e-9);
         tools.choose(ToolKind::Brush);
-        assert!((tools.resize_slab(-1) - 9.0).abs() < 1e-9, "the brush has its own");
+        assert!((tools.resize_slab(&session, -1) - 9.0).abs() < 1e-9, "the brush has its own");
         assert_eq!(tools.resize_tolerance(&session, 1), None, "it paints all");
         tools.make(&session, Choice::Tip(Tip::Edges), SHOWN);
         assert_eq!(tools.resize_tolerance(&session, 1), Some(3.5));

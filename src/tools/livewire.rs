@@ -236,8 +236,14 @@ impl LiveWireTool {
                     self.state = State::Drawing(drawing);
                     return Reaction { message: Some(told), ..Reaction::default() };
                 }
-                if session.selected().is_none() {
-                    return Reaction::message(&Refusal::NoRoi);
+                match session.may_draw(session.selected().map(|roi| roi.id), None) {
+                    // It is kept until the structure is shown again.
+                    Err(hidden @ Refusal::Hidden(_)) => {
+                        self.state = State::Drawing(drawing);
+                        return Reaction::message(&hidden);
+                    }
+                    Err(Refusal::NoRoi) => return Reaction::message(&Refusal::NoRoi),
+                    _ => {}
                 }
                 let first = drawing.anchors[0];
                 drawing.show(Some(first));

@@ -361,8 +361,9 @@ impl Tools {
         Across::slab(self.freehand.thickness_mm())
     }
 
-    /// Works out what the closed line being drawn would do if it ended now, where that is quick.
-    fn follow_line(&mut self, session: &Session) {
+    /// Works out what the closed line being drawn would do if it ended where the pointer is, where that
+    /// is quick; asked for when something but the line has changed.
+    pub fn follow_line(&mut self, session: &Session) {
         let thickness_mm = self.freehand.thickness_mm();
         let drawn = match self.kind {
             ToolKind::Freehand => self.freehand.drawn(session),

@@ -31,7 +31,9 @@ pub enum ShapeKind {
 }
 
 impl ShapeKind {
-    fn has_anchors(self) -> bool {
+    /// Whether it is drawn by clicks, one for each anchor.
+    #[must_use]
+    pub fn has_anchors(self) -> bool {
         matches!(self, Self::Polygon | Self::Spline)
     }
 
@@ -85,11 +87,17 @@ impl ShapeTool {
         self.kind
     }
 
-    /// Draws something else from now on; what is under way is dropped.
+    /// Draws something else from now on. Anchors set already are those of a polygon or a curve alike;
+    /// anything else under way is dropped.
     pub fn set_kind(&mut self, kind: ShapeKind) {
-        if kind != self.kind {
-            self.kind = kind;
-            self.cancel();
+        if kind == self.kind {
+            return;
+        }
+        let keeps = self.kind.has_anchors() && kind.has_anchors();
+        self.kind = kind;
+        match std::mem::take(&mut self.state) {
+            State::Drawing(drawing) if keeps => self.show(*drawing),
+            _ => self.cancel(),
         }
     }
 
@@ -335,8 +343,14 @@ impl ShapeTool {
                     self.state = State::Drawing(drawing);
                     return Reaction { message: Some(told), ..Reaction::default() };
                 }
-                if session.selected().is_none() {
-                    return Reaction::message(&Refusal::NoRoi);
+                match session.may_draw(session.selected().map(|roi| roi.id), None) {
+                    // It is kept until the structure is shown again.
+                    Err(hidden @ Refusal::Hidden(_)) => {
+                        self.state = State::Drawing(drawing);
+                        return Reaction::message(&hidden);
+                    }
+                    Err(Refusal::NoRoi) => return Reaction::message(&Refusal::NoRoi),
+                    _ => {}
                 }
                 let Drawing { view, cut, outline, .. } = *drawing;
                 region::act(session, (&view, cut), &outline, sign, across, self.kind.gesture())

@@ -22,6 +22,8 @@ const CORNER_PIXELS: f64 = 9.0;
 const BEYOND_PIXELS: f64 = 60.0;
 /// Ctrl turns in steps of this, radians.
 const STEP: f64 = std::f64::consts::PI / 12.0;
+/// The cosine to the slices' normal from which a nudge goes by whole slices.
+const STRAIGHT: f64 = 0.999;
 
 /// A rectangle in a view around what would be taken along.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -222,7 +224,7 @@ impl TransformTool {
     }
 
     /// Moves what the tool would take along where the pointer is, as one undo step: by so many mm to
-    /// the right and down in that view, along the slices' normal by as many slices. Nothing when the
+    /// the right and down in that view, straight along the slices' normal by as many slices. Nothing when the
     /// pointer is over no view.
     pub fn nudge(&mut self, session: &Session, right: f64, down: f64) -> Reaction {
         let Some((view, at)) = self.hovered.filter(|_| !self.is_busy()) else { return Reaction::default() };
@@ -232,7 +234,7 @@ impl TransformTool {
         let mut by = view.plane.u() * right + view.plane.v() * down;
         let rise = normal.dot(&by);
         if let Some(slice) = volume.nearest_slice(normal.dot(&at.coords))
-            && rise.abs() > 0.1 * by.norm()
+            && rise.abs() > STRAIGHT * by.norm()
         {
             by += normal * (rise * (volume.slice_thickness_mm(slice) - 1.0));
         }

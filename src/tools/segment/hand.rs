@@ -218,8 +218,10 @@ impl SegmentTool {
         let Some(last) = self.scribbles.pop() else { return false };
         let rest = std::mem::take(&mut self.scribbles);
         if !rest.iter().any(|own| own.belongs == last.belongs) {
-            // Stops what is under way, drops what was found.
+            // Stops what is under way, drops what was found, not where it is looked.
+            let (area, keys) = (self.area.take(), self.keys);
             self.cancel();
+            (self.area, self.keys) = (area, keys);
         }
         self.scribbles = rest;
         if !self.scribbles.is_empty() {

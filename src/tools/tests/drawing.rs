@@ -576,3 +576,35 @@ fn what_grows_from_a_click_is_suggested_tuned_and_taken_over() {
     tools.event(&session, &axial(51.0), ToolEvent::Escape);
     assert!(tools.suggestion().is_none());
 }
+
+#[test]
+fn an_outline_of_a_hidden_structure_waits_until_it_is_shown() {
+    for kind in [ToolKind::Shape, ToolKind::LiveWire] {
+        let mut session = session_with(axial_series(), &["Liver"]);
+        let liver = id(&session, "Liver");
+        let mut tools = tools(kind, 5.0);
+        for (x, y) in [(-10.0, -10.0), (12.0, -10.0), (0.0, 12.0)] {
+            click(&mut tools, &mut session, &axial(9.0), p(x, y, 9.0), KEYS);
+        }
+        session.apply(Command::SetVisibility { rois: vec![liver], visible: false }).unwrap();
+        let refused = tools.finish(&session);
+        assert!(refused.command.is_none() && refused.message.unwrap().contains("hidden"), "{kind:?}");
+        assert!(tools.is_busy(), "{kind:?}: the clicks are kept");
+        session.apply(Command::SetVisibility { rois: vec![liver], visible: true }).unwrap();
+        assert!(tools.finish(&session).command.is_some(), "{kind:?}");
+    }
+}
+
+#[test]
+fn clicks_of_a_polygon_become_a_curve_s() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut tools = tools(ToolKind::Shape, 5.0);
+    for (x, y) in [(-10.0, -10.0), (12.0, -10.0), (0.0, 12.0)] {
+        click(&mut tools, &mut session, &axial(9.0), p(x, y, 9.0), KEYS);
+    }
+    tools.shape.set_kind(ShapeKind::Spline);
+    let command = tools.finish(&session).command.expect("the clicks are kept");
+    session.apply(command).unwrap();
+    let straight = 22.0 * 22.0 / 2.0;
+    assert!(session.selected().unwrap().planes[0].area_mm2() > 1.2 * straight);
+}

@@ -126,7 +126,7 @@ fn body_and_bones_stay_in_a_structure_and_an_airways_click_leaves_the_ball() {
     let half = half(&mut session);
     for method in [Method::Body, Method::Bones] {
         set(&mut tools, &session, |settings| {
-            (settings.method, settings.within) = (method, Within::Everything)
+            (settings.method, settings.within) = (method, Within::Everything);
         });
         let whole = find(&mut tools, &session);
         assert!(whole > 1000.0, "{method:?}: {whole}");

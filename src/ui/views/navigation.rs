@@ -123,15 +123,17 @@ impl Navigation {
     }
 
     /// Turns the planes by `angle` radians about the normal of the view of `kind`, clockwise as it is
-    /// seen there, from where they stood at `from`. The picture of that view stays as it is.
-    pub fn turn_from(&mut self, from: Rotation3, kind: ViewKind, angle: f64) {
+    /// seen there, from where they stood at `from` with the crosshair at `at`. The picture of that view
+    /// stays as it is.
+    pub fn turn_from(&mut self, (from, at): (Rotation3, Point3), kind: ViewKind, angle: f64) {
+        self.crosshair_mm = at;
         // The view's own normal is the same before and after.
         self.set_turn(Rotation3::new(self.planes.normal(kind) * angle) * from);
     }
 
     /// Turns the planes by `angle` radians about the normal of the view of `kind`, clockwise.
     pub fn turn_about(&mut self, kind: ViewKind, angle: f64) {
-        self.turn_from(self.turn(), kind, angle);
+        self.turn_from((self.turn(), self.crosshair_mm), kind, angle);
     }
 
     /// Shows the plain planes again.
@@ -153,7 +155,8 @@ impl Navigation {
 
     /// Moves `steps` up (towards head, left or front; negative: down) in the view of `kind`.
     pub fn scroll(&mut self, kind: ViewKind, steps: i64) {
-        self.crosshair_mm = self.stack(kind).scrolled(self.crosshair_mm, steps);
+        let to = self.stack(kind).scrolled(self.crosshair_mm, steps);
+        self.go_to(to);
     }
 
     /// Moves to slice `index` of the series.

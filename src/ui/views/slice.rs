@@ -286,7 +286,13 @@ fn tool_events(
     }
     let events = ui.input(|input| input.events.clone());
     let mut is_pen = false;
-    for event in events {
+    // Push works along the whole of its way at every event: of moves in a row the last one tells it all.
+    let is_push = views.tools.kind() == ToolKind::Push;
+    let followed = |at: usize| matches!(events.get(at + 1), Some(Event::PointerMoved(_)));
+    for (index, event) in events.iter().cloned().enumerate() {
+        if is_push && matches!(event, Event::PointerMoved(_)) && followed(index) {
+            continue;
+        }
         let (at, event) = match event {
             // A pen or finger tells its pressure before it moves or presses the pointer.
             Event::Touch { force, .. } => {

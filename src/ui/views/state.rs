@@ -277,7 +277,7 @@ impl ViewsState {
     /// Drops the turning of the planes under way; whether there was one.
     pub fn drop_turn(&mut self) -> bool {
         let Some(turning) = self.turning.take() else { return false };
-        self.navigation.set_turn(turning.start());
+        turning.take_back(&mut self.navigation);
         true
     }
 

@@ -9,7 +9,7 @@ use super::super::{theme, widgets};
 use super::navigation::Navigation;
 use super::pane::{Half, PaneFrame};
 use super::state::ViewsState;
-use crate::geometry::Rotation3;
+use crate::geometry::{Point3, Rotation3};
 use crate::render::ViewKind;
 use crate::tools::ToolKind;
 use egui::{Align2, Color32, Event, Painter, PointerButton, Pos2, Rect, Ui, Vec2, vec2};
@@ -29,6 +29,8 @@ pub struct Turning {
     half: Half,
     /// How the planes stood when it began.
     start: Rotation3,
+    /// Where the crosshair was then.
+    at: Point3,
     /// The direction of the pointer from the crosshair when it began, radians clockwise from right.
     from: f64,
     /// By how much it has turned, radians clockwise.
@@ -36,10 +38,9 @@ pub struct Turning {
 }
 
 impl Turning {
-    /// How the planes stood when it began.
-    #[must_use]
-    pub fn start(&self) -> Rotation3 {
-        self.start
+    /// Puts planes and crosshair back to where they were when it began.
+    pub fn take_back(self, navigation: &mut Navigation) {
+        navigation.turn_from((self.start, self.at), self.half.kind, 0.0);
     }
 }
 
@@ -105,7 +106,13 @@ pub fn hands(ui: &Ui, views: &mut ViewsState, over: bool, frame: &PaneFrame, hal
             {
                 is_theirs = true;
                 let from = angle_of(views, frame, pos);
-                views.turning = Some(Turning { half, start: views.navigation.turn(), from, by: 0.0 });
+                views.turning = Some(Turning {
+                    half,
+                    start: views.navigation.turn(),
+                    at: views.navigation.crosshair_mm(),
+                    from,
+                    by: 0.0,
+                });
             }
             Event::PointerMoved(pos) => turn_to(views, frame, half, pos, keys.command || keys.ctrl),
             Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, .. } => {
@@ -129,7 +136,7 @@ fn turn_to(views: &mut ViewsState, frame: &PaneFrame, half: Half, pointer: Pos2,
     // The short way round.
     by -= (by / std::f64::consts::TAU).round() * std::f64::consts::TAU;
     views.turning = Some(Turning { by, ..turning });
-    views.navigation.turn_from(turning.start, half.kind, by);
+    views.navigation.turn_from((turning.start, turning.at), half.kind, by);
 }
 
 /// The direction of a place from the crosshair, radians clockwise from right.
