@@ -164,8 +164,14 @@ pub fn draw(ui: &Ui, painter: &Painter, views: &ViewsState, over: bool, (frame, 
     if let (Some(turning), Some(pointer)) = (own, pointer) {
         ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
         let text = degrees_text(turning.by);
-        let (at, font) = (pointer + vec2(14.0, -10.0), theme::strong(theme::BODY));
-        widgets::overlay_text(painter, at, Align2::LEFT_BOTTOM, text, font, theme::OVERLAY_TEXT);
+        // Beside the pointer, to the side where there is room.
+        let (align, right) = if pointer.x > frame.rect.right() - 60.0 {
+            (Align2::RIGHT_BOTTOM, -14.0)
+        } else {
+            (Align2::LEFT_BOTTOM, 14.0)
+        };
+        let (at, font) = (pointer + vec2(right, -10.0), theme::strong(theme::BODY));
+        widgets::overlay_text(painter, at, align, text, font, theme::OVERLAY_TEXT);
     }
 }
 
