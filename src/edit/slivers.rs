@@ -5,8 +5,12 @@
 //! opened morphologically, with a disc of one pixel's diameter.
 
 use super::VertexSet;
-use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, stroke};
+use crate::geometry::offset::{self, Reach};
+use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area};
 use std::f64::consts::FRAC_PI_4;
+
+/// How exactly what a disc fits into is told, in parts of its radius.
+const ROUND: f64 = 0.02;
 
 /// `after` without what is thinner than `pixel_mm` where it differs from `before`: pieces in which
 /// no disc of that diameter fits, threads and spikes narrower than it, and holes of less area than
@@ -176,9 +180,9 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -
     let trusted = spot.map(|spot| spot.grown(pixel_mm * 4.0));
     let part = window.map_or_else(|| all.to_vec(), |window| clip::intersection(all, &[window.polygon()]));
     let radius = pixel_mm / 2.0 * 0.98;
-    let core = clip::difference(&part, &border(&part, radius));
+    let core = offset::shrunk(&part, &[(&part, Reach::disc(radius))], radius * ROUND);
     // A little more than it was eroded, so that rounding leaves no film along the boundary.
-    let fat = clip::union(&core, &border(&core, radius * 1.05));
+    let fat = offset::grown_alone(&core, Reach::disc(radius * (1.0 + 3.0 * ROUND)), radius * ROUND);
     let thin = clip::difference(&part, &fat);
     let own = VertexSet::of(all);
     let is_fresh = |point: &Point2| own.holds(*point) && !old.holds(*point);
@@ -191,16 +195,6 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -
     let mut rest = if taken.is_empty() { vec![piece.clone()] } else { clip::difference(all, &taken) };
     rest.retain(|part| part.area_mm2() >= FRAC_PI_4 * pixel_mm * pixel_mm);
     rest
-}
-
-/// Everything within `radius_mm` of the boundary.
-fn border(polygons: &[Polygon], radius_mm: f64) -> Vec<Polygon> {
-    let bands = polygons.iter().flat_map(Polygon::rings).flat_map(|ring| {
-        let mut closed = ring.clone();
-        closed.extend(ring.first().copied());
-        stroke::swept_disc(&closed, radius_mm, radius_mm * 0.05)
-    });
-    clip::union_all(bands)
 }
 
 #[cfg(test)]
