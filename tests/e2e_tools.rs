@@ -29,7 +29,6 @@ mod skip;
 mod written;
 
 use hand::{Hand, PATIENCE, Pixel, line};
-use shared::display;
 use written::{Written, plain};
 
 /// The radius of the ball of water in the scan, mm.
@@ -384,18 +383,7 @@ fn fill_between(desk: &mut Desk) {
 
 #[test]
 fn every_tool_draws_what_its_hand_does() {
-    if let Some(program) = hand::missing_program() {
-        skip::skipped(&format!("no {program}"));
-        return;
-    }
-    if delineo::render::Gpu::headless(true).is_err() {
-        skip::skipped("no adapter");
-        return;
-    }
-    let Some((server, display)) = display() else {
-        skip::skipped("Xvfb gives no display");
-        return;
-    };
+    let Some((server, display)) = hand::desk() else { return };
     let folder = tempfile::tempdir().unwrap();
     let scan = ball::write_ball(folder.path());
     let (data, file) = (folder.path().join("data"), folder.path().join("tools.dcm"));

@@ -17,7 +17,6 @@ mod shared;
 mod skip;
 
 use hand::{Hand, line};
-use shared::display;
 
 /// Whether an ROI has the patient point, which lies on one of its slices.
 fn has(roi: &Roi, point: Point3) -> bool {
@@ -31,18 +30,7 @@ fn has(roi: &Roi, point: Point3) -> bool {
 
 #[test]
 fn open_contour_accept_paint_undo_export() {
-    if let Some(program) = hand::missing_program() {
-        skip::skipped(&format!("no {program}"));
-        return;
-    }
-    if delineo::render::Gpu::headless(true).is_err() {
-        skip::skipped("no adapter");
-        return;
-    }
-    let Some((server, display)) = display() else {
-        skip::skipped("Xvfb gives no display");
-        return;
-    };
+    let Some((server, display)) = hand::desk() else { return };
     let folder = tempfile::tempdir().unwrap();
     let scan = ball::write_ball(folder.path());
     let file = folder.path().join("window.dcm");

@@ -14,18 +14,7 @@ use delineo::geometry::{Point3, Vector3, ring_area};
 use delineo::patient::{Roi, RoiId, Series};
 use delineo::progress::Progress;
 use delineo::session::study::Study;
-use std::path::{Path, PathBuf};
-
-fn python() -> Option<PathBuf> {
-    let python = shared::python()?;
-    let ready = std::process::Command::new(&python).args(["-c", "import SimpleITK"]).output();
-    if ready.is_ok_and(|output| output.status.success()) {
-        Some(python)
-    } else {
-        shared::skipped(&format!("no SimpleITK in {}", python.display()));
-        None
-    }
-}
+use std::path::Path;
 
 fn said(python: &Path, images: &Path, series: &Series, labels: Option<&Path>) -> serde_json::Value {
     let uid = if images.is_dir() { &*series.info.uid } else { "-" };
@@ -106,7 +95,7 @@ fn open(path: &Path) -> Series {
 #[test]
 fn a_dicom_ct_seen_from_the_feet_and_its_labels() {
     let (Some(images), Some(labels), Some(python)) =
-        (shared::data("chest/CT"), shared::data("chest/labels.nii.gz"), python())
+        (shared::data("chest/CT"), shared::data("chest/labels.nii.gz"), shared::python_with("SimpleITK"))
     else {
         return;
     };
@@ -121,7 +110,7 @@ fn a_nifti_ct_and_its_labels() {
     let (Some(images), Some(labels), Some(python)) = (
         shared::data("head-neck/valid/pt_201/ct.nii.gz"),
         shared::data("head-neck/valid/pt_201/labels.nii.gz"),
-        python(),
+        shared::python_with("SimpleITK"),
     ) else {
         return;
     };
@@ -133,7 +122,11 @@ fn a_nifti_ct_and_its_labels() {
 
 #[test]
 fn ct_pet_and_mr_of_one_patient() {
-    let (Some(folder), Some(python)) = (shared::data("sarcoma-pet-mr/STS_005"), python()) else { return };
+    let (Some(folder), Some(python)) =
+        (shared::data("sarcoma-pet-mr/STS_005"), shared::python_with("SimpleITK"))
+    else {
+        return;
+    };
     let library = delineo::dicom::scan(&[folder], &Progress::new()).unwrap();
     for chosen in 0..library.series.len() {
         let study = Study::open_entry(library.clone(), chosen, None, &Progress::new()).unwrap();

@@ -38,17 +38,6 @@ const FINE: usize = 4;
 /// Every so many slices are measured on the fine grid.
 const EVERY: usize = 16;
 
-fn python() -> Option<PathBuf> {
-    let python = shared::python()?;
-    let ready = std::process::Command::new(&python).args(["-c", "import SimpleITK"]).output();
-    if ready.is_ok_and(|output| output.status.success()) {
-        Some(python)
-    } else {
-        shared::skipped(&format!("no SimpleITK in {}", python.display()));
-        None
-    }
-}
-
 /// The organ and its margins, on the slices of the scan.
 struct Organ {
     volume: Arc<Volume>,
@@ -259,7 +248,7 @@ impl Found {
 #[test]
 fn margins_of_the_liver_are_within_a_quarter_of_a_voxel_of_the_distance_map() {
     let (Some(images), Some(labels), Some(python)) =
-        (shared::data("chest/CT"), shared::data("chest/labels.nii.gz"), python())
+        (shared::data("chest/CT"), shared::data("chest/labels.nii.gz"), shared::python_with("SimpleITK"))
     else {
         return;
     };
@@ -289,7 +278,7 @@ fn margins_of_the_liver_are_within_a_quarter_of_a_voxel_of_the_distance_map() {
 #[test]
 fn margins_of_the_liver_hold_every_voxel_that_the_distance_map_of_its_labels_holds() {
     let (Some(images), Some(labels), Some(python)) =
-        (shared::data("chest/CT"), shared::data("chest/labels.nii.gz"), python())
+        (shared::data("chest/CT"), shared::data("chest/labels.nii.gz"), shared::python_with("SimpleITK"))
     else {
         return;
     };

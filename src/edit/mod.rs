@@ -7,6 +7,8 @@
 
 pub mod algebra;
 mod between;
+#[cfg(test)]
+mod fixture;
 mod freehand;
 mod gated;
 mod grow;

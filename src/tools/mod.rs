@@ -365,10 +365,15 @@ impl Tools {
     /// is quick; asked for when something but the line has changed.
     pub fn follow_line(&mut self, session: &Session) {
         let thickness_mm = self.freehand.thickness_mm();
+        let is_quick = |drawn: &region::Drawn<'_>| {
+            let roi = session.selected();
+            roi.is_some_and(|roi| region::is_quick(session, roi, drawn.cut, drawn.line, thickness_mm))
+        };
         let drawn = match self.kind {
+            // It asks that itself, before it looks what the line touches.
             ToolKind::Freehand => self.freehand.drawn(session),
-            ToolKind::Shape => self.shape.drawn(),
-            ToolKind::LiveWire => self.live_wire.drawn(),
+            ToolKind::Shape => self.shape.drawn().filter(is_quick),
+            ToolKind::LiveWire => self.live_wire.drawn().filter(is_quick),
             _ => None,
         };
         let is_guide =

@@ -92,13 +92,17 @@ pub(super) fn act(
     worked(session, &drawn, across, Canvas::new(session, roi)).into_reaction(gesture)
 }
 
-/// The contours as they would be if the line ended now; `None` where it would change none, where it
-/// may not, and where it takes too long to tell while the pointer moves.
+/// Why an outline drawn by clicks cannot be closed now; in a structure that is hidden it can wait until
+/// that is shown again.
+pub(super) fn may_not_close(session: &Session) -> Option<Refusal> {
+    let refusal = session.may_draw(session.selected().map(|roi| roi.id), None).err();
+    refusal.filter(|refusal| matches!(refusal, Refusal::Hidden(_) | Refusal::NoRoi))
+}
+
+/// The contours as they would be if the line ended now; `None` where it would change none, and where it
+/// may not. Whether it [`is_quick`] is asked before.
 pub(super) fn would_be(session: &Session, drawn: &Drawn<'_>, thickness_mm: f64) -> Option<Canvas> {
     let roi = session.may_draw(session.selected().map(|roi| roi.id), None).ok()?;
-    if !is_quick(session, roi, drawn.cut, drawn.line, thickness_mm) {
-        return None;
-    }
     let canvas = Canvas::new(session, roi).tidying(Tidy::Nothing);
     let mut canvas = worked(session, drawn, Across::slab(thickness_mm), canvas);
     canvas.refresh();

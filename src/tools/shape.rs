@@ -343,14 +343,11 @@ impl ShapeTool {
                     self.state = State::Drawing(drawing);
                     return Reaction { message: Some(told), ..Reaction::default() };
                 }
-                match session.may_draw(session.selected().map(|roi| roi.id), None) {
-                    // It is kept until the structure is shown again.
-                    Err(hidden @ Refusal::Hidden(_)) => {
+                if let Some(refusal) = region::may_not_close(session) {
+                    if refusal != Refusal::NoRoi {
                         self.state = State::Drawing(drawing);
-                        return Reaction::message(&hidden);
                     }
-                    Err(Refusal::NoRoi) => return Reaction::message(&Refusal::NoRoi),
-                    _ => {}
+                    return Reaction::message(&refusal);
                 }
                 let Drawing { view, cut, outline, .. } = *drawing;
                 region::act(session, (&view, cut), &outline, sign, across, self.kind.gesture())

@@ -2,7 +2,8 @@
 //! was asked of it.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use crate::shared::Running;
+use crate::shared::{Running, display};
+use crate::skip::skipped;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -20,8 +21,26 @@ pub fn line(from: Pixel, to: Pixel, steps: i32) -> Vec<Pixel> {
     (0..=steps).map(|step| (at(from.0, to.0, step), at(from.1, to.1, step))).collect()
 }
 
+/// A display of its own for the window; `None`, said so, where a program, a Vulkan driver or a display is
+/// missing.
+pub fn desk() -> Option<(Running, String)> {
+    if let Some(program) = missing_program() {
+        skipped(&format!("no {program}"));
+        return None;
+    }
+    if delineo::render::Gpu::headless(true).is_err() {
+        skipped("no adapter");
+        return None;
+    }
+    let display = display();
+    if display.is_none() {
+        skipped("Xvfb gives no display");
+    }
+    display
+}
+
 /// Whether the programs that it takes are installed, or which one is not.
-pub fn missing_program() -> Option<&'static str> {
+fn missing_program() -> Option<&'static str> {
     let is_there = |program: &str| {
         Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
     };

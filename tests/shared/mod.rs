@@ -47,6 +47,18 @@ pub fn python() -> Option<PathBuf> {
     }
 }
 
+/// The same Python where it has a module besides.
+pub fn python_with(module: &str) -> Option<PathBuf> {
+    let python = python()?;
+    let ready = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    if ready.is_ok_and(|output| output.status.success()) {
+        Some(python)
+    } else {
+        skipped(&format!("no {module} in {}", python.display()));
+        None
+    }
+}
+
 /// Runs a script of `tests/python` and reads the JSON document it prints.
 pub fn run_python(python: &Path, script: &str, arguments: &[&std::ffi::OsStr]) -> serde_json::Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);

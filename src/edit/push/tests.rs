@@ -1,31 +1,12 @@
 //! Against the reading of contours in closed form, point by point, on even, uneven and oblique slices.
 
 use super::*;
-use crate::geometry::{Grid, Ring};
-use crate::patient::{RoiId, RoiPlane, Slice, Unit, Voxels};
+use crate::edit::fixture::volume;
+use crate::geometry::Ring;
+use crate::patient::{RoiId, RoiPlane};
 use nalgebra::{Rotation3, Unit as UnitVector};
 use std::f64::consts::TAU;
 use std::sync::Arc;
-
-/// Slices at these offsets from the first, along axes turned by `turn` from the patient's.
-fn volume(turn: Rotation3<f64>, offsets_mm: &[f64]) -> Volume {
-    let axes = [turn * Vector3::x(), turn * Vector3::y(), turn * Vector3::z()];
-    let origin = Point3::new(-50.0, -40.0, 30.0);
-    let steps = [axes[0] * 0.9, axes[1] * 1.3, axes[2] * 3.0];
-    let grid = Grid::new([4, 4, offsets_mm.len()], origin, steps).unwrap();
-    let base = Plane::new(origin, axes[0], axes[1]).unwrap();
-    let slices = offsets_mm
-        .iter()
-        .map(|offset| Slice {
-            plane: base.at_offset(base.offset_mm() + offset),
-            origin_mm: origin + axes[2] * *offset,
-            instance: None,
-            missing: false,
-        })
-        .collect();
-    let voxels = Voxels::I16(vec![0; grid.len()]);
-    Volume { grid, voxels, unit: Unit::Hu, slices, native: None }
-}
 
 fn even() -> Volume {
     let offsets: Vec<f64> = (0..25).map(|n| f64::from(n) * 2.5).collect();
