@@ -1,9 +1,7 @@
-//! A display for the real window: Xvfb on a number that nobody uses.
+//! A display for the real window: Xvfb on a number of its own.
 
-use std::path::Path;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 /// Ends the program when the test ends, however it ends.
 pub struct Running(pub Child);
@@ -15,31 +13,18 @@ impl Drop for Running {
     }
 }
 
-/// Whether a server runs on a display: a killed one leaves its lock, which the next takes over.
-fn is_taken(number: u32) -> bool {
-    let owner = std::fs::read_to_string(format!("/tmp/.X{number}-lock")).unwrap_or_default();
-    let owner = owner.trim();
-    !owner.is_empty() && Path::new("/proc").join(owner).exists()
-}
-
-/// A display of its own; `None` where none can be had.
+/// A display of its own; `None` where none can be had. The server itself looks for a free number, so
+/// that two tests that begin at once never get the same, and says which once it can be connected to.
 pub fn display() -> Option<(Running, String)> {
-    for number in 90..110 {
-        if is_taken(number) {
-            continue;
-        }
-        let name = format!(":{number}");
-        let server = Command::new("Xvfb")
-            .args([&name, "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut server = Running(server);
-        sleep(Duration::from_millis(1500));
-        if matches!(server.0.try_wait(), Ok(None)) {
-            return Some((server, name));
-        }
-    }
-    None
+    let server = Command::new("Xvfb")
+        .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut server = Running(server);
+    let mut number = String::new();
+    BufReader::new(server.0.stdout.as_mut()?).read_line(&mut number).ok()?;
+    let number: u32 = number.trim().parse().ok()?;
+    Some((server, format!(":{number}")))
 }
