@@ -6,7 +6,8 @@ Stops and goes on where it was: the same command continues from
 `OUT/checkpoint.pt`. `--steps` may be lowered (or raised) between calls while
 the learning rate is still on its plateau; the decay is then sized anew.
 `--init` begins a new run with a package's weights, class by class where both
-know the name.
+know the name. On a GPU (`--device cuda`) patches are best drawn by other
+processes meanwhile (`--workers`); they are the same ones.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch.utils.data import DataLoader, Dataset
 
 from loss import marginal_loss
 from network import PlainConvUNet
@@ -68,6 +70,16 @@ def initialise(network, labels, package):
             own[name].copy_(tensor)
 
 
+class Batches(Dataset):
+    """The batch of each step: the seed and the step alone decide it."""
+
+    def __init__(self, sampler, training):
+        self.sampler, self.seed, self.size = sampler, training["seed"], training["batch"]
+
+    def __getitem__(self, step):
+        return self.sampler.batch(np.random.default_rng([self.seed, step]), self.size)
+
+
 def save(path, state):
     """Write beside the target, then rename: a kill never leaves half a file."""
     part = path.with_suffix(".part")
@@ -83,6 +95,8 @@ def main():
     parser.add_argument("--init", type=Path, help="a package's model.toml to start from")
     parser.add_argument("--steps", type=int, help="default: the configuration's training.steps")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw patches")
     parser.add_argument("--save-every", type=float, default=180, help="seconds")
     arguments = parser.parse_args()
     config = tomllib.loads(arguments.config.read_text())
@@ -93,16 +107,18 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     checkpoint = arguments.out / "checkpoint.pt"
 
-    network = PlainConvUNet(config["network"]).to(memory_format=torch.channels_last_3d)
+    network = PlainConvUNet(config["network"])
     if arguments.init:
         initialise(network, config["labels"], arguments.init)
+    device = torch.device(arguments.device)
+    network.to(device, memory_format=torch.channels_last_3d)
     ema = deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(
         network.parameters(), training["learning_rate"], weight_decay=training["weight_decay"]
     )
     step, seconds = 0, 0.0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
         network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
         optimiser.load_state_dict(state["optimiser"])
@@ -118,15 +134,19 @@ def main():
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # save, then leave
     used, saved, reported, running = time.process_time(), time.time(), time.time(), []
-    while step < steps and not stop:
-        # The seed and the step alone decide the batch.
-        image, labels, known = sampler.batch(
-            np.random.default_rng([training["seed"], step]), training["batch"]
-        )
+    batches = DataLoader(
+        Batches(sampler, training),
+        batch_size=None,
+        sampler=range(step, steps),
+        num_workers=arguments.workers,
+        pin_memory=device.type == "cuda",
+    )
+    for batch in batches:
+        image, labels, known = (part.to(device, non_blocking=True) for part in batch)
         rate = learning_rate(step, steps, training)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=training["bf16"]):
+        with torch.autocast(device.type, torch.bfloat16, enabled=training["bf16"]):
             logits = network(
                 image.contiguous(memory_format=torch.channels_last_3d), training["heads"]
             )
@@ -166,6 +186,8 @@ def main():
                 },
             )
             saved = time.time()
+        if stop:
+            break
 
 
 if __name__ == "__main__":
