@@ -49,28 +49,6 @@ pub fn signed(inside: &[bool], dims: [usize; 3], spacing_mm: [f64; 3]) -> Vec<f3
         .collect()
 }
 
-/// In place of a slice's squared values (mm^2, i fastest, infinite where unknown): the least sum of
-/// a value and the squared distance to where it stands.
-pub(super) fn spread_slice(squared: &mut [f32], size: [usize; 2], spacing_mm: f64) {
-    let [ni, nj] = size;
-    let mut rows = Envelope::new(ni);
-    for line in squared.chunks_exact_mut(ni.max(1)) {
-        rows.line.clear();
-        rows.line.extend(line.iter().copied().map(f64::from));
-        rows.run(spacing_mm);
-        line.copy_from_slice(&rows.out);
-    }
-    let mut columns = Envelope::new(nj);
-    for i in 0..ni {
-        columns.line.clear();
-        columns.line.extend((0..nj).map(|j| f64::from(squared[i + ni * j])));
-        columns.run(spacing_mm);
-        for j in 0..nj {
-            squared[i + ni * j] = columns.out[j];
-        }
-    }
-}
-
 /// Takes the lower envelope along one axis of every line.
 fn sweep(squared: &mut [f32], dims: [usize; 3], axis: usize, spacing: f64) {
     let [ni, nj, _] = dims;

@@ -9,15 +9,19 @@
 //! A [`Mesher`] keeps the fields of the planes and the pieces of surface between them: after a
 //! stroke only what lies beside the changed planes is made anew.
 
+mod field;
 mod net;
+mod nodes;
+mod normals;
 
-use super::distance::spread_slice;
-use super::rasterise::{self, Frame};
+use super::rasterise::Frame;
 use super::section::Slab;
 use super::{Plane, Point2, Polygon, Vector2};
-use net::{Layer, Span};
+use field::Field;
+use net::{Layer, Seam, Span};
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A closed triangle mesh in patient space.
@@ -32,6 +36,19 @@ pub struct Mesh {
 }
 
 impl Mesh {
+    /// Adds another mesh's triangles.
+    pub fn append(&mut self, mut other: Self) {
+        if self.positions.is_empty() {
+            *self = other;
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
+        let first = self.positions.len() as u32;
+        self.positions.append(&mut other.positions);
+        self.normals.append(&mut other.normals);
+        self.indices.extend(other.indices.iter().map(|index| index + first));
+    }
+
     /// The enclosed volume, cubic millimetres.
     #[must_use]
     pub fn volume_mm3(&self) -> f64 {
@@ -54,7 +71,7 @@ pub struct Mesher {
     resolution_mm: f64,
     lattice: Option<Lattice>,
     /// The planes last seen, by the bits of their offsets.
-    planes: HashMap<u64, Arc<PlaneField>>,
+    planes: HashMap<u64, Arc<Field>>,
     spans: HashMap<SpanKey, Arc<Span>>,
 }
 
@@ -70,6 +87,11 @@ impl Mesher {
     /// for an empty stack. `None` when `stop` said so before it was done; what is done by then is
     /// kept for the next time.
     pub fn mesh(&mut self, slabs: &[Slab], stop: &(dyn Fn() -> bool + Sync)) -> Option<Mesh> {
+        // Among the pool's threads from the beginning: a step does not wait for one to wake up.
+        rayon::scope(|_| self.made(slabs, stop))
+    }
+
+    fn made(&mut self, slabs: &[Slab], stop: &(dyn Fn() -> bool + Sync)) -> Option<Mesh> {
         let slabs: Vec<&Slab> = slabs.iter().filter(|slab| !slab.polygons.is_empty()).collect();
         let Some(lattice) = Lattice::of(&slabs, self.resolution_mm, self.lattice.as_ref()) else {
             return Some(Mesh::default());
@@ -85,17 +107,18 @@ impl Mesher {
         let known = std::mem::take(&mut self.spans);
         let made: Vec<Option<(SpanKey, Arc<Span>)>> = keys
             .par_iter()
-            .map(|key| {
-                let known = known.get(key).map(Arc::clone);
-                let span = known.or_else(|| (!stop()).then(|| Arc::new(key.span(lattice))));
-                span.map(|span| (key.clone(), span))
-            })
+            .map_init(
+                || net::Scratch::new(lattice),
+                |scratch, key| {
+                    let known = known.get(key).map(Arc::clone);
+                    let span = known.or_else(|| (!stop()).then(|| Arc::new(key.span(lattice, scratch))));
+                    span.map(|span| (key.clone(), span))
+                },
+            )
             .collect();
         self.spans = made.iter().flatten().cloned().collect();
         let spans: Option<Vec<Arc<Span>>> = made.into_iter().map(|made| made.map(|(_, span)| span)).collect();
-        let mut mesh = join(&keys, &spans?, lattice);
-        mesh.normals = normals(&mesh);
-        Some(mesh)
+        Some(join(&keys, &spans?, lattice))
     }
 
     /// The fields of all planes, from the last time where their contours are the same.
@@ -104,20 +127,19 @@ impl Mesher {
         slabs: &[&Slab],
         lattice: &Lattice,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Vec<Arc<PlaneField>>> {
+    ) -> Option<Vec<Arc<Field>>> {
         let known = std::mem::take(&mut self.planes);
-        let planes: Vec<Option<Arc<PlaneField>>> = slabs
+        let planes: Vec<Option<Arc<Field>>> = slabs
             .par_iter()
-            .map(|slab| {
+            .map_init(field::Scratch::default, |scratch, slab| {
                 let known = known.get(&slab.plane.offset_mm().to_bits());
                 known
                     .filter(|known| known.polygons == slab.polygons)
                     .map(Arc::clone)
-                    .or_else(|| (!stop()).then(|| Arc::new(PlaneField::of(slab, lattice))))
+                    .or_else(|| (!stop()).then(|| Arc::new(Field::of(slab, lattice, scratch))))
             })
             .collect();
-        self.planes =
-            planes.iter().flatten().map(|own| (own.layer.offset_mm.to_bits(), Arc::clone(own))).collect();
+        self.planes = planes.iter().flatten().map(|own| (own.offset_mm.to_bits(), Arc::clone(own))).collect();
         planes.into_iter().collect()
     }
 }
@@ -154,8 +176,9 @@ impl Lattice {
         // Off the lattice by an odd fraction, so that straight edges do not run through nodes.
         low -= Vector2::new(2.13 + ROOM_CELLS, 2.21 + ROOM_CELLS) * cell_mm;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most MOST_CELLS")]
-        let size =
+        let [columns, rows] =
             [high.x - low.x, high.y - low.y].map(|width| (width / cell_mm + ROOM_CELLS).ceil() as usize + 3);
+        let size = [columns.next_multiple_of(field::LANES), rows];
         let frame = Frame::new(low, Vector2::new(cell_mm, 0.0), Vector2::new(0.0, cell_mm), size)?;
         Some(Self { plane, low, cell_mm, size, frame })
     }
@@ -173,27 +196,9 @@ impl Lattice {
         }) && (0.8..=1.25).contains(&(self.cell_mm / cell_mm))
     }
 
-    /// The point of a fractional node of the plane at `offset_mm`.
-    #[expect(clippy::cast_possible_truncation, reason = "millimetres for display")]
-    fn point(&self, [i, j]: [f64; 2], offset_mm: f64) -> [f32; 3] {
-        let in_plane = Point2::new(self.low.x + i * self.cell_mm, self.low.y + j * self.cell_mm);
-        let point = self.plane.at_offset(offset_mm).lift(in_plane);
-        [point.x as f32, point.y as f32, point.z as f32]
-    }
-}
-
-/// The field of one contour plane.
-#[derive(Debug)]
-struct PlaneField {
-    polygons: Vec<Polygon>,
-    layer: Arc<Layer>,
-}
-
-impl PlaneField {
-    fn of(slab: &Slab, lattice: &Lattice) -> Self {
-        let values = signed_distances(slab.polygons, &lattice.frame, lattice.cell_mm);
-        let layer = Arc::new(Layer { offset_mm: slab.plane.offset_mm(), values });
-        Self { polygons: slab.polygons.to_vec(), layer }
+    /// The (fractional) node at a point of the plane.
+    fn node_of(&self, point: Point2) -> [f64; 2] {
+        [(point.x - self.low.x) / self.cell_mm, (point.y - self.low.y) / self.cell_mm]
     }
 }
 
@@ -201,16 +206,16 @@ impl PlaneField {
 #[derive(Debug, Clone)]
 enum SpanKey {
     /// From the end, so far (mm) below the plane, up to it.
-    Below(Arc<PlaneField>, f64),
+    Below(Arc<Field>, f64),
     /// Between two planes.
-    Between(Arc<PlaneField>, Arc<PlaneField>),
+    Between(Arc<Field>, Arc<Field>),
     /// From a plane to the end, so far (mm) above it.
-    Above(Arc<PlaneField>, f64),
+    Above(Arc<Field>, f64),
 }
 
 impl SpanKey {
     /// The fields' places in memory (they are alive as long as the key) and the reach.
-    fn identity(&self) -> (u8, *const PlaneField, *const PlaneField, u64) {
+    fn identity(&self) -> (u8, *const Field, *const Field, u64) {
         match self {
             Self::Below(above, reach) => (0, std::ptr::null(), Arc::as_ptr(above), reach.to_bits()),
             Self::Between(below, above) => (1, Arc::as_ptr(below), Arc::as_ptr(above), 0),
@@ -218,19 +223,33 @@ impl SpanKey {
         }
     }
 
-    fn span(&self, lattice: &Lattice) -> Span {
-        let layers = match self {
+    /// The plane at which the surface goes on from the span below.
+    fn seam(&self) -> Option<&Field> {
+        match self {
+            Self::Below(..) => None,
+            Self::Between(plane, _) | Self::Above(plane, _) => Some(plane),
+        }
+    }
+
+    fn span(&self, lattice: &Lattice, scratch: &mut net::Scratch) -> Span {
+        match self {
             Self::Below(plane, reach_mm) => {
-                let [inner, outer] = ends(&plane.layer, -reach_mm, lattice.cell_mm);
-                vec![outer, inner, Arc::clone(&plane.layer)]
+                let [inner, outer] = ends(plane, -reach_mm, lattice.cell_mm);
+                let layers = [outer, inner, Layer::of(plane, [1.0, 0.0])];
+                Span::of(&layers, [plane.values(), plane.values()], lattice, scratch)
             }
-            Self::Between(below, above) => between(&below.layer, &above.layer, lattice.cell_mm),
+            Self::Between(below, above) => {
+                let of_below = below.beside(above, lattice, &mut scratch.field);
+                let of_above = above.beside(below, lattice, &mut scratch.field);
+                let values = [&*of_below, &*of_above];
+                Span::of(&between(below, above, values, lattice), values, lattice, scratch)
+            }
             Self::Above(plane, reach_mm) => {
-                let [inner, outer] = ends(&plane.layer, *reach_mm, lattice.cell_mm);
-                vec![Arc::clone(&plane.layer), inner, outer]
+                let [inner, outer] = ends(plane, *reach_mm, lattice.cell_mm);
+                let layers = [Layer::of(plane, [1.0, 0.0]), inner, outer];
+                Span::of(&layers, [plane.values(), plane.values()], lattice, scratch)
             }
-        };
-        Span::of(&layers, lattice)
+        }
     }
 }
 
@@ -249,7 +268,7 @@ impl std::hash::Hash for SpanKey {
 }
 
 /// The spans of a stack from its lowest end to its highest.
-fn span_keys(slabs: &[&Slab], planes: &[Arc<PlaneField>]) -> Vec<SpanKey> {
+fn span_keys(slabs: &[&Slab], planes: &[Arc<Field>]) -> Vec<SpanKey> {
     let mut keys = Vec::with_capacity(planes.len() + 2);
     for (k, (slab, plane)) in slabs.iter().zip(planes).enumerate() {
         if k == 0 || !slabs[k - 1].meets(slab) {
@@ -264,138 +283,82 @@ fn span_keys(slabs: &[&Slab], planes: &[Arc<PlaneField>]) -> Vec<SpanKey> {
 }
 
 /// Both planes and layers between them, close enough for round cells.
-fn between(below: &Arc<Layer>, above: &Arc<Layer>, cell_mm: f64) -> Vec<Arc<Layer>> {
+fn between(below: &Field, above: &Field, values: [&[f32]; 2], lattice: &Lattice) -> Vec<Layer> {
     let (start, end) = (below.offset_mm, above.offset_mm);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
-    let steps = ((end - start) / cell_mm).round().clamp(1.0, 16.0) as u16;
+    let steps = ((end - start) / lattice.cell_mm).round().clamp(1.0, 16.0) as u16;
     let inner = (1..steps).map(|step| {
         let t = f32::from(step) / f32::from(steps);
-        Arc::new(Layer {
+        let weights = [1.0 - t, t];
+        Layer {
             offset_mm: start + (end - start) * f64::from(t),
-            values: below.values.iter().zip(&above.values).map(|(a, b)| a + (b - a) * t).collect(),
-        })
+            weights,
+            least_mm: f32::NEG_INFINITY,
+            inside: below.inside.mixed(&above.inside, lattice.size[0], |node| {
+                values[0][node] * weights[0] + values[1][node] * weights[1] < 0.0
+            }),
+        }
     });
-    std::iter::once(Arc::clone(below)).chain(inner).chain([Arc::clone(above)]).collect()
+    let (below, above) = (Layer::of(below, [1.0, 0.0]), Layer::of(above, [0.0, 1.0]));
+    std::iter::once(below).chain(inner).chain([above]).collect()
 }
 
 /// The flat end of a stack at `reach_mm` (signed) from its last plane: a layer within and one
 /// beyond.
 #[expect(clippy::cast_possible_truncation, reason = "millimetres for display")]
-fn ends(plane: &Layer, reach_mm: f64, cell_mm: f64) -> [Arc<Layer>; 2] {
+fn ends(plane: &Field, reach_mm: f64, cell_mm: f64) -> [Layer; 2] {
     let half_mm = (cell_mm / 2.0).min(reach_mm.abs() * 0.45).max(1e-3) as f32;
-    [-half_mm, half_mm].map(|beyond| {
-        Arc::new(Layer {
-            offset_mm: plane.offset_mm + reach_mm + f64::from(beyond) * reach_mm.signum(),
-            values: plane.values.iter().map(|value| value.max(beyond)).collect(),
-        })
+    [(-half_mm, plane.inside.clone()), (half_mm, plane.inside.none())].map(|(beyond, inside)| Layer {
+        offset_mm: plane.offset_mm + reach_mm + f64::from(beyond) * reach_mm.signum(),
+        weights: [1.0, 0.0],
+        least_mm: beyond,
+        inside,
     })
+}
+
+/// What one span adds to the mesh: its vertices, and the triangles of the seam with the span below
+/// followed by its own.
+struct Part {
+    vertices: Range<usize>,
+    indices: Range<usize>,
+    /// How many of `indices` are the seam's.
+    seam: usize,
 }
 
 /// Puts spans together; where two meet at a plane, the quads around the plane's own edges.
 fn join(keys: &[SpanKey], spans: &[Arc<Span>], lattice: &Lattice) -> Mesh {
-    let mut mesh = Mesh {
-        positions: Vec::with_capacity(spans.iter().map(|span| span.positions.len()).sum()),
-        normals: Vec::new(),
-        indices: Vec::with_capacity(spans.iter().map(|span| span.indices.len() * 5 / 4).sum()),
-    };
-    let mut seam = net::Seam::new(lattice.size);
-    let mut before: Option<(&Span, u32)> = None;
+    let mut parts: Vec<Part> = Vec::with_capacity(spans.len());
+    let (mut vertices, mut indices) = (0, 0);
     for (key, span) in keys.iter().zip(spans) {
-        #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
-        let first = mesh.positions.len() as u32;
-        mesh.positions.extend_from_slice(&span.positions);
-        mesh.indices.extend(span.indices.iter().map(|index| index + first));
-        if let (Some(before), SpanKey::Between(plane, _) | SpanKey::Above(plane, _)) = (before, key) {
-            seam.close(before, (span, first), &plane.layer, &mut mesh.indices);
-        }
-        before = (!matches!(key, SpanKey::Above(..))).then_some((span.as_ref(), first));
+        let seam = key.seam().map_or(0, |plane| plane.inside.crossing_count() * net::QUAD);
+        let (first, start) = (vertices, indices);
+        vertices += span.positions.len();
+        indices += seam + span.indices.len();
+        parts.push(Part { vertices: first..vertices, indices: start..indices, seam });
     }
+    let mut mesh =
+        Mesh { positions: vec![[0.0; 3]; vertices], normals: Vec::new(), indices: vec![0; indices] };
+    let positions = split(&mut mesh.positions, parts.iter().map(|part| part.vertices.len()));
+    let indices = split(&mut mesh.indices, parts.iter().map(|part| part.indices.len()));
+    let work: Vec<_> = positions.into_iter().zip(indices).enumerate().collect();
+    work.into_par_iter().with_min_len(4).for_each_init(
+        || Seam::new(lattice.size),
+        |seam, (k, (positions, indices))| {
+            let numbered = |k: usize| (spans[k].as_ref(), parts[k].vertices.start);
+            let (of_seam, own) = indices.split_at_mut(parts[k].seam);
+            if let Some(plane) = keys[k].seam() {
+                seam.close(numbered(k - 1), numbered(k), &plane.inside, of_seam);
+            }
+            spans[k].copy_to(positions, own, parts[k].vertices.start);
+        },
+    );
+    mesh.normals = normals::of(&mesh, &parts);
     mesh
 }
 
-/// Area-weighted means of the triangles' normals, twice averaged with the neighbours' so that the
-/// light does not show the slices.
-fn normals(mesh: &Mesh) -> Vec<[f32; 3]> {
-    type Vector = nalgebra::Vector3<f32>;
-    let unit = |sum: Vector| sum.try_normalize(1e-20).unwrap_or_else(Vector::z);
-    let at = |index: u32| Vector::from(mesh.positions[index as usize]);
-    let mut normals = vec![Vector::zeros(); mesh.positions.len()];
-    for triangle in mesh.indices.chunks_exact(3) {
-        let [a, b, c] = [at(triangle[0]), at(triangle[1]), at(triangle[2])];
-        let normal = (b - a).cross(&(c - a));
-        for index in triangle {
-            normals[*index as usize] += normal;
-        }
-    }
-    for _ in 0..2 {
-        let own: Vec<Vector> = normals.iter().copied().map(unit).collect();
-        normals.clone_from(&own);
-        for triangle in mesh.indices.chunks_exact(3) {
-            let sum: Vector = triangle.iter().map(|index| own[*index as usize]).sum();
-            for index in triangle {
-                normals[*index as usize] += sum;
-            }
-        }
-    }
-    normals.into_iter().map(|sum| unit(sum).into()).collect()
-}
-
-/// The distance (mm) of each node of `frame` (square cells) to the outlines, negative inside:
-/// exact within two cells of an outline, within a fraction of a cell beyond.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    clippy::many_single_char_names,
-    reason = "nodes of a display field, plane geometry"
-)]
-fn signed_distances(polygons: &[Polygon], frame: &Frame, cell_mm: f64) -> Vec<f32> {
-    const BAND: f64 = 2.0;
-    let [ni, nj] = frame.size();
-    let mut squared = vec![f32::INFINITY; ni * nj];
-    for ring in polygons.iter().flat_map(Polygon::rings) {
-        let Some(mut previous) = ring.last().copied() else { continue };
-        for &vertex in ring {
-            let (a, b) = (frame.index_of(previous), frame.index_of(vertex));
-            previous = vertex;
-            let range = |axis: usize, n: usize| {
-                let low = (a[axis].min(b[axis]) - BAND).ceil().max(0.0) as usize;
-                let high = (a[axis].max(b[axis]) + BAND).floor().min(n as f64 - 1.0);
-                low..(high + 1.0).max(0.0) as usize
-            };
-            let d = [b[0] - a[0], b[1] - a[1]];
-            let length = (d[0] * d[0] + d[1] * d[1]).max(1e-30);
-            for j in range(1, nj) {
-                for i in range(0, ni) {
-                    let p = [i as f64 - a[0], j as f64 - a[1]];
-                    let t = ((p[0] * d[0] + p[1] * d[1]) / length).clamp(0.0, 1.0);
-                    let (x, y) = (p[0] - t * d[0], p[1] - t * d[1]);
-                    let own = (x * x + y * y) as f32;
-                    let value = &mut squared[i + ni * j];
-                    *value = value.min(own);
-                }
-            }
-        }
-    }
-    // Only nodes beside an outline seed the far field, where adding squares is nearly exact.
-    let exact = squared.clone();
-    for value in &mut squared {
-        if *value > 0.5 {
-            *value = f32::INFINITY;
-        }
-    }
-    spread_slice(&mut squared, [ni, nj], 1.0);
-    let cell = cell_mm as f32;
-    for (value, exact) in squared.iter_mut().zip(exact) {
-        let known = if exact <= (BAND * BAND) as f32 { exact } else { *value };
-        *value = known.sqrt() * cell;
-    }
-    rasterise::spans(polygons, frame, |j, range| {
-        for value in &mut squared[j * ni + range.start..j * ni + range.end] {
-            *value = -*value;
-        }
-    });
-    squared
+/// Neighbouring pieces of `whole`, so long each; what is left over is dropped.
+fn split<T>(mut whole: &mut [T], lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
+    lengths.map_while(|length| whole.split_off_mut(..length)).collect()
 }
 
 #[cfg(test)]
@@ -465,6 +428,29 @@ mod tests {
         assert_closed(&mesh);
         assert!(mesh.positions.iter().all(|p| !(p[2] > 4.6 && p[2] < 7.4)), "bridged");
         assert!(mesh.positions.iter().all(|p| p[0] < 9.0 || p[0] > 24.0), "sheet");
+    }
+
+    #[test]
+    fn between_planes_that_differ_much_the_shape_goes_over_evenly() {
+        let stack = [(0.0, vec![circle(0.0, 0.0, 10.0)]), (8.0, vec![circle(0.0, 0.0, 50.0)])];
+        let slabs: Vec<Slab> = slabs(&stack, 4.0);
+        let mesh = mesh(&slabs, 1.0);
+        assert_closed(&mesh);
+        let side = mesh.positions.iter().filter(|p| (1.0..7.0).contains(&p[2]));
+        let worst = side.map(|p| (p[0].hypot(p[1]) - 10.0 - 5.0 * p[2]).abs()).fold(0.0, f32::max);
+        assert!(worst < 1.0, "{worst} mm");
+    }
+
+    #[test]
+    fn meshes_are_added_with_their_vertices() {
+        let one = mesh(&slabs(&[(0.0, vec![circle(0.0, 0.0, 10.0)])], 1.5), 1.0);
+        let mut both = Mesh::default();
+        both.append(one.clone());
+        assert_eq!(both, one);
+        both.append(one.clone());
+        assert_eq!(both.normals.len(), both.positions.len());
+        assert_closed(&both);
+        assert!((both.volume_mm3() / one.volume_mm3() - 2.0).abs() < 1e-6);
     }
 
     #[test]

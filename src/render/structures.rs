@@ -2,7 +2,7 @@
 
 use super::{Outline, OutlineKey, Rings, SurfaceMesh, plane_key, rings_on_view};
 use crate::geometry::section::cut;
-use crate::geometry::surface::Mesher;
+use crate::geometry::surface::{Mesh, Mesher};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, Volume};
 use rayon::prelude::*;
@@ -59,22 +59,17 @@ impl RoiMesher {
         volume: Option<&Volume>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<SurfaceMesh> {
-        let (mut positions, mut normals, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+        let mut whole = Mesh::default();
         let stacks = roi.slab_stacks(volume);
         self.stacks.resize_with(stacks.len(), || Mesher::new(SURFACE_MM));
         for (stack, mesher) in stacks.iter().zip(&mut self.stacks) {
-            let mesh = mesher.mesh(stack, stop)?;
-            #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
-            let first = positions.len() as u32;
-            positions.extend(mesh.positions);
-            normals.extend(mesh.normals);
-            indices.extend(mesh.indices.into_iter().map(|index| index + first));
+            whole.append(mesher.mesh(stack, stop)?);
         }
         Some(SurfaceMesh {
             key: (roi.id, roi.revision),
-            positions: Arc::new(positions),
-            normals: Arc::new(normals),
-            indices: Arc::new(indices),
+            positions: Arc::new(whole.positions),
+            normals: Arc::new(whole.normals),
+            indices: Arc::new(whole.indices),
             color: roi.color,
         })
     }

@@ -1,38 +1,42 @@
 //! Surface nets between the layers of a distance field: a vertex in every cell that the surface
 //! passes, a quad around every field edge that it crosses.
+//!
+//! Which nodes are inside stands in bits, so that only cells and edges at the surface are looked
+//! at; values between two planes are made there and nowhere else.
 
-use super::Lattice;
-use std::sync::Arc;
+use super::field::{self, Field};
+use super::nodes::{Nodes, ones, shifted};
+use super::{Lattice, Vector2};
+use crate::geometry::Vector3;
 
-/// The field on one plane: where it lies and the signed distances (mm, negative inside) at the
-/// lattice's nodes, i fastest.
+/// Indices of the two triangles of a quad.
+pub(super) const QUAD: usize = 6;
+
+/// A layer of a span: its values (mm, negative inside) are a mean of those of the two planes
+/// beside the span.
 #[derive(Debug)]
 pub(super) struct Layer {
     pub offset_mm: f64,
-    pub values: Vec<f32>,
+    /// Of the plane below and of that above.
+    pub weights: [f32; 2],
+    /// The value is no less.
+    pub least_mm: f32,
+    /// The nodes with negative values.
+    pub inside: Nodes,
 }
 
 impl Layer {
-    /// The field's edges within row `j` and from it to the next row that the surface crosses, away
-    /// from the rim (where the field is positive): each with the cells beside it, in the order of
-    /// their turn, and whether the edge begins inside.
-    fn crossings(&self, [ni, nj]: [usize; 2], mut emit: impl FnMut(bool, [usize; 2], bool)) {
-        for j in 1..nj - 1 {
-            let row = &self.values[j * ni..(j + 1) * ni];
-            let next = &self.values[(j + 1) * ni..(j + 2) * ni];
-            let mut own = row[0] < 0.0;
-            for i in 0..ni - 1 {
-                let right = row[i + 1] < 0.0;
-                let cell = i + (ni - 1) * j;
-                if own != right {
-                    emit(own, [cell - (ni - 1), cell], true);
-                }
-                if i > 0 && own != (next[i] < 0.0) {
-                    emit(own, [cell - 1, cell], false);
-                }
-                own = right;
-            }
-        }
+    /// A plane itself, as one of the two beside a span.
+    pub fn of(plane: &Field, weights: [f32; 2]) -> Self {
+        let inside = plane.inside.clone();
+        Self { offset_mm: plane.offset_mm, weights, least_mm: f32::NEG_INFINITY, inside }
+    }
+
+    fn values(&self, below: [f32; 4], above: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|n| {
+            let mean = below[n] * self.weights[0] + above[n] * self.weights[1];
+            if mean > self.least_mm { mean } else { self.least_mm }
+        })
     }
 }
 
@@ -50,48 +54,52 @@ pub(super) struct Span {
     last: Vec<u32>,
 }
 
-/// No vertex.
-const NONE: u32 = u32::MAX;
+/// The vertex of each cell of the gap between two layers and of the gap before, by the cell's
+/// corner with the lowest i and j; only the entries of cells with a vertex hold.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    own: Vec<u32>,
+    before: Vec<u32>,
+    pub field: field::Scratch,
+}
+
+impl Scratch {
+    pub fn new(lattice: &Lattice) -> Self {
+        let none = vec![0; lattice.size[0] * lattice.size[1]];
+        Self { own: none.clone(), before: none, field: field::Scratch::default() }
+    }
+}
 
 impl Span {
-    /// The net between neighbouring `layers` (two or more).
-    pub fn of(layers: &[Arc<Layer>], lattice: &Lattice) -> Self {
-        let [ni, nj] = lattice.size;
+    /// The net between neighbouring `layers` (two or more) of the `planes` beside it.
+    pub fn of(layers: &[Layer], planes: [&[f32]; 2], lattice: &Lattice, scratch: &mut Scratch) -> Self {
+        let columns = lattice.size[0];
         let mut span =
             Self { positions: Vec::new(), indices: Vec::new(), first: Vec::new(), last: Vec::new() };
-        // The vertices of the cells of this gap between layers and of the one before.
-        let mut own = vec![NONE; (ni - 1) * (nj - 1)];
-        let mut before = own.clone();
         for (gap, pair) in layers.windows(2).enumerate() {
             let [low, high] = pair else { continue };
-            std::mem::swap(&mut own, &mut before);
-            own.fill(NONE);
-            let cells = span.vertices(low, high, lattice);
+            std::mem::swap(&mut scratch.own, &mut scratch.before);
+            let cells = span.vertices(low, high, planes, lattice);
             #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
             let start = (span.positions.len() - cells.len()) as u32;
             for (cell, vertex) in cells.iter().zip(start..) {
-                own[*cell as usize] = vertex;
+                scratch.own[*cell as usize] = vertex;
             }
+            let (own, before) = (&scratch.own, &scratch.before);
             if gap > 0 {
-                low.crossings(lattice.size, |inside, cells, along| {
-                    quad(&mut span.indices, inside == along, around(cells, &before, &own));
+                low.inside.crossings(|node, inside, along| {
+                    span.indices.extend(quad(inside == along, around(node, along, columns, before, own)));
                 });
             }
-            // Edges from layer to layer: at the corner with the lowest i and j of each cell.
-            for &cell in &cells {
-                let (i, j) = (cell as usize % (ni - 1), cell as usize / (ni - 1));
-                if i == 0 || j == 0 {
-                    continue;
-                }
-                let inside = low.values[i + ni * j] < 0.0;
-                if inside != (high.values[i + ni * j] < 0.0) {
-                    let (right, left) = (i + (ni - 1) * j, i - 1 + (ni - 1) * j);
-                    let row = ni - 1;
-                    quad(
-                        &mut span.indices,
-                        inside,
-                        [own[left - row], own[right - row], own[right], own[left]],
-                    );
+            // Edges from layer to layer: between four cells.
+            for j in 0..low.inside.rows() {
+                let rows = low.inside.row(j).iter().zip(high.inside.row(j));
+                for (word, (below, above)) in rows.enumerate() {
+                    for bit in ones(below ^ above) {
+                        let cell = columns * j + 64 * word + bit;
+                        let cells = [cell - 1 - columns, cell - columns, cell, cell - 1];
+                        span.indices.extend(quad(below >> bit & 1 != 0, cells.map(|cell| own[cell])));
+                    }
                 }
             }
             if gap == 0 {
@@ -104,107 +112,150 @@ impl Span {
 
     /// Adds the vertices of the cells between two layers, each at the mean of its edges' crossings;
     /// their cells, rising.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "at most 200 cells across"
-    )]
-    fn vertices(&mut self, low: &Layer, high: &Layer, lattice: &Lattice) -> Vec<u32> {
-        const EDGES: [(usize, usize); 12] =
-            [(0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7)];
-        let [ni, nj] = lattice.size;
+    fn vertices(&mut self, low: &Layer, high: &Layer, planes: [&[f32]; 2], lattice: &Lattice) -> Vec<u32> {
+        let columns = lattice.size[0];
+        let place = Place::new(low, high, lattice);
         let mut cells = Vec::new();
-        for j in 0..nj - 1 {
-            let rows = [&low.values, &high.values].map(|values| values[j * ni..(j + 2) * ni].split_at(ni));
-            let [(a, b), (c, d)] = rows;
-            // How many of a column's four nodes are inside.
-            let count = |i: usize| {
-                u8::from(a[i] < 0.0) + u8::from(b[i] < 0.0) + u8::from(c[i] < 0.0) + u8::from(d[i] < 0.0)
-            };
-            let mut left = count(0);
-            for i in 0..ni - 1 {
-                let right = count(i + 1);
-                let inside = left + right;
-                left = right;
-                if inside == 0 || inside == 8 {
+        for j in 0..low.inside.rows() - 1 {
+            let rows = [&low.inside, &high.inside].map(|inside| [inside.row(j), inside.row(j + 1)]);
+            let [[a, b], [c, d]] = rows;
+            let either = |word: usize| a[word] | b[word] | c[word] | d[word];
+            let values = planes.map(|plane| plane[columns * j..columns * (j + 2)].split_at(columns));
+            for word in 0..a.len() {
+                let any = rows.as_flattened().iter().fold(either(word), |any, row| any | shifted(row, word));
+                if any == 0 {
                     continue;
                 }
-                let values = [a[i], a[i + 1], b[i], b[i + 1], c[i], c[i + 1], d[i], d[i + 1]];
-                let mut sum = [0.0_f64; 3];
-                let mut crossed = 0.0;
-                for (p, q) in EDGES {
-                    if (values[p] < 0.0) == (values[q] < 0.0) {
-                        continue;
-                    }
-                    let t = f64::from(values[p] / (values[p] - values[q]));
-                    for (axis, sum) in sum.iter_mut().enumerate() {
-                        let (from, to) = ((p >> axis & 1) as f64, (q >> axis & 1) as f64);
-                        *sum += from + (to - from) * t;
-                    }
-                    crossed += 1.0;
+                let all = rows
+                    .as_flattened()
+                    .iter()
+                    .fold(a[word] & b[word] & c[word] & d[word], |all, row| all & shifted(row, word));
+                for bit in ones(any & !all) {
+                    let i = 64 * word + bit;
+                    let [below, above] = values.map(|(near, far)| [near[i], near[i + 1], far[i], far[i + 1]]);
+                    let inner = mean_crossing(low.values(below, above), high.values(below, above));
+                    self.positions.push(place.point([i, j], inner));
+                    #[expect(clippy::cast_possible_truncation, reason = "at most 200 cells across")]
+                    cells.push((i + columns * j) as u32);
                 }
-                let [x, y, z] = sum.map(|sum| sum / crossed);
-                let offset_mm = low.offset_mm + (high.offset_mm - low.offset_mm) * z;
-                self.positions.push(lattice.point([i as f64 + x, j as f64 + y], offset_mm));
-                cells.push((i + (ni - 1) * j) as u32);
             }
         }
         cells
     }
+
+    /// Copies the net to its place in a mesh where its vertices begin with number `first`.
+    #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
+    pub fn copy_to(&self, positions: &mut [[f32; 3]], indices: &mut [u32], first: usize) {
+        positions.copy_from_slice(&self.positions);
+        for (to, index) in indices.iter_mut().zip(&self.indices) {
+            *to = index + first as u32;
+        }
+    }
 }
 
-/// The four vertices around an edge within a layer: the two cells beside it, below and above.
-fn around([first, second]: [usize; 2], below: &[u32], above: &[u32]) -> [u32; 4] {
+/// The mean of the crossings of a cell's edges, in cells from its lowest corner. Values of the lower
+/// layer and of the higher: at (0, 0), (1, 0), (0, 1) and (1, 1).
+fn mean_crossing(low: [f32; 4], high: [f32; 4]) -> [f32; 3] {
+    let [a, b, c, d] = low;
+    let [e, f, g, h] = high;
+    let (x, x_crossed) = crossings([a, c, e, g], [b, d, f, h]);
+    let (y, y_crossed) = crossings([a, b, e, f], [c, d, g, h]);
+    let (z, z_crossed) = crossings(low, high);
+    let sum = |four: [f32; 4]| (four[0] + four[1]) + (four[2] + four[3]);
+    // Each edge counts at the corner of the cell that it stands on, and at its crossing.
+    let all = std::array::from_fn(|n| x_crossed[n] + y_crossed[n] + z_crossed[n]);
+    let per_edge = sum(all).recip();
+    [
+        (sum(x) + (y_crossed[1] + y_crossed[3]) + (z_crossed[1] + z_crossed[3])) * per_edge,
+        (sum(y) + (x_crossed[1] + x_crossed[3]) + (z_crossed[2] + z_crossed[3])) * per_edge,
+        (sum(z) + (x_crossed[2] + x_crossed[3]) + (y_crossed[2] + y_crossed[3])) * per_edge,
+    ]
+}
+
+/// Where the field is zero on the way from `p` to `q` (0 to 1), and 1, on each of four edges that
+/// are crossed; 0 and 0 on others.
+fn crossings(p: [f32; 4], q: [f32; 4]) -> ([f32; 4], [f32; 4]) {
+    let crossed = std::array::from_fn(|n| if (p[n] < 0.0) == (q[n] < 0.0) { 0.0 } else { 1.0 });
+    let at = std::array::from_fn(|n| {
+        let t = p[n] / (p[n] - q[n]);
+        if (p[n] < 0.0) == (q[n] < 0.0) { 0.0 } else { t }
+    });
+    (at, crossed)
+}
+
+/// From places in the gap between two layers to patient mm.
+struct Place {
+    origin: Vector3,
+    steps: [Vector3; 3],
+}
+
+impl Place {
+    fn new(low: &Layer, high: &Layer, lattice: &Lattice) -> Self {
+        let plane = lattice.plane.at_offset(low.offset_mm);
+        let normal = plane.normal() * (high.offset_mm - low.offset_mm);
+        let steps = [plane.u() * lattice.cell_mm, plane.v() * lattice.cell_mm, normal];
+        Self { origin: plane.lift(lattice.low).coords, steps }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "millimetres for display")]
+    fn point(&self, [i, j]: [usize; 2], [x, y, z]: [f32; 3]) -> [f32; 3] {
+        let at = Vector2::new(i as f64 + f64::from(x), j as f64 + f64::from(y));
+        let [u, v, w] = &self.steps;
+        let point = self.origin + u * at.x + v * at.y + w * f64::from(z);
+        [point.x as f32, point.y as f32, point.z as f32]
+    }
+}
+
+/// The vertices of the four cells around an edge within a layer that begins at `node`: the cells
+/// beside it in the gap below, then those above.
+fn around([i, j]: [usize; 2], along: bool, columns: usize, below: &[u32], above: &[u32]) -> [u32; 4] {
+    let second = i + columns * j;
+    let first = second - if along { columns } else { 1 };
     [below[first], below[second], above[second], above[first]]
 }
 
-fn quad(indices: &mut Vec<u32>, turned: bool, [a, b, c, d]: [u32; 4]) {
-    if turned {
-        indices.extend([a, b, c, a, c, d]);
-    } else {
-        indices.extend([a, c, b, a, d, c]);
-    }
+fn quad(turned: bool, [a, b, c, d]: [u32; 4]) -> [u32; QUAD] {
+    if turned { [a, b, c, a, c, d] } else { [a, c, b, a, d, c] }
 }
 
 /// Closes the net at layers where two spans meet.
 pub(super) struct Seam {
-    size: [usize; 2],
+    columns: usize,
     below: Vec<u32>,
     above: Vec<u32>,
 }
 
 impl Seam {
     /// For lattices of `size` nodes.
-    pub fn new(size: [usize; 2]) -> Self {
-        let none = vec![NONE; (size[0] - 1) * (size[1] - 1)];
-        Self { size, below: none.clone(), above: none }
+    pub fn new([columns, rows]: [usize; 2]) -> Self {
+        let none = vec![0; columns * rows];
+        Self { columns, below: none.clone(), above: none }
     }
 
-    /// Adds the quads around the edges of `layer`, the last of `below` and the first of `above`;
-    /// each span with the number of its first vertex in the mesh.
+    /// The quads around the edges of the layer that is the last of `below` and the first of `above`,
+    /// [`QUAD`] indices for each of its [`Nodes::crossings`]; each span with the number of its first
+    /// vertex in the mesh.
     #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32 vertices")]
     pub fn close(
         &mut self,
-        (below, below_first): (&Span, u32),
-        (above, above_first): (&Span, u32),
-        layer: &Layer,
-        indices: &mut Vec<u32>,
+        (below, below_first): (&Span, usize),
+        (above, above_first): (&Span, usize),
+        layer: &Nodes,
+        indices: &mut [u32],
     ) {
-        let last_first = below_first + (below.positions.len() - below.last.len()) as u32;
+        let last_first = (below_first + below.positions.len() - below.last.len()) as u32;
         for (cell, vertex) in below.last.iter().zip(last_first..) {
             self.below[*cell as usize] = vertex;
         }
-        for (cell, vertex) in above.first.iter().zip(above_first..) {
+        for (cell, vertex) in above.first.iter().zip(above_first as u32..) {
             self.above[*cell as usize] = vertex;
         }
-        layer.crossings(self.size, |inside, cells, along| {
-            quad(indices, inside == along, around(cells, &self.below, &self.above));
+        let (quads, _) = indices.as_chunks_mut::<QUAD>();
+        let mut quads = quads.iter_mut();
+        layer.crossings(|node, inside, along| {
+            if let Some(to) = quads.next() {
+                *to = quad(inside == along, around(node, along, self.columns, &self.below, &self.above));
+            }
         });
-        for cell in &below.last {
-            self.below[*cell as usize] = NONE;
-        }
-        for cell in &above.first {
-            self.above[*cell as usize] = NONE;
-        }
     }
 }
