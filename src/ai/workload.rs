@@ -2,13 +2,15 @@
 //! it will take before it starts.
 //!
 //! The work is a number of passes of the network over its patch (windows, mirror images, folds, the
-//! stages of a cascade); skipped empty patches are not foreseen, so the number is an upper bound.
+//! stages of a cascade, the parts of a composed model and what it crops on); skipped empty patches are
+//! not foreseen, so the number is an upper bound but where a region that is found first is thought to
+//! be of an adult's usual size.
 
 use super::engine::Engine;
 use super::network::{Architecture, Network};
-use super::nnunet::Model;
 use super::nnunet::resample::new_size;
 use super::nnunet::window::starts;
+use super::nnunet::{Composition, Model};
 use super::orient::Oriented;
 use super::package::ModelPackage;
 use super::predict::{PredictError, on_model_thread};
@@ -27,15 +29,26 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The work of `package` on a scan of this grid; `body_mm` is the size of the body across
-    /// ([`super::regions::SeenRegions::body_mm`]), 0 where it is not known.
+    /// The work of one of `packages` on a scan of this grid, for these organs (all where none is named);
+    /// `body_mm` is the size of the body across ([`super::regions::SeenRegions::body_mm`]), 0 where it
+    /// is not known. A model that it crops on is looked for among `packages`, too.
     #[must_use]
-    pub fn of(package: &ModelPackage, grid: &Grid, body_mm: [f64; 2]) -> Self {
+    pub fn of(
+        package: &ModelPackage,
+        organs: &[String],
+        packages: &[ModelPackage],
+        grid: &Grid,
+        body_mm: [f64; 2],
+    ) -> Self {
         if grid.is_empty() {
             return Self::default();
         }
-        if let Some(model) = &package.nnunet {
-            return Self::of_nnunet(model, grid);
+        match (&package.nnunet, &package.composition) {
+            (_, Some(composition)) => {
+                return Self::of_composed(package, composition, organs, packages, &Lattice::of(grid));
+            }
+            (Some(model), None) => return Self::of_nnunet(model, &Lattice::of(grid), NNUNET_STEP),
+            (None, None) => {}
         }
         let oriented = Oriented::new(grid);
         let mut size = [0; 3];
@@ -61,13 +74,53 @@ impl Workload {
         Self { passes, macs: passes as f64 * architecture.macs(patch) as f64 }
     }
 
-    fn of_nnunet(model: &Model, grid: &Grid) -> Self {
+    /// The parts that a wanted organ needs, over what is cropped to at the common spacing, and before
+    /// them the model that tells where to crop.
+    fn of_composed(
+        package: &ModelPackage,
+        composition: &Composition,
+        organs: &[String],
+        packages: &[ModelPackage],
+        image: &Lattice,
+    ) -> Self {
+        let run = &composition.run;
+        let mut total = Self::default();
+        let mut kept = *image;
+        if let Some(crop) = &run.crop {
+            let coarse = packages.iter().find(|package| package.id == crop.model);
+            if let Some(coarse) = coarse {
+                total = match (&coarse.nnunet, &coarse.composition) {
+                    (_, Some(own)) if own.run.crop.is_none() => {
+                        Self::of_composed(coarse, own, &crop.organs, packages, image)
+                    }
+                    (Some(model), None) => Self::of_nnunet(model, image, NNUNET_STEP),
+                    _ => total,
+                };
+            }
+            kept = image.cropped(crop.kept_mm(image.extent_mm()));
+        }
+        if let Some(spacing_mm) = run.spacing_mm {
+            kept = kept.at(spacing_mm);
+        }
+        let is_wanted = |value: u16| {
+            let label = package.label(value);
+            organs.is_empty() || label.is_some_and(|label| organs.contains(&label.name))
+        };
+        let wanted = |values: &[u16]| values.iter().any(|value| *value != 0 && is_wanted(*value));
+        let parts = composition.parts.iter().filter(|part| wanted(&part.values));
+        parts.fold(total, |sum, part| {
+            sum.with(Self::of_nnunet(&part.model, &kept, run.step.unwrap_or(NNUNET_STEP)))
+        })
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self { passes: self.passes + other.passes, macs: self.macs + other.macs }
+    }
+
+    fn of_nnunet(model: &Model, image: &Lattice, step: f64) -> Self {
         let plan = &model.plan;
-        let oriented = Oriented::new(grid);
-        let ([nx, ny, nz], [x, y, z]) = (oriented.size, oriented.spacing_mm);
-        let (size, spacing_mm) = ([nz, ny, nx], [z, y, x]);
         let axes = plan.preprocessing.transpose_forward;
-        let (size, from_mm) = (axes.map(|axis| size[axis]), axes.map(|axis| spacing_mm[axis]));
+        let (size, from_mm) = (axes.map(|axis| image.size[axis]), axes.map(|axis| image.spacing_mm[axis]));
         let mut to_mm = from_mm;
         for (to, own) in to_mm.iter_mut().rev().zip(plan.preprocessing.spacing_mm.iter().rev()) {
             *to = *own;
@@ -77,13 +130,46 @@ impl Workload {
             None => size,
         };
         let tiles = match plan.dimensions {
-            2 => size[0] * tiles([1, size[1], size[2]], plan.patch, 0.5),
-            _ => tiles(size, plan.patch, 0.5),
+            2 => size[0] * tiles([1, size[1], size[2]], plan.patch, step),
+            _ => tiles(size, plan.patch, step),
         };
         let own =
             Self::passes((tiles << model.mirror_axes.len()) * model.folds(), &plan.architecture, plan.patch);
-        let before = model.previous.as_ref().map(|first| Self::of_nnunet(first, grid)).unwrap_or_default();
-        Self { passes: own.passes + before.passes, macs: own.macs + before.macs }
+        let before = model.previous.as_ref().map(|first| Self::of_nnunet(first, image, step));
+        own.with(before.unwrap_or_default())
+    }
+}
+
+/// nnU-Net's own step of the window, as a share of the patch.
+const NNUNET_STEP: f64 = 0.5;
+
+/// An image's voxels in the patient's directions, (z, y, x).
+#[derive(Debug, Clone, Copy)]
+struct Lattice {
+    size: [usize; 3],
+    spacing_mm: [f64; 3],
+}
+
+impl Lattice {
+    fn of(grid: &Grid) -> Self {
+        let oriented = Oriented::new(grid);
+        let ([nx, ny, nz], [x, y, z]) = (oriented.size, oriented.spacing_mm);
+        Self { size: [nz, ny, nx], spacing_mm: [z, y, x] }
+    }
+
+    fn extent_mm(&self) -> [f64; 3] {
+        std::array::from_fn(|axis| as_f64(self.size[axis]) * self.spacing_mm[axis])
+    }
+
+    /// A part of this extent.
+    fn cropped(&self, extent_mm: [f64; 3]) -> Self {
+        let size = std::array::from_fn(|axis| voxels(extent_mm[axis] / self.spacing_mm[axis]).max(1));
+        Self { size, ..*self }
+    }
+
+    /// The same at another spacing.
+    fn at(&self, spacing_mm: [f64; 3]) -> Self {
+        Self { spacing_mm, ..*self }.cropped(self.extent_mm())
     }
 }
 
@@ -180,13 +266,74 @@ mod tests {
         // 3.906 mm, patches of 48 voxels half a patch apart: 500 mm are 129 voxels, 5 windows; 300 mm
         // of 2.5 mm slices are 121 voxels, 5 windows.
         let scan = grid([513, 513, 101], [500.0 / 512.0, 500.0 / 512.0, 3.0]);
-        let whole = Workload::of(package, &scan, [0.0; 2]);
+        let whole = Workload::of(package, &[], &packages, &scan, [0.0; 2]);
         assert_eq!(whole.passes, 5 * 5 * 5);
         // A body 300 mm wide and 180 mm deep: 78 and 47 voxels, 3 windows and 1.
-        let body = Workload::of(package, &scan, [300.0, 180.0]);
+        let body = Workload::of(package, &[], &packages, &scan, [300.0, 180.0]);
         assert_eq!(body.passes, 5 * 3);
         assert!((whole.macs / body.macs - 125.0 / 15.0).abs() < 1e-9);
-        assert_eq!(Workload::of(package, &grid([0, 5, 5], [1.0; 3]), [0.0; 2]), Workload::default());
+        let none = Workload::of(package, &[], &packages, &grid([0, 5, 5], [1.0; 3]), [0.0; 2]);
+        assert_eq!(none, Workload::default());
+    }
+
+    /// A model of the catalogue, made of the fixtures' files.
+    fn installed(id: &str, target: &std::path::Path) -> ModelPackage {
+        use crate::ai::catalogue::{FetchOptions, entry, fetch};
+        let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/catalogue");
+        let from = Some(files.to_string_lossy().into_owned());
+        let options = FetchOptions { from, target: Some(target.to_owned()), force: false };
+        fetch(entry(id).unwrap(), &options, &Progress::new()).unwrap().packages.last().unwrap().clone()
+    }
+
+    #[test]
+    fn parts_steps_and_the_region_of_composed_models_are_counted() {
+        let target = tempfile::tempdir().unwrap();
+        let mut packages: Vec<_> =
+            ["total_fastest", "headneck_muscles"].map(|id| installed(id, target.path())).into();
+        let scan = grid([500, 400, 450], [1.0, 1.0, 2.0]);
+        let work = |packages: &[ModelPackage], id: &str, organs: &[&str]| {
+            let package = packages.iter().find(|package| package.id == id).unwrap();
+            let organs: Vec<String> = organs.iter().map(|organ| (*organ).to_owned()).collect();
+            Workload::of(package, &organs, packages, &scan, [0.0; 2]).passes
+        };
+        // The coarse model: its only part over the whole image at 6 mm.
+        let tiles_of = |package: &ModelPackage, extent_mm: [f64; 3]| -> Vec<u64> {
+            let run = &package.composition.as_ref().unwrap().run;
+            let parts = &package.composition.as_ref().unwrap().parts;
+            let windows = |part: &crate::ai::nnunet::composition::Part| {
+                let plan = &part.model.plan;
+                let mut count = 1;
+                for (axis, extent_mm) in extent_mm.into_iter().enumerate() {
+                    let spacing_mm = run.spacing_mm.unwrap()[axis];
+                    let size = (extent_mm / spacing_mm).round();
+                    let size = (size * spacing_mm / plan.preprocessing.spacing_mm[axis]).round();
+                    let (patch, step) = (as_f64(plan.patch[axis]), run.step.unwrap_or(0.5));
+                    let steps = ((size - patch).max(0.0) / (patch * step)).ceil();
+                    count *= voxels(steps + 1.0) as u64;
+                }
+                count << part.model.mirror_axes.len()
+            };
+            parts.iter().map(windows).collect()
+        };
+        let coarse = tiles_of(&packages[0], [900.0, 400.0, 500.0]);
+        assert_eq!(work(&packages, "total_fastest", &[]), coarse[0]);
+        // Two parts over the neck of an adult with its margin, 270 x 200 x 380 mm.
+        let neck = tiles_of(&packages[1], [270.0, 200.0, 380.0]);
+        assert_eq!(neck.len(), 2);
+        assert_eq!(work(&packages, "headneck_muscles", &[]), coarse[0] + neck[0] + neck[1]);
+        // An organ of the second part needs that alone.
+        let name = |part: usize| {
+            let value = packages[1].composition.as_ref().unwrap().parts[part].values[1];
+            packages[1].label(value).unwrap().name.clone()
+        };
+        let (first, second) = (name(0), name(1));
+        assert_eq!(work(&packages, "headneck_muscles", &[&second]), coarse[0] + neck[1]);
+        assert_eq!(work(&packages, "headneck_muscles", &[&first, &second]), coarse[0] + neck[0] + neck[1]);
+        // Where nothing is said of the region's size, the image is reckoned with.
+        let whole = tiles_of(&packages[1], [900.0, 400.0, 500.0]);
+        packages[1].composition.as_mut().unwrap().run.crop.as_mut().unwrap().typical_mm = None;
+        assert_eq!(work(&packages, "headneck_muscles", &[]), coarse[0] + whole[0] + whole[1]);
+        assert!(whole[0] > neck[0]);
     }
 
     #[test]

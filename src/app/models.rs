@@ -44,8 +44,6 @@ pub(super) struct FoundModels {
 pub(super) struct ModelDesk {
     pub packages: Vec<ModelPackage>,
     pub cards: BTreeMap<String, Document>,
-    /// The work of each model on the open series.
-    pub workloads: BTreeMap<String, Workload>,
     /// What was seen of the open series.
     pub seen: SeenRegions,
     /// The models whose speed was asked for in this run of the program.
@@ -70,10 +68,16 @@ impl Default for Shop {
 }
 
 fn catalogue_lines() -> Vec<CatalogueLine> {
+    let is_coarse = |entry: &catalogue::Entry| {
+        catalogue::entries().iter().filter_map(catalogue::Entry::crop).any(|crop| crop.model == entry.id)
+    };
     let line = |entry: &catalogue::Entry| CatalogueLine {
         id: entry.id.clone(),
         title: entry.title.clone(),
         about: entry.about.clone(),
+        modality: entry.modality.clone(),
+        fit: Fit::Possible(String::new()),
+        is_coarse: is_coarse(entry),
         license: entry.license.clone(),
         license_warning: entry.license_warning.clone(),
         bytes: entry.bytes(),
@@ -212,7 +216,6 @@ impl Workstation {
 
     /// Says of each model how it fits the open series and how much work it is; sorts the list.
     fn judge_models(&mut self) {
-        self.models.workloads.clear();
         let Some(session) = &self.session else { return };
         let series = session.series();
         let study = StudyFacts {
@@ -232,16 +235,32 @@ impl Workstation {
                 study,
             );
         }
+        for line in &mut self.desk.catalogue {
+            line.fit = fit(
+                ModelFacts {
+                    modality: &line.modality,
+                    organs: &line.organs,
+                    synthetic: false,
+                    any_values: true,
+                },
+                study,
+            );
+        }
         self.desk
             .models
             .sort_by_key(|model| (model.fit.rank(), model.source == "built in", model.id.clone()));
-        for package in &self.models.packages {
-            let work = Workload::of(package, &series.volume.grid, self.models.seen.body_mm);
-            self.models.workloads.insert(package.id.clone(), work);
-        }
     }
 
-    /// What a model would run on.
+    /// The work of a model on the open series, for the organs that are chosen.
+    pub(super) fn workload(&self, model: &ModelLine) -> Workload {
+        let packages = &self.models.packages;
+        let package = packages.iter().find(|package| package.id == model.id);
+        let (Some(session), Some(package)) = (&self.session, package) else { return Workload::default() };
+        let organs: Vec<String> = self.state.propose.chosen(model).into_iter().map(str::to_owned).collect();
+        let grid = &session.series().volume.grid;
+        Workload::of(package, &organs, packages, grid, self.models.seen.body_mm)
+    }
+
     /// Whether models run on the processor.
     pub(super) fn runs_on_cpu(&self) -> bool {
         self.model_device() == PROCESSOR
@@ -271,7 +290,7 @@ impl Workstation {
         }
         let (Some(model), Some(session)) = (self.chosen_model().cloned(), &self.session) else { return };
         let key = self.speed_key(&model);
-        let work = self.models.workloads.get(&model.id).copied().unwrap_or_default();
+        let work = self.workload(&model);
         let package = self.models.packages.iter().find(|package| package.id == model.id);
         let options = PredictOptions::default();
         let needed = package.map(|own| memory::estimate_bytes(&session.series().volume, own, &options));
@@ -305,7 +324,12 @@ impl Workstation {
 
     /// Takes in how fast the device is, measured on one patch.
     pub(super) fn measured(&mut self, key: String, model: &str, speed: Option<Speed>) {
-        let (Some(speed), Some(work)) = (speed, self.models.workloads.get(model).copied()) else { return };
+        let Some(speed) = speed else { return };
+        let Some(work) =
+            self.desk.models.iter().find(|line| line.id == model).map(|line| self.workload(line))
+        else {
+            return;
+        };
         if !self.is_usual_device(&speed.device)
             || work.passes == 0
             || self.preferences.speeds.contains_key(&key)
@@ -318,14 +342,19 @@ impl Workstation {
         self.preferences.speeds.insert(key, speed);
     }
 
-    /// Keeps how long a run took.
-    pub(super) fn keep_speed(&mut self, model: &str, device: &str, network_seconds: f64, other_seconds: f64) {
+    /// Keeps how long a run of so many passes took.
+    pub(super) fn keep_speed(
+        &mut self,
+        model: &str,
+        device: &str,
+        passes: u64,
+        [network_seconds, other_seconds]: [f64; 2],
+    ) {
         let Some(model) = self.desk.models.iter().find(|line| line.id == model).cloned() else { return };
         let Some(session) = &self.session else { return };
         if model.id != BODY && !self.is_usual_device(device) {
             return;
         }
-        let passes = self.models.workloads.get(&model.id).map_or(0, |work| work.passes);
         let voxels = session.series().volume.voxels.len();
         let speed = speed_of_run(passes, voxels, network_seconds, other_seconds);
         self.preferences.speeds.insert(self.speed_key(&model), speed);

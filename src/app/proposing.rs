@@ -25,6 +25,8 @@ pub(super) struct Proposed {
     /// Its id and version.
     pub model: String,
     pub rois: Vec<Roi>,
+    /// Passes of the network that were thought necessary.
+    pub passes: u64,
     /// All of it.
     pub seconds: f64,
     /// The network's part.
@@ -41,6 +43,8 @@ struct Order {
     library: Library,
     /// The organs to contour; all when empty.
     organs: Vec<String>,
+    /// Passes of the network that are thought necessary.
+    passes: u64,
     channels: Vec<(usize, Given)>,
     /// Whether there is no graphics device: then the memory is known and checked before the run.
     on_cpu: bool,
@@ -83,6 +87,7 @@ impl Workstation {
             return;
         }
         let line = self.desk.models.iter().find(|line| line.id == model);
+        let passes = line.map_or(0, |line| self.workload(line).passes);
         let (mut organs, mut given) = (Vec::new(), Vec::new());
         if let Some(line) = line {
             let chosen = self.state.propose.chosen(line);
@@ -109,6 +114,7 @@ impl Workstation {
             opened_from: self.around.opened_from.first().cloned(),
             library: self.around.library.clone(),
             organs,
+            passes,
             channels: given,
             on_cpu: self.runs_on_cpu(),
         };
@@ -134,11 +140,15 @@ impl Workstation {
                 return;
             }
         };
-        let Proposed { id, model, rois, seconds, network_seconds, device, warnings } = *proposed;
-        self.keep_speed(&id, &device, network_seconds, (seconds - network_seconds).max(0.0));
+        let Proposed { id, model, rois, passes, seconds, network_seconds, device, warnings } = *proposed;
+        self.keep_speed(&id, &device, passes, [network_seconds, (seconds - network_seconds).max(0.0)]);
         let count = rois.len();
         for warning in warnings {
-            self.state.toasts.attention(capitalised(&warning));
+            let whole = capitalised(&warning);
+            match in_short(&whole) {
+                Some(short) => self.state.toasts.attention_in_short(short, whole),
+                None => self.state.toasts.attention(whole),
+            }
         }
         if count == 0 {
             self.state.toasts.attention(format!("{model} found nothing in this scan."));
@@ -164,6 +174,18 @@ impl Workstation {
     }
 }
 
+/// Names of a list that a message shows at once.
+const NAMED: usize = 5;
+
+/// A sentence with a long list ("Not found in the image: A, B, ...") with the list's beginning alone;
+/// `None` where it is short enough.
+fn in_short(text: &str) -> Option<String> {
+    let (what, list) = text.split_once(": ")?;
+    let names: Vec<&str> = list.split(", ").collect();
+    let more = names.len().checked_sub(NAMED).filter(|more| *more > 2)?;
+    Some(format!("{what}: {} and {more} more", names[..NAMED].join(", ")))
+}
+
 fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
     let volume = &order.series.volume;
     if order.id == BODY {
@@ -172,6 +194,7 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
             id: BODY.to_owned(),
             model: format!("body {}", env!("CARGO_PKG_VERSION")),
             rois: vec![roi],
+            passes: 0,
             seconds: 0.0,
             network_seconds: 0.0,
             device: PROCESSOR.to_owned(),
@@ -200,9 +223,27 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
         id: package.id.clone(),
         model: format!("{} {}", package.id, package.version),
         rois: prediction.rois,
+        passes: order.passes,
         seconds: 0.0,
         network_seconds: prediction.timings.infer,
         device: prediction.device,
         warnings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_and_a_short_one_is_not() {
+        let list = |count: usize| {
+            let names: Vec<String> = (0..count).map(|n| format!("Organ{n}")).collect();
+            format!("Not found in the image: {}", names.join(", "))
+        };
+        assert_eq!(in_short(&list(7)), None);
+        assert_eq!(in_short("Cancelled"), None);
+        let short = in_short(&list(62)).unwrap();
+        assert_eq!(short, "Not found in the image: Organ0, Organ1, Organ2, Organ3, Organ4 and 57 more");
+    }
 }

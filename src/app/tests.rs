@@ -138,6 +138,7 @@ fn results(series: &Series) -> [(&'static str, Message); 3] {
         id: "model".to_owned(),
         model: "model".to_owned(),
         rois: heart(series),
+        passes: 1,
         seconds: 1.0,
         network_seconds: 1.0,
         device: String::new(),
@@ -317,6 +318,9 @@ fn shop() -> super::models::Shop {
             id: "far".to_owned(),
             title: "Far model".to_owned(),
             about: String::new(),
+            modality: "CT".to_owned(),
+            fit: crate::session::suggestion::Fit::Possible(String::new()),
+            is_coarse: false,
             license: "CC BY-NC 4.0".to_owned(),
             license_warning: Some("Not for commercial use.".to_owned()),
             bytes: Some(5_000_000),
@@ -355,6 +359,24 @@ fn a_model_is_fetched_and_a_failure_stays_until_it_is_read() {
     finish_jobs(&mut station);
     assert_eq!(problem(&station), None);
     assert_eq!(station.state().toasts.list().last().unwrap().text, "Far model is ready.");
+}
+
+#[test]
+fn a_model_to_get_is_judged_by_what_the_study_shows() {
+    use crate::patient::BodyRegion;
+    let folder = tempfile::tempdir().unwrap();
+    let [series, _] = patients();
+    let mut station = at_work(series, folder.path());
+    station.shop = shop();
+    station.look_for_models();
+    finish_jobs(&mut station);
+    let seen = |station: &mut Workstation, regions: &[BodyRegion]| {
+        station.regions_seen(crate::ai::regions::SeenRegions { regions: regions.to_vec(), body_mm: [0.0; 2] });
+        station.desk.catalogue[0].fit.rank()
+    };
+    assert_eq!(seen(&mut station, &[BodyRegion::Chest]), 0, "a heart is in a chest");
+    assert_eq!(seen(&mut station, &[BodyRegion::Head]), 2);
+    assert_eq!(seen(&mut station, &[]), 1);
 }
 
 #[test]

@@ -428,6 +428,12 @@ pub struct CatalogueLine {
     pub title: String,
     /// One sentence about it.
     pub about: String,
+    /// The DICOM code of the images it is for.
+    pub modality: String,
+    /// How it fits the open study.
+    pub fit: Fit,
+    /// Whether it is there for other models to crop on: too coarse to contour with.
+    pub is_coarse: bool,
     /// The licence in a few words.
     pub license: String,
     /// A plain warning where the licence forbids something.

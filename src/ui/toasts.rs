@@ -57,6 +57,11 @@ impl Toasts {
         self.push(Tone::Attention, text.into(), None, None);
     }
 
+    /// Says something to know in short, the whole when asked for.
+    pub fn attention_in_short(&mut self, text: impl Into<String>, whole: impl Into<String>) {
+        self.push(Tone::Attention, text.into(), Some(whole.into()), None);
+    }
+
     /// Says something to know and where to look.
     pub fn attention_with(&mut self, text: impl Into<String>, label: &str, action: Action) {
         self.push(Tone::Attention, text.into(), None, Some((label.to_owned(), action)));
@@ -97,11 +102,12 @@ pub fn toasts_ui(ui: &mut Ui, toasts: &mut Toasts, area: egui::Rect) -> Option<A
             toast.leaves_at = Some(now + SECONDS);
         }
     }
-    toasts.list.retain(|toast| toast.leaves_at.is_none_or(|at| at > now));
+    // What someone reads stays.
+    toasts.list.retain(|toast| toast.shows_details || toast.leaves_at.is_none_or(|at| at > now));
     if toasts.list.is_empty() {
         return None;
     }
-    if let Some(next) = toasts.list.iter().filter_map(|toast| toast.leaves_at).reduce(f64::min) {
+    if let Some(next) = toasts.list.iter().filter_map(|toast| toast.leaves_at).filter(|at| *at > now).reduce(f64::min) {
         #[expect(clippy::cast_possible_truncation, reason = "seconds of a toast")]
         ui.ctx().request_repaint_after_secs(((next - now) as f32).max(0.05));
     }

@@ -280,6 +280,9 @@ mod tests {
         "Musc_SternThyr",
         "Musc_Thyrohyd",
         "Musc_Prevert",
+        "Teeth_Lower",
+        "Teeth_Upper",
+        "Head",
     ];
 
     #[test]
@@ -305,7 +308,7 @@ mod tests {
                 assert_eq!(organ.standard, standard.contains(organ.name.as_str()), "{what}");
                 assert!(organ.name.len() <= 16, "{what}: {}", organ.name);
                 let term = organ.roi_type.term();
-                assert!(["ORGAN", "CAVITY", "CONTROL"].contains(&term), "{what}: {term}");
+                assert!(["ORGAN", "CAVITY"].contains(&term), "{what}: {term}");
                 let AnatomicCode { scheme, value, meaning } = &organ.code;
                 assert!(["FMA", "SCT"].contains(&scheme.as_str()), "{what}: {scheme}");
                 assert!(value.len() <= 16 && value.bytes().all(|byte| byte.is_ascii_digit()), "{what}");

@@ -3,6 +3,7 @@
 use super::disk;
 use super::download::{self, Download, known_path};
 use super::entry::{Entry, RemoteFile};
+use super::turn::Turn;
 use crate::ai::ModelPackage;
 use crate::ai::nnunet::import::{self, ImportError};
 use crate::ai::package::import_folder;
@@ -219,8 +220,8 @@ fn named_bare(path: &Path, bare: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy() == bare)
 }
 
-/// Fetches a model and what it crops on, and installs both. Blocks: call it from a job. Progress
-/// tells the file, the bytes and the time left.
+/// Fetches a model and what it crops on, and installs both. Blocks: call it from a job. Waits while
+/// another fetch into the same folder goes on. Progress tells the file, the bytes and the time left.
 ///
 /// # Errors
 /// [`FetchError`] when it is installed already (and not forced), the source cannot be reached or has
@@ -229,6 +230,7 @@ pub fn fetch(entry: &Entry, options: &FetchOptions, progress: &Progress) -> Resu
     let target = options.target.clone().unwrap_or_else(import_folder);
     let variable = std::env::var(SOURCE_VARIABLE).ok().filter(|text| !text.is_empty());
     let from = options.from.clone().or(variable);
+    let _turn = Turn::wait(&target, progress)?;
     let (packages, _) = ModelPackage::list();
     let here = |id: &str| {
         let own = || ModelPackage::load(&target.join(id)).ok().filter(|package| package.id == id);
@@ -274,8 +276,8 @@ fn weight(entry: &Entry) -> f64 {
     entry.bytes().unwrap_or(200_000_000 * entry.files.len() as u64) as f64
 }
 
-/// Refuses to begin what the disk cannot hold: the files themselves (but what is here already), what is
-/// in them, and the package.
+/// Refuses to begin what the disk cannot hold: the files themselves (but what is here already), all that
+/// is in those of a model (which is hardly more), and its package in half precision.
 fn check_room(wanted: &[&Entry], origins: &[Origin], target: &Path) -> Result<(), FetchError> {
     let mut needed = 0;
     for (file, origin) in wanted.iter().flat_map(|entry| &entry.files).zip(origins) {
@@ -287,9 +289,9 @@ fn check_room(wanted: &[&Entry], origins: &[Origin], target: &Path) -> Result<()
             Origin::Path(_) => 0,
         };
     }
-    let files = || wanted.iter().flat_map(|entry| &entry.files).filter_map(|file| file.bytes);
-    let packages: u64 = files().sum();
-    let largest = files().max().unwrap_or_default();
+    let unpacked = |entry: &&Entry| entry.files.iter().filter_map(|file| file.bytes).sum::<u64>();
+    let packages: u64 = wanted.iter().map(unpacked).sum();
+    let largest = wanted.iter().map(unpacked).max().unwrap_or_default();
     let from_disk = |origin: &Origin| matches!(origin, Origin::Path(_));
     // A source on disk may be a clinic's own small model: its size is seen when it is read.
     let needed = if origins.iter().all(from_disk) { 0 } else { needed + packages / 2 + largest };

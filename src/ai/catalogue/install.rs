@@ -3,7 +3,7 @@
 use super::entry::{Entry, Organ, RemoteFile};
 use super::fetch::{FetchError, Fetched, FetchedFile, Origin, download, forget};
 use crate::ai::nnunet::composition::Composition;
-use crate::ai::nnunet::import::{unpack, write_composed};
+use crate::ai::nnunet::import::{ImportError, unpack, write_composed};
 use crate::ai::nnunet::package::{About, Origin as Recorded};
 use crate::ai::nnunet::published;
 use crate::ai::package::Provenance;
@@ -48,10 +48,16 @@ pub(super) fn install(
         places.push(place);
     }
     let made = make(entry, &files, &places, (target, force), &mut fetched.warnings, &progress.part(0.8, 1.0));
-    let is_cancelled = matches!(made, Err(FetchError::Cancelled | FetchError::Disk(_)));
+    // What a full disk stopped can be gone on with, too.
+    let is_kept = matches!(
+        made,
+        Err(FetchError::Cancelled
+            | FetchError::Disk(_)
+            | FetchError::Import(ImportError::Unwritable { .. }))
+    );
     for (file, origin) in entry.files.iter().zip(origins) {
         // Whole files that make no model are of no use either: the next fetch begins anew.
-        if matches!(origin, Origin::Url(_)) && !is_cancelled {
+        if matches!(origin, Origin::Url(_)) && !is_kept {
             forget(target, &file.name);
         }
     }
@@ -144,5 +150,73 @@ fn make(
     let composition = Composition { parts, run: entry.run.clone() };
     let orientation = entry.orientation.as_deref();
     let progress = progress.part(0.3, 1.0);
-    Ok(write_composed(&composition, orientation, recorded, about, (target, force), &progress)?)
+    let package =
+        write_composed(&composition, orientation, recorded, about, (target, force), &progress)?;
+    let path = target.join(&entry.id).join("card.md");
+    if let Err(error) = std::fs::write(&path, card(entry)) {
+        warnings.push(WriteFileError::from_io(&error, &path).to_string());
+    }
+    Ok(package)
+}
+
+/// The card of a model that others publish: what the catalogue knows, and what nobody has seen here.
+fn card(entry: &Entry) -> String {
+    use std::fmt::Write;
+    let mut text = format!("# {} (`{}` {})\n\n", entry.title, entry.id, entry.version);
+    text += "**Not a cleared medical device.** Contours are proposals: a person who is trained for it must \
+             review and correct each one before any use.\n\n";
+    if let Some(warning) = &entry.license_warning {
+        let _ = write!(text, "**{warning}**\n\n");
+    }
+    let organs: Vec<&str> = entry.organs.iter().map(|organ| organ.name.as_str()).collect();
+    let _ = write!(text, "## What it contours\n{}\n\n{}\n\n", entry.about, organs.join(", "));
+    let _ = write!(text, "## Images\n{}", entry.modality);
+    if let Some([z, y, x]) = entry.run.spacing_mm {
+        let _ = write!(
+            text,
+            ", resampled to {z} x {y} x {x} mm (z, y, x) and the labels back to the image: nothing finer than \
+             that is seen"
+        );
+    }
+    text.push('.');
+    if let Some(crop) = &entry.run.crop {
+        let _ = write!(
+            text,
+            " It looks only at the region within {} mm of {}, which the model `{}` finds first: where that is \
+             missing or cut off, so is everything here.",
+            crop.margin_mm,
+            crop.organs.join(", "),
+            crop.model
+        );
+    }
+    let _ = write!(text, "\n\n## Data and licence\n{}. Licence of the weights: {}.\n\n", entry.training_data, entry.license);
+    let _ = write!(
+        text,
+        "## Results\nPublished by its authors: {} ({}). They were not measured again here. Left and right, \
+         orientation and resampling are as in the published program.\n\n## Where it fails\nNot known here \
+         beyond what its authors say. Suspect everything that its training data lack: children, implants, large \
+         tumours and resections, images of other contrast or with a field of view that cuts the organ.\n\n\
+         ## Verify it on your patients\nTake patients whose contours you trust and that it has not seen, let it \
+         contour them (`delineo contour CT --model {} --out proposal.dcm`), and compare \
+         (`delineo compare proposal.dcm yours.dcm --image CT`): Dice, surface distances and volumes, organ by organ, before \
+         you rely on any.\n",
+        entry.citation, entry.homepage, entry.id
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_tells_licence_region_and_source() {
+        for entry in crate::ai::catalogue::entries() {
+            let text = card(entry);
+            assert!(text.starts_with(&format!("# {}", entry.title)));
+            assert!(text.contains(&entry.license) && text.contains(&entry.citation));
+            assert!(entry.license_warning.as_ref().is_none_or(|warning| text.contains(warning)));
+            assert_eq!(text.contains("which the model"), entry.crop().is_some());
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod download;
 mod entry;
 mod fetch;
 mod install;
+mod turn;
 
 pub use self::entry::{Entry, Organ, RemoteFile, entries, entry};
 pub use self::fetch::{

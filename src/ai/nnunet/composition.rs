@@ -54,6 +54,18 @@ pub struct Crop {
     pub organs: Vec<String>,
     /// Kept around the box on each side, mm; cut to whole voxels.
     pub margin_mm: f64,
+    /// What the box measures in an adult, about, (z, y, x), mm: only for telling time and memory before
+    /// it is found. Without it the whole image is reckoned with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical_mm: Option<[f64; 3]>,
+}
+
+impl Crop {
+    /// What is kept of an image of this extent (z, y, x), mm, as far as that can be told before.
+    pub(in crate::ai) fn kept_mm(&self, image_mm: [f64; 3]) -> [f64; 3] {
+        let Some(typical_mm) = self.typical_mm else { return image_mm };
+        std::array::from_fn(|axis| image_mm[axis].min(typical_mm[axis] + 2.0 * self.margin_mm))
+    }
 }
 
 impl Run {
@@ -75,6 +87,9 @@ impl Run {
             }
             if crop.organs.is_empty() || !within(crop.margin_mm, 0.0, 1000.0) {
                 return Err("run.crop has no organs, or a margin that is not 0 to 1000 mm".to_owned());
+            }
+            if crop.typical_mm.is_some_and(|mm| !mm.iter().all(|mm| within(*mm, 1.0, 3000.0))) {
+                return Err("run.crop.typical_mm is not 1 to 3000 mm".to_owned());
             }
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! The list of models: those that fit the study on top, those that cannot run last, with the reason.
 
 use super::super::super::actions::Action;
-use super::super::super::state::ModelLine;
+use super::super::super::state::{CatalogueLine, ModelLine};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
+use super::super::manager::bytes_text;
 use crate::patient::BodyRegion;
 use crate::session::suggestion::Fit;
 use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
@@ -18,6 +19,9 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let mut group = None;
     for model in &desk.models {
         let rank = model.fit.rank().min(1);
+        if rank == 1 && group != Some(1) {
+            to_get_ui(ui, scope);
+        }
         let title = match (rank, desk.regions.as_slice()) {
             (0, []) => "Suggested".to_owned(),
             (0, regions) => format!("Suggested: {} seen", BodyRegion::list(regions)),
@@ -29,6 +33,64 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             group = Some(rank);
         }
         model_row_ui(ui, scope, model);
+    }
+    if group != Some(1) {
+        to_get_ui(ui, scope);
+    }
+}
+
+/// Models to get that are named in the panel at most; the manager has all.
+const NAMED: usize = 3;
+
+/// Models of the catalogue that are for what the study shows and are not on this machine.
+fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let desk = scope.context.desk;
+    let is_for_this = |line: &&CatalogueLine| !line.installed && !line.is_coarse && line.fit.rank() == 0;
+    let lines: Vec<&CatalogueLine> = desk.catalogue.iter().filter(is_for_this).take(NAMED).collect();
+    if lines.is_empty() {
+        return;
+    }
+    widgets::caption(ui, "To get for this study");
+    for line in lines {
+        let key = format!("fetch {}", line.id);
+        let job = desk.jobs.iter().find(|job| job.key == key);
+        ui.horizontal(|ui| {
+            ui.add_space(8.0);
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                ui.add_space(8.0);
+                match job {
+                    Some(job) => {
+                        ui.label(RichText::new(format!("{:.0} %", job.fraction * 100.0)).small())
+                            .on_hover_text(&job.step);
+                    }
+                    None => {
+                        let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
+                        let button = widgets::button(ui, &format!("{}  {word}", icons::DOWNLOAD));
+                        let name = format!("{word} {}", line.title);
+                        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+                        if button.on_hover_text("Brings it from its publisher; the manager shows how far").clicked() {
+                            scope.outbox.send(Request::Fetch(line.id.clone()));
+                        }
+                    }
+                }
+                ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
+                    let title = ui.add(egui::Label::new(&line.title).truncate());
+                    title.on_hover_text(format!("{}\n{}", line.about, line.fit.why()));
+                    let size = line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text);
+                    let facts = format!("{} structures · {size} · {}", line.organs.len(), line.license);
+                    let weak = Theme::of(ui.ctx()).weak;
+                    let facts = RichText::new(facts).small().color(weak);
+                    let facts = ui.add(egui::Label::new(facts).truncate());
+                    if let Some(warning) = &line.license_warning {
+                        facts.on_hover_text(warning);
+                        widgets::note(ui, warning.clone());
+                    }
+                });
+            });
+        });
+        if let Some(problem) = &line.problem {
+            widgets::note(ui, problem.clone());
+        }
     }
 }
 
