@@ -371,7 +371,8 @@ fn a_model_to_get_is_judged_by_what_the_study_shows() {
     station.look_for_models();
     finish_jobs(&mut station);
     let seen = |station: &mut Workstation, regions: &[BodyRegion]| {
-        station.regions_seen(crate::ai::regions::SeenRegions { regions: regions.to_vec(), body_mm: [0.0; 2] });
+        station
+            .regions_seen(crate::ai::regions::SeenRegions { regions: regions.to_vec(), body_mm: [0.0; 2] });
         station.desk.catalogue[0].fit.rank()
     };
     assert_eq!(seen(&mut station, &[BodyRegion::Chest]), 0, "a heart is in a chest");

@@ -107,7 +107,9 @@ pub fn toasts_ui(ui: &mut Ui, toasts: &mut Toasts, area: egui::Rect) -> Option<A
     if toasts.list.is_empty() {
         return None;
     }
-    if let Some(next) = toasts.list.iter().filter_map(|toast| toast.leaves_at).filter(|at| *at > now).reduce(f64::min) {
+    if let Some(next) =
+        toasts.list.iter().filter_map(|toast| toast.leaves_at).filter(|at| *at > now).reduce(f64::min)
+    {
         #[expect(clippy::cast_possible_truncation, reason = "seconds of a toast")]
         ui.ctx().request_repaint_after_secs(((next - now) as f32).max(0.05));
     }

@@ -51,9 +51,7 @@ pub(super) fn install(
     // What a full disk stopped can be gone on with, too.
     let is_kept = matches!(
         made,
-        Err(FetchError::Cancelled
-            | FetchError::Disk(_)
-            | FetchError::Import(ImportError::Unwritable { .. }))
+        Err(FetchError::Cancelled | FetchError::Disk(_) | FetchError::Import(ImportError::Unwritable { .. }))
     );
     for (file, origin) in entry.files.iter().zip(origins) {
         // Whole files that make no model are of no use either: the next fetch begins anew.
@@ -150,8 +148,7 @@ fn make(
     let composition = Composition { parts, run: entry.run.clone() };
     let orientation = entry.orientation.as_deref();
     let progress = progress.part(0.3, 1.0);
-    let package =
-        write_composed(&composition, orientation, recorded, about, (target, force), &progress)?;
+    let package = write_composed(&composition, orientation, recorded, about, (target, force), &progress)?;
     let path = target.join(&entry.id).join("card.md");
     if let Err(error) = std::fs::write(&path, card(entry)) {
         warnings.push(WriteFileError::from_io(&error, &path).to_string());
@@ -189,7 +186,11 @@ fn card(entry: &Entry) -> String {
             crop.model
         );
     }
-    let _ = write!(text, "\n\n## Data and licence\n{}. Licence of the weights: {}.\n\n", entry.training_data, entry.license);
+    let _ = write!(
+        text,
+        "\n\n## Data and licence\n{}. Licence of the weights: {}.\n\n",
+        entry.training_data, entry.license
+    );
     let _ = write!(
         text,
         "## Results\nPublished by its authors: {} ({}). They were not measured again here. Left and right, \

@@ -58,19 +58,19 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             ui.add_space(8.0);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 ui.add_space(8.0);
-                match job {
-                    Some(job) => {
-                        ui.label(RichText::new(format!("{:.0} %", job.fraction * 100.0)).small())
-                            .on_hover_text(&job.step);
-                    }
-                    None => {
-                        let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
-                        let button = widgets::button(ui, &format!("{}  {word}", icons::DOWNLOAD));
-                        let name = format!("{word} {}", line.title);
-                        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                        if button.on_hover_text("Brings it from its publisher; the manager shows how far").clicked() {
-                            scope.outbox.send(Request::Fetch(line.id.clone()));
-                        }
+                if let Some(job) = job {
+                    ui.label(RichText::new(format!("{:.0} %", job.fraction * 100.0)).small())
+                        .on_hover_text(&job.step);
+                } else {
+                    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
+                    let button = widgets::button(ui, &format!("{}  {word}", icons::DOWNLOAD));
+                    let name = format!("{word} {}", line.title);
+                    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+                    if button
+                        .on_hover_text("Brings it from its publisher; the manager shows how far")
+                        .clicked()
+                    {
+                        scope.outbox.send(Request::Fetch(line.id.clone()));
                     }
                 }
                 ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
