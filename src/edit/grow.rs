@@ -1,6 +1,8 @@
 //! Growing from a click: what hangs together with a point and has like values, as far as a path
 //! through it of a given length leads and without squeezing through narrow necks.
 
+mod edge;
+
 use super::algebra::Region;
 use super::gated::{bounded, smoothed, tissue_at};
 use super::segment::{Source, inside};
@@ -15,7 +17,8 @@ use std::collections::BinaryHeap;
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum GrowRange {
     /// Those of the tissue around the seed: `tolerance` spreads and up to half way to the tissue
-    /// beyond. Decided on values smoothed over 3 x 3 pixels.
+    /// beyond; what grew ends in the middle of the edges beside it. Decided on values smoothed over
+    /// 3 x 3 pixels.
     Similar {
         /// The number of spreads.
         tolerance: f32,
@@ -170,7 +173,8 @@ impl Ord for Step {
 }
 
 /// Grows from `seed` (patient mm). The contours run where the values, linear between pixel
-/// centres, leave the range. Missing slices are not crossed. Nothing grows from a seed outside the
+/// centres, leave the range; of alike tissue, half way between the values a few pixels inside and those
+/// outside of them wherever there is an edge, also where it lies a few pixels beyond the range. Missing slices are not crossed. Nothing grows from a seed outside the
 /// image or whose own value does not belong.
 ///
 /// Necks are kept shut as by an opening: only voxels at least half of `neck_mm` away from
@@ -227,6 +231,19 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth, limit: Option<&Regio
         let open: Vec<bool> = belongs.iter().zip(&held).map(|(own, held)| *own && *held).collect();
         block.paths(&open, start, reach).iter().map(|mm| mm.is_finite()).collect()
     };
+    let (reached, edges) = if smooth {
+        let voxels = edge::Voxels {
+            dims: block.dims,
+            spacing_mm: block.spacing_mm,
+            values: &block.values,
+            belongs: &belongs,
+            held: &held,
+        };
+        let (reached, edges) = voxels.ended_at_edges(reached);
+        (reached, Some(edges))
+    } else {
+        (reached, None)
+    };
     // The outline is cut off at the limit exactly, not half way from the last pixel in it.
     let reached = if limit.is_some() { beyond(&reached, &belongs, &held, block.dims) } else { reached };
     let slices = (0..block.dims[2])
@@ -237,11 +254,12 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth, limit: Option<&Regio
             if !reached.contains(&true) {
                 return None;
             }
-            let depths: Vec<f32> = values
-                .iter()
+            let depths: Vec<f32> = (k * plane..)
+                .zip(values)
                 .zip(reached)
-                .map(|(value, reached)| {
-                    let depth = bounded(range.depth(*value));
+                .map(|((at, value), reached)| {
+                    let edge = edges.as_ref().map(|edges| edges[at]).filter(|depth| !depth.is_nan());
+                    let depth = bounded(edge.unwrap_or_else(|| range.depth(*value)));
                     if *reached { depth.max(0.0) } else { -depth.abs().max(1e-6) }
                 })
                 .collect();

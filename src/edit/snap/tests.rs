@@ -229,6 +229,28 @@ fn where_a_drawn_outline_lies_on_no_edge_nothing_pulls() {
 }
 
 #[test]
+fn what_may_be_the_searchs_own_error_is_not_gone() {
+    let ring = |way: f64| worth(vec![way; 200], 1.0, 0.25);
+    assert!(ring(0.25).iter().chain(&ring(-0.2)).all(|by| *by == 0.0));
+    assert!(ring(-2.0).iter().all(|by| (by + 2.0 * (1.0 - 0.0625 / 4.0)).abs() < 1e-12));
+    // A stretch that moves far goes on, however still the rest of the ring is, and that stays still.
+    let bump = |n: usize| if (80..120).contains(&n) { 3.0 } else { 0.0 };
+    let gone = worth((0..200).map(bump).collect(), 1.0, 0.25);
+    assert!(gone.iter().enumerate().all(|(n, by)| if bump(n) > 0.0 { *by > 2.9 } else { *by == 0.0 }));
+    // An organ with a clear edge that keeps its shape stays where the drawn slices put it.
+    let even = image(&Rotation3::identity(), [70, 70, 7], [1.0, 1.0, 3.0], 10.0, |[x, y, _]| {
+        60.0 - 40.0 * soft(x.hypot(y) - 20.0)
+    });
+    let ends = [0, 6].map(|n| (n, vec![Polygon::from_outer(circle(middle(&even, n), 20.0))]));
+    let (plain, moved) = both(&even, &ends, 4.0);
+    let center = middle(&even, 0);
+    for ((_, plain), (_, own)) in plain.iter().zip(&moved) {
+        let [before, after] = [plain, own].map(|own| off(&own.polygons[0].outer, center, 20.0).0);
+        assert!(after < before + 0.05, "{after} after {before}");
+    }
+}
+
+#[test]
 fn a_hole_follows_its_own_edge_and_outside_the_scan_nothing_pulls() {
     let (outer, hole) = (|along| bulging(along, 18.0, 2.5), |along| bulging(along, 18.0, 2.0) - 9.0);
     let mut volume = image(&Rotation3::identity(), [80, 80, 7], [1.0, 1.0, 3.0], 8.0, |[x, y, along]| {
