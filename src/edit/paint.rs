@@ -1,7 +1,7 @@
 //! Brush and eraser: swept discs and balls.
 
 use super::CHORD_MM;
-use crate::geometry::{Plane, Point2, Point3, Polygon, clip, stroke};
+use crate::geometry::{Plane, Point2, Point3, Polygon, splice, stroke};
 
 /// Whether a gesture adds to an ROI or takes away from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,8 +29,8 @@ impl Sign {
 pub fn paint(polygons: &[Polygon], shape: &[Polygon], sign: Sign) -> Vec<Polygon> {
     let painted = match sign {
         _ if shape.is_empty() => return polygons.to_vec(),
-        Sign::Add => clip::union(polygons, shape),
-        Sign::Cut => clip::difference(polygons, shape),
+        Sign::Add => splice::union(polygons, shape),
+        Sign::Cut => splice::difference(polygons, shape),
     };
     settled(polygons, painted)
 }

@@ -6,7 +6,9 @@
 
 use super::VertexSet;
 use crate::geometry::offset::{self, Reach};
-use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area};
+use crate::geometry::within::Within;
+use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, splice};
+use std::cell::OnceCell;
 use std::f64::consts::FRAC_PI_4;
 
 /// How exactly what a disc fits into is told, in parts of its radius.
@@ -92,6 +94,13 @@ impl Spot {
         (self.low.x..=self.high.x).contains(&point.x) && (self.low.y..=self.high.y).contains(&point.y)
     }
 
+    fn meets(&self, other: &Self) -> bool {
+        self.low.x <= other.high.x
+            && other.low.x <= self.high.x
+            && self.low.y <= other.high.y
+            && other.low.y <= self.high.y
+    }
+
     fn polygon(&self) -> Polygon {
         let (low, high) = (self.low, self.high);
         Polygon::from_outer(vec![low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)])
@@ -122,11 +131,7 @@ fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
         let length = (b - a).norm();
         lengths[ring] += length;
         let edge = Spot::at(*a).with(*b);
-        if edge.high.x < reach.low.x
-            || edge.low.x > reach.high.x
-            || edge.high.y < reach.low.y
-            || edge.low.y > reach.high.y
-        {
+        if !edge.meets(&reach) {
             continue;
         }
         let fresh = is_fresh(a, b);
@@ -143,6 +148,9 @@ fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
     let mut cells: Vec<((i64, i64), usize)> =
         marks.iter().enumerate().map(|(index, mark)| (cell(mark.point), index)).collect();
     cells.sort_unstable();
+    let inside = OnceCell::new();
+    let is_inside =
+        |point: Point2| inside.get_or_init(|| Within::new(std::slice::from_ref(piece))).contains(point);
     let faces_another = |mark: &Mark| {
         let (row, column) = cell(mark.point);
         (row - 1..=row + 1)
@@ -156,16 +164,18 @@ fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
                 let apart = other.ring != mark.ring || gap.min(lengths[mark.ring] - gap) > far;
                 apart
                     && (other.point - mark.point).norm() < near
-                    && piece.contains(mark.point + (other.point - mark.point) * 0.5)
+                    && is_inside(mark.point + (other.point - mark.point) * 0.5)
             })
     };
     let mut spots: Vec<Spot> = Vec::new();
     for mark in marks.iter().filter(|mark| mark.fresh && faces_another(mark)) {
-        let close = |spot: &Spot| spot.grown(pixel_mm * 6.0).holds(mark.point);
-        match spots.iter().position(close) {
-            Some(index) => spots[index] = spots[index].with(mark.point),
-            None => spots.push(Spot::at(mark.point)),
+        let mut own = Spot::at(mark.point);
+        // One that grows may come close to others.
+        while let Some(index) = spots.iter().position(|spot| spot.grown(pixel_mm * 6.0).meets(&own)) {
+            let other = spots.swap_remove(index);
+            own = own.with(other.low).with(other.high);
         }
+        spots.push(own);
     }
     spots
 }
@@ -178,7 +188,7 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -
     // What is cut off at the window's edge looks thin there: nothing near the edge is taken.
     let window = spot.map(|spot| spot.grown(pixel_mm * 6.0));
     let trusted = spot.map(|spot| spot.grown(pixel_mm * 4.0));
-    let part = window.map_or_else(|| all.to_vec(), |window| clip::intersection(all, &[window.polygon()]));
+    let part = window.map_or_else(|| all.to_vec(), |window| splice::intersection(all, &[window.polygon()]));
     let radius = pixel_mm / 2.0 * 0.98;
     let core = offset::shrunk(&part, &[(&part, Reach::disc(radius))], radius * ROUND);
     // A little more than it was eroded, so that rounding leaves no film along the boundary.

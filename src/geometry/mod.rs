@@ -17,6 +17,7 @@ pub mod rasterise;
 mod rings;
 pub mod section;
 pub mod signed_field;
+pub mod splice;
 pub mod stroke;
 pub mod surface;
 pub mod thin;

@@ -108,7 +108,14 @@ impl Nearest<'_> {
     fn seed(&mut self) {
         let [nx, ny] = self.lattice.size;
         let pitch = self.lattice.pitch_mm;
+        let low = self.lattice.low - Vector2::new(pitch, pitch) * 2.0;
+        let high = self.lattice.point(nx, ny) + Vector2::new(pitch, pitch);
         for (index, edge) in self.edges.iter().enumerate() {
+            let to = edge.from + edge.along;
+            let (from, end) = (edge.from.inf(&to), edge.from.sup(&to));
+            if end.x < low.x || end.y < low.y || from.x > high.x || from.y > high.y {
+                continue;
+            }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
             let steps = (edge.length2.sqrt() / pitch).ceil().clamp(1.0, 100_000.0) as u32;
             #[expect(clippy::cast_possible_truncation, reason = "far below 2^32 edges")]

@@ -1,6 +1,6 @@
 //! What a brush sweeps: discs and balls along polylines, and extruded freehand shapes, as polygons.
 
-use super::{Plane, Point2, Point3, Polygon, Ring, Vector2, clip};
+use super::{Plane, Point2, Point3, Polygon, Ring, Vector2, clip, ring_area};
 
 /// Everything within `radius_mm` of the polyline `path`: the union of capsules, without gaps
 /// however far its points are apart. A single point gives a disc, an empty path nothing.
@@ -43,41 +43,35 @@ pub fn swept_ball_section(path: &[Point3], radius_mm: f64, plane: &Plane, tolera
     let mut pieces = Vec::new();
     for (from, to) in pairs {
         let (start, end) = (plane.distance_mm(from), plane.distance_mm(to));
-        let mut points: Vec<Point2> = Vec::new();
-        let mut add = |center: Point3| {
-            let (center, radius) = ball(center);
-            if radius > 0.0 {
-                points.extend(circle.iter().map(|direction| center + direction * radius));
-            }
-        };
+        let mut discs: Vec<(Point2, f64)> = Vec::new();
         if (start - end).abs() < 1e-9 {
-            add(from);
-            add(to);
+            discs.extend([ball(from), ball(to)]);
         } else {
             // Along the part within reach, in equal steps of the angle whose sine is the height.
             let angle = |height: f64| (height / radius_mm).clamp(-1.0, 1.0).asin();
             let (first, last) = (angle(start), angle(end));
+            let at_height = |height: f64| from + (to - from) * ((height - start) / (end - start));
+            // The ends to the bit, so that sweeps in a row have a disc in common; where the ball comes
+            // into reach on its way there is but a point.
+            for (height, at) in [(start, from), (end, to)] {
+                if height.abs() <= radius_mm {
+                    discs.push(ball(at));
+                } else if first != last {
+                    discs.push((plane.project(at_height(radius_mm.copysign(height))), 0.0));
+                }
+            }
             #[expect(clippy::cast_precision_loss, reason = "a few hundred chords")]
             let step = std::f64::consts::TAU / circle.len() as f64;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most pi / step")]
             let count = ((last - first).abs() / step).ceil().max(1.0) as usize;
-            if start.abs() <= radius_mm {
-                add(from);
-            }
-            if end.abs() <= radius_mm {
-                add(to);
-            }
-            for index in 0..=count {
+            discs.extend((1..count).map(|index| {
                 #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
                 let height = radius_mm * (first + (last - first) * index as f64 / count as f64).sin();
-                let along = (height - start) / (end - start);
-                if (0.0..=1.0).contains(&along) {
-                    add(from + (to - from) * along);
-                }
-            }
+                ball(at_height(height))
+            }));
         }
         // The section of a convex body is convex, so its hull adds nothing.
-        let hull = convex_hull(points);
+        let hull = hull_of_discs(&discs, &circle);
         if hull.len() >= 3 {
             pieces.push(Polygon::from_outer(hull));
         }
@@ -215,13 +209,17 @@ fn unit_circle(radius_mm: f64, tolerance_mm: f64) -> Vec<Vector2> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "8..=4096")]
     let quarter = ((std::f64::consts::PI / (1.0 - sagitta).acos() / 4.0).ceil()).clamp(2.0, 1024.0) as usize;
     let count = quarter * 4;
-    (0..count)
-        .map(|index| {
-            #[expect(clippy::cast_precision_loss, reason = "at most 4096")]
-            let (sine, cosine) = (std::f64::consts::TAU * index as f64 / count as f64).sin_cos();
-            Vector2::new(cosine, sine)
-        })
-        .collect()
+    let mut circle = Vec::with_capacity(count);
+    for index in 0..quarter {
+        #[expect(clippy::cast_precision_loss, reason = "at most 4096")]
+        let (sine, cosine) = (std::f64::consts::TAU * index as f64 / count as f64).sin_cos();
+        circle.push(Vector2::new(cosine, sine));
+    }
+    for index in 0..count - quarter {
+        let before = circle[index];
+        circle.push(Vector2::new(-before.y, before.x));
+    }
+    circle
 }
 
 /// The convex hull of the polygonal discs at `from` and `to`. Its vertices are those of the discs,
@@ -290,28 +288,67 @@ fn united(mut pieces: Vec<Polygon>) -> Vec<Polygon> {
     clip::union(&united(pieces), &united(rest))
 }
 
-/// The convex hull, counter-clockwise (Andrew's monotone chain).
-fn convex_hull(mut points: Vec<Point2>) -> Ring {
-    points.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
-    points.dedup();
-    if points.len() < 3 {
+/// The convex hull of discs (centre, radius), each the regular polygon of the directions `circle`,
+/// counter-clockwise; fewer than three vertices where it has no area. The vertices are those of the
+/// discs, to the bit.
+///
+/// All have the same edge normals, so that between two of them the hull goes by vertices of one
+/// direction: from that of the disc that reaches farthest along the first normal to that of the one
+/// that does along the second.
+fn hull_of_discs(discs: &[(Point2, f64)], circle: &[Vector2]) -> Ring {
+    let count = circle.len();
+    let vertex = |disc: usize, index: usize| discs[disc].0 + circle[index] * discs[disc].1;
+    let farthest = |index: usize| {
+        let normal = circle[index] + circle[(index + 1) % count];
+        let reach = |disc: usize| normal.dot(&vertex(disc, index).coords);
+        let mut best = (0, reach(0));
+        for disc in 1..discs.len() {
+            let own = reach(disc);
+            if own > best.1 {
+                best = (disc, own);
+            }
+        }
+        best.0
+    };
+    if discs.is_empty() {
         return Vec::new();
     }
-    let mut hull: Ring = Vec::with_capacity(points.len());
-    for pass in 0..2 {
-        let floor = hull.len() + 1;
-        for index in 0..points.len() {
-            let point = points[if pass == 0 { index } else { points.len() - 1 - index }];
-            while hull.len() > floor
-                && (hull[hull.len() - 1] - hull[hull.len() - 2]).perp(&(point - hull[hull.len() - 1])) <= 0.0
-            {
-                hull.pop();
+    let mut hull: Ring = Vec::with_capacity(count + 2 * discs.len());
+    let mut before = farthest(count - 1);
+    for index in 0..count {
+        let after = farthest(index);
+        let mut at = before;
+        hull.push(vertex(at, index));
+        for _ in 1..discs.len() {
+            if at == after {
+                break;
             }
-            hull.push(point);
+            // The one that leaves all others to the left.
+            let here = vertex(at, index);
+            let mut next = after;
+            for disc in 0..discs.len() {
+                let (way, other) = (vertex(next, index) - here, vertex(disc, index) - here);
+                let side = way.perp(&other);
+                if side < 0.0 || (side == 0.0 && other.norm_squared() > way.norm_squared()) {
+                    next = disc;
+                }
+            }
+            if next == at {
+                break;
+            }
+            at = next;
+            hull.push(vertex(at, index));
         }
+        if at != after {
+            hull.push(vertex(after, index));
+        }
+        before = after;
+    }
+    hull.dedup();
+    while hull.len() > 1 && hull.first() == hull.last() {
         hull.pop();
     }
-    hull
+    if ring_area(&hull) > 0.0 { hull } else { Vec::new() }
 }
 
 #[cfg(test)]

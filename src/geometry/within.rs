@@ -87,8 +87,10 @@ impl<'a> Within<'a> {
         &self.edges[self.starts[band]..self.starts[band + 1]]
     }
 
-    /// By the number of edges to the right, half-open as [`Polygon::contains`].
-    fn contains(&self, point: Point2) -> bool {
+    /// Whether a point lies in the region: by the number of edges to the right, half-open as
+    /// [`Polygon::contains`].
+    #[must_use]
+    pub fn contains(&self, point: Point2) -> bool {
         let right = self.in_band(self.band(point.y)).iter().filter(|(a, b)| {
             (a.y > point.y) != (b.y > point.y) && point.x < (b.x - a.x) * (point.y - a.y) / (b.y - a.y) + a.x
         });

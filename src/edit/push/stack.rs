@@ -1,20 +1,29 @@
-//! The solid that a stack of contours stands for, as a signed distance around a tool; see the parent.
+//! The solid that a stack of contours stands for, as a signed distance; see the parent.
+//!
+//! Worked out tile by tile and gap by gap, where it is asked for and once: what a stroke has passed
+//! costs nothing any more.
 
 use crate::edit::between::overlap;
-use crate::edit::{Window, reoriented};
-use crate::geometry::rasterise::Frame;
+use crate::edit::reoriented;
 use crate::geometry::signed_field::{self, Lattice};
-use crate::geometry::{Plane, Point2, Point3, Polygon, Vector2};
+use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, Volume};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Signed distances to contours at the points of the lattice, mm, negative inside.
+/// Signed distances to contours at the points of a tile, mm, negative inside.
 type Field = Arc<Vec<f32>>;
 
-/// What lies between two neighbouring slices, or beyond the outermost.
+/// The structure that is pushed, as it was when the push began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Solid<'a> {
+    pub roi: &'a Roi,
+    pub volume: &'a Volume,
+    /// The coordinates of the stack.
+    pub base: &'a Plane,
+}
+
+/// What lies between two neighbouring slices, or beyond the outermost, on a tile.
 #[derive(Debug)]
 struct Gap {
     low_mm: f64,
@@ -25,154 +34,185 @@ struct Gap {
     alone: [Option<(Field, f64)>; 2],
 }
 
-/// The distances of contours on slices, on a lattice in the slices' planes that is the same for all.
+/// Which pieces of the slice below a gap and of the one above it overlap any of the other.
+type Meets = [Vec<bool>; 2];
+
+/// A square of the slices' planes.
 #[derive(Debug)]
-pub(super) struct Stack {
-    lattice: Lattice,
-    /// What of the lattice can be asked for: around it the contours are known as far as they count.
-    inner: (Point2, Point2),
-    reach_mm: f64,
-    offsets_mm: Vec<f64>,
+struct Tile {
+    low: Point2,
     /// By the slice above it.
-    gaps: Vec<Option<Gap>>,
+    gaps: Vec<OnceLock<Gap>>,
     /// The distances to all contours of a slice.
-    whole: BTreeMap<usize, Field>,
+    whole: Vec<OnceLock<Field>>,
 }
 
-/// A slice's contours in the coordinates of the stack.
-type Contours = BTreeMap<usize, Vec<Polygon>>;
+/// The distances of contours on slices, on one lattice in the slices' planes for all of them.
+#[derive(Debug)]
+pub(super) struct Stack {
+    pitch_mm: f64,
+    reach_mm: f64,
+    /// The points along a tile's side, less one.
+    side: usize,
+    offsets_mm: Vec<f64>,
+    /// In the coordinates of the stack.
+    contours: Vec<OnceLock<Vec<Polygon>>>,
+    meets: Vec<OnceLock<Meets>>,
+    tiles: BTreeMap<(i64, i64), Tile>,
+}
+
+fn empty<T>(count: usize) -> Vec<OnceLock<T>> {
+    let mut cells = Vec::new();
+    cells.resize_with(count, OnceLock::new);
+    cells
+}
 
 impl Stack {
-    /// An empty one around what is wanted and as much as `reach_mm` to go on. Distances count up to
-    /// `reach_mm`: what is further off is that far.
-    pub(super) fn new(volume: &Volume, wanted: (Point2, Point2), reach_mm: f64, pitch_mm: f64) -> Self {
-        let room = Vector2::new(reach_mm, reach_mm);
-        let inner = (wanted.0 - room, wanted.1 + room);
-        // The same points however often it is made anew.
-        let low = (inner.0 - room).map(|x| (x / pitch_mm).floor() * pitch_mm);
-        let size = (inner.1 + room - low) / pitch_mm;
+    /// One that holds no tile yet. Distances count up to `reach_mm`: what is further off is that far.
+    pub(super) fn new(volume: &Volume, reach_mm: f64, pitch_mm: f64) -> Self {
+        let slices = volume.slices.len();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-        let count = |extent: f64| extent.ceil().clamp(1.0, 20_000.0) as usize + 2;
-        let mut gaps = Vec::new();
-        gaps.resize_with(volume.slices.len() + 1, || None);
+        let side = (reach_mm * 2.0 / pitch_mm).ceil().clamp(8.0, 400.0) as usize;
         Self {
-            lattice: Lattice { low, pitch_mm, size: [count(size.x), count(size.y)] },
-            inner,
+            pitch_mm,
             reach_mm,
+            side,
             offsets_mm: volume.slices.iter().map(|slice| slice.plane.offset_mm()).collect(),
-            gaps,
-            whole: BTreeMap::new(),
+            contours: empty(slices),
+            meets: empty(slices + 1),
+            tiles: BTreeMap::new(),
         }
     }
 
-    /// Whether the lattice holds all of this.
-    pub(super) fn covers(&self, low: Point2, high: Point2) -> bool {
-        let (from, to) = &self.inner;
-        from.x <= low.x && from.y <= low.y && high.x <= to.x && high.y <= to.y
+    fn tile_of(&self, point: Point2) -> (i64, i64) {
+        let side_mm = self.side as f64 * self.pitch_mm;
+        #[expect(clippy::cast_possible_truncation, reason = "millimetres over a tile")]
+        let index = |at: f64| (at / side_mm).floor() as i64;
+        (index(point.x), index(point.y))
     }
 
-    /// The lattice as voxel centres.
-    pub(super) fn frame(&self) -> Option<Frame> {
-        self.lattice.frame()
-    }
-
-    /// A point of the lattice.
-    pub(super) fn point(&self, [i, j]: [usize; 2]) -> Point2 {
-        self.lattice.low + Vector2::new(i as f64, j as f64) * self.lattice.pitch_mm
-    }
-
-    /// The points within discs (centre, radius) and one or two more on every side; `None` without discs.
-    pub(super) fn window(&self, discs: impl Iterator<Item = (Point2, f64)>) -> Option<Window> {
-        let bounds = discs.map(|(center, radius)| {
-            let reach = Vector2::new(radius, radius);
-            (center - reach, center + reach)
-        });
-        let (low, high) = bounds.reduce(|(al, ah), (bl, bh)| (al.inf(&bl), ah.sup(&bh)))?;
-        let index = |at: f64, axis: usize| {
-            let place = (at - self.lattice.low[axis]) / self.lattice.pitch_mm;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-            let index = place.floor().clamp(0.0, self.lattice.size[axis] as f64) as usize;
-            index
-        };
-        let first = [0, 1].map(|axis| index(low[axis], axis).saturating_sub(1));
-        let end = [0, 1].map(|axis| (index(high[axis], axis) + 3).min(self.lattice.size[axis]));
-        (first[0] < end[0] && first[1] < end[1])
-            .then(|| Window { low: first, size: [end[0] - first[0], end[1] - first[1]] })
-    }
-
-    /// Gets ready what lies between slices `gaps.start - 1` and `gaps.end - 1`.
-    pub(super) fn look_at(&mut self, roi: &Roi, volume: &Volume, base: &Plane, gaps: Range<usize>) {
-        let missing: Vec<usize> = gaps.filter(|gap| self.gaps[*gap].is_none()).collect();
-        let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return };
-        let contours: Contours = (first.saturating_sub(1)..(last + 1).min(volume.slices.len()))
-            .filter_map(|slice| {
-                let own = roi.plane_at(&volume.slices[slice].plane)?;
-                (!own.polygons.is_empty()).then(|| (slice, reoriented(&own.polygons, &own.plane, base)))
-            })
-            .collect();
-        let fresh: Vec<(usize, Field)> = contours
-            .par_iter()
-            .filter(|(slice, _)| !self.whole.contains_key(slice))
-            .map(|(slice, polygons)| (*slice, self.field(polygons)))
-            .collect();
-        self.whole.extend(fresh);
-        let made: Vec<(usize, Gap)> =
-            missing.into_par_iter().map(|gap| (gap, self.gap(gap, volume, &contours))).collect();
-        for (index, gap) in made {
-            self.gaps[index] = Some(gap);
+    /// Makes room for what lies in a box: distances can be asked for there.
+    pub(super) fn make_room(&mut self, low: Point2, high: Point2) {
+        let (from, to) = (self.tile_of(low), self.tile_of(high));
+        let side_mm = self.side as f64 * self.pitch_mm;
+        let slices = self.offsets_mm.len();
+        for y in from.1..=to.1 {
+            for x in from.0..=to.0 {
+                self.tiles.entry((x, y)).or_insert_with(|| Tile {
+                    low: Point2::new(x as f64 * side_mm, y as f64 * side_mm),
+                    gaps: empty(slices + 1),
+                    whole: empty(slices),
+                });
+            }
         }
     }
 
-    fn field(&self, polygons: &[Polygon]) -> Field {
+    fn contours(&self, solid: Solid<'_>, slice: usize) -> &[Polygon] {
+        self.contours[slice].get_or_init(|| {
+            let own = solid.roi.plane_at(&solid.volume.slices[slice].plane);
+            own.map_or_else(Vec::new, |own| reoriented(&own.polygons, &own.plane, solid.base))
+        })
+    }
+
+    /// The distances to polygons on a tile.
+    fn field(&self, tile: &Tile, polygons: &[Polygon]) -> Field {
         #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
         let reach = self.reach_mm as f32;
-        let mut field = signed_field::signed(polygons, &self.lattice);
-        field.iter_mut().for_each(|value| *value = value.clamp(-reach, reach));
-        Arc::new(field)
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen")]
+        let margin = (self.reach_mm / self.pitch_mm).ceil() as usize + 1;
+        let count = self.side + 1;
+        let edge = margin as f64 * self.pitch_mm;
+        let lattice = Lattice {
+            low: tile.low - crate::geometry::Vector2::new(edge, edge),
+            pitch_mm: self.pitch_mm,
+            size: [count + 2 * margin; 2],
+        };
+        let all = signed_field::signed(polygons, &lattice);
+        let row = lattice.size[0];
+        let own = (margin..margin + count).flat_map(|y| &all[y * row + margin..][..count]);
+        Arc::new(own.map(|value| value.clamp(-reach, reach)).collect())
     }
 
-    fn gap(&self, gap: usize, volume: &Volume, contours: &Contours) -> Gap {
+    fn gap(&self, solid: Solid<'_>, tile: &Tile, gap: usize) -> Gap {
         let below = gap.checked_sub(1);
         let above = (gap < self.offsets_mm.len()).then_some(gap);
-        let [own_below, own_above] =
-            [below, above].map(|slice| slice.and_then(|slice| contours.get(&slice)).map_or(&[][..], |p| p));
-        let meets = |own: &[Polygon], other: &[Polygon]| -> Vec<bool> {
-            own.iter().map(|a| other.iter().any(|b| overlap(a, b))).collect()
-        };
-        let part = |slice: Option<usize>, own: &[Polygon], other: &[Polygon], wanted: bool| {
-            let flags = meets(own, other);
-            let chosen = own.iter().zip(flags).filter(|(_, meets)| *meets == wanted);
-            let chosen: Vec<Polygon> = chosen.map(|(piece, _)| piece.clone()).collect();
-            match chosen.len() {
+        let own_of = |slice: Option<usize>| slice.map_or(&[][..], |slice| self.contours(solid, slice));
+        let (own_below, own_above) = (own_of(below), own_of(above));
+        let flags = self.meets[gap].get_or_init(|| {
+            let meets = |own: &[Polygon], other: &[Polygon]| -> Vec<bool> {
+                own.iter().map(|a| other.iter().any(|b| overlap(a, b))).collect()
+            };
+            [meets(own_below, own_above), meets(own_above, own_below)]
+        });
+        let part = |slice: Option<usize>, own: &[Polygon], flags: &[bool], wanted: bool| {
+            let slice = slice?;
+            match flags.iter().filter(|meets| **meets == wanted).count() {
                 0 => None,
-                count if count == own.len() => self.whole.get(&slice?).cloned(),
-                _ => Some(self.field(&chosen)),
+                count if count == own.len() => {
+                    Some(Arc::clone(tile.whole[slice].get_or_init(|| self.field(tile, own))))
+                }
+                _ => {
+                    let chosen = own.iter().zip(flags).filter(|(_, meets)| **meets == wanted);
+                    let chosen: Vec<Polygon> = chosen.map(|(piece, _)| piece.clone()).collect();
+                    Some(self.field(tile, &chosen))
+                }
             }
         };
-        let joined = part(below, own_below, own_above, true)
-            .zip(part(above, own_above, own_below, true))
+        let joined = part(below, own_below, &flags[0], true)
+            .zip(part(above, own_above, &flags[1], true))
             .map(|(a, b)| [a, b]);
         let offset = |slice: usize| self.offsets_mm[slice];
-        let ends_below = below.map(|slice| offset(slice) + volume.slab_of(slice).1);
-        let ends_above = above.map(|slice| offset(slice) - volume.slab_of(slice).0);
+        let ends_below = below.map(|slice| offset(slice) + solid.volume.slab_of(slice).1);
+        let ends_above = above.map(|slice| offset(slice) - solid.volume.slab_of(slice).0);
         let low_mm = below.map(offset).or(ends_above).unwrap_or_default();
         let high_mm = above.map(offset).or(ends_below).unwrap_or_default();
         let alone = [
-            part(below, own_below, own_above, false).zip(ends_below),
-            part(above, own_above, own_below, false).zip(ends_above),
+            part(below, own_below, &flags[0], false).zip(ends_below),
+            part(above, own_above, &flags[1], false).zip(ends_above),
         ];
         Gap { low_mm, high_mm, joined, alone }
     }
 
+    /// Reads the distances of a solid, which must be the same whenever this stack is read.
+    pub(super) fn reader<'a>(&'a self, solid: Solid<'a>) -> Reader<'a> {
+        Reader { stack: self, solid, last: None }
+    }
+}
+
+/// Reads distances, mostly one beside the other.
+pub(super) struct Reader<'a> {
+    stack: &'a Stack,
+    solid: Solid<'a>,
+    /// The tile and the gap read last.
+    last: Option<((i64, i64), usize, &'a Tile, &'a Gap)>,
+}
+
+impl Reader<'_> {
     /// The signed distance (mm, negative inside) of a point in the coordinates of the stack: between
-    /// slices within the planes, beyond an end along the normal. `reach_mm` where nothing was looked at.
-    pub(super) fn distance(&self, point: Point3) -> f32 {
+    /// slices within the planes, beyond an end along the normal. The reach where there is no room.
+    pub(super) fn distance(&mut self, point: Point3) -> f32 {
+        let stack = self.stack;
         #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
         let mm = |mm: f64| mm as f32;
-        let far = mm(self.reach_mm);
-        let above = self.offsets_mm.partition_point(|offset| *offset <= point.z);
-        let Some(gap) = self.gaps.get(above).and_then(Option::as_ref) else { return far };
-        let at = self.place(point.xy());
+        let far = mm(stack.reach_mm);
+        let key = stack.tile_of(point.xy());
+        let is_above = |offset: &f64| *offset <= point.z;
+        let offsets = &stack.offsets_mm;
+        let known = self.last.filter(|(at, above, ..)| {
+            *at == key
+                && above.checked_sub(1).is_none_or(|below| is_above(&offsets[below]))
+                && offsets.get(*above).is_none_or(|above| !is_above(above))
+        });
+        let (tile, gap) = if let Some((_, _, tile, gap)) = known {
+            (tile, gap)
+        } else {
+            let above = offsets.partition_point(is_above);
+            let Some(tile) = stack.tiles.get(&key) else { return far };
+            let gap = tile.gaps[above].get_or_init(|| stack.gap(self.solid, tile, above));
+            self.last = Some((key, above, tile, gap));
+            (tile, gap)
+        };
+        let at = stack.place(tile, point.xy());
         let mut nearest = far;
         if let Some([low, high]) = &gap.joined {
             let t = ((point.z - gap.low_mm) / (gap.high_mm - gap.low_mm).max(1e-6)).clamp(0.0, 1.0);
@@ -187,19 +227,21 @@ impl Stack {
         }
         nearest
     }
+}
 
-    /// Where a point lies among those of the lattice.
-    fn place(&self, point: Point2) -> Place {
-        let at = (point - self.lattice.low) / self.lattice.pitch_mm;
-        let [nx, ny] = self.lattice.size;
-        let split = |at: f64, count: usize| {
+impl Stack {
+    /// Where a point lies among those of a tile.
+    fn place(&self, tile: &Tile, point: Point2) -> Place {
+        let at = (point - tile.low) / self.pitch_mm;
+        let count = self.side + 1;
+        let split = |at: f64| {
             let low = at.floor().clamp(0.0, count as f64 - 2.0);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
             let place = (low as usize, (at - low).clamp(0.0, 1.0) as f32);
             place
         };
-        let ((x, right), (y, up)) = (split(at.x, nx), split(at.y, ny));
-        Place { first: x + y * nx, row: nx, right, up }
+        let ((x, right), (y, up)) = (split(at.x), split(at.y));
+        Place { first: x + y * count, row: count, right, up }
     }
 }
 

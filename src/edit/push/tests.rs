@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::edit::fixture::volume;
-use crate::geometry::Ring;
+use crate::geometry::clip;
 use crate::patient::{RoiId, RoiPlane};
 use nalgebra::{Rotation3, Unit as UnitVector};
 use std::f64::consts::TAU;
@@ -107,13 +107,13 @@ fn push(
         let [x, y, z] = [0, 1, 2].map(|axis| from[axis] + by[axis] * part);
         at(volume, x, y, z)
     };
-    let mut contours = Vec::new();
+    let mut contours = BTreeMap::new();
     for event in 0..events {
         let (a, b) = (f64::from(event) / f64::from(events), f64::from(event + 1) / f64::from(events));
         push.go_on(volume, place(a), place(b), radius);
-        contours = push.contours(roi, volume);
+        contours.extend(push.contours(roi, volume));
     }
-    contours
+    contours.into_iter().collect()
 }
 
 #[test]
@@ -194,11 +194,15 @@ fn what_is_not_reached_keeps_its_bits() {
         // There and back, in steps: nothing at all.
         let mut push = SolidPush::new(8.0, 1.0);
         let way = [34.0, 34.6, 35.4, 35.9, 35.0, 34.0].map(|height| at(&volume, 17.0, -3.0, height));
+        let mut back = BTreeMap::new();
         for ends in way.windows(2) {
             push.go_on(&volume, ends[0], ends[1], 8.0);
-            assert!(!push.contours(&roi, &volume).is_empty());
+            let now = push.contours(&roi, &volume);
+            assert!(!now.is_empty());
+            back.extend(now);
         }
-        let back = push.contours(&roi, &volume);
+        assert!(push.contours(&roi, &volume).is_empty(), "nothing since");
+        let back: Vec<(usize, Vec<Polygon>)> = back.into_iter().collect();
         let same = |(slice, polygons): &(usize, Vec<Polygon>)| {
             roi.plane_at(&volume.slices[*slice].plane).map_or(&[][..], |own| &own.polygons) == polygons
         };
@@ -217,6 +221,34 @@ fn one_large_move_and_many_small_ones_come_to_the_same() {
         assert_eq!(slice, other);
         let apart = area(&clip::xor(a, b));
         assert!(apart < 0.015 * area(a) + 0.5, "slice {slice}: {apart} of {}", area(a));
+    }
+}
+
+#[test]
+fn a_long_stroke_is_what_it_comes_to_when_worked_out_at_once() {
+    for volume in [even(), uneven_oblique()] {
+        let (roi, _) = ball(&volume, 30.0, 14.0);
+        // Around the ball, up and down, and over its own way; radii as the hand changes them.
+        let place = |step: u32| {
+            let angle = f64::from(step) * 0.13;
+            let (s, c) = angle.sin_cos();
+            at(&volume, 5.0 + 13.0 * c, -3.0 + 12.0 * s, 30.0 + 7.0 * (angle * 0.7).sin())
+        };
+        let (mut often, mut once) = (SolidPush::new(7.0, 1.0), SolidPush::new(7.0, 1.0));
+        let mut contours = BTreeMap::new();
+        for step in 0..110 {
+            let radius = if (40..60).contains(&step) { 5.0 } else { 7.0 };
+            let (from, to) = (place(step), place(step + 1));
+            often.go_on(&volume, from, to, radius);
+            once.go_on(&volume, from, to, radius);
+            contours.extend(often.contours(&roi, &volume));
+        }
+        let whole = once.contours(&roi, &volume);
+        assert!(whole.len() > 8 && whole.len() == contours.len());
+        for (slice, polygons) in whole {
+            let apart = area(&clip::xor(&polygons, &contours[&slice]));
+            assert!(apart < 0.01, "slice {slice}: {apart} of {}", area(&polygons));
+        }
     }
 }
 

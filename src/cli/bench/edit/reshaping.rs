@@ -10,22 +10,24 @@ use std::sync::Arc;
 /// How many gestures of each kind.
 const GESTURES: u32 = 40;
 
-/// Names of the lists, the tool, and whether the brush stops at image edges.
-const KINDS: [([&str; 2], ToolKind, bool); 6] = [
+/// Names of the lists, the tool, and whether it works in a view across the slices.
+const KINDS: [([&str; 2], ToolKind, bool); 7] = [
     (["push: move", "push: release"], ToolKind::Push, false),
+    (["push across slices: move", "push across slices: release"], ToolKind::Push, true),
     (["smooth: move", "smooth: release"], ToolKind::Smooth, false),
-    (["adaptive brush: move", "adaptive brush: release"], ToolKind::Brush, true),
+    (["adaptive brush: move", "adaptive brush: release"], ToolKind::Brush, false),
     (["points: move", "points: release"], ToolKind::Points, false),
     (["transform of a contour: move", "transform of a contour: release"], ToolKind::Transform, false),
     (["knife: move", "knife: release"], ToolKind::Knife, false),
 ];
 
 /// Times of the moves and the release of each kind, on a study of `count` structures; the first stands
-/// in the image too. Push and smooth take the neighbouring slices along, points bend the outline.
+/// in the image too. Push and smooth take the neighbouring slices along, push across them works in
+/// space, the brush stops at image edges, points bend the outline. All times are added to `all` too.
 ///
 /// # Errors
 /// When the session refuses a step, or a gesture that is timed changes nothing.
-pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
+pub(super) fn measure(count: u32, all: &mut Vec<f64>) -> anyhow::Result<Vec<EventTimes>> {
     let series = study_of(95..125, |_, at| {
         let radius = 40.0 + 3.0 * (at.y.atan2(at.x) * 3.0).sin();
         // Tissue with some noise in fat.
@@ -35,7 +37,7 @@ pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
     let series = Arc::new(series);
     let set = structures(&series, count);
     let mut lists = Vec::new();
-    for (names, kind, is_adaptive) in KINDS {
+    for (names, kind, across) in KINDS {
         let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
         let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
         session.apply(Command::ImportStructureSet(Box::new(set.clone())))?;
@@ -44,12 +46,12 @@ pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
         let before = session.history().done();
         let (mut moving, mut releasing) = (Vec::new(), Vec::new());
         for number in 0..GESTURES {
-            let gesture = reshaping(kind, number)?;
+            let gesture = reshaping(kind, across, number)?;
             let mut tools = Tools::default();
             tools.choose(kind);
             tools.brush.set_radius_mm(gesture.radius_mm);
             tools.brush.set_mode(BrushMode::Add);
-            if is_adaptive {
+            if kind == ToolKind::Brush {
                 tools.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
             }
             tools.points.set_soft(true);
@@ -65,14 +67,15 @@ pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
             "{edits} gestures of {GESTURES} changed anything with {kind:?}"
         );
         session.close()?;
+        all.extend(moving.iter().chain(&releasing));
         lists.extend([EventTimes::of(names[0], moving), EventTimes::of(names[1], releasing)]);
     }
     Ok(lists)
 }
 
 /// Gesture `number` of 40 events: along the outline, or from where the tool takes hold of it.
-fn reshaping(kind: ToolKind, number: u32) -> anyhow::Result<Gesture> {
-    let mut own = gesture(kind, false, number)?;
+fn reshaping(kind: ToolKind, across: bool, number: u32) -> anyhow::Result<Gesture> {
+    let mut own = gesture(kind, across, number)?;
     let z = 150.0 + f64::from(number % 20) * SPACING_MM[2];
     let angle = f64::from(number) * 0.9;
     let (sin, cos) = angle.sin_cos();
