@@ -146,8 +146,13 @@ impl Workstation {
 
     /// Says why nothing happened: at the pointer while it is in a view, else as a message.
     pub(super) fn refuse(&mut self, refusal: &Refusal) {
-        if !self.say_at_pointer(&refusal.to_string(), 3.0) {
-            self.state.toasts.attention(refusal.to_string());
+        self.say_or_tell(&refusal.to_string());
+    }
+
+    /// Says something that must not be missed: at the pointer while it is in a view, else as a message.
+    pub(super) fn say_or_tell(&mut self, text: &str) {
+        if !self.say_at_pointer(text, 3.0) {
+            self.state.toasts.attention(text);
         }
     }
 
@@ -244,7 +249,9 @@ impl Workstation {
             Action::Undo => self.step(-1),
             Action::Redo => self.step(1),
             Action::ShowHistory => self.toggle_overlay(Overlay::History),
-            Action::Segment(method) => self.segment(method),
+            Action::Segment(method) => {
+                self.segment(method);
+            }
             Action::ToggleStructurePanel => {
                 self.state.structures =
                     if self.state.structures == Fold::Closed { Fold::Auto } else { Fold::Closed };
@@ -386,6 +393,8 @@ impl Workstation {
                     self.state.toasts.attention(format!("{} has no confidence by slice.", roi.name));
                 }
             }
+            Action::AcceptProposal if !roi.is_proposal() => self.tell_no_proposal(roi, "accept"),
+            Action::RejectProposal if !roi.is_proposal() => self.tell_no_proposal(roi, "reject"),
             Action::AcceptProposal => {
                 self.decide(roi, Command::AcceptProposals { rois: vec![roi.id] });
             }

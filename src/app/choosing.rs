@@ -3,8 +3,10 @@
 use super::Workstation;
 use crate::edit::ValueRange;
 use crate::session::Overwrite;
-use crate::tools::Choice;
+use crate::tools::{Choice, Method, Number, ToolKind};
 use crate::ui::actions::Action;
+use crate::ui::panels;
+use crate::ui::state::{Fold, Place};
 
 impl Workstation {
     /// Carries out an action on the options of tools; whether it was one.
@@ -23,12 +25,28 @@ impl Workstation {
             | Action::ThickerSlab
             | Action::LowerTolerance
             | Action::HigherTolerance
+            | Action::Set(_)
+            | Action::ToggleSecondValues
+            | Action::LookInNext
+            | Action::NextRival
+            | Action::FindNow
+            | Action::SplitHistogram
                 if is_stroke => {}
-            Action::Choose(choice) => self.choose(choice),
-            Action::NextChoice(aspect) => match views.tools.next_choice(aspect) {
-                Some(choice) => self.choose(choice),
+            Action::Choose(choice) => {
+                self.choose(choice);
+            }
+            Action::NextChoice(aspect) => match views.tools.next_choice(session, aspect) {
+                Some(choice) => {
+                    self.choose(choice);
+                }
                 None => self.say_here("There is nothing to switch with this tool."),
             },
+            Action::Set(number) => self.set_number(number),
+            Action::ToggleSecondValues
+            | Action::LookInNext
+            | Action::NextRival
+            | Action::FindNow
+            | Action::SplitHistogram => self.act_on_search(action),
             Action::Overwrite(mode) => {
                 session.set_overwrite(mode);
                 views.tools.follow_line(session);
@@ -74,23 +92,147 @@ impl Workstation {
         true
     }
 
-    /// Makes a choice and takes the tool it is for in hand; not where that would drop an outline that
-    /// waits to be closed.
-    fn choose(&mut self, choice: Choice) {
+    /// An action on where and how the tool in hand looks for something.
+    fn act_on_search(&mut self, action: Action) {
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
+        match action {
+            Action::LookInNext => {
+                let method = views.tools.segment.settings().method;
+                if (views.tools.kind() == ToolKind::Grow || self.take_method(method))
+                    && let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref())
+                    && let Some(said) = views.tools.look_in_next(session)
+                {
+                    self.say_here(&said);
+                }
+            }
+            Action::NextRival => {
+                if self.take_method(Method::Pieces)
+                    && let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref())
+                {
+                    let said = views.tools.next_rival(session);
+                    self.say_here(&said);
+                }
+            }
+            Action::ToggleSecondValues => {
+                let said = match views.tools.toggle_second_values(session) {
+                    Some(true) => "Values of the second series",
+                    Some(false) => "Values of these images",
+                    None => {
+                        "Only a brush or a search by values goes by those of a second series, once there is one."
+                    }
+                };
+                self.say_here(said);
+            }
+            Action::FindNow => {
+                let method = views.tools.segment.settings().method;
+                if self.take_method(method)
+                    && let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref())
+                {
+                    views.tools.segment.find(session);
+                }
+            }
+            _ => self.split_histogram(),
+        }
+    }
+
+    /// Makes a choice and takes the tool it is for in hand, whether that was done; not where it would drop
+    /// an outline that waits to be closed, nor where the images have nothing for it.
+    fn choose(&mut self, choice: Choice) -> bool {
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
+            return false;
+        };
         let keeps = match choice {
             Choice::Shape(kind) => kind.has_anchors(),
             _ => true,
         };
         if views.tools.waits_to_close() && !(keeps && choice.is_for(views.tools.kind())) {
             self.say_here("Close the outline first, or drop it (Esc).");
-            return;
+            return false;
         }
-        if !choice.is_for(views.tools.kind()) {
+        if choice.tool() == ToolKind::Segment {
+            if let Some(why) = views.tools.refusal(session, choice) {
+                self.say_or_tell(why);
+                return false;
+            }
+        } else if !choice.is_for(views.tools.kind()) {
             views.choose_tool(choice.tool());
         }
         let window = views.display.window;
+        // Before its method is taken in hand, which may look for something at once.
         views.tools.make(session, choice, ValueRange { low: window.low(), high: window.high() });
+        if choice.tool() == ToolKind::Segment {
+            let method = choice.method().unwrap_or(views.tools.segment.settings().method);
+            self.take_method(method);
+        }
         self.say_here(Action::Choose(choice).info().name);
+        true
+    }
+
+    /// Has the semi-automatic tool in hand with a method, as it is where it is so already; whether it is.
+    fn take_method(&mut self, method: Method) -> bool {
+        let Some(views) = self.state.views.as_ref() else { return false };
+        let tools = &views.tools;
+        (tools.kind() == ToolKind::Segment && tools.segment.settings().method == method)
+            || self.segment(method)
+    }
+
+    /// Gives the keyboard to the field of a number, with what it belongs to in hand.
+    fn set_number(&mut self, number: Number) {
+        let Some(tools) = self.state.views.as_ref().map(|views| &views.tools) else { return };
+        let kind = tools.kind();
+        let keeps = number.tools().is_empty() || number.tools().contains(&kind);
+        if tools.waits_to_close() && !keeps {
+            self.say_here("Close the outline first, or drop it (Esc).");
+            return;
+        }
+        let is_there = match (number.methods(), number.choice(), number.tools()) {
+            ([], Some(choice), _) => self.choose(choice),
+            ([first, ..], choice, _) => {
+                let now = self.state.views.as_ref().map(|views| views.tools.segment.settings().method);
+                let method = now.filter(|now| number.methods().contains(now)).unwrap_or(*first);
+                self.take_method(method) && choice.is_none_or(|choice| self.choose(choice))
+            }
+            ([], None, []) => {
+                self.state.place = Place::Correct;
+                match (number, self.state.views.as_mut()) {
+                    (Number::SnapReach, Some(views)) => {
+                        if !views.tools.between.is_on() {
+                            views.tools.between.set_on(true);
+                        }
+                        views.tools.between.set_snaps(true);
+                    }
+                    _ => self.state.inspector = Fold::Open,
+                }
+                true
+            }
+            ([], None, tools) => {
+                if !tools.contains(&kind)
+                    && let Some(views) = self.state.views.as_mut()
+                {
+                    views.choose_tool(tools[0]);
+                }
+                true
+            }
+        };
+        if let Some(ctx) = self.ctx.as_ref().filter(|_| is_there) {
+            panels::want_number(ctx, number);
+        }
+    }
+
+    /// Sets the threshold from the value that best splits the histogram in two.
+    fn split_histogram(&mut self) {
+        if !self.take_method(Method::Threshold) {
+            return;
+        }
+        let slice = self.slice().unwrap_or(0);
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
+        let second = views.tools.segment.settings().second;
+        let greatest = (!second).then(|| views.display.full_window.high());
+        let unit = views.tools.segment.image(session).unit;
+        let said = match views.tools.segment.split(session, slice, greatest) {
+            Some(value) => format!("From {}", unit.text(value)),
+            None => "These values cannot be split in two.".to_owned(),
+        };
+        self.say_here(&said);
     }
 }

@@ -54,6 +54,11 @@ impl Workstation {
                     self.apply(command);
                 }
             }
+            Action::AcceptProposal | Action::TakeSuggested | Action::AcceptAll | Action::TakeAllSuggested
+                if views.tools.between.draws_guide() =>
+            {
+                self.say_or_tell("End the guide first, or drop it (Esc): until then nothing is taken over.");
+            }
             Action::AcceptProposal | Action::TakeSuggested if suggestion.is_some() => {
                 match suggestion.and_then(|own| own.command(slice)) {
                     Some(command) => {
@@ -63,7 +68,7 @@ impl Workstation {
                             self.tell_slice(slice);
                         }
                     }
-                    None => self.state.toasts.attention("Nothing is suggested on this slice."),
+                    None => self.go_to_dashed(),
                 }
             }
             Action::AcceptAll | Action::TakeAllSuggested if suggestion.is_some() => {
@@ -74,13 +79,60 @@ impl Workstation {
             Action::RejectProposal | Action::DropSuggested if suggestion.is_some() => {
                 views.tools.drop_suggestion();
             }
-            Action::CloseOutline
-            | Action::TakeSuggested
-            | Action::TakeAllSuggested
-            | Action::DropSuggested => {}
+            Action::AcceptProposal | Action::AcceptAll | Action::TakeSuggested | Action::TakeAllSuggested
+                if views.tools.is_waiting() && session.selected().is_none_or(|roi| !roi.is_proposal()) =>
+            {
+                self.say_or_tell("It is still being worked out.");
+            }
+            Action::TakeSuggested | Action::TakeAllSuggested | Action::DropSuggested => {
+                self.say_or_tell("Nothing is dashed.");
+            }
+            Action::CloseOutline => {}
             _ => return false,
         }
         true
+    }
+
+    /// Goes to the slice with something dashed that is nearest to the one shown, where there is nothing to
+    /// take over, and says so: what is taken over is always seen first.
+    fn go_to_dashed(&mut self) {
+        let Some(slice) = self.slice() else { return };
+        let Some(views) = self.state.views.as_mut() else { return };
+        let Some(suggestion) = views.tools.suggestion() else { return };
+        let count = suggestion.slices().count();
+        let Some(nearest) = suggestion.slices().min_by_key(|own| own.abs_diff(slice)) else { return };
+        views.go_to_slice(nearest);
+        let keys: Vec<String> =
+            [(Action::TakeSuggested, "takes this"), (Action::TakeAllSuggested, "takes all")]
+                .into_iter()
+                .filter(|(action, _)| !action.key_text().is_empty())
+                .map(|(action, does)| format!("{} {does}", action.key_text()))
+                .collect();
+        let here = match count {
+            1 => format!("slice {}, the only one", nearest + 1),
+            count => format!("slice {}, the nearest of {count}", nearest + 1),
+        };
+        let keys = if keys.is_empty() { String::new() } else { format!(" {}.", keys.join(", ")) };
+        self.say_or_tell(&format!("Slice {} had nothing dashed; this is {here}.{keys}", slice + 1));
+    }
+
+    /// Says that there is nothing to accept or reject in a structure, and where there is.
+    pub(super) fn tell_no_proposal(&mut self, roi: &Roi, does: &str) {
+        let Some(session) = self.session.as_ref() else { return };
+        let open: Vec<&str> = session.proposals().map(|own| own.name.as_str()).collect();
+        let name = &roi.name;
+        let text = match open.as_slice() {
+            [] => format!("{name} is not a proposal, and nothing is dashed: there is nothing to {does}."),
+            [one] => format!("{name} is not a proposal, {one} is. Select it to {does} it."),
+            [first, .., last] => {
+                let between = if open.len() > 2 { " to " } else { " and " };
+                let count = open.len();
+                format!(
+                    "{name} is not a proposal; {count} others are, {first}{between}{last}. Select one to {does} it."
+                )
+            }
+        };
+        self.say_or_tell(&text);
     }
 
     pub(super) fn copy_contour(&mut self, roi: &Roi) {

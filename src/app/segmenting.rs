@@ -2,14 +2,22 @@
 
 use super::Workstation;
 use crate::edit::ValueRange;
+use crate::patient::Unit;
 use crate::tools::{Method, SegmentSettings, ToolKind};
 use crate::ui::actions::Action;
 use crate::ui::state::{Fold, Place};
 
 impl Workstation {
-    /// Takes the tool in hand with a method and shows its settings; organs are looked for at once.
-    pub(super) fn segment(&mut self, method: Method) {
-        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
+    /// Takes the tool in hand with a method and shows its settings; organs are looked for at once. Whether
+    /// it is: not with images that the method is not for.
+    pub(super) fn segment(&mut self, method: Method) -> bool {
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
+            return false;
+        };
+        if method.needs_ct() && session.series().volume.unit != Unit::Hu {
+            self.say_or_tell(Method::WHY_CT);
+            return false;
+        }
         if views.tools.kind() != ToolKind::Segment {
             views.choose_tool(ToolKind::Segment);
         }
@@ -33,5 +41,6 @@ impl Workstation {
         } else if session.selected().is_none() {
             self.act(Action::AddStructure);
         }
+        true
     }
 }

@@ -103,6 +103,8 @@ pub struct Workstation {
     outbox: Outbox,
     to_open: Vec<PathBuf>,
     journal_problem: Option<String>,
+    /// Whether a text field had the keyboard when the last frame ended.
+    was_typing: bool,
 }
 
 impl Workstation {
@@ -150,6 +152,7 @@ impl Workstation {
             outbox: Outbox::default(),
             to_open: paths.to_vec(),
             journal_problem: None,
+            was_typing: false,
         }
     }
 
@@ -252,9 +255,7 @@ impl Workstation {
         // A key that is being chosen for an action asks for none.
         let is_choosing = self.state.overlay == Some(Overlay::Keys) && self.state.key_sheet.waiting.is_some();
         if !is_choosing {
-            for action in actions::pressed(ui.ctx(), self.state.overlay.is_some()) {
-                self.act(action);
-            }
+            self.take_keys(ui.ctx());
         }
         self.peek(ui);
         self.state.recipe.wanted = None;
@@ -275,6 +276,7 @@ impl Workstation {
             self.carry_out(request);
         }
         self.mind_the_preview();
+        self.was_typing = ui.ctx().text_edit_focused();
         if let Some(failure) = self.gpu.as_ref().and_then(GpuViews::take_failure) {
             self.state.toasts.error("A picture could not be drawn.", Some(failure));
         }
@@ -284,6 +286,25 @@ impl Workstation {
             // Where the processor draws, the work gets more of it than its progress bar.
             let pause_ms = if self.desk.software_pictures { 250 } else { 100 };
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(pause_ms));
+        }
+    }
+
+    /// Carries out what keys ask for, each where the pointer was when it was pressed. While a menu is open
+    /// they are the menu's, and Esc first leaves a field that is typed in.
+    fn take_keys(&mut self, ctx: &egui::Context) {
+        if egui::Popup::is_any_open(ctx) {
+            return;
+        }
+        let escape_is_taken = self.was_typing && self.state.overlay.is_none() && self.state.naming.is_none();
+        let is_covered = self.state.overlay.is_some();
+        for actions::Pressed { action, pointer } in actions::pressed(ctx, is_covered, escape_is_taken) {
+            let is_free = |at: &egui::Pos2| {
+                ctx.layer_id_at(*at).is_none_or(|layer| layer.order == egui::Order::Background)
+            };
+            if let (Some(at), Some(views)) = (pointer.filter(is_free), self.state.views.as_mut()) {
+                views.point_at(at);
+            }
+            self.act(action);
         }
     }
 

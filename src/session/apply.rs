@@ -234,6 +234,11 @@ impl Session {
                 draft.put_planes_by_hand(roi, planes);
                 Ok(format!("{gesture} on {}", own.name))
             }
+            Command::TakeOver { roi, gesture, based_on, planes, description } => {
+                let name = self.work_out(Command::SetPlanes { roi, gesture, based_on, planes }, draft)?;
+                draft.set_attribute(roi, Attribute::Description(description));
+                Ok(name)
+            }
             Command::DeleteContour { roi, at } => self.work_out_delete_contour(roi, at, draft),
             Command::ClearSlice { roi, slice } => {
                 let own = self.may_draw(Some(roi), None)?;

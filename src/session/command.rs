@@ -132,6 +132,20 @@ pub enum Command {
         /// that coincides with one of the ROI replaces it.
         planes: Vec<RoiPlane>,
     },
+    /// The same for what was found and is the ROI from then on: its description says what it is, in the
+    /// same step.
+    TakeOver {
+        /// The ROI.
+        roi: RoiId,
+        /// What found it, for the edit menu ("Body").
+        gesture: &'static str,
+        /// The ROI's revision the planes were made from; another one is refused as stale.
+        based_on: u64,
+        /// The new content of each changed plane.
+        planes: Vec<RoiPlane>,
+        /// The description that the ROI gets.
+        description: String,
+    },
     /// Deletes the pieces of an ROI that contain a point, on the slice nearest to it.
     DeleteContour {
         /// The ROI.

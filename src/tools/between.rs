@@ -7,11 +7,18 @@
 //! surface through all that is drawn takes the blend's place, worked out on a thread of its own. What
 //! was suggested by it stays as it is while it is taken over slice by slice.
 //!
+//! While a guide is being drawn, what it would lead to is worked out in the same way ([`Ahead`]) and shown
+//! in place of what is suggested; it becomes that when the line ends as it was.
+//!
 //! With snapping on, what is suggested is moved to image edges like those under the drawn contours
 //! ([`snapped`]), on that thread too; until that is done the slices that wait for it have nothing, so
 //! that nothing else is taken over in its place. What was there before it is kept beside it.
 
+mod ahead;
+
+use self::ahead::Ahead;
 use super::Suggestion;
+use super::region::GuideLine;
 use super::work::{Failed, Work};
 use crate::edit::{Gap, GuidedError, drawn_slices, gaps, guided, same_polygons, snapped};
 use crate::geometry::{Plane, Polygon};
@@ -92,6 +99,43 @@ struct Made {
 }
 
 impl Made {
+    /// The surface through contours drawn on slices and guides of a structure as it was looked at.
+    ///
+    /// # Errors
+    /// [`GuidedError`] when the outlines tell no shape, or someone asked to stop.
+    fn through(
+        of: &Seen,
+        drawn: Slices,
+        volume: &Volume,
+        snap_mm: Option<f64>,
+        progress: &Progress,
+    ) -> Result<Self, GuidedError> {
+        let guides: Vec<Guide> = of.guides.iter().map(|guide| Guide::clone(guide)).collect();
+        let found = guided(&drawn, &guides, volume, &progress.part(0.0, 0.8))?;
+        let made = Self {
+            roi: of.roi,
+            guides: of.guides.clone(),
+            drawn,
+            plain: found.slices,
+            slices: Vec::new(),
+            snap_mm,
+            disagree_mm: found.disagree_mm,
+        };
+        Ok(made.snapped(volume, progress)?)
+    }
+
+    /// What is to be told of it.
+    fn note(&self) -> Option<String> {
+        let by_mm = self.disagree_mm;
+        if by_mm > WORTH_TELLING_MM {
+            Some(format!("A guide passes a drawn contour by {by_mm:.1} mm; the contour counts."))
+        } else if self.snap_mm.is_some() && self.drawn.is_empty() {
+            Some("Edges are told by contours on slices: draw one to snap to its edge.".to_owned())
+        } else {
+            None
+        }
+    }
+
     /// Moves what is suggested to edges, when asked for.
     fn snapped(self, volume: &Volume, progress: &Progress) -> Result<Self, Cancelled> {
         let slices = match self.snap_mm {
@@ -114,6 +158,8 @@ pub struct BetweenSlices {
     note: Option<String>,
     work: Work<(Seen, Done)>,
     made: Option<Made>,
+    /// What the guide being drawn would lead to.
+    ahead: Ahead,
 }
 
 impl Default for BetweenSlices {
@@ -128,6 +174,7 @@ impl Default for BetweenSlices {
             note: None,
             work: Work::default(),
             made: None,
+            ahead: Ahead::default(),
         }
     }
 }
@@ -142,6 +189,7 @@ impl BetweenSlices {
     /// Turns it on or off. Guides stay with their structures.
     pub fn set_on(&mut self, on: bool) {
         self.work.stop();
+        self.ahead.forget();
         let (snaps, snap_reach_mm) = (self.snaps, self.snap_reach_mm);
         *self = Self { on, snaps, snap_reach_mm, ..Self::default() };
     }
@@ -194,10 +242,36 @@ impl BetweenSlices {
         self.suggestion.as_ref()
     }
 
-    /// Why less than everything, or nothing, is suggested, for the strip.
+    /// Why less than everything, or nothing, is suggested, or would be by the guide being drawn; for the
+    /// strip.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
-        self.note.as_deref()
+        self.ahead.note().or(self.note.as_deref())
+    }
+
+    /// What the guide being drawn would lead to if its line ended now, as far as it has been worked out:
+    /// to be shown, not to be taken over. `None` while none is drawn.
+    #[must_use]
+    pub fn ahead(&self) -> Option<&Suggestion> {
+        self.ahead.shown()
+    }
+
+    /// Whether a guide is being drawn.
+    #[must_use]
+    pub fn draws_guide(&self) -> bool {
+        self.ahead.is_on()
+    }
+
+    /// Follows the line of a guide being drawn; `None` while none is. Costs a pointer event nothing: the
+    /// work is done on a thread, for the latest line when it is free.
+    pub(super) fn follow_line(&mut self, session: &Session, line: Option<GuideLine>) {
+        let snap_mm = self.snap_mm();
+        self.ahead.follow(session, line, snap_mm);
+    }
+
+    /// Forgets the line being drawn.
+    pub(super) fn forget_line(&mut self) {
+        self.ahead.leave();
     }
 
     /// The guide outlines of the selected structure; `None` while it is off or none is selected.
@@ -209,7 +283,7 @@ impl BetweenSlices {
     /// Whether a surface, or a place at an edge, is being worked out.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.work.progress().is_some()
+        self.work.progress().is_some() || self.ahead.is_waiting()
     }
 
     /// Waits for what is being worked out; for tests and scripts.
@@ -218,13 +292,17 @@ impl BetweenSlices {
         if let Some(done) = self.work.wait() {
             self.finish(session, done);
         }
+        let snap_mm = self.snap_mm();
+        self.ahead.settle(session, snap_mm);
     }
 
     /// Follows the selected structure, its contours and guides; whether anything new is suggested.
     /// Costs nothing while nothing has changed.
     pub fn update(&mut self, session: &Session) -> bool {
+        let snap_mm = self.snap_mm();
+        let has_come = self.ahead.update(session, snap_mm);
         let done = self.work.poll();
-        let has_come = done.is_some();
+        let has_come = has_come || done.is_some();
         if let Some(done) = done {
             self.finish(session, done);
         }
@@ -334,22 +412,14 @@ impl BetweenSlices {
                 });
             }
             None => {
-                let guides: Vec<Guide> = roi.guides.iter().map(|guide| Guide::clone(guide)).collect();
+                // It may have been worked out while the line was drawn.
+                if let Some(made) = self.ahead.take_made(roi, &drawn, snap_mm) {
+                    self.take(roi, made);
+                    return;
+                }
                 let of = Seen::of(roi);
                 self.start(Seen::of(roi), move |progress| {
-                    let found = guided(&drawn, &guides, &volume, &progress.part(0.0, 0.8));
-                    Done::Surface(found.and_then(|found| {
-                        let made = Made {
-                            roi: of.roi,
-                            guides: of.guides,
-                            drawn,
-                            plain: found.slices,
-                            slices: Vec::new(),
-                            snap_mm,
-                            disagree_mm: found.disagree_mm,
-                        };
-                        Ok(made.snapped(&volume, progress)?)
-                    }))
+                    Done::Surface(Made::through(&of, drawn, &volume, snap_mm, progress))
                 });
             }
         }
@@ -362,6 +432,13 @@ impl BetweenSlices {
         }
     }
 
+    /// Suggests a surface that has been made.
+    fn take(&mut self, roi: &Roi, made: Made) {
+        self.note = made.note();
+        self.suggest(roi, made.slices.clone());
+        self.made = Some(made);
+    }
+
     fn suggest(&mut self, roi: &Roi, slices: Slices) {
         self.suggestion = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
     }
@@ -372,13 +449,9 @@ impl BetweenSlices {
         if made.roi != roi.id || !are_same(&made.guides, &roi.guides) {
             return None;
         }
-        let holds = |list: &Slices, (slice, plane): &(usize, Arc<RoiPlane>)| {
-            list.iter().any(|(own, other)| {
-                own == slice && (Arc::ptr_eq(other, plane) || same_polygons(&other.polygons, &plane.polygons))
-            })
-        };
-        let only_taken = drawn.iter().all(|own| holds(&made.drawn, own) || holds(&made.slices, own));
-        let all_kept = made.drawn.iter().all(|own| holds(drawn, own));
+        let only_taken =
+            drawn.iter().all(|own| holds_same(&made.drawn, own) || holds_same(&made.slices, own));
+        let all_kept = made.drawn.iter().all(|own| holds_same(drawn, own));
         (only_taken && all_kept)
             .then(|| made.slices.iter().filter(|(slice, _)| !is_on(drawn, *slice)).cloned().collect())
     }
@@ -400,21 +473,17 @@ impl BetweenSlices {
                 }
                 self.suggest_gaps(roi);
             }
-            Done::Surface(Ok(made)) => {
-                self.note = if made.disagree_mm > WORTH_TELLING_MM {
-                    let by_mm = made.disagree_mm;
-                    Some(format!("A guide passes a drawn contour by {by_mm:.1} mm; the contour counts."))
-                } else if made.snap_mm.is_some() && made.drawn.is_empty() {
-                    Some("Edges are told by contours on slices: draw one to snap to its edge.".to_owned())
-                } else {
-                    None
-                };
-                self.suggest(roi, made.slices.clone());
-                self.made = Some(made);
-            }
+            Done::Surface(Ok(made)) => self.take(roi, made),
             Done::Surface(Err(why)) => self.note = Some(why.to_string()),
         }
     }
+}
+
+/// Whether the same contours are on the same slice of a list.
+fn holds_same(list: &Slices, (slice, plane): &(usize, Arc<RoiPlane>)) -> bool {
+    list.iter().any(|(own, other)| {
+        own == slice && (Arc::ptr_eq(other, plane) || same_polygons(&other.polygons, &plane.polygons))
+    })
 }
 
 /// Whether there is anything on a slice.

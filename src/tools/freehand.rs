@@ -9,10 +9,11 @@
 
 use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains};
 use super::gesture::{Hand, Strokes};
+use super::region::{GuideDeed, GuideLine};
 use super::{
     Across, Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, between, region, replace,
 };
-use crate::edit::{Sign, contains, part_replaced, path_touches};
+use crate::edit::{Sign, contains, path_touches};
 use crate::geometry::{Point3, Polygon};
 use crate::patient::{Guide, Roi, RoiId};
 use crate::session::{Refusal, Session};
@@ -142,6 +143,22 @@ impl FreehandTool {
             let sign = self.sign_when(drawing, drawing.touches || closing_touches(session, roi, drawing));
             region::Drawn { view, cut: *cut, line: points, sign }
         })
+    }
+
+    /// The line as it changes the guide on its plane, if it were closed now; `None` where it changes
+    /// none.
+    pub(super) fn drawn_guide(&self, session: &Session) -> Option<GuideLine> {
+        let drawing = self.hand.stroke().filter(|own| own.guide.is_some())?;
+        let roi = session.selected()?;
+        Some(self.guide_line(drawing, drawing.touches || closing_touches(session, roi, drawing)))
+    }
+
+    fn guide_line(&self, drawing: &Drawing, touches: bool) -> GuideLine {
+        let deed = match self.mode {
+            FreehandMode::Replace => GuideDeed::Replaces(replace::NEAR_PIXELS * drawing.view.pixel_mm),
+            _ => GuideDeed::Encloses(self.sign_when(drawing, touches)),
+        };
+        GuideLine::new(&drawing.view.plane, &drawing.points, deed)
     }
 
     fn sign(&self, drawing: &Drawing) -> Sign {
@@ -287,11 +304,9 @@ impl Strokes for FreehandTool {
         self.go_on(session, &mut drawing, at);
         let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
         if let (FreehandMode::Replace, Some(guide)) = (self.mode, &drawing.guide) {
-            let plane = drawing.view.plane;
-            let path: Vec<_> = drawing.points.iter().map(|point| plane.project(*point)).collect();
-            let replaced = part_replaced(guide, &path, replace::NEAR_PIXELS * drawing.view.pixel_mm);
-            return match replaced {
-                Some(after) => region::put_guide(roi.id, plane, guide, after),
+            let line = self.guide_line(&drawing, drawing.touches);
+            return match line.after(guide) {
+                Some(after) => region::put_guide(roi.id, line.plane, guide, after),
                 None => replace::finished(None, &drawing.points, drawing.view.pixel_mm),
             };
         }

@@ -16,6 +16,7 @@ mod knife;
 pub mod lessons;
 mod livewire;
 mod mold;
+mod number;
 mod options;
 mod points;
 mod region;
@@ -39,18 +40,21 @@ pub use hint::{Deed, Hint, KeyHint};
 pub use knife::KnifeTool;
 pub use livewire::LiveWireTool;
 pub use mold::{MoldKind, MoldTool};
+pub use number::Number;
 pub use options::ToolOptions;
 pub use points::PointsTool;
 pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
 pub use segment::{
-    KeepPieces, Method, Rivals, SegmentSettings, SegmentTool, TakeAs, Within, on_slices, slices_of,
+    DoseAs, KeepPieces, Method, Place, Rivals, SegmentSettings, SegmentTool, TakeAs, UptakeAt, Within,
+    on_slices, slices_of,
 };
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
 pub use transform::TransformTool;
 
+use self::region::{GuideDeed, GuideLine};
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3};
 use crate::patient::{Color, Dose, Roi, RoiId, RoiPlane};
@@ -293,6 +297,7 @@ impl Tools {
     /// Drops the gesture under way, if any.
     pub fn cancel(&mut self) {
         self.drawn = None;
+        self.between.forget_line();
         self.brush.cancel();
         self.freehand.cancel();
         self.shape.cancel();
@@ -364,6 +369,8 @@ impl Tools {
     /// Works out what the closed line being drawn would do if it ended where the pointer is, where that
     /// is quick; asked for when something but the line has changed.
     pub fn follow_line(&mut self, session: &Session) {
+        let guide = self.drawn_guide(session);
+        self.between.follow_line(session, guide);
         let thickness_mm = self.freehand.thickness_mm();
         let is_quick = |drawn: &region::Drawn<'_>| {
             let roi = session.selected();
@@ -380,6 +387,19 @@ impl Tools {
             |cut: canvas::Cut| cut == canvas::Cut::Across && self.between.guides(session).is_some();
         let drawn = drawn.filter(|drawn| !is_guide(drawn.cut));
         self.drawn = drawn.and_then(|drawn| region::would_be(session, &drawn, thickness_mm));
+    }
+
+    /// The line being drawn, where it changes a guide outline.
+    fn drawn_guide(&self, session: &Session) -> Option<GuideLine> {
+        self.between.guides(session)?;
+        let drawn = match self.kind {
+            ToolKind::Freehand => return self.freehand.drawn_guide(session),
+            ToolKind::Shape => self.shape.drawn(),
+            ToolKind::LiveWire => self.live_wire.drawn(),
+            _ => None,
+        };
+        let drawn = drawn.filter(|drawn| drawn.cut == canvas::Cut::Across)?;
+        Some(GuideLine::new(&drawn.view.plane, drawn.line, GuideDeed::Encloses(drawn.sign)))
     }
 
     /// How the cursor looks now.
@@ -480,6 +500,13 @@ impl Tools {
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
         self.grow.suggestion().or(self.segment.suggestion()).or(self.between.suggestion())
+    }
+
+    /// What is shown dashed: while a guide outline is drawn what it would lead to, as far as that has been
+    /// worked out; else what is suggested.
+    #[must_use]
+    pub fn dashed(&self) -> Option<&Suggestion> {
+        self.between.ahead().or_else(|| self.suggestion())
     }
 
     /// Drops what is suggested; whether there was anything.

@@ -8,7 +8,9 @@
 use super::canvas::{Canvas, Cut, Tidy, cut_of, slices_between};
 use super::{Reaction, ViewPlane, between};
 use crate::edit::algebra::Region;
-use crate::edit::{Sign, freehand, freehand_slab, paint, region_of, reoriented, same_polygons};
+use crate::edit::{
+    Sign, freehand, freehand_slab, paint, part_replaced, region_of, reoriented, same_polygons,
+};
 use crate::geometry::{Plane, Point2, Point3, Polygon, clip, stroke};
 use crate::patient::{Guide, Roi, RoiId};
 use crate::session::{Command, Refusal, Session};
@@ -43,6 +45,45 @@ pub(super) struct Drawn<'a> {
     pub line: &'a [Point3],
     /// What it would do.
     pub sign: Sign,
+}
+
+/// What a line does to the guide on its plane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum GuideDeed {
+    /// Adds or cuts what it encloses, closed by a straight line.
+    Encloses(Sign),
+    /// Takes the place of the part of the guide that it runs along, from within so many mm.
+    Replaces(f64),
+}
+
+/// A line that changes the guide on its plane.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct GuideLine {
+    /// The plane.
+    pub plane: Plane,
+    path: Vec<Point2>,
+    deed: GuideDeed,
+}
+
+impl GuideLine {
+    /// A line by its points, patient mm.
+    pub(super) fn new(plane: &Plane, line: &[Point3], deed: GuideDeed) -> Self {
+        let path = line.iter().map(|point| plane.project(*point)).collect();
+        Self { plane: *plane, path, deed }
+    }
+
+    /// What the guide `before` becomes; `None` where a line that replaces a part finds none.
+    pub(super) fn after(&self, before: &[Polygon]) -> Option<Vec<Polygon>> {
+        match self.deed {
+            GuideDeed::Encloses(sign) => Some(freehand(before, &region_of(&self.path), sign)),
+            GuideDeed::Replaces(near_mm) => part_replaced(before, &self.path, near_mm),
+        }
+    }
+
+    /// Whether it is long enough to enclose anything.
+    pub(super) fn encloses(&self) -> bool {
+        self.path.len() >= 3
+    }
 }
 
 impl Across<'_> {
@@ -83,10 +124,12 @@ pub(super) fn act(
 ) -> Reaction {
     let Some(roi) = session.selected() else { return Reaction::message(&Refusal::NoRoi) };
     if let (Cut::Across, Some(guides)) = (cut, across.guides) {
-        let path: Vec<Point2> = line.iter().map(|point| view.plane.project(*point)).collect();
+        let line = GuideLine::new(&view.plane, line, GuideDeed::Encloses(sign));
         let before = between::guide_on(guides, &view.plane);
-        let after = freehand(&before, &region_of(&path), sign);
-        return put_guide(roi.id, view.plane, &before, after);
+        return match line.after(&before) {
+            Some(after) => put_guide(roi.id, view.plane, &before, after),
+            None => Reaction::default(),
+        };
     }
     let drawn = Drawn { view, cut, line, sign };
     worked(session, &drawn, across, Canvas::new(session, roi)).into_reaction(gesture)

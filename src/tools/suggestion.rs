@@ -14,6 +14,15 @@ pub struct Suggestion {
     gesture: &'static str,
     planes: BTreeMap<usize, Arc<RoiPlane>>,
     shown: Arc<Roi>,
+    description: Option<Description>,
+}
+
+/// What the ROI is once a suggestion is taken over.
+#[derive(Debug, Clone)]
+struct Description {
+    text: String,
+    /// Whether it is that by one slice already.
+    by_slice: bool,
 }
 
 impl Suggestion {
@@ -29,7 +38,12 @@ impl Suggestion {
         shown.revision = fresh_stamp();
         shown.planes = planes.values().map(Arc::clone).collect();
         shown.planes.sort_by(|a, b| a.plane.offset_mm().total_cmp(&b.plane.offset_mm()));
-        Self { based_on: roi.revision, gesture, planes, shown: Arc::new(shown) }
+        Self { based_on: roi.revision, gesture, planes, shown: Arc::new(shown), description: None }
+    }
+
+    /// The same that describes the ROI when all of it is taken over, or (`by_slice`) any slice of it.
+    pub(super) fn described(self, text: String, by_slice: bool) -> Self {
+        Self { description: Some(Description { text, by_slice }), ..self }
     }
 
     /// The ROI it is for.
@@ -64,11 +78,14 @@ impl Suggestion {
             .filter(|(own, _)| slice.is_none_or(|slice| slice == **own))
             .map(|(_, plane)| RoiPlane::clone(plane))
             .collect();
-        (!planes.is_empty()).then_some(Command::SetPlanes {
-            roi: self.roi(),
-            gesture: self.gesture,
-            based_on: self.based_on,
-            planes,
+        if planes.is_empty() {
+            return None;
+        }
+        let (roi, gesture, based_on) = (self.roi(), self.gesture, self.based_on);
+        let description = self.description.as_ref().filter(|own| own.by_slice || slice.is_none());
+        Some(match description.map(|own| own.text.clone()) {
+            Some(description) => Command::TakeOver { roi, gesture, based_on, planes, description },
+            None => Command::SetPlanes { roi, gesture, based_on, planes },
         })
     }
 }

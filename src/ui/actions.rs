@@ -8,12 +8,12 @@ mod keys;
 mod options;
 mod search;
 
-pub use keys::{hint_text, key_text, pressed};
+pub use keys::{Pressed, hint_text, key_text, pressed};
 pub use search::search;
 
 use super::icons;
 use crate::session::Overwrite;
-use crate::tools::{Aspect, Choice, Method};
+use crate::tools::{Aspect, Choice, Method, Number};
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// Where an action stands in menus and on the key sheet.
@@ -138,6 +138,12 @@ pub enum Action {
     LargerBrush,
     NextChoice(Aspect),
     Choose(Choice),
+    Set(Number),
+    ToggleSecondValues,
+    LookInNext,
+    NextRival,
+    FindNow,
+    SplitHistogram,
     NextOverwrite,
     Overwrite(Overwrite),
     ToggleSnap,
@@ -314,11 +320,11 @@ const OWN: &[ActionInfo] = {
         row(A::Segment(Method::Threshold), G::Tool, icons::SEGMENT, "Threshold", &[key(Key::H)], "Suggests what lies in a range of values, set on a histogram.").also("thresholding, HU range, histogram"),
         row(A::Segment(Method::Level), G::Tool, icons::SEGMENT, "Level tracing", &[shift(Key::H)], "Shows the line of equal value under the pointer; a click takes it, Ctrl cuts.").also("level set, isocontour, isoline"),
         row(A::Segment(Method::Scribbles), G::Tool, icons::SEGMENT, "Grow from scribbles", &[shift(Key::J)], "Scribble inside an organ and beside it; the border between is found.").also("GrowCut, grow cut, seeds, fast marching, paint seeds"),
-        row(A::Segment(Method::Uptake), G::Tool, icons::SEGMENT, "Outline uptake", &[shift(Key::U)], "Outlines PET uptake in a ball, a box or a structure: above an SUV, a part of the maximum, or at its edge.").also("PET, SUV, isocontour, 41%, MTV"),
+        row(A::Segment(Method::Uptake), G::Tool, icons::SEGMENT, "Outline uptake", &[shift(Key::U)], "Outlines PET uptake in a ball, a box or a structure: above an SUV, a part of the maximum, or at its edge.").also("uptake, PET, SUV, isocontour, 41%, MTV"),
         row(A::Segment(Method::Dose), G::Tool, icons::SEGMENT, "Outline an isodose", &[shift(Key::I)], "Outlines a level of an RT Dose: in Gy, or a part of its maximum or of the prescription.").also("dose, IDL, isodose"),
         row(A::Segment(Method::Pieces), G::Tool, icons::SEGMENT, "Fill between pieces", &[], "Suggests what lies between the pieces of the structure, along what is alike in the image.").also("fill gap, connect, bridge"),
-        row(A::Segment(Method::Body), G::Tool, icons::SEGMENT, "Find body", &[], "Suggests the outline of the body: alone, with mask and cushions, or with the couch too.").also("external, skin, couch, table, immobilisation, immobilization, mask"),
-        row(A::Segment(Method::Lungs), G::Tool, icons::SEGMENT, "Find lungs", &[], "Suggests the lungs, or the one that the structure's name means.").also("lung"),
+        row(A::Segment(Method::Body), G::Tool, icons::SEGMENT, "Find body", &[], "Suggests the outline of the body: alone, with mask and cushions, or with the couch too.").also("body, external, skin, couch, table, immobilisation, immobilization, mask"),
+        row(A::Segment(Method::Lungs), G::Tool, icons::SEGMENT, "Find lungs", &[], "Suggests the lungs, or the one that the structure's name means.").also("lung, lungs"),
         row(A::Segment(Method::Airways), G::Tool, icons::SEGMENT, "Find airways", &[], "Suggests the trachea and bronchi, stopped before they leak into the lung.").also("trachea, bronchi, bronchus"),
         row(A::Segment(Method::Bones), G::Tool, icons::SEGMENT, "Find bones", &[], "Suggests bone by its density, with its marrow.").also("bone, skeleton"),
         row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks.").also("finish, end polygon"),

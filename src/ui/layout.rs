@@ -82,13 +82,15 @@ fn shows_inspector(scope: &Scope<'_>, width: f32) -> bool {
 fn views_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let rect = ui.available_rect_before_wrap();
     let maximised = scope.state.views.as_ref().and_then(|views| views.navigation.maximised);
-    match maximised {
-        Some(pane) => pane_ui(ui, scope, pane, rect),
-        None => {
-            for (pane, place) in Pane::ALL.into_iter().zip(quarters(rect, ui.ctx().pixels_per_point())) {
-                pane_ui(ui, scope, pane, place);
-            }
-        }
+    let places: Vec<(Pane, Rect)> = match maximised {
+        Some(pane) => vec![(pane, rect)],
+        None => Pane::ALL.into_iter().zip(quarters(rect, ui.ctx().pixels_per_point())).collect(),
+    };
+    if let Some(views) = scope.state.views.as_mut() {
+        views.places.clone_from(&places);
+    }
+    for (pane, place) in places {
+        pane_ui(ui, scope, pane, place);
     }
 }
 

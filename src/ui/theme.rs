@@ -4,6 +4,7 @@
 //! No other colour in the chrome, so that nothing there can be taken for a structure. Text has a
 //! contrast of at least 4.5:1 on every surface it stands on (tested below).
 
+use crate::patient::signed;
 use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Stroke, TextStyle, Vec2,
 };
@@ -24,6 +25,8 @@ pub struct Theme {
     pub pressed: Color32,
     /// Hairlines between surfaces.
     pub line: Color32,
+    /// What is ticked or slid: boxes, rings and rails stand out from panels.
+    pub tick: Color32,
     /// Text.
     pub text: Color32,
     /// Text that explains.
@@ -51,6 +54,7 @@ pub const DARK: Theme = Theme {
     raised: grey(0x26_29_2c),
     pressed: grey(0x33_37_3b),
     line: grey(0x2e_32_35),
+    tick: grey(0x69_70_77),
     text: grey(0xe4_e6_e8),
     weak: grey(0xa0_a6_ac),
     accent: grey(0x6a_a9_e0),
@@ -67,6 +71,7 @@ pub const LIGHT: Theme = Theme {
     raised: grey(0xff_ff_ff),
     pressed: grey(0xd9_e2_ec),
     line: grey(0xcd_d1_d5),
+    tick: grey(0x84_8b_92),
     text: grey(0x1d_20_23),
     weak: grey(0x54_5b_62),
     accent: grey(0x1c_64_a4),
@@ -142,12 +147,16 @@ impl Theme {
     }
 }
 
-/// Sets fonts, both themes and spacing. Once for each [`egui::Context`].
+/// Sets fonts, both themes, spacing, and how fields write numbers: with the minus sign that texts have.
+/// They read a hyphen as well. Once for each [`egui::Context`].
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts());
     for (which, theme) in [(egui::Theme::Dark, &DARK), (egui::Theme::Light, &LIGHT)] {
         ctx.style_mut_of(which, |style| {
             style.visuals = visuals(theme);
+            style.number_formatter = egui::style::NumberFormatter::new(|value, decimals| {
+                signed(&egui::emath::format_with_decimals_in_range(value, decimals))
+            });
             spacing(style);
         });
     }
@@ -234,6 +243,10 @@ fn visuals(theme: &Theme) -> egui::Visuals {
     visuals.widgets.hovered = widget(theme.pressed, edge, theme.text);
     visuals.widgets.active = widget(theme.pressed, Stroke::new(1.5, theme.accent), theme.text);
     visuals.widgets.open = widget(theme.pressed, edge, theme.text);
+    // Buttons have the weak fill, boxes and rings to tick this one.
+    visuals.widgets.inactive.bg_fill = theme.tick;
+    visuals.widgets.hovered.bg_fill = theme.tick;
+    visuals.widgets.active.bg_fill = theme.tick;
     visuals
 }
 
@@ -271,6 +284,48 @@ mod tests {
                 assert!(ratio >= 4.5, "{ink:?} on panels: {ratio:.2}");
             }
             assert!(contrast(theme.on_accent, theme.accent) >= 4.5);
+            // What can be ticked is seen before it is, and its tick in it.
+            assert!(contrast(theme.tick, theme.surface) >= 3.0);
+            assert!(contrast(theme.text, theme.tick) >= 3.0);
+        }
+    }
+
+    #[test]
+    fn fields_write_a_true_minus_and_read_that_and_a_hyphen() {
+        use egui::{Event, Key, Modifiers};
+        let ctx = egui::Context::default();
+        install(&ctx);
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            let style = ctx.style_of(theme);
+            let write = |value: f64| style.number_formatter.format(value, 0..=2);
+            assert_eq!([write(-160.0), write(-0.25), write(41.5)], ["\u{2212}160", "\u{2212}0.25", "41.5"]);
+            assert_eq!([write(-0.0), write(-0.0001)], ["0", "0.00"]);
+        }
+        let mut value = -160.0_f64;
+        for (typed, wanted) in [("\u{2212}250", -250.0), ("-75.5", -75.5), ("30", 30.0)] {
+            let mut frame = |events: Vec<Event>, asks: bool| {
+                let input = egui::RawInput { events, ..egui::RawInput::default() };
+                let output = ctx.run_ui(input, |ui| {
+                    if asks {
+                        let id = ui.next_auto_id();
+                        ui.memory_mut(|memory| memory.request_focus(id));
+                    }
+                    ui.add(egui::DragValue::new(&mut value));
+                });
+                output.drop_without_applying_deltas();
+            };
+            frame(Vec::new(), true);
+            frame(vec![Event::Text(typed.to_owned())], false);
+            let enter = |pressed| Event::Key {
+                key: Key::Enter,
+                physical_key: None,
+                pressed,
+                repeat: false,
+                modifiers: Modifiers::NONE,
+            };
+            frame(vec![enter(true), enter(false)], false);
+            frame(Vec::new(), false);
+            assert!((value - wanted).abs() < 1e-9, "{typed} gives {value}");
         }
     }
 }

@@ -271,3 +271,158 @@ fn what_a_person_must_know_of_a_scan_stands_in_its_views() {
     let said = views(&harness).message.clone().expect("why nothing was drawn").1;
     assert!(said.contains("missing from the series"), "{said}");
 }
+
+/// A key pressed in the same frame as what came before it.
+fn press_at_once(harness: &mut Harness<'_, Window>, key: Key) {
+    for pressed in [true, false] {
+        let modifiers = Modifiers::NONE;
+        let event = Event::Key { key, physical_key: None, pressed, repeat: false, modifiers };
+        harness.input_mut().events.push(event);
+    }
+    harness.step();
+    harness.step();
+}
+
+#[test]
+fn enter_and_arrows_act_on_the_view_under_the_pointer_however_slow_the_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path());
+    let center = |harness: &Harness<'_, Window>, label: &str| harness.get_by_label(label).rect().center();
+    let maximised = |harness: &Harness<'_, Window>| views(harness).navigation.maximised;
+    let place = |harness: &Harness<'_, Window>| views(harness).navigation.crosshair_mm();
+    let axial = center(&harness, "Axial view");
+    harness.event(Event::PointerMoved(axial));
+    harness.step();
+    // The pointer moves and the key is pressed before the next frame is drawn.
+    let coronal = center(&harness, "Coronal view");
+    let before = place(&harness);
+    harness.input_mut().events.push(Event::PointerMoved(coronal));
+    press_at_once(&mut harness, Key::ArrowUp);
+    let moved = place(&harness) - before;
+    assert!(moved.y.abs() > 1.0 && moved.z.abs() < 1e-9, "{moved}: along the coronal view's normal");
+    let sagittal = center(&harness, "Sagittal view");
+    harness.input_mut().events.push(Event::PointerMoved(sagittal));
+    press_at_once(&mut harness, Key::Enter);
+    assert_eq!(maximised(&harness), Some(Pane::Slice(ViewKind::Sagittal)));
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(maximised(&harness), None);
+    // A key moves the focus on, though the pointer rests over a view, until the pointer moves.
+    key(&mut harness, Modifiers::NONE, Key::W);
+    assert_eq!(views(&harness).navigation.focus, Pane::Slice(ViewKind::Axial));
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(maximised(&harness), Some(Pane::Slice(ViewKind::Axial)));
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.event(Event::PointerMoved(coronal));
+    harness.step();
+    assert_eq!(views(&harness).navigation.focus, Pane::Slice(ViewKind::Coronal));
+}
+
+fn right_click(harness: &mut Harness<'_, Window>, at: Pos2) {
+    harness.event(Event::PointerMoved(at));
+    harness.step();
+    for pressed in [true, false] {
+        harness.event(button_event(PointerButton::Secondary, at, pressed));
+        harness.step();
+    }
+    harness.step();
+}
+
+#[test]
+fn a_right_click_opens_a_menu_that_neither_its_closing_click_nor_esc_draws_or_drops_anything_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path());
+    name_structure(&mut harness, "Heart");
+    let center = harness.get_by_label("Axial view").rect().center();
+    stroke(&mut harness, &[center]);
+    let area = |harness: &Harness<'_, Window>| -> f64 {
+        let roi = harness.state().0.session().unwrap().selected().unwrap();
+        roi.planes.iter().map(|own| own.area_mm2()).sum()
+    };
+    let painted = area(&harness);
+    assert!(painted > 0.0);
+    let is_open =
+        |harness: &Harness<'_, Window>| harness.query_by_label_contains("Move the crosshair here").is_some();
+    // In the view: what is done on its slice is there.
+    right_click(&mut harness, center);
+    assert!(is_open(&harness));
+    harness.get_by_label_contains("Copy contour").click();
+    harness.step();
+    harness.step();
+    assert!(views(&harness).clipboard.is_some() && !is_open(&harness));
+    // The click beside it closes it, and paints nothing; the next one paints.
+    right_click(&mut harness, center);
+    assert!(is_open(&harness));
+    let beside = center + vec2(0.0, -90.0);
+    stroke(&mut harness, &[beside]);
+    assert!(!is_open(&harness) && (area(&harness) - painted).abs() < 1e-9);
+    stroke(&mut harness, &[beside]);
+    assert!(area(&harness) > painted);
+    key(&mut harness, Modifiers::COMMAND, Key::Z);
+    // Esc closes it, and leaves the brush in hand.
+    right_click(&mut harness, center);
+    key(&mut harness, Modifiers::NONE, Key::Escape);
+    harness.step();
+    assert!(!is_open(&harness));
+    assert_eq!(views(&harness).tools.kind(), delineo::tools::ToolKind::Brush);
+    // The structure's row has the same: onto the next slice and pasted there.
+    key(&mut harness, Modifiers::NONE, Key::ArrowUp);
+    let row = harness.get_by_label("Heart, accepted").rect().center();
+    right_click(&mut harness, row);
+    harness.get_by_label_contains("Paste contour").click();
+    harness.step();
+    harness.step();
+    let roi = harness.state().0.session().unwrap().selected().unwrap().clone();
+    assert_eq!(roi.planes.len(), 2);
+    assert!((area(&harness) - 2.0 * painted).abs() < 1e-6 * painted);
+    // A right drag sets the window and opens nothing.
+    drag(&mut harness, PointerButton::Secondary, &[center, center + vec2(30.0, 0.0)]);
+    assert!(!is_open(&harness));
+}
+
+#[test]
+fn a_number_is_typed_without_the_mouse_and_esc_leaves_the_field_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path());
+    name_structure(&mut harness, "Heart");
+    let ask = |harness: &mut Harness<'_, Window>, words: &str| {
+        key(harness, Modifiers::COMMAND, Key::K);
+        harness.event(Event::Text(words.into()));
+        harness.step();
+        key(harness, Modifiers::NONE, Key::Enter);
+        harness.step();
+        harness.step();
+    };
+    let radius = |harness: &Harness<'_, Window>| views(harness).tools.brush.radius_mm();
+    ask(&mut harness, "set brush radius");
+    harness.event(Event::Text("12.5".into()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert!((radius(&harness) - 12.5).abs() < 1e-9, "{}", radius(&harness));
+    assert_eq!(views(&harness).navigation.maximised, None, "Enter was the field's");
+    // Esc leaves the field, not the tool.
+    ask(&mut harness, "set brush radius");
+    key(&mut harness, Modifiers::NONE, Key::Escape);
+    assert_eq!(views(&harness).tools.kind(), delineo::tools::ToolKind::Brush);
+    assert!((radius(&harness) - 12.5).abs() < 1e-9);
+    key(&mut harness, Modifiers::NONE, Key::Escape);
+    assert_eq!(views(&harness).tools.kind(), delineo::tools::ToolKind::Navigate, "and then the tool");
+    // A negative number is written with the sign that texts have, and read with either.
+    ask(&mut harness, "set brush range from");
+    let low = |harness: &Harness<'_, Window>| match views(harness).tools.brush.tip() {
+        delineo::tools::BrushTip::Range(range) => range.low,
+        _ => f32::NAN,
+    };
+    assert!((low(&harness) + 160.0).abs() < 0.5, "{}", low(&harness));
+    for (typed, wanted) in [("-250", -250.0), ("\u{2212}300", -300.0)] {
+        ask(&mut harness, "set brush range from");
+        harness.event(Event::Text(typed.into()));
+        harness.step();
+        key(&mut harness, Modifiers::NONE, Key::Enter);
+        harness.step();
+        assert!((low(&harness) - wanted).abs() < 1e-3, "{typed} gives {}", low(&harness));
+        let shown = format!("\u{2212}{:.0}", -wanted);
+        let texts: Vec<String> =
+            super::shared::drawn_texts(&harness).into_iter().map(|(text, _)| text).collect();
+        assert!(texts.iter().any(|text| text.contains(&shown)), "{shown}: {texts:?}");
+    }
+}

@@ -1,10 +1,13 @@
 //! Choosing options of tools and walking through structures, as keys and the search ask for it.
 
 use super::*;
+use crate::ai::BodyExtent;
+use crate::edit::segment::LungSide;
+use crate::patient::Unit;
 use crate::session::Overwrite;
 use crate::tools::{
-    Aspect, BrushMode, BrushReach, Choice, FreehandMode, Modifiers, ShapeKind, ToolEvent, ToolKind, Tools,
-    ViewPlane,
+    Aspect, BrushMode, BrushReach, Choice, FreehandMode, KeepPieces, Method, Modifiers, Number, Place,
+    ShapeKind, TakeAs, Tip, ToolEvent, ToolKind, Tools, ViewPlane,
 };
 use crate::ui::actions::{Group, TABLE};
 
@@ -131,5 +134,130 @@ fn a_message_names_the_key_as_it_is_set() {
     let said = station.state().toasts.list().last().unwrap().text.clone();
     crate::ui::keymap::use_map(&crate::ui::keymap::KeyMap::default());
     assert!(said.contains("Copy contour (F8)"), "{said}");
+    station.close_all();
+}
+
+fn last_said(station: &Workstation) -> &str {
+    station.state().toasts.list().last().map_or("", |toast| toast.text.as_str())
+}
+
+#[test]
+fn options_of_find_by_values_are_carried_out_with_their_method_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    let settings = |station: &Workstation| tools(station).segment.settings();
+    station.act(Action::Choose(Choice::Keep(KeepPieces::Largest)));
+    assert_eq!((tools(&station).kind(), settings(&station).method), (ToolKind::Segment, Method::Threshold));
+    assert_eq!(settings(&station).keep, KeepPieces::Largest);
+    assert!(settings(&station).range.is_some(), "it starts with the window");
+    station.act(Action::Choose(Choice::Lung(Some(LungSide::Left))));
+    assert_eq!((settings(&station).method, settings(&station).side), (Method::Lungs, Some(LungSide::Left)));
+    // What several methods have leaves the one in hand.
+    station.act(Action::Choose(Choice::TakeAs(TakeAs::Cut)));
+    station.act(Action::Choose(Choice::FindIn(Place::Box)));
+    assert_eq!((settings(&station).method, settings(&station).take_as), (Method::Lungs, TakeAs::Cut));
+    assert!(settings(&station).has_chosen(Choice::FindIn(Place::Box)));
+    // The left hand goes through them.
+    station.act(Action::NextChoice(Aspect::Does));
+    station.act(Action::NextChoice(Aspect::Kind));
+    station.act(Action::NextChoice(Aspect::Reach));
+    assert_eq!((settings(&station).take_as, settings(&station).side), (TakeAs::Add, Some(LungSide::Right)));
+    assert!(settings(&station).has_chosen(Choice::FindIn(Place::Everything)));
+    station.act(Action::NextRival);
+    assert_eq!(settings(&station).method, Method::Pieces);
+    station.act(Action::Choose(Choice::TakeAs(TakeAs::Cut)));
+    assert_eq!(last_said(&station), "What lies between pieces is always added.");
+    assert_eq!(settings(&station).take_as, TakeAs::Add);
+    station.close_all();
+}
+
+#[test]
+fn a_number_that_is_asked_for_has_its_tool_and_its_option_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    station.act(Action::SelectEraser);
+    station.act(Action::Set(Number::BrushRadius));
+    assert_eq!(tools(&station).kind(), ToolKind::Eraser, "it has a radius too");
+    station.act(Action::Set(Number::BrushFrom));
+    assert_eq!(tools(&station).kind(), ToolKind::Brush);
+    assert!(tools(&station).has_chosen(Choice::Tip(Tip::Range)));
+    station.act(Action::Set(Number::BoneCore));
+    assert_eq!(tools(&station).segment.settings().method, Method::Bones);
+    station.act(Action::Set(Number::LeastVolume));
+    assert!(tools(&station).has_chosen(Choice::Keep(KeepPieces::Above)));
+    station.act(Action::Set(Number::SnapReach));
+    assert!(tools(&station).between.is_on() && tools(&station).between.snaps());
+    for number in Number::ALL {
+        station.act(Action::Set(number));
+        let kind = tools(&station).kind();
+        assert!(number.tools().is_empty() || number.tools().contains(&kind), "{number:?} with {kind:?}");
+        assert!(number.choice().is_none_or(|choice| tools(&station).has_chosen(choice)), "{number:?}");
+        let method = tools(&station).segment.settings().method;
+        assert!(number.methods().is_empty() || number.methods().contains(&method), "{number:?}");
+    }
+    // An outline that waits to be closed is not dropped for a number of another tool.
+    station.act(Action::SelectShape);
+    event(&mut station, ToolEvent::Press(at(0.0), Modifiers::default()));
+    event(&mut station, ToolEvent::Release(at(0.0)));
+    assert!(tools(&station).waits_to_close());
+    station.act(Action::Set(Number::GrowNecks));
+    station.act(Action::Set(Number::BrushRadius));
+    assert!(tools(&station).waits_to_close() && tools(&station).kind() == ToolKind::Shape);
+    station.close_all();
+}
+
+#[test]
+fn what_the_images_have_nothing_for_is_said_and_not_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut series = axial_series();
+    Arc::make_mut(&mut series.volume).unit = Unit::SuvBw;
+    let mut station = at_work(series, folder.path());
+    for action in [
+        Action::Segment(Method::Body),
+        Action::Choose(Choice::Extent(BodyExtent::Couch)),
+        Action::Set(Number::BoneFrom),
+    ] {
+        station.act(action);
+        assert!(last_said(&station).contains("needs a CT"), "{}", last_said(&station));
+        assert_ne!(tools(&station).kind(), ToolKind::Segment, "{action:?}");
+    }
+    assert_eq!(tools(&station).segment.settings().extent, BodyExtent::Patient);
+    station.close_all();
+}
+
+#[test]
+fn accepting_where_nothing_is_dashed_goes_to_what_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    let stroke = draw(session(&station), "Liver", 7, vec![square(0.0, 0.0, 20.0)]);
+    assert!(station.apply(stroke));
+    station.state.views.as_mut().unwrap().go_to_slice(0);
+    let drawn =
+        |station: &Workstation| session(station).structures().roi_named("Liver").unwrap().planes.len();
+    // Nothing is dashed, and nothing is proposed.
+    station.act(Action::AcceptProposal);
+    assert!(last_said(&station).contains("nothing is dashed"), "{}", last_said(&station));
+    station.act(Action::TakeSuggested);
+    assert_eq!(last_said(&station), "Nothing is dashed.");
+    assert!(station.apply(proposals(&axial_series(), &["Heart"])));
+    let liver = session(&station).structures().roi_named("Liver").unwrap().id;
+    station.select(Some(liver));
+    station.act(Action::RejectProposal);
+    assert_eq!(last_said(&station), "Liver is not a proposal, Heart is. Select it to reject it.");
+    // Dashed on slices 4 to 6: the first press shows the nearest, the second takes it.
+    station.act(Action::FillBetween);
+    station.act(Action::AcceptProposal);
+    assert_eq!((station.slice(), drawn(&station)), (Some(4), 2), "seen before it is taken");
+    let said =
+        "Slice 1 had nothing dashed; this is slice 5, the nearest of 3. A takes this, Shift A takes all.";
+    assert_eq!(last_said(&station), said);
+    station.act(Action::AcceptProposal);
+    assert_eq!((station.slice(), drawn(&station)), (Some(4), 3));
+    station.act(Action::TakeSuggested);
+    assert_eq!((station.slice(), drawn(&station)), (Some(5), 3));
+    station.act(Action::TakeSuggested);
+    station.act(Action::TakeSuggested);
+    assert_eq!((station.slice(), drawn(&station)), (Some(6), 4));
+    assert!(last_said(&station).contains("this is slice 7, the only one"), "{}", last_said(&station));
     station.close_all();
 }

@@ -51,6 +51,8 @@ pub(super) struct Done {
     pub note: Option<String>,
     /// The body's contour, where it had to be found.
     pub body: Option<Arc<Roi>>,
+    /// What a structure that is this is described as, as files say it; `None` where that says nothing.
+    pub description: Option<String>,
     /// Someone asked to stop.
     pub cancelled: bool,
 }
@@ -144,6 +146,7 @@ impl Job {
                 let found = external_contour(self.volume(), extent, rest).map_err(sentence)?;
                 done.note = found.note(extent).map(|note| sentence(note).trim_end_matches('.').to_owned());
                 let region = Region::of_roi(&found.roi, self.volume()).map_err(sentence)?;
+                done.description = Some(found.roi.description.clone());
                 if extent == BodyExtent::Patient && self.body.is_none() {
                     done.body = Some(Arc::new(found.roi));
                 }

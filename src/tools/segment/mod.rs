@@ -5,11 +5,13 @@
 //! over or dropped; only the line of equal value is taken by the click that shows it. The work has a
 //! thread of its own; while it runs, the latest change waits for it.
 
+mod choices;
 mod hand;
 mod job;
 mod place;
 mod settings;
 
+pub use choices::{DoseAs, Place, UptakeAt};
 pub use place::{on_slices, slices_of};
 pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, Within};
 
@@ -17,10 +19,10 @@ use self::job::{Done, Job};
 use self::place::{BoxDrag, BoxGrip};
 use self::settings::Placed;
 use super::work::{Failed, Work};
-use super::{Modifiers, Suggestion};
+use super::{Choice, Modifiers, Suggestion};
 use crate::edit::algebra::Region;
 use crate::edit::segment::{Histogram, Scribble, SearchArea, Source, histogram, isodose_name};
-use crate::edit::{Sign, same_polygons};
+use crate::edit::{Sign, ValueRange, same_polygons};
 use crate::geometry::{OrientedBox, Point3};
 use crate::patient::{Dose, Roi, RoiId, RoiPlane, RoiType, Volume};
 use crate::progress::Progress;
@@ -70,6 +72,8 @@ pub struct SegmentTool {
     /// Whether an isodose waits for a structure that it is for.
     waits_for_roi: bool,
     suggestion: Option<Suggestion>,
+    /// What a structure that is what was found is described as.
+    description: Option<String>,
     note: Option<String>,
     body: Option<Arc<Roi>>,
     work: Work<Done>,
@@ -109,6 +113,24 @@ impl SegmentTool {
         {
             self.run(session);
         }
+    }
+
+    /// Makes a choice; what is suggested follows.
+    pub(super) fn make(&mut self, session: &Session, choice: Choice) {
+        let maximum_gy = self.dose.as_ref().map(|dose| dose.maximum_gy());
+        self.set_settings(session, self.settings.with(choice, maximum_gy));
+    }
+
+    /// Limits the range to the values from that which best splits the histogram in two (Otsu) upwards, to
+    /// the image's greatest if that is given. The histogram is that of [`Self::histogram`] on `slice`. The
+    /// value; `None` where nothing can be split.
+    pub fn split(&mut self, session: &Session, slice: usize, greatest: Option<f32>) -> Option<f32> {
+        let histogram = self.histogram(session, slice);
+        let (split, high) = (histogram.otsu()?, histogram.high);
+        let high = greatest.unwrap_or(self.settings.range.map_or(high, |range| range.high)).max(split);
+        let range = Some(ValueRange { low: split, high });
+        self.set_settings(session, SegmentSettings { range, ..self.settings });
+        Some(split)
     }
 
     /// Sets what it looks for before anything was looked for; what cannot be is not taken.
@@ -190,6 +212,13 @@ impl SegmentTool {
     #[must_use]
     pub fn has_second(&self) -> bool {
         self.second.is_some()
+    }
+
+    /// Whether the values that it goes by can be those of the second image.
+    #[must_use]
+    pub fn offers_second(&self) -> bool {
+        let method = self.settings.method;
+        self.has_second() && !method.needs_ct() && method != Method::Dose
     }
 
     /// The image whose values are used.
@@ -448,6 +477,9 @@ impl SegmentTool {
         let (Some(roi), false) = (selected, done.cancelled) else { return };
         self.note = done.note;
         let fresh = self.found.is_none();
+        if fresh {
+            self.description = done.description;
+        }
         if self.again {
             // Shown until the next is there, unless the contours have changed since; what was found is
             // not what is wanted any more.
@@ -478,6 +510,18 @@ impl SegmentTool {
             (!same_polygons(&after.polygons, before)).then(|| (slice, Arc::new(after)))
         };
         let planes: Vec<_> = planes.into_par_iter().filter_map(gated).collect();
-        self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, gesture, planes));
+        let suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, gesture, planes));
+        self.suggestion = suggestion.map(|own| self.described(roi, own));
+    }
+
+    /// With the description that the structure gets, where it becomes what was found and nothing else.
+    fn described(&self, roi: &Roi, suggestion: Suggestion) -> Suggestion {
+        let Some(text) = &self.description else { return suggestion };
+        let by_slice = roi.planes.is_empty() || roi.description == *text;
+        match self.settings.takes_as() {
+            TakeAs::Cut => suggestion,
+            TakeAs::Add if !by_slice => suggestion,
+            TakeAs::Add | TakeAs::Replace => suggestion.described(text.clone(), by_slice),
+        }
     }
 }

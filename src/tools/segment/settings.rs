@@ -63,6 +63,9 @@ impl Method {
         }
     }
 
+    /// Why [`Self::needs_ct`] refuses other images.
+    pub const WHY_CT: &'static str = "This goes by Hounsfield units: it needs a CT.";
+
     /// Whether it needs Hounsfield units.
     #[must_use]
     pub fn needs_ct(self) -> bool {

@@ -1,4 +1,4 @@
-//! Between slices with snapping to edges, by strokes.
+//! Between slices with snapping to edges, and guides while they are drawn, by strokes.
 
 use super::*;
 
@@ -129,4 +129,72 @@ fn a_surface_through_guides_snaps_too() {
     let rest = suggested(&pen);
     assert_eq!(rest.len(), plain.len() - 1);
     assert!(rest.iter().all(|own| plain.iter().any(|other| Arc::ptr_eq(own, other))));
+}
+
+/// Presses and draws along the path without letting go.
+fn hold(pen: &mut Tools, session: &Session, view: &ViewPlane, path: &[Point3]) {
+    pen.event(session, view, ToolEvent::Press(path[0], KEYS));
+    for at in &path[1..] {
+        pen.event(session, view, ToolEvent::Drag(*at));
+    }
+}
+
+#[test]
+fn a_guide_being_drawn_shows_what_it_leads_to_and_ends_with_just_that() {
+    let center = p(0.0, 0.0, 30.0);
+    let view = sagittal(0.0);
+    let path = around(&view, center, [15.0, 24.0]);
+    let last = *path.last().unwrap();
+    for (kind, path) in [
+        (ToolKind::Freehand, path.clone()),
+        (ToolKind::Shape, vec![p(0.0, -15.0, 6.0), p(0.0, 0.0, 30.0), p(0.0, 15.0, 54.0)]),
+    ] {
+        let mut session = session_with(axial_series(), &["Liver"]);
+        let mut pen = tools(ToolKind::Freehand, 5.0);
+        pen.shape.set_kind(crate::tools::ShapeKind::Ellipse);
+        let slice = around(&axial(30.0), center, [20.0, 15.0]);
+        assert!(drag(&mut pen, &mut session, &axial(30.0), KEYS, &slice).command.is_some());
+        pen.choose(kind);
+        pen.between.set_on(true);
+        pen.update(&session);
+        assert!(pen.dashed().is_none());
+        hold(&mut pen, &session, &view, &path);
+        assert!(pen.between.draws_guide() && pen.between.is_waiting(), "{kind:?}: on a thread");
+        pen.between.settle(&session);
+        let ahead = pen.dashed().expect("what it leads to").shown().planes.clone();
+        assert!(ahead.len() >= 12, "{kind:?}: {} slices", ahead.len());
+        ahead.iter().for_each(|own| check_polygons(&own.polygons));
+        assert!(pen.suggestion().is_none() && roi(&session).guides.is_empty(), "it is shown, and no more");
+        // Esc: as if nothing had been.
+        pen.event(&session, &view, ToolEvent::Escape);
+        assert!(pen.dashed().is_none() && !pen.between.draws_guide() && !pen.between.is_waiting());
+        // To its end: what was shown is what is suggested, to the bit, without being worked out again.
+        hold(&mut pen, &session, &view, &path);
+        pen.between.settle(&session);
+        let ahead = pen.dashed().unwrap().shown().planes.clone();
+        let to = *path.last().unwrap();
+        session.apply(pen.event(&session, &view, ToolEvent::Release(to)).command.unwrap()).unwrap();
+        assert!(pen.between.update(&session) && !pen.between.is_waiting(), "{kind:?}");
+        let now = suggested(&pen);
+        assert_eq!(now.len(), ahead.len());
+        assert!(now.iter().zip(&ahead).all(|(own, other)| Arc::ptr_eq(own, other)), "{kind:?}");
+        // Undone meanwhile, it is no answer to anything else.
+        session.undo().unwrap();
+        pen.between.settle(&session);
+        assert!(pen.suggestion().is_none());
+    }
+    // Why a line leads to nothing is said while it is drawn.
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let mut pen = tools(ToolKind::Freehand, 5.0);
+    pen.between.set_on(true);
+    hold(&mut pen, &session, &view, &path);
+    pen.between.settle(&session);
+    assert!(pen.dashed().is_none());
+    assert!(pen.between.note().is_some_and(|note| note.starts_with("One direction")));
+    let drawn = pen.event(&session, &view, ToolEvent::Release(last)).command.unwrap();
+    session.apply(drawn).unwrap();
+    assert!(!pen.between.draws_guide());
+    // On the contours' own plane a line is no guide.
+    hold(&mut pen, &session, &axial(30.0), &around(&axial(30.0), center, [20.0, 15.0]));
+    assert!(!pen.between.draws_guide());
 }

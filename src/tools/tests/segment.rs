@@ -341,6 +341,20 @@ fn the_body_is_suggested_as_wide_as_it_is_asked_for() {
     let steps = session.history().done();
     session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
     assert_eq!((session.history().done(), session.undo_name()), (steps + 1, Some("Body on External")));
+    // It says how wide it is in the words that the command line has, in the same step.
+    let words = |extent: BodyExtent| {
+        let volume = &session.series().volume;
+        crate::ai::external_contour(volume, extent, &crate::progress::Progress::new())
+            .unwrap()
+            .roi
+            .description
+    };
+    let [narrow, wide] = [BodyExtent::Patient, BodyExtent::Immobilisation].map(words);
+    assert!(wide.starts_with("body with immobilisation ") && narrow.starts_with("body "), "{wide}, {narrow}");
+    assert_eq!(roi(&session).description, wide);
+    session.undo().unwrap();
+    assert_eq!(roi(&session).description, "");
+    session.redo().unwrap();
     // Cut by the patient alone, the mask and the air before the face are left.
     tools.update(&session);
     tools.segment.settle(&session);
@@ -351,10 +365,28 @@ fn the_body_is_suggested_as_wide_as_it_is_asked_for() {
     tools.segment.settle(&session);
     session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
     near(area_at(&session, 30.0), PI * (39.0 * 39.0 - 900.0) / 2.0, 0.1);
+    assert_eq!(roi(&session).description, wide, "what is cut tells nothing of what is left");
     settings.take_as = TakeAs::Replace;
     tools.segment.set_settings(&session, settings);
     tools.segment.find(&session);
     tools.segment.settle(&session);
+    // One slice of it makes no other structure of what is there; all of it does.
+    let one = tools.suggestion().unwrap().command(Some(10)).unwrap();
+    assert!(matches!(one, Command::SetPlanes { .. }));
     session.apply(tools.suggestion().unwrap().command(None).unwrap()).unwrap();
     near(area_at(&session, 30.0), PI * 900.0, 0.03);
+    assert_eq!(roi(&session).description, narrow);
+    // Into an empty one the first slice that is taken does.
+    let all: Vec<usize> = (0..session.series().volume.slices.len()).collect();
+    for slice in all {
+        let own = id(&session, "External");
+        session.apply(Command::ClearSlice { roi: own, slice }).unwrap();
+    }
+    settings.extent = BodyExtent::Immobilisation;
+    settings.take_as = TakeAs::Add;
+    tools.segment.set_settings(&session, settings);
+    tools.segment.find(&session);
+    tools.segment.settle(&session);
+    session.apply(tools.suggestion().unwrap().command(Some(10)).unwrap()).unwrap();
+    assert_eq!((roi(&session).planes.len(), roi(&session).description.as_str()), (1, wide.as_str()));
 }

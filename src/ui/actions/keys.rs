@@ -4,7 +4,7 @@
 use super::super::keymap;
 use super::{Action, TABLE};
 use crate::tools::{Deed, Hint};
-use egui::{Key, KeyboardShortcut, Modifiers};
+use egui::{Event, Key, KeyboardShortcut, Modifiers, Pos2};
 
 impl Action {
     /// The keys that ask for it now, the person's own where they were changed.
@@ -106,31 +106,43 @@ pub fn key_text(shortcut: &KeyboardShortcut) -> String {
     text
 }
 
+/// An action that a key has asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pressed {
+    /// The action.
+    pub action: Action,
+    /// Where the pointer had moved in this frame before the key was pressed; `None` where it had not.
+    pub pointer: Option<Pos2>,
+}
+
 /// The actions whose keys were pressed in this frame, in order; the keys are consumed.
 ///
 /// While a text field has the keyboard only keys with Ctrl, function keys and Esc count; while a
-/// card lies over the window (`is_covered`) only those that close or change cards; and Enter
-/// belongs to the button that has the keyboard, where one has.
-pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
+/// card lies over the window (`is_covered`) only those that close or change cards; Enter belongs to
+/// the button that has the keyboard, where one has, and Esc to a field that is left by it
+/// (`escape_is_taken`).
+pub fn pressed(ctx: &egui::Context, is_covered: bool, escape_is_taken: bool) -> Vec<Pressed> {
     let typing = ctx.text_edit_focused();
     let on_control = ctx.memory(|memory| memory.focused().is_some());
     ctx.input_mut(|input| {
-        let events: Vec<(Key, Modifiers)> = input
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                egui::Event::Key { key, pressed: true, modifiers, .. } => Some((*key, *modifiers)),
-                _ => None,
-            })
-            .collect();
+        let mut pointer = None;
+        let mut keys: Vec<(Key, Modifiers, Option<Pos2>)> = Vec::new();
+        for event in &input.events {
+            match event {
+                Event::PointerMoved(at) => pointer = Some(*at),
+                Event::Key { key, pressed: true, modifiers, .. } => keys.push((*key, *modifiers, pointer)),
+                _ => {}
+            }
+        }
         let map = keymap::in_use();
         let mut actions = Vec::new();
-        for (key, modifiers) in events {
+        for (key, modifiers, pointer) in keys {
             let counts = |wanted: &KeyboardShortcut| {
                 wanted.logical_key == key
                     && modifiers.matches_exact(wanted.modifiers)
                     && !(typing && types_text(*wanted))
                     && !(on_control && key == Key::Enter)
+                    && !(escape_is_taken && key == Key::Escape)
             };
             let Some(info) = TABLE.iter().find(|info| map.keys(info.action).iter().any(counts)) else {
                 continue;
@@ -139,7 +151,7 @@ pub fn pressed(ctx: &egui::Context, is_covered: bool) -> Vec<Action> {
                 continue;
             }
             input.consume_key(modifiers, key);
-            actions.push(info.action);
+            actions.push(Pressed { action: info.action, pointer });
         }
         actions
     })

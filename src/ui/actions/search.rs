@@ -40,7 +40,7 @@ fn is_one_of(also: &str, query: &str) -> bool {
 mod tests {
     use super::super::Action;
     use super::*;
-    use crate::tools::{BrushMode, BrushReach, Choice, FreehandMode, Method, ShapeKind, Tip};
+    use crate::tools::{BrushMode, BrushReach, Choice, FreehandMode, Method, Number, Place, ShapeKind, Tip};
 
     fn first(query: &str) -> Option<Action> {
         search(query).first().map(|info| info.action)
@@ -86,6 +86,12 @@ mod tests {
             ("pencil", Action::SelectFreehand),
             ("measure", Action::SelectRuler),
             ("thin", Action::ThinSlices(2)),
+            ("body", Action::Segment(Method::Body)),
+            ("lungs", Action::Segment(Method::Lungs)),
+            ("uptake", Action::Segment(Method::Uptake)),
+            ("bounding box", Action::Choose(Choice::FindIn(Place::Box))),
+            ("otsu", Action::SplitHistogram),
+            ("set brush radius", Action::Set(Number::BrushRadius)),
         ] {
             assert_eq!(first(query), Some(wanted), "{query}");
         }

@@ -4,9 +4,11 @@ use super::super::actions::Action;
 use super::super::state::{Naming, Place};
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
+use super::numbers::number_field;
 use super::{check, export, open, propose, recipe, segment, structure_row};
 use crate::patient::{Approval, Density, GenerationAlgorithm, Roi};
 use crate::session::{Command, Session};
+use crate::tools::Number;
 use egui::{RichText, Ui};
 
 /// The panel.
@@ -56,7 +58,7 @@ fn structure_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     if let Some(color) = structure_row::swatches_ui(ui, roi.color) {
         scope.outbox.apply(Command::RecolorRoi { roi: roi.id, color });
     }
-    slice_ui(ui, scope, session, &roi);
+    slice_ui(ui, scope, &roi);
     if !roi.is_proposal() {
         ui.add_space(8.0);
         recipe::recipe_ui(ui, scope, session, &roi);
@@ -201,27 +203,12 @@ fn density_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
     });
 }
 
-fn slice_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
-    let Some(views) = scope.state.views.as_ref() else { return };
-    let volume = &session.series().volume;
-    let offset =
-        volume.slices.first().map(|slice| slice.plane.normal().dot(&views.navigation.crosshair_mm().coords));
-    let Some(slice) = offset.and_then(|offset| volume.nearest_slice(offset)) else { return };
-    let at = if views.navigation.shows_slices() { "" } else { ", at the crosshair" };
+fn slice_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
+    let Some((slice, actions)) = structure_row::slice_actions(scope, roi) else { return };
+    let shows = scope.state.views.as_ref().is_some_and(|views| views.navigation.shows_slices());
+    let at = if shows { "" } else { ", at the crosshair" };
     widgets::caption(ui, &format!("Slice {}{at}", slice + 1));
-    let has = roi.plane_at(&volume.slices[slice].plane).is_some();
-    let is_free = !roi.is_locked();
-    let has_copied = views.clipboard.is_some();
-    for (action, label, enabled) in [
-        (Action::CopyFromAbove, "Copy from slice above", is_free),
-        (Action::CopyFromBelow, "Copy from slice below", is_free),
-        (Action::CopyToAbove, "Copy to slice above", has && is_free),
-        (Action::CopyToBelow, "Copy to slice below", has && is_free),
-        // What is copied may go into another structure.
-        (Action::CopyContour, "Copy contour", has),
-        (Action::PasteContour, "Paste contour", has_copied && is_free),
-        (Action::DeleteContour, "Delete contour", has && is_free),
-    ] {
+    for (action, label, enabled) in actions {
         let button = egui::Button::new(label).min_size(egui::vec2(200.0, 28.0));
         if ui.add_enabled(enabled, button).on_hover_text(action.tooltip()).clicked() {
             scope.outbox.act(action);
@@ -238,7 +225,8 @@ fn thin_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
     ui.horizontal(|ui| {
         widgets::note(ui, "Keep one in");
         let field = egui::DragValue::new(&mut every).range(2..=20).speed(0.1).suffix(" slices");
-        ui.add(field).on_hover_text("Of each run of slices with contours; its last one stays too");
+        number_field(ui, Number::KeepEvery, field)
+            .on_hover_text("Of each run of slices with contours; its last one stays too");
         ui.data_mut(|data| data.insert_temp(id, every));
         let button = egui::Button::new("Fewer slices").min_size(egui::vec2(0.0, 28.0));
         let hover = Action::ThinSlices(2).info().why;

@@ -16,7 +16,7 @@ const MOUSE: &[(&str, &str)] = &[
     ("Ctrl wheel", "Zoom to the pointer"),
     ("Alt wheel", "Brush radius"),
     ("Middle drag", "Pan"),
-    ("Right drag", "Window level and width"),
+    ("Right click, drag", "Menu; window level and width"),
     ("Shift right drag", "Window of the blended series"),
     ("Double click", "Maximise (with the crosshair)"),
     ("… on a view's name", "Maximise (with any tool)"),

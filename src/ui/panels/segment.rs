@@ -3,11 +3,13 @@
 use super::super::actions::Action;
 use super::super::theme::Theme;
 use super::super::{Scope, widgets};
+use super::numbers::number_field;
+use super::tool_options::{tooltip, with_key, word};
 use crate::edit::ValueRange;
 use crate::edit::segment::{Fill, Histogram, Uptake};
 use crate::patient::Unit;
 use crate::session::Session;
-use crate::tools::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, ToolKind, Within};
+use crate::tools::{Aspect, Choice, KeepPieces, Method, Number, Rivals, SegmentSettings, ToolKind, Within};
 use egui::{Pos2, Rect, RichText, Sense, Stroke, Ui, vec2};
 
 mod dose;
@@ -48,9 +50,10 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         }
     });
     ui.add_space(4.0);
-    if tool.has_second() && !settings.method.needs_ct() && settings.method != Method::Dose {
+    if tool.offers_second() {
+        let why = "Looks at the PET or MR shown with these images; contours lie on these images.";
         ui.checkbox(&mut settings.second, "Values of the second series")
-            .on_hover_text("Looks at the PET or MR shown with these images; contours lie on these images.");
+            .on_hover_text(with_key(why, Action::ToggleSecondValues));
     }
     let unit = tool.image(session).unit;
     match settings.method {
@@ -61,41 +64,32 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
             let full = views.display.full_window;
             let ends = (!settings.second).then(|| (full.low(), full.high()));
             let histogram = tool.histogram(session, slice);
-            threshold_ui(ui, &mut settings, histogram, unit, ends);
-            place::within_ui(ui, &mut settings, session);
-            keep_ui(ui, &mut settings);
+            threshold_ui(ui, &mut settings, histogram, (unit, ends), &mut pressed);
+            place::within_ui(ui, &mut settings, session, &mut pressed);
+            keep_ui(ui, &mut settings, &mut pressed);
         }
         Method::Level => widgets::note(ui, "Point at an edge and click. Ctrl cuts."),
         Method::Scribbles => scribbles_ui(ui, &mut settings),
-        Method::Uptake => uptake_ui(ui, &mut settings, unit, session),
-        Method::Pieces => pieces_ui(ui, &mut settings, session),
+        Method::Uptake => uptake_ui(ui, &mut settings, (unit, session), &mut pressed),
+        Method::Pieces => pieces_ui(ui, &mut settings, session, &mut pressed),
         Method::Dose => {
             let rois = &session.structures().rois;
-            let name = dose::dose_ui(ui, scope.context.desk, scope.outbox, tool, &mut settings);
-            place::within_ui(ui, &mut settings, session);
+            let name =
+                dose::dose_ui(ui, scope.context.desk, scope.outbox, (&*tool, &mut settings), &mut pressed);
+            place::within_ui(ui, &mut settings, session, &mut pressed);
             if let Some(name) = name.filter(|name| rois.iter().all(|roi| roi.name != *name)) {
                 dose::new_structure_ui(ui, scope.outbox, &name, session.selected().is_none());
             }
         }
-        Method::Body => organs::body_ui(ui, &mut settings),
-        Method::Lungs => organs::lungs_ui(ui, &mut settings),
+        Method::Body => choices_ui(ui, &settings, Aspect::Kind, &mut pressed),
+        Method::Lungs => organs::lungs_ui(ui, &mut settings, &mut pressed),
         Method::Airways => widgets::note(ui, "Finds the trachea by itself, or click into it."),
         Method::Bones => organs::bones_ui(ui, &mut settings),
     }
     if settings.method.needs_ct() || matches!(settings.method, Method::Level | Method::Scribbles) {
-        place::within_ui(ui, &mut settings, session);
+        place::within_ui(ui, &mut settings, session, &mut pressed);
     }
-    if settings.method.suggests() && settings.method != Method::Pieces {
-        choice_ui(
-            ui,
-            &mut settings.take_as,
-            &[
-                (TakeAs::Add, "Add", "What is found is added to the structure."),
-                (TakeAs::Replace, "Replace", "What is found takes the structure's place."),
-                (TakeAs::Cut, "Cut", "What is found is cut from the structure."),
-            ],
-        );
-    }
+    choices_ui(ui, &settings, Aspect::Does, &mut pressed);
     tool.set_settings(session, settings);
     place::box_ui(ui, tool, session);
     actions_ui(ui, views, session, &mut pressed);
@@ -126,7 +120,8 @@ fn actions_ui(
         });
     } else if offers_find(&tool.settings()) && tool.suggestion().is_none() {
         let find = widgets::primary_button(ui, "Find", true);
-        if find.on_hover_text("Suggests it, dashed; nothing changes until it is taken over").clicked() {
+        let why = "Suggests it, dashed; nothing changes until it is taken over";
+        if find.on_hover_text(with_key(why, Action::FindNow)).clicked() {
             tool.find(session);
         }
     }
@@ -176,25 +171,24 @@ fn threshold_ui(
     ui: &mut Ui,
     settings: &mut SegmentSettings,
     histogram: &Histogram,
-    unit: Unit,
-    ends: Option<(f32, f32)>,
+    (unit, ends): (Unit, Option<(f32, f32)>),
+    pressed: &mut Vec<Action>,
 ) {
     let mut range = settings.range.unwrap_or(ValueRange { low: histogram.low, high: histogram.high });
     histogram_ui(ui, histogram, &mut range, ends);
     ui.horizontal_wrapped(|ui| {
         let speed = if unit == Unit::Hu { 1.0 } else { 0.02 };
         let suffix = format!(" {}", unit.label());
-        for (name, value) in [("From", &mut range.low), ("to", &mut range.high)] {
+        for (name, number, value) in
+            [("From", Number::ThresholdFrom, &mut range.low), ("to", Number::ThresholdTo, &mut range.high)]
+        {
             let label = ui.label(RichText::new(name).color(Theme::of(ui.ctx()).weak));
             let field = egui::DragValue::new(value).speed(speed).suffix(suffix.trim_end()).max_decimals(2);
-            ui.add(field).labelled_by(label.id);
+            number_field(ui, number, field).labelled_by(label.id);
         }
-        let split = histogram.otsu();
-        let button = ui.add_enabled(split.is_some(), egui::Button::new("Split"));
-        if button.on_hover_text("From the value that best splits the histogram in two (Otsu).").clicked()
-            && let Some(split) = split
-        {
-            range = ValueRange { low: split, high: ends.map_or(range.high, |ends| ends.1).max(split) };
+        let button = ui.add_enabled(histogram.otsu().is_some(), egui::Button::new("Split"));
+        if button.on_hover_text(Action::SplitHistogram.tooltip()).clicked() {
+            pressed.push(Action::SplitHistogram);
         }
     });
     range.high = range.high.max(range.low);
@@ -259,70 +253,57 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram, range: &mut ValueRange, ends
     }
 }
 
-fn keep_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
+fn keep_ui(ui: &mut Ui, settings: &mut SegmentSettings, pressed: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "Keep");
-        let choices = [
-            (KeepPieces::All, "all"),
-            (KeepPieces::Largest, "the largest piece"),
-            (KeepPieces::Above, "pieces from"),
-            (KeepPieces::Clicked, "the piece clicked"),
-        ];
-        let name = choices.iter().find(|(value, _)| *value == settings.keep).map_or("", |(_, name)| *name);
-        egui::ComboBox::from_id_salt("segment keep").selected_text(name).show_ui(ui, |ui| {
-            for (value, name) in choices {
-                ui.selectable_value(&mut settings.keep, value, name);
-            }
-        });
+        egui::ComboBox::from_id_salt("segment keep")
+            .selected_text(word(Choice::Keep(settings.keep)))
+            .show_ui(ui, |ui| {
+                for choice in settings.method.choices(Aspect::Kind) {
+                    choice_ui(ui, settings, *choice, pressed);
+                }
+            });
         if settings.keep == KeepPieces::Above {
             let field =
                 egui::DragValue::new(&mut settings.least_cc).speed(0.05).range(0.0..=5000.0).suffix(" cc");
-            ui.add(field).on_hover_text("The least volume of a piece");
+            number_field(ui, Number::LeastVolume, field).on_hover_text("The least volume of a piece");
         }
     });
-    ui.checkbox(&mut settings.fill_holes, "Fill holes").on_hover_text("Fills what is enclosed on a slice.");
+    let fills = Action::Choose(Choice::FillHoles(true));
+    ui.checkbox(&mut settings.fill_holes, "Fill holes").on_hover_text(with_key(fills.info().why, fills));
 }
 
 /// What is filled, where, and what other structures have to do with it.
-fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
+fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session, pressed: &mut Vec<Action>) {
     let is_between = matches!(settings.fill, Fill::Between(_));
-    ui.horizontal_wrapped(|ui| {
-        for (fill, name, why) in [
-            (Fill::Between(0.05), "Between", "What lies between the structure's pieces."),
-            (Fill::All, "All of a region", "What is reached from the structure before it is from others."),
-        ] {
-            let chosen = is_between == matches!(fill, Fill::Between(_));
-            if ui.selectable_label(chosen, name).on_hover_text(why).clicked() && !chosen {
-                settings.fill = fill;
-            }
-        }
-    });
+    choices_ui(ui, settings, Aspect::Kind, pressed);
     if let Fill::Between(detour) = &mut settings.fill {
         let before = *detour * 100.0;
         let mut percent = before;
         let why = "How much longer than the shortest way from piece to piece a way may be";
-        value_ui(ui, "Detour", &mut percent, 0.0..=100.0, " %", why);
+        value_ui(ui, ("Detour", Number::Detour), &mut percent, 0.0..=100.0, " %", why);
         if percent.to_bits() != before.to_bits() {
             *detour = percent / 100.0;
         }
         if settings.within == Within::Everything {
             let why = "How far beyond the pieces is looked";
-            value_ui(ui, "Reach", &mut settings.margin_mm, 0.0..=100.0, " mm", why);
+            value_ui(ui, REACH, &mut settings.margin_mm, 0.0..=100.0, " mm", why);
         }
     }
-    place::within_ui(ui, settings, session);
+    place::within_ui(ui, settings, session, pressed);
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, if is_between { "Not into" } else { "Shared with" });
         let name = match settings.rivals {
-            Rivals::Nobody => "no other".to_owned(),
-            Rivals::Visible => "all visible".to_owned(),
+            Rivals::Nobody => word(Choice::Rivals(false)).to_owned(),
+            Rivals::Visible => word(Choice::Rivals(true)).to_owned(),
             Rivals::Roi(id) => {
                 session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
             }
         };
         egui::ComboBox::from_id_salt("segment rivals").selected_text(name).show_ui(ui, |ui| {
-            ui.selectable_value(&mut settings.rivals, Rivals::Nobody, "no other");
-            ui.selectable_value(&mut settings.rivals, Rivals::Visible, "all visible");
+            for visible in [false, true] {
+                choice_ui(ui, settings, Choice::Rivals(visible), pressed);
+            }
             for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
                 ui.selectable_value(&mut settings.rivals, Rivals::Roi(roi.id), &roi.name);
             }
@@ -330,35 +311,28 @@ fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
     });
 }
 
+const REACH: (&str, Number) = ("Reach", Number::SearchReach);
+
 fn scribbles_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
     let why = "Half the width of a scribble";
-    value_ui(ui, "Half width", &mut settings.scribble_mm, 0.5..=20.0, " mm", why);
+    let name = ("Half width", Number::ScribbleWidth);
+    value_ui(ui, name, &mut settings.scribble_mm, 0.5..=20.0, " mm", why);
     let why = "How far beyond the scribbles is looked";
-    value_ui(ui, "Reach", &mut settings.margin_mm, 0.0..=100.0, " mm", why);
+    value_ui(ui, REACH, &mut settings.margin_mm, 0.0..=100.0, " mm", why);
 }
 
-fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit, session: &Session) {
-    let now = std::mem::discriminant(&settings.uptake);
-    ui.horizontal_wrapped(|ui| {
-        for (value, name, why) in [
-            (
-                Uptake::PartOfMaximum(0.41),
-                "% of maximum",
-                "At a part of the greatest value in the ball or box.",
-            ),
-            (Uptake::Above(2.5), "Fixed value", "At a value, such as SUV 2.5."),
-            (Uptake::Edge, "Edge", "Where the value changes fastest: the watershed of the gradient."),
-        ] {
-            let same = std::mem::discriminant(&value) == now;
-            if ui.selectable_label(same, name).on_hover_text(why).clicked() && !same {
-                settings.uptake = value;
-            }
-        }
-    });
+fn uptake_ui(
+    ui: &mut Ui,
+    settings: &mut SegmentSettings,
+    (unit, session): (Unit, &Session),
+    pressed: &mut Vec<Action>,
+) {
+    choices_ui(ui, settings, Aspect::Kind, pressed);
     match &mut settings.uptake {
         Uptake::PartOfMaximum(part) => {
             let mut percent = f64::from(*part) * 100.0;
-            value_ui(ui, "Part", &mut percent, 1.0..=99.0, " %", "Part of the greatest value there");
+            let name = ("Part", Number::UptakePart);
+            value_ui(ui, name, &mut percent, 1.0..=99.0, " %", "Part of the greatest value there");
             #[expect(clippy::cast_possible_truncation, reason = "a part")]
             let new = (percent / 100.0) as f32;
             *part = new;
@@ -368,7 +342,7 @@ fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit, session: &
             let suffix = format!(" {}", unit.label());
             value_ui(
                 ui,
-                "From",
+                ("From", Number::UptakeValue),
                 &mut value,
                 0.0..=1e6,
                 suffix.trim_end(),
@@ -380,16 +354,16 @@ fn uptake_ui(ui: &mut Ui, settings: &mut SegmentSettings, unit: Unit, session: &
         }
         Uptake::Edge => {}
     }
-    place::within_ui(ui, settings, session);
+    place::within_ui(ui, settings, session, pressed);
     if settings.uptake_within == Within::Ball {
         let why = "The radius of a ball placed by a click; a drag gives its own";
-        value_ui(ui, "Ball", &mut settings.ball_mm, 2.0..=150.0, " mm", why);
+        value_ui(ui, ("Ball", Number::Ball), &mut settings.ball_mm, 2.0..=150.0, " mm", why);
     }
 }
 
 fn value_ui(
     ui: &mut Ui,
-    name: &str,
+    name: (&str, Number),
     value: &mut f64,
     range: std::ops::RangeInclusive<f64>,
     suffix: &str,
@@ -401,7 +375,7 @@ fn value_ui(
 /// [`value_ui`] with as many decimals as the value is meant to have: the field takes over no more.
 fn fine_ui(
     ui: &mut Ui,
-    name: &str,
+    (name, number): (&str, Number),
     value: &mut f64,
     (range, decimals): (std::ops::RangeInclusive<f64>, usize),
     suffix: &str,
@@ -412,16 +386,25 @@ fn fine_ui(
         let speed = (range.end() - range.start()).min(100.0) / 400.0;
         let field =
             egui::DragValue::new(value).speed(speed).range(range).suffix(suffix).max_decimals(decimals);
-        ui.add(field).labelled_by(label.id).on_hover_text(why);
+        number_field(ui, number, field).labelled_by(label.id).on_hover_text(why);
     });
 }
 
-fn choice_ui<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, choices: &[(T, &str, &str)]) {
+/// One of several that can be chosen; it is carried out as an action, as keys and search ask for it.
+fn choice_ui(ui: &mut Ui, settings: &SegmentSettings, choice: Choice, pressed: &mut Vec<Action>) {
+    let action = Action::Choose(choice);
+    let aspect = Aspect::ALL.into_iter().find(|own| settings.method.choices(*own).contains(&choice));
+    let hover = aspect.map_or_else(|| action.tooltip(), |aspect| tooltip(action, Action::NextChoice(aspect)));
+    if ui.selectable_label(settings.has_chosen(choice), word(choice)).on_hover_text(hover).clicked() {
+        pressed.push(action);
+    }
+}
+
+/// What can be chosen of the method that is set, side by side.
+fn choices_ui(ui: &mut Ui, settings: &SegmentSettings, aspect: Aspect, pressed: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
-        for (value, name, why) in choices {
-            if ui.selectable_label(*chosen == *value, *name).on_hover_text(*why).clicked() {
-                *chosen = *value;
-            }
+        for choice in settings.method.choices(aspect) {
+            choice_ui(ui, settings, *choice, pressed);
         }
     });
 }

@@ -5,8 +5,8 @@ use super::super::state::{Naming, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Scope, icons, widgets};
 use crate::patient::{Approval, PALETTE, Roi, RoiId, RoiType};
-use crate::session::Command;
 use crate::session::derive::Standing;
+use crate::session::{Command, Session};
 use egui::{Align2, Color32, Pos2, Rect, Response, Sense, Stroke, Ui, vec2};
 
 /// The height of a row, points.
@@ -222,24 +222,84 @@ pub const TYPES: &[(RoiType, &str)] = &[
     (RoiType::Marker, "Marker"),
 ];
 
+/// An action with its words, and whether it can be done now.
+type Offer = (Action, &'static str, bool);
+
+/// What can be done with a structure's contours on the slice at the crosshair, and the slice. `None`
+/// without slices.
+pub fn slice_actions(scope: &Scope<'_>, roi: &Roi) -> Option<(usize, [Offer; 7])> {
+    let (session, views) = (scope.context.session?, scope.state.views.as_ref()?);
+    let volume = &session.series().volume;
+    let normal = volume.slices.first()?.plane.normal();
+    let slice = volume.nearest_slice(normal.dot(&views.navigation.crosshair_mm().coords))?;
+    let has = roi.plane_at(&volume.slices[slice].plane).is_some();
+    let is_free = !roi.is_locked();
+    let actions = [
+        (Action::CopyFromAbove, "Copy from slice above", is_free),
+        (Action::CopyFromBelow, "Copy from slice below", is_free),
+        (Action::CopyToAbove, "Copy to slice above", has && is_free),
+        (Action::CopyToBelow, "Copy to slice below", has && is_free),
+        // What is copied may go into another structure.
+        (Action::CopyContour, "Copy contour", has),
+        (Action::PasteContour, "Paste contour", views.clipboard.is_some() && is_free),
+        (Action::DeleteContour, "Delete contour", has && is_free),
+    ];
+    Some((slice, actions))
+}
+
+/// Asks for an action on a structure, which is selected for it.
+fn act_on(scope: &mut Scope<'_>, roi: RoiId, action: Action) {
+    if scope.context.session.and_then(Session::selected).is_none_or(|own| own.id != roi) {
+        scope.outbox.send(super::super::Request::Select(Some(roi)));
+    }
+    scope.outbox.act(action);
+}
+
+/// A row of the menu: its words, its key, why; whether it was chosen.
+fn item(ui: &mut Ui, action: Action, label: &str, enabled: bool) -> bool {
+    let button = egui::Button::new(label.to_owned()).shortcut_text(action.key_text());
+    let why = action.info().why;
+    ui.add_enabled(enabled, button).on_hover_text(why).on_disabled_hover_text(why).clicked()
+}
+
 /// What can be done with one structure.
 pub fn structure_menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
-    let item = |ui: &mut Ui, action: Action, label: &str| {
-        let button = egui::Button::new(label.to_owned()).shortcut_text(action.key_text());
-        ui.add(button).on_hover_text(action.info().why).clicked()
-    };
     if roi.is_proposal() {
-        if item(ui, Action::AcceptProposal, "Accept") {
+        if item(ui, Action::AcceptProposal, "Accept", true) {
             scope.outbox.apply(Command::AcceptProposals { rois: vec![roi.id] });
         }
-        if item(ui, Action::RejectProposal, "Reject") {
+        if item(ui, Action::RejectProposal, "Reject", true) {
             scope.outbox.apply(Command::RejectProposals { rois: vec![roi.id] });
         }
         ui.separator();
     }
-    if item(ui, Action::RenameStructure, "Rename") {
-        scope.state.naming =
-            Some(Naming { roi: Some(roi.id), text: roi.name.clone(), choice: None, focused: false });
+    contours_menu_ui(ui, scope, roi);
+    if item(ui, Action::GoToStructure, "Go to", true) {
+        act_on(scope, roi.id, Action::GoToStructure);
+    }
+    if item(ui, Action::ToggleVisible, if roi.visible { "Hide" } else { "Show" }, true) {
+        scope.outbox.apply(Command::SetVisibility { rois: vec![roi.id], visible: !roi.visible });
+    }
+    if item(ui, Action::ShowOnly, "Show only this", true) {
+        act_on(scope, roi.id, Action::ShowOnly);
+    }
+    let label = if roi.locked { "Unlock" } else { "Lock" };
+    if item(ui, Action::ToggleLock, label, true) {
+        scope.outbox.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
+    }
+    if !roi.is_proposal() {
+        ui.menu_button("State", |ui| {
+            for (approval, word) in [
+                (Approval::Accepted, "Accepted"),
+                (Approval::Reviewed, "Reviewed"),
+                (Approval::Approved, "Approved (locks it)"),
+            ] {
+                if ui.radio(roi.approval == approval, word).clicked() {
+                    scope.outbox.apply(Command::SetApproval { roi: roi.id, approval });
+                    ui.close();
+                }
+            }
+        });
     }
     ui.menu_button("Type", |ui| {
         for (roi_type, word) in TYPES {
@@ -249,29 +309,51 @@ pub fn structure_menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
             }
         }
     });
-    let label = if roi.locked { "Unlock" } else { "Lock" };
-    if item(ui, Action::ToggleLock, label) {
-        scope.outbox.apply(Command::SetLock { roi: roi.id, locked: !roi.locked });
-    }
-    if !roi.is_proposal() {
-        for (approval, word) in [
-            (Approval::Accepted, "Accepted"),
-            (Approval::Reviewed, "Reviewed"),
-            (Approval::Approved, "Approved (locks it)"),
-        ] {
-            if ui.radio(roi.approval == approval, word).clicked() {
-                scope.outbox.apply(Command::SetApproval { roi: roi.id, approval });
-            }
-        }
-    }
-    if item(ui, Action::GoToStructure, "Go to") {
-        scope.outbox.send(super::super::Request::Select(Some(roi.id)));
-        scope.outbox.act(Action::GoToStructure);
+    if item(ui, Action::RenameStructure, "Rename", true) {
+        scope.state.naming =
+            Some(Naming { roi: Some(roi.id), text: roi.name.clone(), choice: None, focused: false });
     }
     ui.separator();
-    if item(ui, Action::DeleteStructure, "Delete") {
+    if item(ui, Action::DeleteStructure, "Delete", true) {
         ask_to_delete(scope, roi.id, roi.planes.is_empty());
     }
+}
+
+/// What can be done with its contours: on the slice shown, and on all of them.
+fn contours_menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
+    let Some((slice, actions)) = slice_actions(scope, roi) else { return };
+    ui.label(egui::RichText::new(format!("Slice {}", slice + 1)).small().color(Theme::of(ui.ctx()).weak));
+    let (neighbours, own) = actions.split_at(4);
+    for (action, label, enabled) in own {
+        if item(ui, *action, label, *enabled) {
+            act_on(scope, roi.id, *action);
+        }
+    }
+    ui.menu_button("Neighbouring slices", |ui| {
+        for (action, label, enabled) in neighbours {
+            if item(ui, *action, label, *enabled) {
+                act_on(scope, roi.id, *action);
+                ui.close();
+            }
+        }
+    });
+    ui.separator();
+    let is_free = !roi.is_locked();
+    ui.add_enabled_ui(is_free && roi.planes.len() > 2, |ui| {
+        ui.menu_button("Fewer slices", |ui| {
+            for every in 2..=5 {
+                let action = Action::ThinSlices(every);
+                if item(ui, action, action.info().name, true) {
+                    act_on(scope, roi.id, action);
+                    ui.close();
+                }
+            }
+        });
+    });
+    if !roi.is_proposal() && item(ui, Action::SplitStructure, "Split into pieces", !roi.planes.is_empty()) {
+        act_on(scope, roi.id, Action::SplitStructure);
+    }
+    ui.separator();
 }
 
 /// Deletes an empty structure at once, asks for one with contours.

@@ -3,11 +3,15 @@
 use super::super::actions::Action;
 use super::super::theme::Theme;
 use super::super::views::ViewsState;
+use super::numbers::number_field;
+use crate::ai::BodyExtent;
+use crate::edit::segment::LungSide;
 use crate::edit::{GrowRange, Growth, ValueRange};
 use crate::patient::Unit;
 use crate::session::{Overwrite, Session};
 use crate::tools::{
-    Aspect, BrushMode, BrushReach, BrushTip, Choice, FreehandMode, GrowBy, ShapeKind, Tip, ToolKind, choices,
+    Aspect, BrushMode, BrushReach, BrushTip, Choice, DoseAs, FreehandMode, GrowBy, KeepPieces, Number, Place,
+    ShapeKind, TakeAs, Tip, ToolKind, UptakeAt,
 };
 use egui::{RichText, Ui};
 
@@ -50,19 +54,21 @@ pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, presse
     }
 }
 
-/// The word for a choice in the strip, where the tool is known.
-fn word(choice: Choice) -> &'static str {
+/// The word for a choice in the strip or a card, where the tool is known.
+pub(super) fn word(choice: Choice) -> &'static str {
     match choice {
         Choice::Brush(BrushMode::Add)
         | Choice::Freehand(FreehandMode::Add)
         | Choice::ShapeCuts(false)
-        | Choice::WireCuts(false) => "Add",
+        | Choice::WireCuts(false)
+        | Choice::TakeAs(TakeAs::Add) => "Add",
         Choice::Brush(BrushMode::Cut)
         | Choice::Freehand(FreehandMode::Cut)
         | Choice::ShapeCuts(true)
-        | Choice::WireCuts(true) => "Cut",
+        | Choice::WireCuts(true)
+        | Choice::TakeAs(TakeAs::Cut) => "Cut",
         Choice::Brush(BrushMode::Auto) | Choice::Freehand(FreehandMode::Auto) => "Auto",
-        Choice::Freehand(FreehandMode::Replace) => "Replace",
+        Choice::Freehand(FreehandMode::Replace) | Choice::TakeAs(TakeAs::Replace) => "Replace",
         Choice::Tip(Tip::All) => "All",
         Choice::Tip(Tip::Edges) => "Edges",
         Choice::Tip(Tip::Range) | Choice::Grow(GrowBy::Range) => "Range",
@@ -75,16 +81,42 @@ fn word(choice: Choice) -> &'static str {
         Choice::Shape(ShapeKind::Ellipse) => "Ellipse",
         Choice::WireLearns(_) => "Learn",
         Choice::Grow(GrowBy::Alike) => "Alike",
-        Choice::Grow(GrowBy::PartOfMaximum) => "% of maximum",
+        Choice::Grow(GrowBy::PartOfMaximum)
+        | Choice::Uptake(UptakeAt::PartOfMaximum)
+        | Choice::Isodose(DoseAs::PartOfMaximum) => "% of maximum",
         Choice::PointsSoft(false) => "Point",
         Choice::PointsSoft(true) => "Soft",
         Choice::MoveWhole(false) => "Contour",
         Choice::MoveWhole(true) => "Structure",
+        Choice::Keep(KeepPieces::All) => "all",
+        Choice::Keep(KeepPieces::Largest) => "the largest piece",
+        Choice::Keep(KeepPieces::Above) => "pieces from",
+        Choice::Keep(KeepPieces::Clicked) => "the piece clicked",
+        Choice::FillHoles(_) => "Fill holes",
+        Choice::FindIn(Place::Everything) => "the whole image",
+        Choice::FindIn(Place::Body) => "the body",
+        Choice::FindIn(Place::Ball) => "a ball",
+        Choice::FindIn(Place::Box) => "a box",
+        Choice::Uptake(UptakeAt::Above) => "Fixed value",
+        Choice::Uptake(UptakeAt::Edge) => "Edge",
+        Choice::Isodose(DoseAs::Gy) => "Gy",
+        Choice::Isodose(DoseAs::PartOfPrescription) => "% of prescription",
+        Choice::FillAll(false) => "Between",
+        Choice::FillAll(true) => "All of a region",
+        Choice::Rivals(false) => "no other",
+        Choice::Rivals(true) => "all visible",
+        Choice::Extent(BodyExtent::Patient) => "Patient",
+        Choice::Extent(BodyExtent::Immobilisation) => "With immobilisation",
+        Choice::Extent(BodyExtent::Couch) => "And couch",
+        Choice::Lung(None) => "By name",
+        Choice::Lung(Some(LungSide::Both)) => "Both",
+        Choice::Lung(Some(LungSide::Left)) => "Left",
+        Choice::Lung(Some(LungSide::Right)) => "Right",
     }
 }
 
 /// What a tooltip says of one of several: its own, and the key that goes from one to the next.
-fn tooltip(own: Action, next: Action) -> String {
+pub(super) fn tooltip(own: Action, next: Action) -> String {
     match next.key_text() {
         key if key.is_empty() => own.tooltip(),
         key => format!("{}\n{key}: the next of these", own.tooltip()),
@@ -93,7 +125,7 @@ fn tooltip(own: Action, next: Action) -> String {
 
 /// The choices side by side.
 fn segments(ui: &mut Ui, views: &ViewsState, aspect: Aspect, pressed: &mut Vec<Action>) {
-    for choice in choices(views.tools.kind(), aspect) {
+    for choice in views.tools.choices(aspect) {
         let action = Action::Choose(*choice);
         let hover = tooltip(action, Action::NextChoice(aspect));
         if ui.selectable_label(views.tools.has_chosen(*choice), word(*choice)).on_hover_text(hover).clicked()
@@ -105,7 +137,7 @@ fn segments(ui: &mut Ui, views: &ViewsState, aspect: Aspect, pressed: &mut Vec<A
 
 /// The choices in a menu under the word for the present one.
 fn menu(ui: &mut Ui, views: &ViewsState, aspect: Aspect, what: &str, pressed: &mut Vec<Action>) {
-    let all = choices(views.tools.kind(), aspect);
+    let all = views.tools.choices(aspect);
     let name = all.iter().find(|choice| views.tools.has_chosen(**choice)).map_or("", |now| word(*now));
     let next = Action::NextChoice(aspect);
     ui.menu_button(name, |ui| {
@@ -129,7 +161,7 @@ fn radius_ui(ui: &mut Ui, views: &mut ViewsState) {
     let mut radius = views.tools.brush.radius_mm();
     let field =
         egui::DragValue::new(&mut radius).speed(0.1).range(0.5..=80.0).suffix(" mm").fixed_decimals(1);
-    let response = named_value(ui, "Radius", field);
+    let response = named_value(ui, "Radius", Number::BrushRadius, field);
     let by = keys_or([Action::SmallerBrush, Action::LargerBrush], "Alt and the wheel");
     if response.on_hover_text(format!("Radius   {by}")).changed() {
         views.tools.brush.set_radius_mm(radius);
@@ -154,7 +186,7 @@ fn brush_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mu
         let mut tip = views.tools.brush.tip();
         match &mut tip {
             BrushTip::Plain => {}
-            BrushTip::Adaptive { tolerance } => tolerance_ui(ui, tolerance),
+            BrushTip::Adaptive { tolerance } => tolerance_ui(ui, Number::BrushTolerance, tolerance),
             BrushTip::Range(range) => brush_range_ui(ui, views, range, session),
         }
         views.tools.brush.set_tip(tip);
@@ -163,7 +195,8 @@ fn brush_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mu
     if views.tools.brush.reach() == BrushReach::Slab {
         let mut thickness = views.tools.brush.thickness_mm();
         let field = egui::DragValue::new(&mut thickness).speed(0.2).range(1.0..=500.0).suffix(" mm");
-        if ui.add(field).on_hover_text(with_keys("Thickness of the slab", SLAB)).changed() {
+        let response = number_field(ui, Number::BrushSlab, field);
+        if response.on_hover_text(with_keys("Thickness of the slab", SLAB)).changed() {
             views.tools.brush.set_thickness_mm(thickness);
         }
     }
@@ -180,38 +213,51 @@ fn with_keys(why: &str, actions: [Action; 2]) -> String {
     }
 }
 
+/// What a control says, with the key of its action where one has been set.
+pub(super) fn with_key(why: &str, action: Action) -> String {
+    match action.key_text() {
+        key if key.is_empty() => why.to_owned(),
+        key => format!("{why}   {key}"),
+    }
+}
+
 /// The range that a brush paints: of these images' values, or of those of the second series.
 fn brush_range_ui(ui: &mut Ui, views: &mut ViewsState, range: &mut ValueRange, session: &Session) {
     let unit = views.tools.brush.second().map(|second| second.unit);
-    let Some(unit) = unit else { return range_ui(ui, range, session.series().volume.unit) };
+    let Some(unit) = unit else { return range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit) };
     let mut by_second = views.tools.brush.by_second();
     let why = "The range is one of the values of the PET or MR shown with these images; contours lie on \
                these images. Starts with the window of the second series.";
+    let why = with_key(why, Action::ToggleSecondValues);
     if ui.checkbox(&mut by_second, "Second series").on_hover_text(why).changed() {
         views.tools.brush.set_by_second(by_second);
     }
     if !by_second {
-        return range_ui(ui, range, session.series().volume.unit);
+        return range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit);
     }
     let window = views.display.fusion.window;
     let shown = ValueRange { low: window.low(), high: window.high() };
     let mut second = views.tools.brush.second_range().unwrap_or(shown);
-    range_ui(ui, &mut second, unit);
+    range_ui(ui, BRUSH_RANGE, &mut second, unit);
     views.tools.brush.set_second_range(second);
 }
 
-fn tolerance_ui(ui: &mut Ui, tolerance: &mut f32) {
+fn tolerance_ui(ui: &mut Ui, number: Number, tolerance: &mut f32) {
     let field = egui::DragValue::new(tolerance).speed(0.05).range(1.0..=8.0).fixed_decimals(1);
     let why = "How much values may differ from those under the centre: multiples of their spread. More reaches further.";
-    ui.add(field).on_hover_text(with_keys(why, TOLERANCE));
+    number_field(ui, number, field).on_hover_text(with_keys(why, TOLERANCE));
 }
 
-fn range_ui(ui: &mut Ui, range: &mut ValueRange, unit: Unit) {
+const BRUSH_RANGE: [Number; 2] = [Number::BrushFrom, Number::BrushTo];
+const GROW_RANGE: [Number; 2] = [Number::GrowFrom, Number::GrowTo];
+
+fn range_ui(ui: &mut Ui, numbers: [Number; 2], range: &mut ValueRange, unit: Unit) {
     let speed = if unit == Unit::Hu { 1.0 } else { 0.05 };
     let suffix = format!(" {}", unit.label());
-    for (value, why) in [(&mut range.low, "The least value"), (&mut range.high, "The greatest value")] {
+    let values = [(&mut range.low, "The least value"), (&mut range.high, "The greatest value")];
+    for ((value, why), number) in values.into_iter().zip(numbers) {
         let field = egui::DragValue::new(value).speed(speed).suffix(suffix.trim_end()).max_decimals(2);
-        ui.add(field).on_hover_text(why);
+        number_field(ui, number, field).on_hover_text(why);
     }
     range.high = range.high.max(range.low);
 }
@@ -231,7 +277,7 @@ fn slab_ui(ui: &mut Ui, views: &mut ViewsState) {
     let field =
         egui::DragValue::new(&mut thickness).speed(0.2).range(1.0..=500.0).suffix(" mm").fixed_decimals(1);
     let why = "How thick a slab a line drawn across the slices acts on";
-    if named_value(ui, "Slab", field).on_hover_text(with_keys(why, SLAB)).changed() {
+    if named_value(ui, "Slab", Number::LineSlab, field).on_hover_text(with_keys(why, SLAB)).changed() {
         views.tools.freehand.set_thickness_mm(thickness);
     }
 }
@@ -241,21 +287,24 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut
     let unit = session.series().volume.unit;
     menu(ui, views, Aspect::Kind, &format!("Which values ({}) belong", unit.label()), pressed);
     match &mut growth.range {
-        GrowRange::Similar { tolerance } => tolerance_ui(ui, tolerance),
-        GrowRange::Fixed(range) => range_ui(ui, range, session.series().volume.unit),
+        GrowRange::Similar { tolerance } => tolerance_ui(ui, Number::GrowTolerance, tolerance),
+        GrowRange::Fixed(range) => range_ui(ui, GROW_RANGE, range, session.series().volume.unit),
         GrowRange::PartOfMaximum(part) => {
             let mut percent = *part * 100.0;
             let field = egui::DragValue::new(&mut percent).speed(0.5).range(1.0..=99.0).suffix(" %");
-            if ui.add(field).on_hover_text("Part of the greatest value within reach").changed() {
+            let response = number_field(ui, Number::GrowPart, field);
+            if response.on_hover_text("Part of the greatest value within reach").changed() {
                 *part = percent / 100.0;
             }
         }
     }
     let Growth { reach_mm, neck_mm, .. } = &mut growth;
     let reach = egui::DragValue::new(reach_mm).speed(0.5).range(5.0..=150.0).suffix(" mm");
-    named_value(ui, "Reach", reach).on_hover_text("The longest way from the click through the organ");
+    named_value(ui, "Reach", Number::GrowReach, reach)
+        .on_hover_text("The longest way from the click through the organ");
     let neck = egui::DragValue::new(neck_mm).speed(0.1).range(0.0..=30.0).suffix(" mm");
-    named_value(ui, "Necks", neck).on_hover_text("Narrower passages are kept shut, so that it does not leak");
+    named_value(ui, "Necks", Number::GrowNecks, neck)
+        .on_hover_text("Narrower passages are kept shut, so that it does not leak");
     views.tools.grow.set_growth(session, growth);
     let mut within = views.tools.grow.within();
     let of = |id| session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone());
@@ -267,7 +316,7 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut
         }
     })
     .response
-    .on_hover_text("Where it may grow: nothing leaves a structure chosen here");
+    .on_hover_text(with_key("Where it may grow: nothing leaves a structure chosen here", Action::LookInNext));
     views.tools.grow.set_within(session, within);
     if let Some(note) = views.tools.grow.note() {
         ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
@@ -302,7 +351,7 @@ pub fn suggestion_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pre
             pressed.push(Action::ClearGuides);
         }
     }
-    let Some(suggestion) = views.tools.suggestion() else {
+    let Some(suggestion) = views.tools.dashed() else {
         if let Some(note) = views.tools.between.note() {
             ui.label(RichText::new(note).color(weak));
             ui.separator();
@@ -337,7 +386,8 @@ fn snap_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
         let mut reach = views.tools.between.snap_reach_mm();
         let field =
             egui::DragValue::new(&mut reach).speed(0.05).range(1.0..=10.0).suffix(" mm").fixed_decimals(1);
-        if ui.add(field).on_hover_text("How far an outline is moved at most").changed() {
+        let response = number_field(ui, Number::SnapReach, field);
+        if response.on_hover_text("How far an outline is moved at most").changed() {
             views.tools.between.set_snap_reach_mm(reach);
         }
     }
@@ -370,7 +420,7 @@ pub fn overwrite_ui(ui: &mut Ui, views: &ViewsState, session: &Session, pressed:
     ui.separator();
 }
 
-fn named_value(ui: &mut Ui, name: &str, field: egui::DragValue<'_>) -> egui::Response {
+fn named_value(ui: &mut Ui, name: &str, number: Number, field: egui::DragValue<'_>) -> egui::Response {
     let label = ui.label(RichText::new(name).color(Theme::of(ui.ctx()).weak));
-    ui.add(field).labelled_by(label.id)
+    number_field(ui, number, field).labelled_by(label.id)
 }

@@ -22,6 +22,15 @@ pub struct Hover {
     pub name: Option<String>,
 }
 
+/// Whether the pointer did anything in this frame but rest.
+pub(super) fn has_moved(ui: &egui::Ui) -> bool {
+    use egui::Event;
+    let is_move = |event: &Event| {
+        matches!(event, Event::PointerMoved(_) | Event::PointerButton { .. } | Event::MouseWheel { .. })
+    };
+    ui.input(|input| input.events.iter().any(is_move))
+}
+
 /// The value under a point for reading: "41 HU", "outside scan".
 #[must_use]
 pub fn value_text(volume: &Volume, value: Option<f32>) -> String {

@@ -4,6 +4,7 @@ mod corner;
 mod cursor;
 mod guides;
 mod hover;
+mod menu;
 mod navigation;
 mod outlines;
 mod overlay;

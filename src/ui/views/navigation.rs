@@ -16,8 +16,10 @@ pub struct Navigation {
     looks: HashMap<ViewKind, Look>,
     /// The 3D camera, its scale in mm per screen point; `None` shows the whole scan.
     pub orbit: Option<OrbitCamera>,
-    /// The view that keys act on: the one the pointer was last over.
+    /// The view that keys act on: the one the pointer was last over, or the one chosen by a key since.
     pub focus: Pane,
+    /// Whether the focus was moved by a key since the pointer last moved.
+    by_key: bool,
     /// The view that fills the window.
     pub maximised: Option<Pane>,
 }
@@ -32,6 +34,7 @@ impl Navigation {
             looks: HashMap::new(),
             orbit: None,
             focus: Pane::Slice(ViewKind::Axial),
+            by_key: false,
             maximised: None,
         };
         navigation.go_to(volume.grid.center_mm());
@@ -224,8 +227,18 @@ impl Navigation {
         }
     }
 
-    /// Moves the focus to the next view; a maximised view gives way to it.
+    /// The pointer is over a view, which has the focus then; one at rest (not `moved`) leaves it where a
+    /// key has moved it.
+    pub fn point_over(&mut self, pane: Pane, moved: bool) {
+        self.by_key &= !moved;
+        if !self.by_key {
+            self.focus = pane;
+        }
+    }
+
+    /// Moves the focus to the next view, until the pointer moves; a maximised view gives way to it.
     pub fn next_view(&mut self) {
+        self.by_key = true;
         let at = Pane::ALL.iter().position(|pane| *pane == self.focus).unwrap_or(0);
         self.focus = Pane::ALL[(at + 1) % Pane::ALL.len()];
         if self.maximised.is_some() {
@@ -269,6 +282,20 @@ mod tests {
         assert_eq!(navigation.crosshair_mm(), Point3::new(1.3, 2.4, 14.0));
         navigation.scroll(ViewKind::Coronal, 2);
         assert!((navigation.crosshair_mm().z - 14.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn keys_act_on_the_view_under_the_pointer_until_a_key_chooses_another() {
+        let mut navigation = Navigation::new(&volume());
+        let [coronal, sagittal] = [ViewKind::Coronal, ViewKind::Sagittal].map(Pane::Slice);
+        navigation.point_over(coronal, true);
+        navigation.point_over(coronal, false);
+        assert_eq!(navigation.focus, coronal);
+        navigation.next_view();
+        navigation.point_over(coronal, false);
+        assert_eq!(navigation.focus, sagittal, "the pointer is at rest");
+        navigation.point_over(coronal, true);
+        assert_eq!(navigation.focus, coronal);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::corner::Corner;
 use super::hover::{self, Hover};
 use super::pane::{Half, Pane, PaneFrame};
 use super::state::{FusionMode, ViewsState};
-use super::{cursor, guides, outlines, overlay, ruler, strip, turning};
+use super::{cursor, guides, menu, outlines, overlay, ruler, strip, turning};
 use crate::geometry::Rotation3;
 use crate::patient::Series;
 use crate::render::{FusionLayer, SliceScene, ViewKind};
@@ -78,7 +78,9 @@ fn half_ui(
     let frame = frame_of(views);
     wheel(ui, views, &response, &frame, kind);
     drags(ui, views, &response, &frame, half, second.is_some());
-    let over = response.contains_pointer() && !corner.contains_pointer();
+    // The press that closes a menu is not the tool's.
+    let is_menu_open = egui::Popup::is_any_open(ui.ctx());
+    let over = response.contains_pointer() && !corner.contains_pointer() && !is_menu_open;
     let frame = frame_of(views);
     let turns = turning::hands(ui, views, over, &frame, half);
     let reactions = tool_events(ui, views, over && !turns, session, &frame_of(views), half);
@@ -142,6 +144,7 @@ fn half_ui(
         let stroke = egui::Stroke::new(1.0, theme::CROSSHAIR.gamma_multiply(0.6));
         painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
     }
+    menu::view_menu(scope, &response, session, &frame);
 }
 
 /// What the tool shows at the pointer.
@@ -240,7 +243,7 @@ fn drags(
     has_second: bool,
 ) {
     if response.contains_pointer() {
-        views.navigation.focus = Pane::Slice(kind);
+        views.navigation.point_over(Pane::Slice(kind), hover::has_moved(ui));
     }
     let delta = response.drag_delta();
     if delta == egui::Vec2::ZERO {
@@ -445,7 +448,7 @@ fn scene(
     if !display.is_bare() {
         let shown = views.tools.previewed_rois(session);
         scene.outlines = outlines::outlines(&mut views.outlines, session, &shown, &frame.plane);
-        if let Some(suggestion) = views.tools.suggestion() {
+        if let Some(suggestion) = views.tools.dashed() {
             let volume = &session.series().volume;
             let suggested = suggestion.shown();
             scene.outlines.extend(outlines::suggested(&mut views.outlines, suggested, volume, &frame.plane));

@@ -3,11 +3,11 @@
 use super::hover::Hover;
 use super::navigation::Navigation;
 use super::outlines::ExtentCache;
-use super::pane::Half;
+use super::pane::{Half, Pane};
 use super::previews::PreviewSurfaces;
 use super::surfaces::Surfaces;
 use super::turning::Turning;
-use crate::geometry::Plane;
+use crate::geometry::{Plane, Point3};
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
 use crate::render::{
     ColorMap, Interpolation, OutlineCache, Quality, ViewKind, VolumeStyle, Window, WindowPreset,
@@ -123,6 +123,10 @@ pub struct ViewsState {
     pub hover: Option<Hover>,
     /// A sentence at the cursor: where, what, and until when in egui's time.
     pub message: Option<(egui::Pos2, String, f64)>,
+    /// Where a view's menu was opened, patient mm, and the structure it is about.
+    pub(super) menu_at: Option<(Point3, Option<RoiId>)>,
+    /// Where each view that is shown stands in the window.
+    pub(in crate::ui) places: Vec<(Pane, egui::Rect)>,
     /// When the 3D view last moved, in egui's time.
     pub moved_at: f64,
     /// When the views were first shown, in egui's time.
@@ -185,6 +189,8 @@ impl ViewsState {
             previews: Vec::new(),
             hover: None,
             message: None,
+            menu_at: None,
+            places: Vec::new(),
             moved_at: f64::NEG_INFINITY,
             shown_at: None,
             outlines: OutlineCache::default(),
@@ -284,6 +290,14 @@ impl ViewsState {
     /// Moves to slice `index` of the series.
     pub fn go_to_slice(&mut self, index: usize) {
         self.navigation.go_to_slice(index);
+    }
+
+    /// The pointer has moved to a place in the window: the view there has the focus, as it stood in the
+    /// frame before.
+    pub fn point_at(&mut self, at: egui::Pos2) {
+        if let Some((pane, _)) = self.places.iter().find(|(_, place)| place.contains(at)) {
+            self.navigation.point_over(*pane, true);
+        }
     }
 
     /// Scrolls the structure list to the selected row in the next frame.

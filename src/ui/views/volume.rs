@@ -80,7 +80,7 @@ fn camera(views: &ViewsState, session: &Session, size_px: [u32; 2], scale: f64) 
 /// Drag turns, middle or Shift drag pans, the wheel zooms. Whether the camera moved.
 fn hands(ui: &Ui, views: &mut ViewsState, response: &Response, camera: &mut OrbitCamera, scale: f64) -> bool {
     if response.contains_pointer() {
-        views.navigation.focus = Pane::Volume;
+        views.navigation.point_over(Pane::Volume, super::hover::has_moved(ui));
     }
     let mut moved = false;
     let delta = response.drag_delta();
@@ -154,7 +154,7 @@ fn scene(
         let ctx = ui.ctx().clone();
         let volume = &session.series().volume;
         // What is dashed in the slices: suggested contours, and what recipes would make.
-        let suggested = views.tools.suggestion().map(|suggestion| Arc::clone(suggestion.shown()));
+        let suggested = views.tools.dashed().map(|suggestion| Arc::clone(suggestion.shown()));
         let dashed: Vec<_> = views.previews.iter().cloned().chain(suggested).collect();
         let previews = views.preview_surfaces.meshes(&dashed, volume, move || ctx.request_repaint());
         scene.meshes.extend(previews);

@@ -1,29 +1,22 @@
 //! Which dose an isodose is of, and its level.
 
+use super::super::super::actions::Action;
 use super::super::super::state::Desk;
 use super::super::super::{Outbox, Request, widgets};
-use super::{choice_ui, fine_ui};
+use super::{choices_ui, fine_ui};
 use crate::edit::segment::{DoseLevel, isodose_name};
 use crate::patient::RoiType;
 use crate::session::Command;
-use crate::tools::{SegmentSettings, SegmentTool};
+use crate::tools::{Aspect, Number, SegmentSettings, SegmentTool};
 use egui::Ui;
-
-/// The kinds of level, in the order they are offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Gy,
-    Maximum,
-    Prescription,
-}
 
 /// Dose and level; what the isodose is called.
 pub(super) fn dose_ui(
     ui: &mut Ui,
     desk: &Desk,
     outbox: &mut Outbox,
-    tool: &SegmentTool,
-    settings: &mut SegmentSettings,
+    (tool, settings): (&SegmentTool, &mut SegmentSettings),
+    pressed: &mut Vec<Action>,
 ) -> Option<String> {
     if desk.doses.is_empty() && tool.dose().is_none() {
         widgets::note(
@@ -51,48 +44,27 @@ pub(super) fn dose_ui(
             }
         });
     let maximum = tool.dose()?.maximum_gy();
-    level_ui(ui, settings, maximum);
+    choices_ui(ui, settings, Aspect::Kind, pressed);
+    level_ui(ui, settings);
     Some(isodose_name(settings.dose.gy(maximum)))
 }
 
-fn level_ui(ui: &mut Ui, settings: &mut SegmentSettings, maximum_gy: f64) {
-    let level_gy = settings.dose.gy(maximum_gy);
-    let now = match settings.dose {
-        DoseLevel::Gy(_) => Kind::Gy,
-        DoseLevel::PartOfMaximum(_) => Kind::Maximum,
-        DoseLevel::PartOfPrescription { .. } => Kind::Prescription,
-    };
-    let mut kind = now;
-    choice_ui(
-        ui,
-        &mut kind,
-        &[
-            (Kind::Gy, "Gy", "At a dose."),
-            (Kind::Maximum, "% of maximum", "At a part of the greatest dose of the whole grid."),
-            (Kind::Prescription, "% of prescription", "At a part of the dose that is prescribed."),
-        ],
-    );
-    if kind != now {
-        // The level stays where it is.
-        settings.dose = match kind {
-            Kind::Gy => DoseLevel::Gy(level_gy),
-            Kind::Maximum => DoseLevel::PartOfMaximum(level_gy / maximum_gy.max(1e-9)),
-            Kind::Prescription => DoseLevel::PartOfPrescription { part: 1.0, prescription_gy: level_gy },
-        };
-    }
+fn level_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
+    let level = ("Level", Number::DoseLevel);
     let percent_ui = |ui: &mut Ui, part: &mut f64| {
         let mut percent = *part * 100.0;
-        fine_ui(ui, "Level", &mut percent, (0.1..=200.0, 2), " %", "The isodose runs at this part");
+        fine_ui(ui, level, &mut percent, (0.1..=200.0, 2), " %", "The isodose runs at this part");
         *part = percent / 100.0;
     };
     match &mut settings.dose {
         DoseLevel::Gy(gy) => {
-            fine_ui(ui, "Level", gy, (0.001..=500.0, 3), " Gy", "The isodose runs at this dose");
+            fine_ui(ui, level, gy, (0.001..=500.0, 3), " Gy", "The isodose runs at this dose");
         }
         DoseLevel::PartOfMaximum(part) => percent_ui(ui, part),
         DoseLevel::PartOfPrescription { part, prescription_gy } => {
             let why = "The dose that is prescribed";
-            fine_ui(ui, "Prescription", prescription_gy, (0.001..=500.0, 3), " Gy", why);
+            let name = ("Prescription", Number::Prescription);
+            fine_ui(ui, name, prescription_gy, (0.001..=500.0, 3), " Gy", why);
             percent_ui(ui, part);
         }
     }

@@ -1,41 +1,15 @@
-//! How the body and organs that their values tell are looked for.
+//! How organs that their values tell are looked for.
 
-use super::{choice_ui, value_ui};
-use crate::ai::BodyExtent;
-use crate::edit::segment::LungSide;
-use crate::tools::SegmentSettings;
+use super::super::super::actions::Action;
+use super::{choices_ui, value_ui};
+use crate::tools::{Aspect, Number, SegmentSettings};
 use egui::Ui;
 
-pub(super) fn body_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
-    choice_ui(
-        ui,
-        &mut settings.extent,
-        &[
-            (BodyExtent::Patient, "Patient", "The patient alone."),
-            (
-                BodyExtent::Immobilisation,
-                "With immobilisation",
-                "And masks, cushions and holders at the patient, with the air between; without the couch.",
-            ),
-            (BodyExtent::Couch, "And couch", "And the couch too, its shell and its core: what a dose needs."),
-        ],
-    );
-}
-
-pub(super) fn lungs_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
-    choice_ui(
-        ui,
-        &mut settings.side,
-        &[
-            (None, "By name", "The lung that the structure's name means: Lung_L, Lung_R, else both."),
-            (Some(LungSide::Both), "Both", "Both lungs."),
-            (Some(LungSide::Left), "Left", "The patient's left lung."),
-            (Some(LungSide::Right), "Right", "The patient's right lung."),
-        ],
-    );
+pub(super) fn lungs_ui(ui: &mut Ui, settings: &mut SegmentSettings, pressed: &mut Vec<Action>) {
+    choices_ui(ui, settings, Aspect::Kind, pressed);
     value_ui(
         ui,
-        "Close",
+        ("Close", Number::LungClose),
         &mut settings.close_mm,
         0.0..=20.0,
         " mm",
@@ -46,10 +20,11 @@ pub(super) fn lungs_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
 pub(super) fn bones_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
     let bones = &mut settings.bones;
     let (mut low, mut high) = (f64::from(bones.low_hu), f64::from(bones.high_hu));
-    value_ui(ui, "Bone from", &mut low, 50.0..=1000.0, " HU", "Bone is at least this dense");
+    let name = ("Bone from", Number::BoneFrom);
+    value_ui(ui, name, &mut low, 50.0..=1000.0, " HU", "Bone is at least this dense");
     value_ui(
         ui,
-        "Core from",
+        ("Core from", Number::BoneCore),
         &mut high,
         50.0..=2000.0,
         " HU",
@@ -57,7 +32,7 @@ pub(super) fn bones_ui(ui: &mut Ui, settings: &mut SegmentSettings) {
     );
     value_ui(
         ui,
-        "Close",
+        ("Close", Number::BoneClose),
         &mut bones.close_mm,
         0.0..=10.0,
         " mm",

@@ -1,54 +1,53 @@
 //! Where the semi-automatic tool looks: everywhere, in the body, a structure, a ball or a box. Uptake is
 //! never looked for everywhere: there is no telling which is meant.
 
+use super::super::super::actions::Action;
 use super::super::super::widgets;
-use super::value_ui;
-use crate::patient::Unit;
+use super::super::tool_options::{with_key, word};
+use super::{choice_ui, value_ui};
 use crate::session::Session;
-use crate::tools::{Method, SegmentSettings, SegmentTool, Within, on_slices, slices_of};
+use crate::tools::{Aspect, Method, Number, SegmentSettings, SegmentTool, Within, on_slices, slices_of};
 use egui::Ui;
 
 /// The place to look in.
-pub(super) fn within_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session) {
+pub(super) fn within_ui(
+    ui: &mut Ui,
+    settings: &mut SegmentSettings,
+    session: &Session,
+    pressed: &mut Vec<Action>,
+) {
+    let unit = session.series().volume.unit;
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "In");
+        let all = settings.method.choices(Aspect::Reach);
         let name = match settings.place() {
-            Within::Everything => "the whole image".to_owned(),
-            Within::Body => "the body".to_owned(),
-            Within::Ball => "a ball".to_owned(),
-            Within::Box => "a box".to_owned(),
             Within::Roi(id) => {
                 session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
             }
+            _ => all.iter().find(|own| settings.has_chosen(**own)).map_or("", |own| word(*own)).to_owned(),
         };
-        let method = settings.method;
-        let within = match method {
-            Method::Uptake => &mut settings.uptake_within,
-            _ => &mut settings.within,
-        };
-        let (ball, in_box) = match method {
-            Method::Scribbles => (
-                "Hold Shift and drag in a view from the ball's middle.",
-                "Hold Shift and drag in a view from corner to corner; its edges can be dragged so in every view.",
-            ),
-            _ => (
-                "Drag in a view from the ball's middle.",
-                "Drag in a view from corner to corner; its edges can be dragged in every view.",
-            ),
-        };
-        egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
-            if method != Method::Uptake {
-                ui.selectable_value(within, Within::Everything, "the whole image");
+        let shown = egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
+            for choice in all.iter().filter(|own| settings.refusal(**own, unit).is_none()) {
+                choice_ui(ui, settings, *choice, pressed);
             }
-            if session.series().volume.unit == Unit::Hu && method != Method::Body {
-                ui.selectable_value(within, Within::Body, "the body");
-            }
-            ui.selectable_value(within, Within::Ball, "a ball").on_hover_text(ball);
-            ui.selectable_value(within, Within::Box, "a box").on_hover_text(in_box);
             for roi in session.structures().rois.iter().filter(|roi| !roi.planes.is_empty()) {
-                ui.selectable_value(within, Within::Roi(roi.id), &roi.name);
+                let place = Within::Roi(roi.id);
+                if ui.selectable_label(settings.place() == place, &roi.name).clicked() {
+                    settings.set_place(place);
+                }
             }
         });
+        let scribbles = settings.method == Method::Scribbles;
+        let why = match settings.place() {
+            Within::Ball if scribbles => "Hold Shift and drag in a view from the ball's middle.",
+            Within::Ball => "Drag in a view from the ball's middle.",
+            Within::Box if scribbles => {
+                "Hold Shift and drag in a view from corner to corner; its edges can be dragged so in every view."
+            }
+            Within::Box => "Drag in a view from corner to corner; its edges can be dragged in every view.",
+            _ => "Where it is looked.",
+        };
+        shown.response.on_hover_text(with_key(why, Action::NextChoice(Aspect::Reach)));
     });
 }
 
@@ -62,7 +61,7 @@ pub(super) fn box_ui(ui: &mut Ui, tool: &mut SegmentTool, session: &Session) {
         let mut settings = tool.settings();
         value_ui(
             ui,
-            "Depth",
+            ("Depth", Number::BoxDepth),
             &mut settings.box_depth_mm,
             1.0..=500.0,
             " mm",

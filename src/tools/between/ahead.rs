@@ -1,0 +1,175 @@
+//! What a guide being drawn would lead to, while its line is drawn.
+//!
+//! A surface takes a few hundred milliseconds at most, a line has a new point every few: the latest line is
+//! worked on when the one before it is done, on a thread of its own. Nothing of it can be taken over; when
+//! the line ends as it was last worked on, its surface is what is suggested then ([`Ahead::take_made`]).
+
+use super::super::region::GuideLine;
+use super::super::work::{Failed, Work};
+use super::{GESTURE, Made, Seen, Slices, Suggestion, guide_on, holds_same};
+use crate::edit::{GuidedError, drawn_slices};
+use crate::patient::{Guide, Roi, Volume};
+use crate::progress::Progress;
+use crate::session::Session;
+use std::sync::Arc;
+
+/// What has come of a line: the surface, or why there is none; nothing where it changes no guide.
+type Outcome = Option<Result<Made, GuidedError>>;
+
+/// What a guide being drawn would lead to.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// The line as it is now.
+    line: Option<GuideLine>,
+    /// Whether it is another one than that which is worked on.
+    again: bool,
+    work: Work<(Seen, Outcome)>,
+    made: Option<Made>,
+    shown: Option<Suggestion>,
+    note: Option<String>,
+}
+
+impl Ahead {
+    /// Whether a guide is being drawn.
+    pub(super) fn is_on(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// What it would lead to, as far as it has been worked out.
+    pub(super) fn shown(&self) -> Option<&Suggestion> {
+        self.shown.as_ref()
+    }
+
+    /// Why it would lead to less, or to nothing.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Whether anything is being worked out.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.work.progress().is_some()
+    }
+
+    /// Follows the line; `None` when none is drawn any more.
+    pub(super) fn follow(&mut self, session: &Session, line: Option<GuideLine>, snap_mm: Option<f64>) {
+        let Some(line) = line else {
+            self.leave();
+            return;
+        };
+        if self.line.as_ref() == Some(&line) || !line.encloses() {
+            return;
+        }
+        self.line = Some(line);
+        if self.is_waiting() {
+            self.again = true;
+        } else {
+            self.start(session, snap_mm);
+        }
+    }
+
+    /// The line has ended; the surface it led to last is kept for [`Self::take_made`].
+    pub(super) fn leave(&mut self) {
+        self.work.stop();
+        self.line = None;
+        self.again = false;
+        self.shown = None;
+        self.note = None;
+    }
+
+    /// Forgets all.
+    pub(super) fn forget(&mut self) {
+        self.leave();
+        self.made = None;
+    }
+
+    /// The surface through what a structure has now, if that is what was last worked out.
+    pub(super) fn take_made(&mut self, roi: &Roi, drawn: &Slices, snap_mm: Option<f64>) -> Option<Made> {
+        let made = self.made.take()?;
+        let same_guides = made.guides.len() == roi.guides.len()
+            && made.guides.iter().zip(&roi.guides).all(|(own, other)| own == other);
+        let same_drawn =
+            made.drawn.len() == drawn.len() && drawn.iter().all(|own| holds_same(&made.drawn, own));
+        let is_same = made.roi == roi.id && same_guides && same_drawn && made.snap_mm == snap_mm;
+        is_same.then(|| Made { guides: roi.guides.clone(), ..made })
+    }
+
+    /// Takes what has been worked out; whether anything new is shown.
+    pub(super) fn update(&mut self, session: &Session, snap_mm: Option<f64>) -> bool {
+        let Some(done) = self.work.poll() else { return false };
+        self.finish(session, done, snap_mm);
+        true
+    }
+
+    /// Waits for what is being worked out; for tests and scripts.
+    pub(super) fn settle(&mut self, session: &Session, snap_mm: Option<f64>) {
+        while let Some(done) = self.work.wait() {
+            self.finish(session, done, snap_mm);
+        }
+    }
+
+    fn start(&mut self, session: &Session, snap_mm: Option<f64>) {
+        self.again = false;
+        let (Some(line), Some(roi)) = (self.line.clone(), session.selected()) else { return };
+        let volume = Arc::clone(&session.series().volume);
+        let (of, roi) = (Seen::of(roi), Arc::clone(roi));
+        let started = self.work.start("guide ahead", move |progress| {
+            let outcome = outcome(&line, &roi, &volume, snap_mm, progress);
+            (of, outcome)
+        });
+        if let Err(error) = started {
+            self.note = Some(format!("Nothing was worked out: no thread could be started ({error})."));
+        }
+    }
+
+    fn finish(&mut self, session: &Session, done: Result<(Seen, Outcome), Failed>, snap_mm: Option<f64>) {
+        let roi = session.selected();
+        match (done, roi) {
+            (Ok((of, outcome)), Some(roi)) if of.is(roi) => match outcome {
+                Some(Ok(made)) => {
+                    self.note = made.note();
+                    let slices = made.slices.clone();
+                    self.shown = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
+                    self.made = Some(made);
+                }
+                Some(Err(why)) => {
+                    self.note = Some(why.to_string());
+                    self.shown = None;
+                }
+                None => self.shown = None,
+            },
+            _ => self.shown = None,
+        }
+        if self.again {
+            self.start(session, snap_mm);
+        }
+    }
+}
+
+/// What the line leads to on a structure.
+fn outcome(
+    line: &GuideLine,
+    roi: &Roi,
+    volume: &Volume,
+    snap_mm: Option<f64>,
+    progress: &Progress,
+) -> Outcome {
+    let before = guide_on(&roi.guides, &line.plane);
+    let polygons = line.after(&before)?;
+    let guides = with_guide(&roi.guides, Guide { plane: line.plane, polygons });
+    if guides.is_empty() {
+        return None;
+    }
+    let of = Seen { guides, ..Seen::of(roi) };
+    Some(Made::through(&of, drawn_slices(roi, volume), volume, snap_mm, progress))
+}
+
+/// The guides with another one on its plane, in the order that the session gives them.
+fn with_guide(guides: &[Arc<Guide>], guide: Guide) -> Vec<Arc<Guide>> {
+    let place = guides.iter().position(|own| own.is_on(&guide.plane)).unwrap_or(guides.len());
+    let mut all: Vec<Arc<Guide>> =
+        guides.iter().filter(|own| !own.is_on(&guide.plane)).map(Arc::clone).collect();
+    if !guide.polygons.is_empty() {
+        all.insert(place.min(all.len()), Arc::new(guide));
+    }
+    all
+}

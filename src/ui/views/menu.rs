@@ -1,0 +1,55 @@
+//! The menu of a slice view: what can be done with the structure under the pointer, or the selected one
+//! where there is none. A right click opens it; a right drag sets the window, and while an outline is being
+//! drawn there is none.
+
+use super::super::actions::Action;
+use super::super::panels::structure_menu_ui;
+use super::super::{Request, Scope, theme};
+use super::hover;
+use super::pane::PaneFrame;
+use crate::session::Session;
+use egui::{Response, RichText, Ui};
+use std::sync::Arc;
+
+/// Opens and shows it.
+pub(super) fn view_menu(scope: &mut Scope<'_>, response: &Response, session: &Session, frame: &PaneFrame) {
+    let Some(views) = scope.state.views.as_mut() else { return };
+    if views.tools.is_busy() {
+        return;
+    }
+    if response.secondary_clicked()
+        && let Some(at) = response.interact_pointer_pos()
+    {
+        let point_mm = frame.patient_of(at);
+        let under = if views.display.is_bare() { None } else { hover::structure_at(session, point_mm) };
+        views.menu_at = Some((point_mm, under.map(|roi| roi.id)));
+    }
+    response.context_menu(|ui| menu_ui(ui, scope, session));
+}
+
+fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
+    let Some((point_mm, under)) = scope.state.views.as_ref().and_then(|views| views.menu_at) else { return };
+    let selected = session.selected();
+    let roi = under.and_then(|id| session.roi(id)).or(selected).map(Arc::clone);
+    if let Some(roi) = &roi {
+        ui.label(RichText::new(&roi.name).font(theme::strong(theme::BODY)));
+        if selected.is_none_or(|own| own.id != roi.id) && ui.button("Select").clicked() {
+            scope.outbox.send(Request::Select(Some(roi.id)));
+        }
+    }
+    if ui.button("Move the crosshair here").clicked()
+        && let Some(views) = scope.state.views.as_mut()
+    {
+        views.navigation.go_to(point_mm);
+    }
+    ui.separator();
+    if let Some(roi) = roi {
+        structure_menu_ui(ui, scope, &roi);
+        return;
+    }
+    let add = Action::AddStructure;
+    let button = egui::Button::new(add.info().name).shortcut_text(add.key_text());
+    if ui.add(button).on_hover_text(add.info().why).clicked() {
+        scope.outbox.act(add);
+    }
+}
