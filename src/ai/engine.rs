@@ -4,7 +4,7 @@
 //! thread). A panic or error of the GPU path ends there: the engine goes on with the CPU and says so.
 
 use super::cpu::CpuNetwork;
-use super::gpu::{Back, DeviceSum, Ensemble, Reading, Stop, SumPlan, Tile};
+use super::gpu::{Back, DeviceLabels, DeviceSum, Ensemble, Pace, Reading, Stop, SumPlan, Tile};
 use super::graphics::{Gpu, IN_DOUBT, device_errors, forget_failed, open_gpu, quietly};
 use super::mirror::{self, Mirrors};
 use super::network::Network;
@@ -121,6 +121,15 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn pieces(&self) -> usize {
         if let Runner::Gpu(ensemble) = &self.runner { ensemble.pieces() } else { 0 }
+    }
+
+    /// Lets a software driver make labels too.
+    #[cfg(test)]
+    pub(super) fn with_labels(mut self) -> Self {
+        if let Runner::Gpu(ensemble) = &mut self.runner {
+            ensemble.makes_labels = true;
+        }
+        self
     }
 
     /// Lets the device fail after so many tiles.
@@ -288,6 +297,39 @@ impl Engine {
         taken.map_err(|reason| {
             self.leave_gpu(&reason);
             SumError::Device
+        })
+    }
+
+    /// A window's running sum on the graphics device whose planes become labels there; `None` on the CPU,
+    /// or where that is nothing for the device.
+    pub(super) fn labels(&mut self, plan: SumPlan<'_>) -> Option<(DeviceSum, DeviceLabels)> {
+        let Runner::Gpu(ensemble) = &self.runner else { return None };
+        quietly(|| ensemble.labels(plan)).unwrap_or_else(|reason| {
+            self.leave_gpu(&reason);
+            None
+        })
+    }
+
+    /// Does work with a sum beside the tiles, at the device's pace.
+    ///
+    /// # Errors
+    /// [`SumError`]; after [`SumError::Device`] the sum is lost and the engine on the CPU.
+    pub(super) fn beside<T>(
+        &mut self,
+        work: impl FnOnce(&mut Pace) -> Result<T, Stop>,
+    ) -> Result<T, SumError> {
+        let Runner::Gpu(ensemble) = &mut self.runner else { return Err(SumError::Device) };
+        let done = stopped(quietly(|| work(ensemble.pace())));
+        let done = match done {
+            Ok(_) if self.is_in_doubt() => Err(Stop::Failed(IN_DOUBT.to_owned())),
+            done => done,
+        };
+        done.map_err(|stop| match stop {
+            Stop::Cancelled => SumError::Cancelled,
+            Stop::Failed(reason) => {
+                self.leave_gpu(&reason);
+                SumError::Device
+            }
         })
     }
 

@@ -1,9 +1,10 @@
-//! The memory that a run takes on the CPU, told before it starts.
+//! The memory that a run takes on the CPU, and what it keeps on a graphics device, told before it starts.
 //!
 //! What grows with the image is bounded by the depth of a patch, never all classes on all voxels; what
 //! a network takes is known from its shape ([`CpuNetwork::peak_bytes`]).
 
 use super::cpu::CpuNetwork;
+use super::gpu::device_bytes;
 use super::nnunet::{Composition, Model};
 use super::package::ModelPackage;
 use crate::ai::PredictOptions;
@@ -25,6 +26,47 @@ pub fn estimate_bytes(volume: &Volume, package: &ModelPackage, options: &Predict
     bytes as u64
 }
 
+/// Bytes that [`super::predict()`] keeps on a graphics device at most beside what the network takes for a
+/// patch: the sums of the planes that tiles reach and those that are finished, and what makes labels of
+/// them. Whatever of the image is empty counts.
+#[must_use]
+pub fn graphics_bytes(volume: &Volume, package: &ModelPackage) -> u64 {
+    let [nx, ny, nz] = volume.grid.dims();
+    let [dx, dy, dz] = volume.grid.spacing_mm();
+    let (size, spacing_mm) = ([nz, ny, nx], [dz, dy, dx]);
+    let of = |model: &Model, size: [usize; 3], spacing_mm: [f64; 3]| {
+        let stage = |model: &Model| {
+            let plan = &model.plan;
+            let [_, rows, columns] = plan.preprocessing.network_size(size, spacing_mm);
+            let depth = if plan.dimensions == 3 { plan.patch[0] } else { 1 };
+            device_bytes(rows * columns, depth, plan.architecture.classes)
+        };
+        model.previous.as_ref().map_or(0, |previous| stage(previous)).max(stage(model))
+    };
+    let bytes = match (&package.nnunet, &package.composition) {
+        (_, Some(composition)) => {
+            let (grid, target_mm) = common_grid(composition, size, spacing_mm);
+            composition.parts.iter().map(|part| of(&part.model, grid, target_mm)).max().unwrap_or(0)
+        }
+        (Some(model), None) => of(model, size, spacing_mm),
+        (None, None) => {
+            let voxels = |axis: usize| size[axis] as f64 * spacing_mm[axis] / package.input.spacing_mm[axis];
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
+            let plane = (voxels(1).ceil() * voxels(2).ceil()) as usize;
+            device_bytes(plane, package.patch[0], package.architecture.classes)
+        }
+    };
+    bytes as u64
+}
+
+/// The grid that the parts of a composition have in common, and its spacing.
+fn common_grid(composition: &Composition, size: [usize; 3], spacing_mm: [f64; 3]) -> ([usize; 3], [f64; 3]) {
+    let target_mm = composition.run.spacing_mm.unwrap_or(spacing_mm);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
+    let grid = [0, 1, 2].map(|axis| (size[axis] as f64 * spacing_mm[axis] / target_mm[axis]).ceil() as usize);
+    (grid, target_mm)
+}
+
 /// A run of several models, one after the other: the greatest of them, beside the image and the common
 /// labels and shares on the models' own grid.
 fn composed(
@@ -33,10 +75,8 @@ fn composed(
     spacing_mm: [f64; 3],
     options: &PredictOptions,
 ) -> usize {
-    let target_mm = composition.run.spacing_mm.unwrap_or(spacing_mm);
+    let (grid, target_mm) = common_grid(composition, size, spacing_mm);
     let options = PredictOptions { step: options.step.or(composition.run.step), ..options.clone() };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
-    let grid = [0, 1, 2].map(|axis| (size[axis] as f64 * spacing_mm[axis] / target_mm[axis]).ceil() as usize);
     let kept = grid.iter().product::<usize>() * (2 * size_of::<f32>() + 2 * size_of::<u16>());
     let own = |model: &Model| nnunet(model, grid, target_mm, &options);
     kept + composition.parts.iter().map(|part| own(&part.model)).max().unwrap_or(0)
@@ -140,6 +180,14 @@ mod tests {
         assert!(check(2_000_000, Some(1_000_000), DeviceChoice::Cpu).unwrap_err().contains("2 MB"));
         assert!(check(2_000_000, Some(3_000_000), DeviceChoice::Cpu).is_ok());
         assert!(check(2_000_000, None, DeviceChoice::Cpu).is_ok());
+    }
+
+    /// The sums of a TotalSegmentator-sized model of 3 mm on a chest, and what makes labels of them.
+    #[test]
+    fn what_stays_on_a_graphics_device_is_bounded_by_the_patch() {
+        let plane = 120 * 120 * 118 * 4;
+        let bytes = device_bytes(120 * 120, 128, 118);
+        assert!(bytes > 2 * 128 * plane && bytes < 2 * 128 * plane + (700 << 20), "{bytes}");
     }
 
     #[test]

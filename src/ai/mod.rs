@@ -15,6 +15,7 @@ pub mod cpu;
 pub mod engine;
 pub mod gpu;
 mod graphics;
+mod labelled;
 pub mod memory;
 mod mirror;
 pub mod network;

@@ -2,8 +2,8 @@
 //!
 //! On the CPU, and on a graphics device that has no room for the running sum, tiles' logits come back
 //! one by one (the next tile is begun before the last one is waited for). Else they are added up on the
-//! graphics device, and what comes back is each plane once, when no further tile reaches it. Should the
-//! device fail, the planes that were not handed over are computed anew on the CPU.
+//! graphics device, and what comes back is each plane once, when no further tile reaches it (or only its
+//! labels: [`labelled`](super::labelled)). Should the device fail, the planes that were not handed over are computed anew on the CPU.
 
 use super::engine::{Engine, EngineError, Started, SumError};
 use super::gpu::{DeviceSum, SumPlan, Tile};
@@ -42,9 +42,22 @@ pub(super) struct Tiles<'a> {
 }
 
 impl Tiles<'_> {
+    /// What is to be summed.
+    pub(super) fn sum_plan(&self) -> SumPlan<'_> {
+        SumPlan {
+            size: self.layout.size,
+            shift: self.layout.shift,
+            patch: self.layout.patch,
+            starts_z: &self.layout.starts[0],
+            classes: self.layout.classes,
+            weights: self.weights,
+            is_softmax: self.is_softmax,
+        }
+    }
+
     /// The layers of tiles that reach plane `first` of the padded input and those above: each one's
     /// first plane and the end of what it finishes.
-    fn layers(&self, first: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn layers(&self, first: usize) -> impl Iterator<Item = (usize, usize)> {
         let starts = &self.layout.starts[0];
         let ends = starts.iter().skip(1).copied().chain([self.layout.padded[0]]);
         let depth = self.layout.patch[0];
@@ -52,7 +65,7 @@ impl Tiles<'_> {
     }
 
     /// The corners of a layer's tiles.
-    fn corners(&self, z: usize) -> impl Iterator<Item = [usize; 3]> {
+    pub(super) fn corners(&self, z: usize) -> impl Iterator<Item = [usize; 3]> {
         let [_, starts_y, starts_x] = &self.layout.starts;
         starts_y.iter().flat_map(move |y| starts_x.iter().map(move |x| [z, *y, *x]))
     }
@@ -143,24 +156,30 @@ pub(super) fn run<E: From<EngineError>>(
     take: Take<'_, E>,
     progress: &Progress,
 ) -> Result<(), WindowError<E>> {
-    let layout = tiles.layout;
-    let plan = SumPlan {
-        size: layout.size,
-        shift: layout.shift,
-        patch: layout.patch,
-        starts_z: &layout.starts[0],
-        classes: layout.classes,
-        weights: tiles.weights,
-        is_softmax: tiles.is_softmax,
-    };
     let mut next = 0;
-    if let Some(sum) = engine.sum(plan)
-        && on_device(engine, sum, tiles, take, &mut next, progress)?
-    {
-        return Ok(());
+    if let Some(sum) = engine.sum(tiles.sum_plan()) {
+        let mut back = ReadBack { tiles, take: &mut *take, next: &mut next };
+        if on_device(engine, sum, tiles, &mut back, progress)? {
+            return Ok(());
+        }
     }
-    let mut networks = Ahead { engine, layout, under_way: None };
-    on_host(&mut networks, tiles, take, &mut next, progress)
+    tile_by_tile(engine, tiles, take, &mut next, progress)
+}
+
+/// Runs an engine's networks over the tiles that reach plane `next` of the padded input or those above,
+/// whose logits come back tile by tile.
+///
+/// # Errors
+/// Those of [`run`].
+pub(super) fn tile_by_tile<E: From<EngineError>>(
+    engine: &mut Engine,
+    tiles: &Tiles<'_>,
+    take: Take<'_, E>,
+    next: &mut usize,
+    progress: &Progress,
+) -> Result<(), WindowError<E>> {
+    let mut networks = Ahead { engine, layout: tiles.layout, under_way: None };
+    on_host(&mut networks, tiles, take, next, progress)
 }
 
 /// Runs networks over the tiles that reach plane `next` of the padded input or those above.
@@ -208,14 +227,27 @@ pub(super) fn on_host<E>(
     Ok(())
 }
 
+/// What becomes of the planes of a sum on a device that no further tile reaches.
+pub(super) trait Finishing<E> {
+    /// Goes on with them: as far as nothing is waited for, or, where it `waits`, with all of them.
+    /// `covered` is the coverage of the planes of the padded input, from the first one that this has not
+    /// taken out. False when the device failed.
+    fn go_on(
+        &mut self,
+        engine: &mut Engine,
+        sum: &mut DeviceSum,
+        covered: &mut VecDeque<Covered>,
+        waits: bool,
+    ) -> Result<bool, WindowError<E>>;
+}
+
 /// Runs an engine's networks over the tiles with the sum on the device; false when the device failed
-/// on the way, and the planes from `next` on are missing.
-fn on_device<E>(
+/// on the way, and planes are missing.
+pub(super) fn on_device<E>(
     engine: &mut Engine,
     mut sum: DeviceSum,
     tiles: &Tiles<'_>,
-    take: Take<'_, E>,
-    next: &mut usize,
+    finishing: &mut dyn Finishing<E>,
     progress: &Progress,
 ) -> Result<bool, WindowError<E>> {
     let layout = tiles.layout;
@@ -239,11 +271,11 @@ fn on_device<E>(
                     }
                 }
             }
-            if !bring_back(engine, &mut sum, &mut covered, tiles, take, next, false)? {
+            if !finishing.go_on(engine, &mut sum, &mut covered, false)? {
                 return Ok(false);
             }
         }
-        if !bring_back(engine, &mut sum, &mut covered, tiles, take, next, true)? {
+        if !finishing.go_on(engine, &mut sum, &mut covered, true)? {
             return Ok(false);
         }
         while coverage.first < end {
@@ -251,35 +283,41 @@ fn on_device<E>(
         }
         sum.finish(end);
     }
-    if !bring_back(engine, &mut sum, &mut covered, tiles, take, next, true)? {
+    if !finishing.go_on(engine, &mut sum, &mut covered, true)? {
         return Ok(false);
     }
     progress.set_fraction(1.0)?;
     Ok(true)
 }
 
-/// Hands over the finished planes that are back, or all of them where it `waits`; false when the device
-/// failed.
-fn bring_back<E>(
-    engine: &mut Engine,
-    sum: &mut DeviceSum,
-    covered: &mut VecDeque<Covered>,
-    tiles: &Tiles<'_>,
-    take: Take<'_, E>,
-    next: &mut usize,
-    waits: bool,
-) -> Result<bool, WindowError<E>> {
-    let classes = tiles.layout.classes;
-    loop {
-        let (planes, mut values) = match engine.take(sum, waits) {
-            Ok(Some(back)) => back,
-            Ok(None) => return Ok(true),
-            Err(_) => return Ok(false),
-        };
-        let length = values.len() / planes.len().max(1);
-        for (plane, values) in planes.zip(values.chunks_exact_mut(length.max(1))) {
-            covered.pop_front().unwrap_or_default().mean(values, classes, tiles.is_background);
-            tiles.hand_over(plane, values, &mut *take, next)?;
+/// Reads planes back and hands them over.
+struct ReadBack<'a, 't, E> {
+    tiles: &'a Tiles<'a>,
+    take: Take<'t, E>,
+    /// The plane of the padded input that is handed over next.
+    next: &'t mut usize,
+}
+
+impl<E> Finishing<E> for ReadBack<'_, '_, E> {
+    fn go_on(
+        &mut self,
+        engine: &mut Engine,
+        sum: &mut DeviceSum,
+        covered: &mut VecDeque<Covered>,
+        waits: bool,
+    ) -> Result<bool, WindowError<E>> {
+        let classes = self.tiles.layout.classes;
+        loop {
+            let (planes, mut values) = match engine.take(sum, waits) {
+                Ok(Some(back)) => back,
+                Ok(None) => return Ok(true),
+                Err(_) => return Ok(false),
+            };
+            let length = values.len() / planes.len().max(1);
+            for (plane, values) in planes.zip(values.chunks_exact_mut(length.max(1))) {
+                covered.pop_front().unwrap_or_default().mean(values, classes, self.tiles.is_background);
+                self.tiles.hand_over(plane, values, &mut *self.take, self.next)?;
+            }
         }
     }
 }

@@ -20,17 +20,20 @@
 //! precision are not within any tolerance. Only matrix products add up in single precision.
 //!
 //! [`pace`] hands the work over in pieces of a few milliseconds, [`tile`] runs a sliding window's tiles
-//! with their mirror images and folds, [`sum`] adds them up without reading them back.
+//! with their mirror images and folds, [`sum`] adds them up without reading them back, and [`labels`]
+//! makes labels of the sums where nothing else is wanted.
 
 mod conv;
+mod labels;
 mod pace;
 mod sum;
 mod tile;
 mod tune;
 
 pub use self::conv::Way;
+pub(super) use self::labels::{Deciding, DeviceLabels, EXTREME, Mix, UNDECIDED, device_bytes};
 pub use self::pace::Pace;
-pub(super) use self::sum::{Back, DeviceSum, SumPlan};
+pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan};
 pub use self::tile::Ensemble;
 pub(super) use self::tile::{Reading, Tile};
 

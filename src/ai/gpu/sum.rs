@@ -15,7 +15,7 @@ use std::ops::Range;
 const SUM_BYTES: usize = 2 << 30;
 
 /// What is read back in one go, where planes are not larger: a copy, too, delays a frame.
-const READ_BYTES: usize = 64 << 20;
+pub(super) const READ_BYTES: usize = 64 << 20;
 
 /// Pieces that are being read at the same time.
 const READING: usize = 2;
@@ -59,11 +59,12 @@ pub(in crate::ai) struct DeviceSum {
     is_softmax: bool,
 }
 
-struct Piece {
+/// Planes of the sum that are finished together.
+pub(in crate::ai) struct Piece {
     /// With padding.
-    planes: Range<usize>,
+    pub planes: Range<usize>,
     /// `[z, y, x, class]`; nothing before the first tile.
-    sum: Option<Tensor<4>>,
+    pub(super) sum: Option<Tensor<4>>,
 }
 
 impl DeviceSum {
@@ -142,6 +143,25 @@ impl DeviceSum {
         while let Some(piece) = self.pieces.pop_front_if(|piece| piece.planes.end <= end) {
             self.finished.push_back(piece);
         }
+    }
+
+    /// The next planes that no further tile reaches, for who keeps them on the device. Not to be mixed
+    /// with [`Self::take`].
+    pub(in crate::ai) fn next_finished(&mut self) -> Option<Piece> {
+        self.finished.pop_front()
+    }
+
+    /// Adds logits `[z][y][x][class]` of a tile that are given.
+    #[cfg(test)]
+    pub(in crate::ai) fn add_values(&mut self, logits: &[f32], corner: [usize; 3]) {
+        let [_, ny, nx] = self.patch;
+        let plane = ny * nx * self.classes;
+        let part = |cut: Range<usize>| {
+            let shape = [cut.len(), ny, nx, self.classes];
+            upload(logits[cut.start * plane..cut.end * plane].to_vec(), shape, &self.device)
+        };
+        let parts = self.cuts(corner[0]).into_iter().map(part).collect();
+        self.add(parts, corner);
     }
 
     /// The next planes that were read; `None` when there are none, or not yet (never, where it `waits`).

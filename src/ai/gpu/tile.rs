@@ -1,12 +1,13 @@
 //! The tiles of a sliding window: mirror images and folds on the device, one read-back.
 
-use super::sum::DeviceSum;
+use super::labels::DeviceLabels;
+use super::sum::{DeviceSum, SumPlan};
 use super::{BurnNetwork, Pace, Stop};
 use crate::ai::mirror::Mirrors;
 use crate::ai::network::Network;
 use crate::progress::Progress;
 use burn::tensor::wgpu::WgpuSetup;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct Ensemble {
     name: String,
     is_software: bool,
     limit_bytes: usize,
+    /// Whether it makes labels where only they are wanted.
+    pub(in crate::ai) makes_labels: bool,
     /// Tiles after which the device fails.
     #[cfg(test)]
     pub(in crate::ai) fails_after: Option<usize>,
@@ -60,6 +63,8 @@ impl Ensemble {
             name: name.to_owned(),
             is_software,
             limit_bytes: limit,
+            // A software driver is the processor: what spares a copy to it spares nothing.
+            makes_labels: !is_software,
             #[cfg(test)]
             fails_after: None,
         }
@@ -130,9 +135,27 @@ impl Ensemble {
     }
 
     /// A running sum for a window, where the device has room for it.
-    pub(in crate::ai) fn sum(&self, plan: super::sum::SumPlan<'_>) -> Option<DeviceSum> {
+    pub(in crate::ai) fn sum(&self, plan: SumPlan<'_>) -> Option<DeviceSum> {
         let device = &self.networks.first()?.device;
         DeviceSum::new(plan, device, self.limit_bytes)
+    }
+
+    /// A running sum whose planes stay on the device and become labels there; `None` where that is
+    /// nothing for this device, or it has no room.
+    pub(in crate::ai) fn labels(&self, plan: SumPlan<'_>) -> Option<(DeviceSum, DeviceLabels)> {
+        if !self.makes_labels {
+            return None;
+        }
+        let device = &self.networks.first()?.device;
+        let labels = DeviceLabels::new(plan, device);
+        // A piece is joined with the plane before it.
+        let room = self.limit_bytes.checked_sub(labels.plane_bytes())?;
+        Some((DeviceSum::new(plan, device, room)?, labels))
+    }
+
+    /// The pace that work beside the tiles keeps to.
+    pub(in crate::ai) fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     /// Runs a tile and adds it to a sum, its first voxel at `corner`.
@@ -235,25 +258,41 @@ fn turned(features: Tensor<5>, flip: [bool; 3]) -> Tensor<5> {
 }
 
 /// Values on their way from the device.
-pub(in crate::ai) struct Reading {
-    future: Pin<Box<dyn Future<Output = Result<Vec<f32>, String>> + Send>>,
-    done: Option<Result<Vec<f32>, String>>,
+pub(in crate::ai) struct Reading<T = f32> {
+    future: Pin<Box<dyn Future<Output = Result<Vec<T>, String>> + Send>>,
+    done: Option<Result<Vec<T>, String>>,
 }
 
 impl Reading {
     /// Begins to read: the copy is handed over at once, before whatever is enqueued later.
     pub(super) fn start<const D: usize>(tensor: Tensor<D>) -> Self {
-        let future = async move {
+        Self::of(async move {
             let data = Box::pin(tensor.into_data_async()).await.map_err(|error| format!("{error:?}"))?;
             data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
-        };
+        })
+    }
+}
+
+impl Reading<u8> {
+    /// The same of bytes, four of them in each number, the first the lowest.
+    pub(super) fn start_packed(tensor: Tensor<1, Int>) -> Self {
+        Self::of(async move {
+            let data = Box::pin(tensor.into_data_async()).await.map_err(|error| format!("{error:?}"))?;
+            let packed = data.try_into_vec::<i32>().map_err(|error| format!("{error:?}"))?;
+            Ok(packed.into_iter().flat_map(i32::to_le_bytes).collect())
+        })
+    }
+}
+
+impl<T> Reading<T> {
+    fn of(future: impl Future<Output = Result<Vec<T>, String>> + Send + 'static) -> Self {
         let mut reading = Self { future: Box::pin(future), done: None };
         reading.is_done();
         reading
     }
 
     /// Whether the values are there; does not wait.
-    pub(super) fn is_done(&mut self) -> bool {
+    pub(in crate::ai) fn is_done(&mut self) -> bool {
         if self.done.is_none()
             && let Poll::Ready(values) = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         {
@@ -266,7 +305,7 @@ impl Reading {
     ///
     /// # Errors
     /// A sentence when the device could not give them.
-    pub(in crate::ai) fn wait(self) -> Result<Vec<f32>, String> {
+    pub(in crate::ai) fn wait(self) -> Result<Vec<T>, String> {
         self.done.unwrap_or_else(|| pollster::block_on(self.future))
     }
 }

@@ -73,8 +73,8 @@ pub(super) fn predict(
     for (index, part) in needed.iter().enumerate() {
         let share = |n: usize| from + (0.9 - from) * n as f64 / needed.len() as f64;
         let progress = progress.part(share(index), share(index + 1));
-        let slices = case.stage(&part.model, &near, None, |slice| slice.labels().to_vec(), &progress)?;
-        for (label, own) in map.iter_mut().zip(slices.concat()) {
+        let labels = case.labels(&part.model, &near, &progress)?;
+        for (label, own) in map.iter_mut().zip(labels) {
             if own != 0 {
                 *label = part.values[usize::from(own)];
             }

@@ -29,11 +29,11 @@ pub enum ExportError {
 #[derive(Debug, Clone)]
 pub struct Export {
     pub(super) geometry: Geometry,
-    decision: Decision,
+    pub(super) decision: Decision,
     /// Image axis n is this axis of the network.
-    backward: [usize; 3],
+    pub(super) backward: [usize; 3],
     /// For each axis of the network, and each voxel of the non-zero region, the logits around it.
-    around: [Vec<Pair>; 3],
+    pub(super) around: [Vec<Pair>; 3],
     /// Whether logits are rounded to half precision before and after resampling, as nnunetv2 does.
     half: bool,
 }
@@ -98,6 +98,12 @@ impl Export {
         [self.geometry.image_size[1], self.geometry.image_size[2]]
     }
 
+    /// The size of the network's input.
+    #[cfg(test)]
+    pub(in crate::ai) fn geometry_size(&self) -> [usize; 3] {
+        self.geometry.size
+    }
+
     /// The axis of the network along which the image's slices follow each other.
     pub(super) fn axis(&self) -> usize {
         self.backward[0]
@@ -110,11 +116,40 @@ impl Export {
         self.around[axis].get(inside).copied()
     }
 
+    /// Rounds logits of the network's voxels as they are before resampling. Where slices lie across,
+    /// all logits are kept, in half precision, and none of them is infinite.
+    pub(super) fn round(&self, logits: &mut [f32]) {
+        let is_across = self.axis() != 0;
+        if self.half || is_across {
+            round_to_half(logits);
+        }
+        if is_across {
+            let greatest = half::f16::MAX.to_f32();
+            logits.iter_mut().for_each(|logit| *logit = logit.clamp(-greatest, greatest));
+        }
+    }
+
+    /// The logits at a place: those of the voxels around it, each times its weight, added up in the order
+    /// in which they come.
+    pub(super) fn blend<'r>(&self, around: impl Iterator<Item = (f64, &'r [f32])>, logits: &mut [f32]) {
+        logits.fill(0.0);
+        for (weight, from) in around {
+            #[expect(clippy::cast_possible_truncation, reason = "logits are single precision")]
+            let weight = weight as f32;
+            if weight > 0.0 {
+                for (logit, value) in logits.iter_mut().zip(from) {
+                    *logit += weight * value;
+                }
+            }
+        }
+        if self.half {
+            round_to_half(logits);
+        }
+    }
+
     /// Prepares a plane of logits `[row][column][class]`, perpendicular to [`Self::axis`].
     pub(super) fn plane(&self, mut logits: Vec<f32>) -> LogitPlane {
-        if self.half {
-            round_to_half(&mut logits);
-        }
+        self.round(&mut logits);
         let decided =
             logits.chunks_exact(self.decision.channels()).map(|logits| self.decision.decide(logits));
         LogitPlane { decided: decided.collect(), logits }
@@ -234,22 +269,13 @@ impl Slice<'_> {
         let column = x.checked_sub(low_x).and_then(|x| columns.get(x));
         let (Some(row), Some(column)) = (row, column) else { return false };
         let corners = Corners::new(*row, *column, self.strides());
-        logits.fill(0.0);
-        for (plane, share) in planes.iter().zip([across.low_weight, across.high_weight]) {
-            for (voxel, weight) in corners.each() {
-                #[expect(clippy::cast_possible_truncation, reason = "logits are single precision")]
-                let weight = (share * weight) as f32;
-                if weight > 0.0 {
-                    let from = &plane.logits[voxel * logits.len()..][..logits.len()];
-                    for (logit, value) in logits.iter_mut().zip(from) {
-                        *logit += weight * value;
-                    }
-                }
-            }
-        }
-        if self.export.half {
-            round_to_half(logits);
-        }
+        let classes = logits.len();
+        let around = planes.iter().zip([across.low_weight, across.high_weight]).flat_map(|(plane, share)| {
+            corners
+                .each()
+                .map(move |(voxel, weight)| (share * weight, &plane.logits[voxel * classes..][..classes]))
+        });
+        self.export.blend(around, logits);
         true
     }
 

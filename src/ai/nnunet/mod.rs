@@ -8,8 +8,9 @@
 //! [`window`] (tiles, their weights, mirroring, the weighted mean of [`logits`]), [`stream`] and
 //! [`export`] (logits back onto the image's own voxels, the label of each). These take and give plain
 //! slices, x fastest; sizes and axes are (z, y, x) of the array that nnU-Net's own reader would hand
-//! over ([`image`]); [`zoom`] is TotalSegmentator's own resampling. [`predict`] walks the whole way with a
-//! model's networks, and `composed` that of several models that make one ([`composition`]).
+//! over ([`image`]); `labelling` makes the same label map of what a graphics device decided; [`zoom`] is
+//! TotalSegmentator's own resampling. [`predict`] walks the whole way with a model's networks, and
+//! `composed` that of several models that make one ([`composition`]).
 //!
 //! Source: F. Isensee et al., nnU-Net, Nature Methods 18, 203-211 (2021); the file formats are those
 //! of nnunetv2 2.0 to 2.8, the details of the numerics those of nnunetv2 2.8, scipy 1.17 and
@@ -29,6 +30,7 @@ pub mod gaussian;
 pub mod image;
 pub mod import;
 mod json;
+pub(super) mod labelling;
 pub mod labels;
 pub mod logits;
 mod model;

@@ -119,10 +119,9 @@ pub(in crate::ai) fn predict(
     let mut from = 0.0;
     if let Some(previous) = &model.previous {
         let turned = case.turned(volume, previous);
-        let slices =
-            case.stage(previous, &turned, None, |slice| slice.labels().to_vec(), &progress.part(0.0, 0.4))?;
+        let labels = case.labels(previous, &turned, &progress.part(0.0, 0.4))?;
         // Both stages have one reader, so one order of axes.
-        let labels = slices.concat().into_iter().map(|label| i16::try_from(label).unwrap_or(0));
+        let labels = labels.into_iter().map(|label| i16::try_from(label).unwrap_or(0));
         previous_labels = Some(labels.collect());
         from = 0.4;
     }
@@ -226,6 +225,39 @@ impl<'a> Case<'a> {
         map: impl Fn(Slice<'_>) -> T + Sync,
         progress: &Progress,
     ) -> Result<Vec<T>, CaseError> {
+        let run = |engine: &mut Engine, run: Run<'_>| run.slices(engine, map);
+        self.run(model, images, previous, run, progress)
+    }
+
+    /// Runs one model of which nothing but the label map is wanted, on the image's own voxels: on a
+    /// graphics device the logits stay there.
+    pub(super) fn labels(
+        &mut self,
+        model: &Model,
+        images: &[ChannelImage],
+        progress: &Progress,
+    ) -> Result<Vec<u16>, CaseError> {
+        let run = |engine: &mut Engine, run: Run<'_>| {
+            let (values, size) = (run.values, run.export.geometry.size);
+            let made =
+                window::labels_on::<CaseError>(engine, values, size, run.window, run.export, &run.progress)?;
+            match made {
+                Some(labels) => Ok(labels),
+                None => Ok(run.slices(engine, |slice| slice.labels().to_vec())?.concat()),
+            }
+        };
+        self.run(model, images, None, run, progress)
+    }
+
+    /// Prepares the images and the model, and hands both to `run`.
+    fn run<T>(
+        &mut self,
+        model: &Model,
+        images: &[ChannelImage],
+        previous: Option<&[i16]>,
+        run: impl FnOnce(&mut Engine, Run<'_>) -> Result<T, CaseError>,
+        progress: &Progress,
+    ) -> Result<T, CaseError> {
         let plan = &model.plan;
         let started = Instant::now();
         progress.set_step("Preparing the images");
@@ -280,24 +312,39 @@ impl<'a> Case<'a> {
             })
         };
         let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
-        let mut slices = export.slices_to(map);
-        window::run_on(
-            &mut engine,
-            &prepared.values,
-            prepared.geometry.size,
-            window,
-            |index, logits| {
-                slices.push(index, logits);
-                Ok::<_, CaseError>(())
-            },
-            &progress.part(0.12, 1.0),
-        )?;
+        let progress = progress.part(0.12, 1.0);
+        let made = run(&mut engine, Run { values: &prepared.values, export: &export, window, progress })?;
         engine.device().clone_into(&mut self.device);
         self.warnings.extend(engine.take_warnings());
         drop(engine);
-        let slices = slices.finish();
         self.timings.infer += started.elapsed().as_secs_f64();
-        Ok(slices)
+        Ok(made)
+    }
+}
+
+/// A model's window over an image, and the way back.
+struct Run<'a> {
+    values: &'a [f32],
+    export: &'a Export,
+    window: Window<'a>,
+    progress: Progress,
+}
+
+impl Run<'_> {
+    /// What `map` makes of each slice of the image.
+    fn slices<T: Send>(
+        self,
+        engine: &mut Engine,
+        map: impl Fn(Slice<'_>) -> T + Sync,
+    ) -> Result<Vec<T>, CaseError> {
+        let mut slices = self.export.slices_to(map);
+        let take = |index: usize, logits: &[f32]| {
+            slices.push(index, logits);
+            Ok::<_, CaseError>(())
+        };
+        let size = self.export.geometry.size;
+        window::run_on(engine, self.values, size, self.window, take, &self.progress)?;
+        Ok(slices.finish())
     }
 }
 

@@ -91,15 +91,25 @@ impl Covered {
     /// becomes background, the first class, where there `is_background` (no: regions).
     pub(in crate::ai) fn mean(&self, sums: &mut [f32], classes: usize, is_background: bool) {
         for (at, voxel) in sums.chunks_exact_mut(classes).enumerate() {
-            let weight = self.weights.get(at).copied().unwrap_or(0.0);
-            voxel[0] += self.background.get(at).copied().unwrap_or(0.0);
-            if weight > 0.0 {
-                voxel.iter_mut().for_each(|value| *value /= weight);
-            } else {
-                voxel.fill(NEVER);
-                voxel[0] = if is_background { 0.0 } else { NEVER };
-            }
+            self.mean_at(at, voxel, is_background);
         }
+    }
+
+    /// The same of the sums of one voxel, the one at `at` of the plane.
+    pub(in crate::ai) fn mean_at(&self, at: usize, voxel: &mut [f32], is_background: bool) {
+        let weight = self.weight(at);
+        voxel[0] += self.background.get(at).copied().unwrap_or(0.0);
+        if weight > 0.0 {
+            voxel.iter_mut().for_each(|value| *value /= weight);
+        } else {
+            voxel.fill(NEVER);
+            voxel[0] = if is_background { 0.0 } else { NEVER };
+        }
+    }
+
+    /// The sum of the weights of voxel `at` of the plane; 0 where no tile has looked at it.
+    pub(in crate::ai) fn weight(&self, at: usize) -> f32 {
+        self.weights.get(at).copied().unwrap_or(0.0)
     }
 }
 

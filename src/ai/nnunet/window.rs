@@ -4,10 +4,12 @@
 //! differ from ours in a handful of voxels for it). A plane leaves the sum as soon as no later tile
 //! covers it: memory is bounded by the depth of a patch, whatever the image's.
 
+use super::export::Export;
 use super::gaussian::gaussian;
 use super::tiles::Layout;
 pub use super::tiles::starts;
 use crate::ai::engine::{Engine, EngineError};
+use crate::ai::labelled;
 use crate::ai::mirror;
 use crate::ai::tiling::{self, Seen};
 use crate::progress::{Cancelled, Progress};
@@ -115,6 +117,23 @@ pub(in crate::ai) fn run_on<E: From<EngineError>>(
 ) -> Result<(), WindowError<E>> {
     let job = Job::of(input, size, window)?;
     tiling::run(engine, &job.source(input, window), &mut take, progress)
+}
+
+/// As [`run_on`], where nothing but the labels of the export's image is wanted, `[z][y][x]`: the logits
+/// stay on the graphics device. `None` where the engine's device is not for that; nothing has run then.
+///
+/// # Errors
+/// Those of [`run`].
+pub(in crate::ai) fn labels_on<E: From<EngineError>>(
+    engine: &mut Engine,
+    input: &[f32],
+    size: [usize; 3],
+    window: Window<'_>,
+    export: &Export,
+    progress: &Progress,
+) -> Result<Option<Vec<u16>>, WindowError<E>> {
+    let job = Job::of(input, size, window)?;
+    labelled::run(engine, &job.source(input, window), export, progress)
 }
 
 /// Where tiles lie, and their weights.
