@@ -389,6 +389,17 @@ fn chosen(choice: DeviceChoice) -> Result<Option<Gpu>, EngineError> {
     }
 }
 
+/// Whether networks run on the CPU where this is chosen, as far as that is known before: a graphics
+/// device may fail later.
+#[must_use]
+pub fn runs_on_cpu(choice: DeviceChoice) -> bool {
+    match choice {
+        DeviceChoice::Cpu => true,
+        DeviceChoice::Gpu => false,
+        DeviceChoice::Auto => open_gpu(false).is_err(),
+    }
+}
+
 /// The device that training runs on, and its name: a graphics device, or burn's own on the CPU.
 pub(super) fn training_device(choice: DeviceChoice) -> Result<(Device, String), EngineError> {
     let gpu = chosen(choice)?;

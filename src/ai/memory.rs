@@ -59,13 +59,24 @@ pub fn graphics_bytes(volume: &Volume, package: &ModelPackage) -> u64 {
     bytes as u64
 }
 
-/// The grid that the parts of a composition have in common, and its spacing.
+/// The grid that the parts of a composition have in common, and its spacing; of an image that is cropped
+/// as much as is thought to be left of it.
 fn common_grid(composition: &Composition, size: [usize; 3], spacing_mm: [f64; 3]) -> ([usize; 3], [f64; 3]) {
-    let target_mm = composition.run.spacing_mm.unwrap_or(spacing_mm);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
-    let grid = [0, 1, 2].map(|axis| (size[axis] as f64 * spacing_mm[axis] / target_mm[axis]).ceil() as usize);
-    (grid, target_mm)
+    let run = &composition.run;
+    let target_mm = run.spacing_mm.unwrap_or(spacing_mm);
+    let image_mm = [0, 1, 2].map(|axis| size[axis] as f64 * spacing_mm[axis]);
+    let kept_mm = run.crop.as_ref().map_or(image_mm, |crop| crop.kept_mm(image_mm));
+    (sized(kept_mm, target_mm), target_mm)
 }
+
+/// Voxels of this spacing over an extent.
+fn sized(extent_mm: [f64; 3], spacing_mm: [f64; 3]) -> [usize; 3] {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
+    [0, 1, 2].map(|axis| (extent_mm[axis] / spacing_mm[axis]).ceil() as usize)
+}
+
+/// The spacing of the coarse models that regions are found with, mm.
+const COARSE_MM: [f64; 3] = [6.0; 3];
 
 /// A run of several models, one after the other: the greatest of them, beside the image and the common
 /// labels and shares on the models' own grid.
@@ -77,9 +88,18 @@ fn composed(
 ) -> usize {
     let (grid, target_mm) = common_grid(composition, size, spacing_mm);
     let options = PredictOptions { step: options.step.or(composition.run.step), ..options.clone() };
-    let kept = grid.iter().product::<usize>() * (2 * size_of::<f32>() + 2 * size_of::<u16>());
+    let kept = grid.iter().product::<usize>() * (2 * size_of::<f32>() + 4 * size_of::<u16>());
     let own = |model: &Model| nnunet(model, grid, target_mm, &options);
-    kept + composition.parts.iter().map(|part| own(&part.model)).max().unwrap_or(0)
+    let parts = kept + composition.parts.iter().map(|part| own(&part.model)).max().unwrap_or(0);
+    if composition.run.crop.is_none() {
+        return parts;
+    }
+    // The whole image, as given and as turned, and before the crop a coarse model, taken for one like the
+    // first part: which model it is, is only read when it runs.
+    let image = size.iter().product::<usize>() * (2 * size_of::<f32>() + size_of::<u16>());
+    let whole = sized([0, 1, 2].map(|axis| size[axis] as f64 * spacing_mm[axis]), COARSE_MM);
+    let coarse = composition.parts.first().map_or(0, |part| nnunet(&part.model, whole, COARSE_MM, &options));
+    image + parts.max(coarse)
 }
 
 /// A run of a model of nnU-Net: the greater of a cascade's stages.

@@ -29,6 +29,9 @@ pub struct PredictOptions {
     pub rois: Vec<String>,
     /// Whether the label map is wanted beside the contours.
     pub label_map: bool,
+    /// Of a model of several parts makes the label map alone, neither contours nor confidence: what a
+    /// model that crops on it needs.
+    pub label_map_alone: bool,
     /// The window's step as a share of the patch, in place of the manifest's.
     pub step: Option<f64>,
     /// Leaves out mirroring where the manifest asks for it.

@@ -280,6 +280,7 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         label_map: args.labels.is_some(),
         step: args.step,
         no_mirror: args.no_mirror,
+        ..PredictOptions::default()
     };
     let needed = memory::estimate_bytes(&study.series.volume, package, &options);
     let available = memory::available_bytes();
@@ -287,7 +288,8 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
     eprintln!("on the CPU the model takes about {} MB of memory{free}", needed / 1_000_000);
     let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
     eprintln!("on a graphics device sums and labels take {graphics} MB at most, beside the network");
-    memory::check(needed, available, args.device).map_err(anyhow::Error::msg)?;
+    let device = if ai::engine::runs_on_cpu(args.device) { DeviceChoice::Cpu } else { args.device };
+    memory::check(needed, available, device).map_err(anyhow::Error::msg)?;
     let found = with_bar(|progress| ai::predict(&study.series.volume, package, &options, progress))?;
     warnings.extend(found.warnings);
     Ok(Found {

@@ -4,14 +4,14 @@
 //! nnU-Net would, and only its label map is kept; the maps are laid over one another at the models'
 //! resolution, cleaned up, and brought back to the image's own voxels by the nearest one, as
 //! TotalSegmentator does. Contours hold exactly these voxels; between them they run where the
-//! linearly interpolated shares of the labels are equal, so they are no staircase.
+//! linearly interpolated shares of the labels are equal, so they are no staircase ([`Coarse`]).
 
-use super::axis::{Pair, corner_pairs};
+use super::coarse::{Coarse, Odds, odds_of};
 use super::composition::{Composition, Crop};
 use super::dataset::{Dataset, Structure};
 use super::image::ChannelImage;
 use super::model::Model;
-use super::outlines::Outliner;
+use super::outlines::{Outlined, Outliner, Scores};
 use super::predict::{Case, CaseError, channels, predict as run_model, wanted};
 use super::resample::Order;
 use super::zoom::zoom;
@@ -62,6 +62,8 @@ pub(super) fn predict(
     case.timings.preprocess += started.elapsed().as_secs_f64();
 
     let mut map = vec![0_u16; near[0].values.len()];
+    let with_odds = !options.label_map_alone;
+    let mut odds = vec![Odds::default(); if with_odds { map.len() } else { 0 }];
     let needed: Vec<_> = composition
         .parts
         .iter()
@@ -73,7 +75,23 @@ pub(super) fn predict(
     for (index, part) in needed.iter().enumerate() {
         let share = |n: usize| from + (0.9 - from) * n as f64 / needed.len() as f64;
         let progress = progress.part(share(index), share(index + 1));
-        let labels = case.labels(&part.model, &near, &progress)?;
+        let labels = if with_odds {
+            let slices = case.stage(
+                &part.model,
+                &near,
+                None,
+                |slice| (slice.labels().to_vec(), odds_of(&slice, near[0].size[2])),
+                &progress,
+            )?;
+            let (labels, own): (Vec<_>, Vec<_>) = slices.into_iter().unzip();
+            let labels = labels.concat();
+            for ((odds, own), label) in odds.iter_mut().zip(own.concat()).zip(&labels) {
+                odds.take(own, *label, &part.values);
+            }
+            labels
+        } else {
+            case.labels(&part.model, &near, &progress)?
+        };
         for (label, own) in map.iter_mut().zip(labels) {
             if own != 0 {
                 *label = part.values[usize::from(own)];
@@ -85,7 +103,7 @@ pub(super) fn predict(
     for label in package.labels.iter().filter(|label| label.keep_largest) {
         keep_largest(&mut map, near[0].size, label.value);
     }
-    let coarse = Coarse::new(map, near[0].size, &region);
+    let coarse = Coarse::new(map, odds, near[0].size, [region.low, region.size]);
     let dataset = Dataset {
         name: package.id.clone(),
         channels: model.dataset.channels.clone(),
@@ -100,7 +118,12 @@ pub(super) fn predict(
         .into_par_iter()
         .map(|z| {
             let labels = coarse.slice(z, ny, nx);
-            outliner.labelled(z, labels, &|label, at| coarse.share(label, [z, at / nx, at % nx]))
+            if options.label_map_alone {
+                return Outlined { labels, planes: Vec::new() };
+            }
+            let share = |label: u16, at: usize| coarse.share(label, [z, at / nx, at % nx]);
+            let probability = |label: u16, at: usize| coarse.probability(label, [z, at / nx, at % nx]);
+            outliner.labelled(z, labels, Scores { share: &share, probability: &probability })
         })
         .collect();
     progress.set_fraction(0.98)?;
@@ -161,6 +184,7 @@ fn region_of(
     let options = PredictOptions {
         rois: crop.organs.clone(),
         label_map: true,
+        label_map_alone: true,
         device: options.device,
         channels: options.channels.clone(),
         ..PredictOptions::default()
@@ -287,67 +311,6 @@ fn keep_largest(map: &mut [u16], [nz, ny, nx]: [usize; 3], value: u16) {
     }
 }
 
-/// The models' label map, seen at the image's voxels.
-struct Coarse {
-    map: Vec<u16>,
-    size: [usize; 3],
-    low: [usize; 3],
-    /// For each voxel of the region along each axis: the map's voxel there, and those around it.
-    near: [Vec<Pair>; 3],
-    around: [Vec<Pair>; 3],
-}
-
-impl Coarse {
-    fn new(map: Vec<u16>, size: [usize; 3], region: &Region) -> Self {
-        let pairs =
-            |order: Order| std::array::from_fn(|axis| corner_pairs(size[axis], region.size[axis], order));
-        Self { map, size, low: region.low, near: pairs(Order::Nearest), around: pairs(Order::Linear) }
-    }
-
-    fn at(&self, z: usize, y: usize, x: usize) -> u16 {
-        self.map[(z * self.size[1] + y) * self.size[2] + x]
-    }
-
-    /// The labels of slice `z` of the image, the nearest voxel's, as scipy.ndimage.zoom of order 0.
-    fn slice(&self, z: usize, ny: usize, nx: usize) -> Vec<u16> {
-        let mut labels = vec![0; ny * nx];
-        let Some(depth) = z.checked_sub(self.low[0]).and_then(|z| self.near[0].get(z)) else { return labels };
-        for (y, row) in self.near[1].iter().enumerate() {
-            for (x, column) in self.near[2].iter().enumerate() {
-                if depth.low_weight * row.low_weight * column.low_weight > 0.0 {
-                    labels[(y + self.low[1]) * nx + x + self.low[2]] =
-                        self.at(depth.low, row.low, column.low);
-                }
-            }
-        }
-        labels
-    }
-
-    /// A label's linearly interpolated share at a voxel of the image; outside the region all is
-    /// background.
-    #[expect(clippy::cast_possible_truncation, reason = "shares are single precision")]
-    fn share(&self, label: u16, voxel: [usize; 3]) -> f32 {
-        let mut pairs = [Pair { low: 0, high: 0, low_weight: 0.0, high_weight: 0.0 }; 3];
-        for axis in 0..3 {
-            let pair = voxel[axis].checked_sub(self.low[axis]).and_then(|n| self.around[axis].get(n));
-            let Some(pair) = pair else { return if label == 0 { 1.0 } else { 0.0 } };
-            pairs[axis] = *pair;
-        }
-        let sides = |pair: Pair| [(pair.low, pair.low_weight), (pair.high, pair.high_weight)];
-        let mut sum = 0.0;
-        for (z, z_weight) in sides(pairs[0]) {
-            for (y, y_weight) in sides(pairs[1]) {
-                for (x, x_weight) in sides(pairs[2]) {
-                    if self.at(z, y, x) == label {
-                        sum += z_weight * y_weight * x_weight;
-                    }
-                }
-            }
-        }
-        sum as f32
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,17 +342,6 @@ mod tests {
         let mut map = vec![3, 3, 0, 3, 0, 2, 3, 3, 3];
         keep_largest(&mut map, [1, 1, 9], 3);
         assert_eq!(map, [0, 0, 0, 0, 0, 2, 3, 3, 3]);
-    }
-
-    #[test]
-    fn labels_come_back_by_the_nearest_voxel_and_shares_in_between() {
-        // Two voxels become five, from one end to the other, in a region that begins at 1.
-        let region = Region { low: [0, 0, 1], size: [1, 1, 5] };
-        let coarse = Coarse::new(vec![0, 9], [1, 1, 2], &region);
-        assert_eq!(coarse.slice(0, 1, 7), [0, 0, 0, 9, 9, 9, 0]);
-        let shares: Vec<f32> = (0..7).map(|x| coarse.share(9, [0, 0, x])).collect();
-        assert_eq!(shares, [0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 0.0]);
-        assert_eq!(coarse.share(0, [0, 0, 6]), 1.0);
     }
 
     #[test]

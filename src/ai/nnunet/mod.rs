@@ -20,6 +20,7 @@ mod architecture;
 mod archive;
 mod axis;
 pub mod checkpoint;
+mod coarse;
 mod composed;
 pub mod composition;
 mod crop;

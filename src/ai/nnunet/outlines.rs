@@ -32,6 +32,15 @@ pub(super) struct Outliner<'a> {
     pub wanted: &'a [bool],
 }
 
+/// What decides where outlines run, and how sure a label is; both of a label at a voxel.
+#[derive(Clone, Copy)]
+pub(super) struct Scores<'a> {
+    /// Two labels meet where their shares are equal.
+    pub share: &'a dyn Fn(u16, usize) -> f32,
+    /// What the raw score is taken from.
+    pub probability: &'a dyn Fn(u16, usize) -> f32,
+}
+
 /// One array slice: its labels, and the contours of structures on slices of the volume.
 pub(super) struct Outlined {
     pub labels: Vec<u16>,
@@ -58,26 +67,22 @@ impl Outliner<'_> {
     /// Takes a slice of the label map and traces it, where it is one of the volume's.
     pub(super) fn slice(&self, slice: LabelSlice<'_>) -> Outlined {
         let score = |label: u16, at: usize| slice.score(label, at);
-        let planes = self.planes(slice.index(), slice.labels(), &score);
+        let scores = Scores { share: &score, probability: &score };
+        let planes = self.planes(slice.index(), slice.labels(), scores);
         Outlined { labels: slice.into_labels(), planes }
     }
 
-    /// The same for the labels of array slice `at`; `score` is a label's share at a voxel.
-    pub(super) fn labelled(
-        &self,
-        at: usize,
-        labels: Vec<u16>,
-        score: &dyn Fn(u16, usize) -> f32,
-    ) -> Outlined {
-        let planes = self.planes(at, &labels, score);
+    /// The same for the labels of array slice `at`.
+    pub(super) fn labelled(&self, at: usize, labels: Vec<u16>, scores: Scores<'_>) -> Outlined {
+        let planes = self.planes(at, &labels, scores);
         Outlined { labels, planes }
     }
 
-    fn planes(&self, at: usize, labels: &[u16], score: &dyn Fn(u16, usize) -> f32) -> Vec<Traced> {
+    fn planes(&self, at: usize, labels: &[u16], scores: Scores<'_>) -> Vec<Traced> {
         let mut planes = Vec::new();
         if self.is_along() {
             let k = self.image.grid_voxel([at, 0, 0])[2];
-            let outlines = self.trace(labels, self.image.size[2], Some(score));
+            let outlines = self.trace(labels, self.image.size[2], Some(scores));
             for (index, own) in self.slices_of(k).filter(|_| !outlines.is_empty()) {
                 planes.extend(self.mapped(index, own, &outlines));
             }
@@ -150,7 +155,8 @@ impl Outliner<'_> {
     }
 
     /// Outlines of the wanted structures in voxels of an array slice `width` wide.
-    fn trace(&self, labels: &[u16], width: usize, score: Option<&dyn Fn(u16, usize) -> f32>) -> Vec<Outline> {
+    fn trace(&self, labels: &[u16], width: usize, scores: Option<Scores<'_>>) -> Vec<Outline> {
+        let score = scores.map(|scores| scores.share);
         let Some((low, size)) = bounds(labels, width) else { return Vec::new() };
         let full = |at: usize| (low[1] + at / size[0]) * width + low[0] + at % size[0];
         let cut: Vec<u16> = (0..size[0] * size[1]).map(|at| labels[full(at)]).collect();
@@ -192,10 +198,11 @@ impl Outliner<'_> {
         };
         let outline = |(index, polygons): (usize, Vec<Polygon>)| {
             let structure = &self.dataset.structures[index];
-            let agreement = score.map_or_else(Agreement::default, |score| {
+            let agreement = scores.map_or_else(Agreement::default, |scores| {
                 let mask: Vec<bool> = labels.iter().map(|label| structure.labels.contains(label)).collect();
-                let share = |at: usize| structure.labels.iter().map(|label| score(*label, at)).sum::<f32>();
-                Agreement::on_slice(&mask, width, self.reach(), SCORED_PIXELS, |at| share(at).min(1.0))
+                let of = |label: &u16, at: usize| (scores.probability)(*label, at);
+                let sum = |at: usize| structure.labels.iter().map(|label| of(label, at)).sum::<f32>();
+                Agreement::on_slice(&mask, width, self.reach(), SCORED_PIXELS, |at| sum(at).min(1.0))
             });
             Outline { structure: index, polygons: moved(polygons), agreement }
         };
