@@ -80,11 +80,6 @@ class Batches(Dataset):
         return self.sampler.batch(np.random.default_rng([self.seed, step]), self.size)
 
 
-def leave_signals_alone(_):
-    """Only the process that saves heeds a request to stop."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
 def save(path, state):
     """Write beside the target, then rename: a kill never leaves half a file."""
     part = path.with_suffix(".part")
@@ -144,7 +139,6 @@ def main():
         batch_size=None,
         sampler=range(step, steps),
         num_workers=arguments.workers,
-        worker_init_fn=leave_signals_alone,
         pin_memory=device.type == "cuda",
     )
     for batch in batches:
