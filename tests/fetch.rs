@@ -383,3 +383,30 @@ fn a_model_is_installed_from_one_file_and_what_it_crops_on_from_beside_it() {
     let missing = catalogue::fetch(fast, &from, &Progress::new());
     assert!(matches!(&missing, Err(FetchError::NoFile { name, .. }) if name == FAST), "{missing:?}");
 }
+
+#[test]
+fn two_models_that_share_a_file_come_at_once() {
+    let neck =
+        ["Dataset778_headneck_muscles_part1_492subj.zip", "Dataset779_headneck_muscles_part2_492subj.zip"];
+    let server = serve(files(&[COARSE, HEAD, neck[0], neck[1]]), Manner::Good);
+    let target = tempfile::tempdir().unwrap();
+    let fetched = std::thread::scope(|scope| {
+        let fetch = |id: &'static str| {
+            let (address, target) = (&server.address, target.path());
+            scope.spawn(move || {
+                let entry = catalogue::entry(id).unwrap();
+                catalogue::fetch(entry, &options(address, target), &Progress::new()).unwrap()
+            })
+        };
+        ["head_muscles", "headneck_muscles"].map(fetch).map(|thread| thread.join().unwrap())
+    });
+    // The one that came second found what both crop on.
+    let mut counts = fetched.map(|fetched| fetched.packages.len());
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2]);
+    assert!(!target.path().join(".downloads").exists());
+    for id in ["total_fastest", "head_muscles", "headneck_muscles"] {
+        let package = ModelPackage::load(&target.path().join(id)).unwrap();
+        assert!(package.card().is_some_and(|card| card.contains("Apache-2.0")), "{id}");
+    }
+}

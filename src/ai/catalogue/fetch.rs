@@ -230,7 +230,7 @@ pub fn fetch(entry: &Entry, options: &FetchOptions, progress: &Progress) -> Resu
     let target = options.target.clone().unwrap_or_else(import_folder);
     let variable = std::env::var(SOURCE_VARIABLE).ok().filter(|text| !text.is_empty());
     let from = options.from.clone().or(variable);
-    let _turn = Turn::wait(&target, progress)?;
+    let _turn = Turn::wait(&downloads(&target), progress)?;
     let (packages, _) = ModelPackage::list();
     let here = |id: &str| {
         let own = || ModelPackage::load(&target.join(id)).ok().filter(|package| package.id == id);
@@ -305,9 +305,14 @@ fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |data| data.len())
 }
 
+/// Where files lie until they are whole and installed.
+fn downloads(target: &Path) -> PathBuf {
+    target.join(".downloads")
+}
+
 /// Where a file lies until it is whole and installed.
 pub(super) fn part_path(target: &Path, name: &str) -> PathBuf {
-    target.join(".downloads").join(format!("{name}.part"))
+    downloads(target).join(format!("{name}.part"))
 }
 
 /// Downloads a file and gives where it lies.
