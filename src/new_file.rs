@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
 /// Why an output file could not be made.
@@ -230,6 +231,37 @@ impl NewFolder {
     }
 }
 
+/// Left-overs younger than this may belong to a process that is still at work.
+const STALE: Duration = Duration::from_hours(24);
+
+/// Removes the folders directly in `folder` that [`NewFolder`] had made for a process that was killed:
+/// those in which nothing was changed for a day before `now`. One that holds what stood at a target
+/// before stays. Gives how many went.
+pub fn sweep(folder: &Path, now: SystemTime) -> usize {
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let own = name.starts_with(".delineo-") && name.ends_with(".part");
+        own && path.symlink_metadata().is_ok_and(|data| data.is_dir())
+            && !path.join("before").exists()
+            && changed(path).is_some_and(|last| now.duration_since(last).is_ok_and(|age| age > STALE))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(is_left)
+        .filter(|path| std::fs::remove_dir_all(path).is_ok())
+        .count()
+}
+
+/// When something in a folder was changed last; `None` where that cannot be told of all of it.
+fn changed(folder: &Path) -> Option<SystemTime> {
+    let mut last = SystemTime::UNIX_EPOCH;
+    for entry in walkdir::WalkDir::new(folder) {
+        last = last.max(entry.ok()?.metadata().ok()?.modified().ok()?);
+    }
+    Some(last)
+}
+
 /// Gives several files their names, all or none: where one cannot have it, those before it are as
 /// they were.
 ///
@@ -367,6 +399,27 @@ mod tests {
         assert!(gone.commit(&target).is_err());
         assert_eq!(std::fs::read_to_string(target.join("a")).unwrap(), "two");
         assert_eq!(names(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_goes_after_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |name: &str| {
+            std::fs::create_dir_all(folder.path().join(name).join("deep")).unwrap();
+            std::fs::write(folder.path().join(name).join("deep/a"), "x").unwrap();
+        };
+        // Left over; another program's; one that keeps what must not be lost.
+        left(".delineo-x1y2z3.part");
+        left("model");
+        left(".delineo-kept.part/before");
+        let now = SystemTime::now();
+        assert_eq!(sweep(folder.path(), now), 0, "it may still be at work");
+        assert_eq!(sweep(folder.path(), now + STALE * 2), 1);
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".delineo-kept.part", "model"]);
+        assert_eq!(sweep(&folder.path().join("nowhere"), now + STALE * 2), 0);
     }
 
     #[test]

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
+#[path = "shared/skip.rs"]
+mod skip;
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/catalogue")
 }
@@ -336,14 +339,29 @@ fn installed(id: &str, target: &Path) -> ModelPackage {
 
 #[test]
 fn label_maps_are_those_of_the_published_way() {
+    published_way(DeviceChoice::Cpu);
+}
+
+#[test]
+fn label_maps_are_those_of_the_published_way_on_the_gpu() {
+    let Some(device) = delineo::ai::engine::gpu_name() else {
+        skip::skipped("no adapter");
+        return;
+    };
+    if skip::may_compile(&device) {
+        published_way(DeviceChoice::Gpu);
+    }
+}
+
+fn published_way(device: DeviceChoice) {
     let target = tempfile::tempdir().unwrap();
     let image = nifti::read_image(&fixtures().join("image.nii.gz"), &Progress::new()).unwrap().series;
     for id in ["total_fastest", "total_fast", "head_muscles", "headneck_muscles"] {
         let package =
             ModelPackage::load(&target.path().join(id)).unwrap_or_else(|_| installed(id, target.path()));
-        let options =
-            PredictOptions { device: DeviceChoice::Cpu, label_map: true, ..PredictOptions::default() };
+        let options = PredictOptions { device, label_map: true, ..PredictOptions::default() };
         let found = predict(&image.volume, &package, &options, &Progress::new()).unwrap();
+        assert!(found.warnings.iter().all(|warning| !warning.contains("graphics")), "{:?}", found.warnings);
         let expected =
             nifti::read_labels(&fixtures().join(format!("{id}.nii.gz")), &Progress::new()).unwrap();
         let ours = found.labels.unwrap();

@@ -10,8 +10,11 @@ mod skip;
 
 use arrays::{fixture, nifti, npz};
 use delineo::ai::cpu::CpuNetwork;
+use delineo::ai::engine::{Engine, EngineError, gpu_name};
 use delineo::ai::nnunet::ChannelImage;
-use delineo::ai::nnunet::import::{ImportError, ImportOptions, import};
+use delineo::ai::nnunet::import::{ImportError, ImportOptions, Imported, import};
+use delineo::ai::nnunet::preprocess::{PreviousStage, preprocess};
+use delineo::ai::nnunet::window::{Window, run_on};
 use delineo::ai::{ModelPackage, PredictOptions, Prediction, predict};
 use delineo::device::DeviceChoice;
 use delineo::formats::nifti::{read_image, read_stored};
@@ -111,25 +114,44 @@ fn a_tile_s_logits_are_pytorch_s() {
     }
 }
 
+/// How a case is run.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    device: DeviceChoice,
+    no_mirror: bool,
+    /// The labels of a cascade's first stage, where it is not run.
+    previous: Option<&'a Path>,
+}
+
+impl How<'_> {
+    const CPU: Self = Self { device: DeviceChoice::Cpu, no_mirror: false, previous: None };
+}
+
+/// A file's array as it lies in it, and whether the grid has its slices in reverse.
+fn channel(path: &Path) -> (ChannelImage, bool) {
+    let own = read_stored(path, &Progress::new()).unwrap();
+    (ChannelImage::stored(own.size, own.spacing_mm, own.reversed, own.values), own.reversed)
+}
+
 /// Runs a package over images and counts the voxels that differ from nnunetv2's label map.
 fn differing(
     images: &[PathBuf],
     expected: &Path,
     package: &ModelPackage,
-    no_mirror: bool,
+    how: How<'_>,
 ) -> (usize, Prediction) {
-    let stored: Vec<_> = images.iter().map(|image| read_stored(image, &Progress::new()).unwrap()).collect();
-    let reversed = stored[0].reversed;
-    let channels = stored
-        .into_iter()
-        .map(|own| ChannelImage::stored(own.size, own.spacing_mm, own.reversed, own.values))
-        .collect();
+    let How { device, no_mirror, previous } = how;
+    let stored: Vec<_> = images.iter().map(|image| channel(image)).collect();
+    let reversed = stored[0].1;
+    let channels = stored.into_iter().map(|(image, _)| image).collect();
     let series = read_image(&images[0], &Progress::new()).unwrap().series;
+    let previous = previous.map(|path| channel(path).0);
     let options = PredictOptions {
-        device: DeviceChoice::Cpu,
+        device,
         label_map: true,
         no_mirror,
         channels,
+        previous,
         ..PredictOptions::default()
     };
     let prediction = predict(&series.volume, package, &options, &Progress::new()).unwrap();
@@ -145,7 +167,8 @@ fn differing(
             count += usize::from(own != expected.values[z * ny * nx + at]);
         }
     }
-    println!("{}, mirrored {}: {count} of {} voxels differ", package.id, !no_mirror, nz * ny * nx);
+    let on = &prediction.device;
+    println!("{}, mirrored {}, {on}: {count} of {} voxels differ", package.id, !no_mirror, nz * ny * nx);
     (count, prediction)
 }
 
@@ -155,8 +178,8 @@ fn label_maps_are_nnunetv2_s_but_for_a_handful_of_voxels() {
         let package = ModelPackage::load(&fixture.training).unwrap();
         for no_mirror in [true, false] {
             let file = if no_mirror { "seg_nomirror.nii.gz" } else { "seg_mirror.nii.gz" };
-            let (count, prediction) =
-                differing(&[fixture.image()], &fixture.expected(file), &package, no_mirror);
+            let how = How { no_mirror, ..How::CPU };
+            let (count, prediction) = differing(&[fixture.image()], &fixture.expected(file), &package, how);
             assert!(count <= 12, "{count} voxels differ");
             // The contours hold exactly the voxels of the label map.
             let series = read_image(&fixture.image(), &Progress::new()).unwrap().series;
@@ -199,7 +222,10 @@ fn plans_of_the_old_format_make_the_same_network() {
 
 /// Imports into a fresh folder.
 fn imported(source: &Path, target: &Path) -> Vec<ModelPackage> {
-    import(source, target, &ImportOptions::default(), &Progress::new()).unwrap()
+    let Imported { packages, refused } =
+        import(source, target, &ImportOptions::default(), &Progress::new()).unwrap();
+    assert!(refused.is_empty(), "{refused:?}");
+    packages
 }
 
 #[test]
@@ -230,6 +256,101 @@ fn an_imported_package_is_the_training_folder_again() {
     }
 }
 
+/// A copy of a fixture's training folder in `place`, its checkpoint's text edited.
+fn edited(own: &Own, place: &Path, from: &str, to: &str) {
+    copy_folder(&own.training(), place);
+    let path = place.join("fold_0/checkpoint_final.pth");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert_eq!(from.len(), to.len());
+    let places: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn weights_of_another_network_are_refused_by_key_and_trainer() {
+    for (from, to, key) in [
+        ("decoder.seg_layers.0.bias", "decoder.seg_layerz.0.bias", "decoder.seg_layerz.0.bias"),
+        ("norm.num_batches_tracked", "norm.num_batches_tracker", "num_batches_tracker"),
+        ("convs.0.norm.running_var", "convs.0.norm.running_vax", "running_va"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("training");
+        edited(&BATCHNORM, &source, from, to);
+        let target = folder.path().join("models");
+        let refused = import(&source, &target, &ImportOptions::default(), &Progress::new()).unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains(key) && told.contains("nnUNetTrainerBN"), "{told}");
+        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0, "nothing is left");
+    }
+}
+
+/// A data set's folder with models of two plans and one that cannot run.
+#[test]
+fn models_of_one_data_set_are_imported_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("Dataset955_TorchRes");
+    let plans = std::fs::read_to_string(TORCHRES.training().join("plans.json")).unwrap();
+    for (name, from, to) in [
+        ("nnUNetTrainer__nnUNetPlans__3d_fullres", "", ""),
+        ("nnUNetTrainer__nnUNetOtherPlans__3d_fullres", "\"nnUNetPlans\"", "\"nnUNetOtherPlans\""),
+        ("nnUNetTrainer__swin__3d_fullres", "PlainConvUNet", "SwinUNETR"),
+    ] {
+        copy_folder(&TORCHRES.training(), &set.join(name));
+        std::fs::write(set.join(name).join("plans.json"), plans.replace(from, to)).unwrap();
+    }
+    let target = folder.path().join("models");
+    let run = |options: ImportOptions| import(&set, &target, &options, &Progress::new());
+    let several = run(ImportOptions { id: Some("mine".to_owned()), ..ImportOptions::default() });
+    assert!(matches!(&several, Err(ImportError::Several { count: 3, .. })), "{several:?}");
+    let Imported { packages, refused } = run(ImportOptions::default()).unwrap();
+    let ids: Vec<&str> = packages.iter().map(|package| package.id.as_str()).collect();
+    assert_eq!(ids, ["Dataset955_TorchRes-3d_fullres-nnUNetOtherPlans", "Dataset955_TorchRes-3d_fullres"]);
+    assert!(refused[0].to_string().contains("SwinUNETR") && refused.len() == 1, "{refused:?}");
+    // Replaced, each by itself.
+    assert!(matches!(run(ImportOptions::default()), Err(ImportError::Exists { .. })));
+    let again = run(ImportOptions { force: true, ..ImportOptions::default() }).unwrap();
+    assert_eq!(again.packages, packages);
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
+}
+
+#[test]
+fn an_id_of_the_program_s_own_models_is_refused() {
+    let target = tempfile::tempdir().unwrap();
+    for id in ["head-neck", "body", "total_fast", "TOTAL"] {
+        let options = ImportOptions { id: Some(id.to_owned()), force: true };
+        let refused = import(&TORCHRES.training(), target.path(), &options, &Progress::new());
+        assert!(matches!(&refused, Err(ImportError::Reserved { id: own }) if own == id), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0);
+}
+
+/// Another model of the same id has another version: its card is to be read again.
+#[test]
+fn a_version_tells_one_model_from_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let first_stage = CASCADE.folder().join("nnUNetTrainer__nnUNetPlans__3d_lowres");
+    let mut versions = Vec::new();
+    for (number, fold) in ["fold_0", "fold_1", "fold_0"].into_iter().enumerate() {
+        let training = folder.path().join(format!("{number}/nnUNetTrainer__nnUNetPlans__3d_lowres"));
+        copy_folder(&first_stage.join(fold), &training.join("fold_0"));
+        for file in ["plans.json", "dataset.json"] {
+            std::fs::copy(first_stage.join(file), training.join(file)).unwrap();
+        }
+        let options = ImportOptions { force: true, ..ImportOptions::default() };
+        let target = folder.path().join("models");
+        let Imported { packages, .. } = import(&training, &target, &options, &Progress::new()).unwrap();
+        versions.push(packages[0].version.clone());
+    }
+    assert_eq!(versions[0], versions[2]);
+    assert_ne!(versions[0], versions[1]);
+    assert!(versions.iter().all(|version| version.len() == 8), "{versions:?}");
+}
+
 #[test]
 fn an_unknown_architecture_is_refused_with_its_name() {
     let Some(fixture) = Fixture::plain_iso() else { return };
@@ -242,16 +363,47 @@ fn an_unknown_architecture_is_refused_with_its_name() {
     assert!(message.contains("SwinUNETR") && message.contains("plans.json"), "{message}");
 }
 
-/// The fixtures made by tests/python/nnunet_models.py: random weights, so many voxels lie close to
-/// a tie, and nnunetv2's half precision decides a few of them otherwise; at most one in `share`.
-fn own_fixture(name: &str, training: &str, channels: usize, share: usize) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet").join(name);
-    let package = ModelPackage::load(&folder.join(training)).unwrap();
-    let images: Vec<PathBuf> =
-        (0..channels).map(|n| folder.join(format!("input/case_{n:04}.nii.gz"))).collect();
+/// A fixture made by tests/python/nnunet_models.py.
+struct Own {
+    name: &'static str,
+    training: &'static str,
+    channels: usize,
+}
+
+const RES2D: Own = Own { name: "res2d", training: "nnUNetTrainer__nnUNetPlans__2d", channels: 2 };
+const ANISO: Own =
+    Own { name: "aniso", training: "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres", channels: 1 };
+const CASCADE: Own =
+    Own { name: "cascade", training: "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres", channels: 1 };
+const BATCHNORM: Own =
+    Own { name: "batchnorm", training: "nnUNetTrainerBN__nnUNetPlans__3d_fullres", channels: 1 };
+const TORCHRES: Own =
+    Own { name: "torchres", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+
+impl Own {
+    fn folder(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet").join(self.name)
+    }
+
+    fn training(&self) -> PathBuf {
+        self.folder().join(self.training)
+    }
+
+    fn images(&self) -> Vec<PathBuf> {
+        (0..self.channels).map(|n| self.folder().join(format!("input/case_{n:04}.nii.gz"))).collect()
+    }
+}
+
+/// Those fixtures have random weights, so many voxels lie close to
+/// a tie, and nnunetv2's half precision decides a few of them otherwise; at most one in `share`, with
+/// mirroring and without.
+fn own_fixture(own: &Own, share: usize, how: How<'_>) {
+    let package = ModelPackage::load(&own.training()).unwrap();
+    let images = own.images();
     for no_mirror in [true, false] {
         let file = if no_mirror { "seg_nomirror.nii.gz" } else { "seg_mirror.nii.gz" };
-        let (count, prediction) = differing(&images, &folder.join(file), &package, no_mirror);
+        let how = How { no_mirror, ..how };
+        let (count, prediction) = differing(&images, &own.folder().join(file), &package, how);
         let voxels = prediction.labels.as_ref().unwrap().labels.len();
         assert!(count * share <= voxels, "{count} of {voxels} voxels differ");
         let volume = read_image(&images[0], &Progress::new()).unwrap().series.volume;
@@ -320,22 +472,52 @@ fn a_scan_stored_in_any_order_gives_the_same_labels_at_the_same_places() {
 
 #[test]
 fn a_2d_residual_network_of_two_channels_in_bfloat16() {
-    own_fixture("res2d", "nnUNetTrainer__nnUNetPlans__2d", 2, 300);
+    own_fixture(&RES2D, 300, How::CPU);
 }
 
 #[test]
 fn a_residual_network_with_flat_kernels_thick_slices_turned_axes_and_regions() {
-    own_fixture("aniso", "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres", 1, 300);
+    own_fixture(&ANISO, 300, How::CPU);
+}
+
+#[test]
+fn a_batch_normalisation_s_running_statistics_are_used() {
+    own_fixture(&BATCHNORM, 500, How::CPU);
+    // Imported they are there as well.
+    let target = tempfile::tempdir().unwrap();
+    let packages = imported(&BATCHNORM.training(), target.path());
+    let own = ModelPackage::load(&BATCHNORM.training()).unwrap();
+    assert_eq!(packages[0].network().unwrap(), own.network().unwrap());
+    assert!(own.network().unwrap().decoder[0][0].norm.is_none());
+}
+
+/// Thick slices that the plans forbid to treat apart; treated so, the labels are others.
+#[test]
+fn resampling_by_torch_follows_its_arguments() {
+    own_fixture(&TORCHRES, 1000, How::CPU);
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&TORCHRES.training(), folder.path());
+    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
+    let other = plans.replace("\"force_separate_z\": false", "\"force_separate_z\": null");
+    assert_ne!(plans, other);
+    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let package = ModelPackage::load(folder.path()).unwrap();
+    let expected = TORCHRES.folder().join("seg_mirror.nii.gz");
+    let (count, prediction) = differing(&TORCHRES.images(), &expected, &package, How::CPU);
+    assert!(count * 50 > prediction.labels.unwrap().labels.len(), "only {count} voxels differ");
 }
 
 #[test]
 fn a_cascade_of_two_folds_in_half_precision_with_an_ignored_label() {
     // A voxel that the first stage decides otherwise changes its whole neighbourhood in the second.
-    own_fixture("cascade", "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres", 1, 40);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet/cascade");
+    own_fixture(&CASCADE, 40, How::CPU);
+    let folder = CASCADE.folder();
+    // The second stage by itself has the labels that nnunetv2 gave it.
+    let given = folder.join("previous.nii.gz");
+    own_fixture(&CASCADE, 1000, How { previous: Some(&given), ..How::CPU });
     let first = ModelPackage::load(&folder.join("nnUNetTrainer__nnUNetPlans__3d_lowres")).unwrap();
     let images = [folder.join("input/case_0000.nii.gz")];
-    let (count, prediction) = differing(&images, &folder.join("previous.nii.gz"), &first, false);
+    let (count, prediction) = differing(&images, &given, &first, How::CPU);
     assert!(count * 300 <= prediction.labels.unwrap().labels.len(), "{count} voxels differ");
     // Of a data set's folder the later stage is taken, where there is no full resolution alone.
     let package = ModelPackage::load(&folder).unwrap();
@@ -359,11 +541,120 @@ fn missing_channels_are_named() {
     assert!(error.to_string().contains("2 images (T1, PET)"), "{error}");
 }
 
+/// The greatest difference between our logits over a fixture's whole prepared image and nnunetv2's, and
+/// the greatest of theirs.
+fn logits_differ(own: &Own, device: DeviceChoice) -> (f64, f64) {
+    let package = ModelPackage::load(&own.training()).unwrap();
+    let model = package.nnunet.as_ref().unwrap();
+    let images: Vec<ChannelImage> = own.images().iter().map(|path| channel(path).0).collect();
+    let values: Vec<&[f32]> = images.iter().map(|image| image.values.as_slice()).collect();
+    #[allow(clippy::cast_possible_truncation, reason = "labels")]
+    let labels: Option<Vec<i16>> = model.previous.as_ref().map(|_| {
+        let (map, _) = nifti(&own.folder().join("previous.nii.gz"));
+        map.values.iter().map(|label| *label as i16).collect()
+    });
+    let foreground: Vec<i16> =
+        model.dataset.foreground.iter().map(|label| i16::try_from(*label).unwrap()).collect();
+    let previous = labels.as_ref().map(|labels| PreviousStage {
+        labels,
+        foreground: &foreground,
+        resampling: model.plan.resample_labels,
+    });
+    let (size, spacing_mm, plan) = (images[0].size, images[0].spacing_mm, &model.plan);
+    let prepared =
+        preprocess(&values, size, spacing_mm, &plan.preprocessing, previous, &Progress::new()).unwrap();
+    let networks = (0..model.folds()).map(|fold| model.network(fold).unwrap()).collect();
+    let mut engine = Engine::ensemble(networks, device).unwrap();
+    engine.prepare(plan.patch, &Progress::new()).unwrap();
+    let window = Window {
+        patch: &plan.patch[3 - plan.dimensions..],
+        step: 0.5,
+        mirror_axes: &[],
+        mirror_swaps: &[],
+        classes: model.dataset.outputs(),
+        needed: None,
+        background: !model.dataset.regions,
+    };
+    let mut logits = Vec::new();
+    let size = prepared.geometry.size;
+    let take = |z: usize, plane: &[f32]| {
+        assert_eq!(z * size[1] * size[2] * window.classes, logits.len());
+        logits.extend_from_slice(plane);
+        Ok::<_, EngineError>(())
+    };
+    run_on(&mut engine, &prepared.values, size, window, take, &Progress::new()).unwrap();
+    assert!(engine.take_warnings().is_empty(), "it ran where it was asked to");
+    let file = own.folder().join("logits.npz");
+    let expected = npz(&file, "logits");
+    #[allow(clippy::cast_precision_loss, reason = "voxels")]
+    let our_size = size.map(|side| side as f64);
+    assert_eq!(npz(&file, "size").values, our_size);
+    let [nz, ny, nx] = expected.size();
+    assert_eq!([nz, ny, nx], size.map(|side| side.div_ceil(2)));
+    let (mut worst, mut greatest) = (0.0_f64, 0.0_f64);
+    for (at, theirs) in expected.values.iter().enumerate() {
+        let (class, z, y, x) = (at / (nz * ny * nx), at / (ny * nx) % nz, at / nx % ny, at % nx);
+        let voxel = (2 * z * size[1] + 2 * y) * size[2] + 2 * x;
+        worst = worst.max((f64::from(logits[voxel * window.classes + class]) - theirs).abs());
+        greatest = greatest.max(theirs.abs());
+    }
+    println!(
+        "{} on {}: logits of at most {greatest:.1} differ by at most {worst:.1e}",
+        own.name,
+        engine.device()
+    );
+    (worst, greatest)
+}
+
+#[test]
+fn the_logits_of_whole_images_are_nnunetv2_s() {
+    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES] {
+        let (worst, greatest) = logits_differ(&own, DeviceChoice::Cpu);
+        assert!(worst < 2e-4 && greatest > 1.0, "{}: {worst}", own.name);
+    }
+}
+
+/// The same on the graphics device, and the label maps that come of it.
+fn on_the_gpu(own: &Own, share: usize) {
+    let Some(device) = gpu_name() else {
+        skip::skipped("no adapter");
+        return;
+    };
+    if !skip::may_compile(&device) {
+        return;
+    }
+    let (worst, greatest) = logits_differ(own, DeviceChoice::Gpu);
+    assert!(worst < 1e-3 && greatest > 1.0, "{}: {worst}", own.name);
+    let given = own.folder().join("previous.nii.gz");
+    let previous = given.exists().then_some(given.as_path());
+    own_fixture(own, share, How { device: DeviceChoice::Gpu, previous, ..How::CPU });
+}
+
+#[test]
+fn a_2d_residual_network_is_the_same_on_the_gpu() {
+    on_the_gpu(&RES2D, 300);
+}
+
+#[test]
+fn flat_kernels_and_regions_are_the_same_on_the_gpu() {
+    on_the_gpu(&ANISO, 300);
+}
+
+#[test]
+fn a_cascade_s_second_stage_is_the_same_on_the_gpu() {
+    on_the_gpu(&CASCADE, 1000);
+}
+
+#[test]
+fn thick_slices_are_the_same_on_the_gpu() {
+    on_the_gpu(&TORCHRES, 1000);
+}
+
 /// The CPU engine is held to PyTorch's logits on the whole tile; here the graphics device is held to
 /// the CPU engine on its middle, an eighth of it: a software driver takes a minute for the whole.
 #[test]
 fn the_middle_of_a_tile_is_the_same_on_the_gpu() {
-    use delineo::ai::engine::{gpu_name, with_gpu_device};
+    use delineo::ai::engine::with_gpu_device;
     use delineo::ai::gpu::BurnNetwork;
     if gpu_name().is_none() {
         skip::skipped("no adapter");
@@ -393,7 +684,8 @@ fn the_middle_of_a_tile_is_the_same_on_the_gpu() {
     assert!(worst < 1e-3 && expected.iter().any(|logit| logit.abs() > 1.0), "{worst}");
 }
 
-/// Both engines agree on what the trained fixtures lack: residual blocks, 2D, wide and flat kernels.
+/// Both engines agree on what the trained fixtures lack: residual blocks, 2D, wide and flat kernels,
+/// running statistics.
 #[test]
 fn residual_and_flat_networks_are_the_same_on_both_engines() {
     use delineo::ai::gpu::BurnNetwork;
@@ -412,9 +704,11 @@ fn residual_and_flat_networks_are_the_same_on_both_engines() {
     };
     let kernels = vec![[1, 3, 3], [1, 5, 5]];
     let flat = Architecture::plain(2, vec![4, 8], vec![[1; 3], [1, 2, 2]], kernels, 2, 1);
-    for (architecture, size) in [(residual, [4, 12, 8]), (flat, [1, 16, 10])] {
-        let count = size.iter().product::<usize>() * architecture.input_channels;
-        let network = Network::random(architecture, 5).unwrap();
+    let running = ModelPackage::load(&BATCHNORM.training()).unwrap().network().unwrap();
+    let random = |architecture| Network::random(architecture, 5).unwrap();
+    for (network, size) in [(random(residual), [4, 12, 8]), (random(flat), [1, 16, 10]), (running, [4, 8, 8])]
+    {
+        let count = size.iter().product::<usize>() * network.architecture.input_channels;
         #[allow(clippy::cast_precision_loss, reason = "small")]
         let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();
         let ours = CpuNetwork::new(&network).forward(&input, size);

@@ -12,6 +12,7 @@ pub mod body;
 pub mod catalogue;
 mod components;
 pub mod cpu;
+mod disk;
 pub mod engine;
 pub mod gpu;
 mod graphics;

@@ -39,6 +39,9 @@ pub struct PredictOptions {
     /// The input channels of a model of nnU-Net, each on the volume's grid; where there are none, the
     /// volume itself is the only one. Other models take the volume.
     pub channels: Vec<ChannelImage>,
+    /// The label map of a cascade's first stage on the volume's grid, in place of running that stage: as
+    /// nnU-Net's `-prev_stage_predictions`. Its values are labels; other models leave it alone.
+    pub previous: Option<ChannelImage>,
 }
 
 /// Seconds of each step.

@@ -10,6 +10,7 @@ use crate::ai::regions::{SeenRegions, seen_regions};
 use crate::ai::workload::{Speed, Workload, measure_speed};
 use crate::ai::{ModelPackage, PredictOptions, catalogue, memory};
 use crate::device::DeviceChoice;
+use crate::new_file::sweep;
 use crate::progress::Progress;
 use crate::session::preferences::ModelSpeed;
 use crate::session::suggestion::{Fit, ModelFacts, StudyFacts, fit};
@@ -431,9 +432,11 @@ impl Workstation {
         self.jobs.start(IMPORT, "Importing a model", move |progress| {
             let imported = import(&path, &import_folder(), &ImportOptions::default(), progress);
             Message::ModelsChanged(match imported {
-                Ok(packages) => {
-                    let names: Vec<String> = packages.into_iter().map(|package| package.title).collect();
-                    Ok(format!("Imported: {}.", names.join(", ")))
+                Ok(imported) => {
+                    let names: Vec<String> =
+                        imported.packages.into_iter().map(|package| package.title).collect();
+                    let refused = imported.refused.iter().map(|why| format!(" Not imported: {why}."));
+                    Ok(format!("Imported: {}.{}", names.join(", "), refused.collect::<String>()))
                 }
                 Err(error) => Err(capitalised(&error.to_string())),
             })
@@ -469,7 +472,10 @@ impl Workstation {
     /// Looks for models again.
     pub(super) fn look_for_models(&mut self) {
         let shop = self.shop.clone();
-        self.jobs.start("models", "", move |_| Message::Models(Box::new(find(&shop))));
+        self.jobs.start("models", "", move |_| {
+            sweep(&import_folder(), std::time::SystemTime::now());
+            Message::Models(Box::new(find(&shop)))
+        });
     }
 }
 

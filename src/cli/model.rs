@@ -83,13 +83,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 bail!("there is no such folder or archive: {}", path.display());
             }
             let options = ImportOptions { id: id.clone(), force: *force };
-            let packages = with_bar(|progress| import(path, &import_folder(), &options, progress))?;
+            let imported = with_bar(|progress| import(path, &import_folder(), &options, progress))?;
+            let refused: Vec<String> = imported.refused.iter().map(ToString::to_string).collect();
+            for why in &refused {
+                eprintln!("warning: a model was not imported: {why}");
+            }
             if *json {
-                let models: Vec<_> = packages.iter().map(model_json).collect();
-                outln!("{:#}", json!({ "models": models }));
+                let models: Vec<_> = imported.packages.iter().map(model_json).collect();
+                outln!("{:#}", json!({ "models": models, "refused": refused }));
                 return Ok(());
             }
-            for package in &packages {
+            for package in &imported.packages {
                 show(package);
                 let folder = package.folder.as_ref().map(|folder| folder.display().to_string());
                 eprintln!("    imported to {}", folder.unwrap_or_default());

@@ -69,6 +69,15 @@ impl AnatomicCode {
     pub fn of_name(name: &str) -> Option<Self> {
         CODES.get(name).cloned()
     }
+
+    /// The names of anatomy in TG-263's table, those without a code too, in its order.
+    pub fn standard_names() -> impl Iterator<Item = &'static str> {
+        include_str!("../../assets/tg263.csv").lines().skip(1).filter_map(|line| {
+            let mut fields = line.split(',');
+            let (name, kind) = (fields.next()?.trim(), fields.nth(1)?.trim());
+            (kind == "Anatomic" && !name.is_empty()).then_some(name)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +97,13 @@ mod tests {
         assert_eq!(code("Kidney_R"), ("7204".into(), "Right kidney".into()));
         assert_eq!(AnatomicCode::of_name("PTV"), None);
         assert_eq!(AnatomicCode::of_name("Kidney_X"), None);
+    }
+
+    #[test]
+    fn the_standard_s_names_are_those_of_anatomy() {
+        let names: Vec<&str> = AnatomicCode::standard_names().collect();
+        assert!(names.contains(&"SpinalCord") && names.contains(&"Body") && names.len() > 500);
+        assert!(!names.contains(&"PTV") && !names.contains(&"Body-PTV"));
     }
 
     #[test]

@@ -3,12 +3,18 @@
 Small networks of random weights in nnU-Net's own folders, and what nnunetv2 makes of small images
 with them: what the trained fixtures leave out. Run it where nnunetv2 2.8.1 is installed:
 
-    python tests/python/nnunet_models.py tests/fixtures/nnunet
+    python tests/python/nnunet_models.py tests/fixtures/nnunet [CASE ...]
 
 Cases: res2d (2D residual encoder, two channels, bfloat16, z-score and no normalisation, only one
 axis mirrored), aniso (3D residual encoder, wide and flat kernels, thick slices, transposed axes,
 regions, no convolution bias), cascade (3d_lowres and 3d_cascade_fullres, two folds, half precision,
-an ignored label).
+an ignored label), batchnorm (3D residual encoder by nnUNetTrainerBN: the plans say instance
+normalisation, the weights have running statistics), torchres (thick slices whose plans resample by torch
+and forbid a separate axis, as nnUNetPlannerResEncL_torchres writes them).
+
+Beside the label maps each case has `logits.npz`: every second voxel of what the network gives over the whole
+prepared image without mirroring, folds averaged, summed up in single precision. `logits` alone makes these
+files anew for models that are there.
 """
 import copy
 import json
@@ -34,6 +40,14 @@ RESAMPLING = {
     "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
     "resampling_fn_probabilities_kwargs": {
         "is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None},
+}
+
+
+TORCH = {
+    **{f"resampling_fn_{what}": "resample_torch_fornnunet" for what in ("data", "seg", "probabilities")},
+    **{f"resampling_fn_{what}_kwargs": {
+        "is_seg": what == "seg", "force_separate_z": False, "memefficient_seg_resampling": False}
+       for what in ("data", "seg", "probabilities")},
 }
 
 
@@ -86,7 +100,7 @@ def plans(name, configurations, transpose=(0, 1, 2)):
 
 
 def train(folder, plan, dataset, name, channels, outputs, seed, mirror, dtype=torch.float32,
-          trainer="nnUNetTrainer", fold=0):
+          trainer="nnUNetTrainer", fold=0, patch=None):
     """Writes a training folder with random weights; logits spread so that labels differ clearly."""
     target = Path(folder) / f"{trainer}__nnUNetPlans__{name}"
     where = target / f"fold_{fold}"
@@ -98,6 +112,10 @@ def train(folder, plan, dataset, name, channels, outputs, seed, mirror, dtype=to
     while "architecture" not in own:
         own = configurations[own["inherits_from"]]
     network = own["architecture"]
+    if trainer == "nnUNetTrainerBN":
+        network = copy.deepcopy(network)
+        arguments = network["arch_kwargs"]
+        arguments["norm_op"] = arguments["norm_op"].replace("instancenorm.InstanceNorm", "batchnorm.BatchNorm")
     torch.manual_seed(seed)
     net = get_network_from_plans(
         network["network_class_name"], network["arch_kwargs"], network["_kw_requires_import"],
@@ -114,7 +132,14 @@ def train(folder, plan, dataset, name, channels, outputs, seed, mirror, dtype=to
         # Normalised features have a mean of about 0.4 behind a leaky ReLU: no class is ahead by it.
         for layer in net.decoder.seg_layers:
             layer.bias.copy_(-0.4 * layer.weight.flatten(1).sum(1))
-    weights = {key: value.to(dtype) for key, value in net.state_dict().items()}
+    if trainer == "nnUNetTrainerBN":
+        # Running statistics as training leaves them.
+        net.train()
+        with torch.no_grad():
+            for _ in range(40):
+                net(torch.randn((2, channels, *patch), generator=generator))
+    weights = {key: value.to(dtype) if value.is_floating_point() else value
+               for key, value in net.state_dict().items()}
     torch.save({
         "network_weights": weights, "optimizer_state": {"state": {}, "param_groups": []},
         "grad_scaler_state": None, "logging": {"mean_fg_dice": [np.float32(0.5)], "lrs": [0.01]},
@@ -144,6 +169,30 @@ def image(path, size, spacing, seed, direction=None, zeros=0, scale=400.0, dtype
         picture.SetDirection(direction)
     path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(picture, str(path), useCompression=True)
+
+
+def logits(folder, files, target, folds=(0,), previous=None):
+    """Keeps every second voxel of the logits over the whole prepared image, in single precision."""
+    from batchgenerators.utilities.file_and_folder_operations import load_json
+    from nnunetv2.utilities.label_handling.label_handling import convert_labelmap_to_one_hot
+    predictor = nnUNetPredictor(tile_step_size=0.5, use_gaussian=True, use_mirroring=False,
+                                perform_everything_on_device=False, device=torch.device("cpu"),
+                                verbose=False, allow_tqdm=False)
+    predictor.initialize_from_trained_model_folder(str(folder), folds, "checkpoint_final.pth")
+    preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
+    data, seg, _ = preprocessor.run_case(
+        [str(file) for file in files], str(previous) if previous else None, predictor.plans_manager,
+        predictor.configuration_manager, load_json(str(Path(folder) / "dataset.json")))
+    if previous:
+        one_hot = convert_labelmap_to_one_hot(seg[0], predictor.label_manager.foreground_labels, data.dtype)
+        data = np.vstack((data, one_hot))
+    # Half precision is a limit of theirs, not a rule.
+    half, torch.half = torch.half, torch.float32
+    try:
+        total = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).numpy()
+    finally:
+        torch.half = half
+    np.savez_compressed(target, size=np.array(total.shape[1:]), logits=total[:, ::2, ::2, ::2].astype(np.float32))
 
 
 def predict(folder, files, out, mirror, folds=None, previous=None):
@@ -213,9 +262,57 @@ def cascade(root):
     return folder, files
 
 
-def main(root):
+def batchnorm(root):
+    patch = [16, 24, 16]
+    network = architecture(
+        "ResidualEncoderUNet", 3, [6, 10, 12], [[3, 3, 3]] * 3, [[1, 1, 1], [1, 2, 2], [2, 2, 2]], [1, 1, 1],
+        [1, 1], True)
+    plan = plans("Dataset954_BatchNorm", {"3d_fullres": configuration(
+        patch, [2.0, 1.5, 1.5], ["CTNormalization"], [False], network)})
+    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2, "c": 3},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 4, 41, (0, 1, 2), trainer="nnUNetTrainerBN", patch=patch)
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (34, 30, 22), (1.4, 1.6, 2.2), 6)
+    return folder, files
+
+
+def torchres(root):
+    network = architecture(
+        "PlainConvUNet", 3, [6, 10], [[3, 3, 3]] * 2, [[1, 1, 1], [1, 2, 2]], [1, 1], [1], True)
+    own = configuration([8, 24, 24], [5.0, 1.2, 1.2], ["CTNormalization"], [False], network)
+    plan = plans("Dataset955_TorchRes", {"3d_fullres": {**own, **TORCH}})
+    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 3, 51, (0, 1, 2))
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (40, 36, 20), (1.0, 1.1, 2.0), 7)
+    return folder, files
+
+
+CASES = {"res2d": res2d, "aniso": aniso, "cascade": cascade, "batchnorm": batchnorm, "torchres": torchres}
+# The training folder of each.
+FOLDERS = {"res2d": "nnUNetTrainer__nnUNetPlans__2d", "aniso": "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres",
+           "cascade": "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres",
+           "batchnorm": "nnUNetTrainerBN__nnUNetPlans__3d_fullres",
+           "torchres": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
+
+
+def keep_logits(root, names):
+    for name in names:
+        own = root / name
+        files = sorted((own / "input").glob("case_*.nii.gz"))
+        previous = own / "previous.nii.gz" if name == "cascade" else None
+        folds = (0, 1) if name == "cascade" else (0,)
+        logits(own / FOLDERS[name], files, own / "logits.npz", folds, previous)
+
+
+def main(root, *names):
     root = Path(root)
-    for name, make in (("res2d", res2d), ("aniso", aniso), ("cascade", cascade)):
+    if names == ("logits",):
+        return keep_logits(root, CASES)
+    for name in names or CASES:
+        make = CASES[name]
         own = root / name
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)
@@ -232,8 +329,9 @@ def main(root):
         if previous:
             shutil.copy(previous / "case.nii.gz", own / "previous.nii.gz")
             shutil.rmtree(previous)
+        keep_logits(root, [name])
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,13 +1,13 @@
 //! Fetching an entry: its files, one after another, and a model package made of them.
 
-use super::disk;
 use super::download::{self, Download, known_path};
 use super::entry::{Entry, RemoteFile};
 use super::turn::Turn;
 use crate::ai::ModelPackage;
+use crate::ai::disk;
 use crate::ai::nnunet::import::{self, ImportError};
 use crate::ai::package::import_folder;
-use crate::new_file::WriteFileError;
+use crate::new_file::{WriteFileError, sweep};
 use crate::progress::{Cancelled, Progress};
 use std::path::{Path, PathBuf};
 
@@ -256,6 +256,7 @@ pub fn fetch(entry: &Entry, options: &FetchOptions, progress: &Progress) -> Resu
             origins.push(origin);
         }
     }
+    sweep(&target, std::time::SystemTime::now());
     check_room(&wanted, &origins, &target)?;
     let mut fetched = Fetched { packages: Vec::new(), files: Vec::new(), warnings: Vec::new() };
     let mut origins = origins.into_iter();

@@ -3,11 +3,12 @@
 use super::entry::{Entry, Organ, RemoteFile};
 use super::fetch::{FetchError, Fetched, FetchedFile, Origin, download, forget};
 use crate::ai::nnunet::composition::Composition;
-use crate::ai::nnunet::import::{ImportError, unpack, write_composed};
+use crate::ai::nnunet::import::{ImportError, write_composed};
 use crate::ai::nnunet::package::{About, Origin as Recorded};
 use crate::ai::nnunet::published;
+use crate::ai::nnunet::unpack::unpack;
 use crate::ai::package::Provenance;
-use crate::new_file::WriteFileError;
+use crate::new_file::{NewFolder, WriteFileError};
 use crate::progress::Progress;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -48,11 +49,10 @@ pub(super) fn install(
         places.push(place);
     }
     let made = make(entry, &files, &places, (target, force), &mut fetched.warnings, &progress.part(0.8, 1.0));
-    // What a full disk stopped can be gone on with, too.
-    let is_kept = matches!(
-        made,
-        Err(FetchError::Cancelled | FetchError::Disk(_) | FetchError::Import(ImportError::Unwritable { .. }))
-    );
+    // What a full disk stopped can be gone on with, too: it is no fault of the files.
+    let no_room =
+        matches!(made, Err(FetchError::Import(ImportError::Unwritable { .. } | ImportError::NoRoom { .. })));
+    let is_kept = no_room || matches!(made, Err(FetchError::Cancelled | FetchError::Disk(_)));
     for (file, origin) in entry.files.iter().zip(origins) {
         // Whole files that make no model are of no use either: the next fetch begins anew.
         if matches!(origin, Origin::Url(_)) && !is_kept {
@@ -121,7 +121,7 @@ fn make(
             place.as_path()
         } else {
             unpacked.push(unpack(place, target, &progress.part(0.0, 0.3))?);
-            unpacked.last().map_or(place.as_path(), tempfile::TempDir::path)
+            unpacked.last().map_or(place.as_path(), NewFolder::path)
         };
         let (part, said) = published::part(folder, &entry.configuration, &file.classes, &file.values)?;
         warnings.extend(said.map(|said| format!("{}: {said}", file.name)));

@@ -5,7 +5,6 @@
 //! brings the files (from the publisher, a clinic's own mirror, or a disk), checks them and makes a
 //! model package that runs like any other. Nothing is fetched unless a person asks for it.
 
-mod disk;
 mod download;
 mod entry;
 mod fetch;

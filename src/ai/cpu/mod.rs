@@ -23,7 +23,7 @@ use self::conv::Packed;
 use self::lines::Lines;
 use self::norm::Then;
 use self::winograd::Winograd;
-use super::network::{Block, Convolution, EncoderBlock, Network, ResidualBlock};
+use super::network::{Block, Convolution, EncoderBlock, InstanceNorm, Network, ResidualBlock};
 use rayon::prelude::*;
 
 /// Features of one resolution, channels last, with a border of zero voxels on every side.
@@ -75,17 +75,12 @@ impl Way {
 
 struct PackedBlock {
     conv: Way,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
+    norm: Option<InstanceNorm>,
 }
 
 impl PackedBlock {
     fn new(block: &Block, split: Option<usize>, is_first: bool) -> Self {
-        Self {
-            conv: Way::new(&block.conv, split, is_first),
-            scale: block.scale.clone(),
-            shift: block.shift.clone(),
-        }
+        Self { conv: Way::new(&block.conv, split, is_first), norm: block.norm.clone() }
     }
 
     fn run(&self, sources: &[&Feature], border: [usize; 3], then: Then<'_>, pool: &Pool) -> Feature {
@@ -93,7 +88,7 @@ impl PackedBlock {
             Way::Direct(packed) => conv::forward(packed, sources, border, pool),
             Way::Winograd(winograd) => winograd::forward(winograd, sources, border, pool),
         };
-        norm::normalise(&mut feature, &moments, &self.scale, &self.shift, then);
+        norm::normalise(&mut feature, &moments, self.norm.as_ref(), then);
         feature
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Feature;
 use super::simd::vectorised;
-use crate::ai::network::{LEAKY_SLOPE, NORM_EPSILON};
+use crate::ai::network::{InstanceNorm, LEAKY_SLOPE, NORM_EPSILON};
 use rayon::prelude::*;
 
 /// Mean and sum of squared deviations of every channel over some voxels.
@@ -83,19 +83,22 @@ pub(super) enum Then<'a> {
     AddAndActivate(&'a Feature),
 }
 
-/// Normalises every channel by its moments, applies scale and shift, then what follows. The border
-/// stays zero.
+/// Normalises every channel by its moments, applies scale and shift, then what follows; without a norm
+/// only what follows. The border stays zero.
 pub(super) fn normalise(
     feature: &mut Feature,
     moments: &Moments,
-    scale: &[f32],
-    shift: &[f32],
+    norm: Option<&InstanceNorm>,
     then: Then<'_>,
 ) {
     let stride = feature.stride;
     let mut factor = vec![0.0_f32; stride];
     let mut offset = vec![0.0_f32; stride];
     for channel in 0..feature.channels {
+        let Some(InstanceNorm { scale, shift }) = norm else {
+            factor[channel] = 1.0;
+            continue;
+        };
         let variance = moments.squares[channel] / moments.count.max(1.0);
         let slope = f64::from(scale[channel]) / (variance + f64::from(NORM_EPSILON)).sqrt();
         #[expect(clippy::cast_possible_truncation, reason = "the network computes in float32")]

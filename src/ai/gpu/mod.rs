@@ -8,7 +8,8 @@
 //!   65,535 rounds). Its mean is taken off before squares are summed: a single pass over sums of
 //!   squares loses digits, and burn reads the features twice for two sums anyway. What is left is one
 //!   kernel, which burn's fusion makes of scale, shift and leaky ReLU;
-//! - a convolution's bias is left out where a normalisation follows: that takes a constant off again;
+//! - a convolution's bias is left out where an instance normalisation follows: that takes a constant off
+//!   again;
 //! - a transposed convolution whose kernel equals its stride is a matrix product and a reordering;
 //!   burn's kernel for the general case runs at a tenth of the speed (burn issue 5792);
 //! - a decoder's first convolution reads the upsampled features and the skip with a half of its
@@ -56,7 +57,9 @@ pub enum Stop {
 struct DeviceBlock {
     /// One convolution for each tensor that the block reads.
     convs: Vec<DeviceConv>,
-    scale: Tensor<5>,
+    /// The instance normalisation's; `None` where there is none.
+    scale: Option<Tensor<5>>,
+    /// The instance normalisation's, else the convolution's bias.
     shift: Tensor<5>,
 }
 
@@ -324,11 +327,12 @@ impl DeviceBlock {
     fn new(block: &Block, parts: usize, device: &Device) -> Self {
         let (input, output) = (block.conv.input, block.conv.output);
         let part = input / parts;
+        let channels = |values: &[f32]| upload(values.to_vec(), [1, 1, 1, 1, output], device);
         let convs = (0..parts).map(|n| DeviceConv::new(&block.conv, n * part..(n + 1) * part, device));
         Self {
             convs: convs.collect(),
-            scale: upload(block.scale.clone(), [1, 1, 1, 1, output], device),
-            shift: upload(block.shift.clone(), [1, 1, 1, 1, output], device),
+            scale: block.norm.as_ref().map(|norm| channels(&norm.scale)),
+            shift: channels(block.norm.as_ref().map_or(&block.conv.bias, |norm| &norm.shift)),
         }
     }
 
@@ -354,9 +358,10 @@ impl DeviceBlock {
     }
 
     fn normalise(&self, x: Tensor<5>) -> Tensor<5> {
+        let Some(scale) = self.scale.clone() else { return x + self.shift.clone() };
         let centred = x.clone() - axis_by_axis_mean(x);
         let variance = axis_by_axis_mean(centred.clone() * centred.clone());
-        let factor = (variance + NORM_EPSILON).sqrt().recip() * self.scale.clone();
+        let factor = (variance + NORM_EPSILON).sqrt().recip() * scale;
         centred * factor + self.shift.clone()
     }
 }

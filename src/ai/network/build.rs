@@ -1,8 +1,8 @@
 //! Parameters by nnU-Net's names, put in their places.
 
 use super::{
-    Architecture, Block, Convolution, EncoderBlock, EncoderKind, Network, NetworkError, Parameter,
-    ResidualBlock,
+    Architecture, Block, Convolution, EncoderBlock, EncoderKind, InstanceNorm, NORM_EPSILON, Network,
+    NetworkError, NormKind, Parameter, ResidualBlock,
 };
 use std::collections::BTreeMap;
 
@@ -30,6 +30,17 @@ pub(super) fn taken(
     Ok(found.values.clone())
 }
 
+/// Whether a network may leave a parameter of this name unused: a segmentation layer of deep
+/// supervision, or a tensor that is there under another name.
+pub(super) fn is_spare(name: &str) -> bool {
+    let is_layer = name.strip_prefix("decoder.seg_layers.").is_some_and(|rest| {
+        let mut parts = rest.split('.');
+        let number = parts.next().is_some_and(|part| part.parse::<usize>().is_ok());
+        number && matches!(parts.next(), Some("weight" | "bias")) && parts.next().is_none()
+    });
+    is_layer || name.starts_with("decoder.encoder.") || name.contains(".all_modules.")
+}
+
 /// Shape of a convolution with normalisation.
 #[derive(Clone, Copy)]
 struct Shape {
@@ -38,23 +49,57 @@ struct Shape {
     kernel: [usize; 3],
     stride: [usize; 3],
     bias: bool,
+    norm: NormKind,
 }
 
 fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, NetworkError> {
-    let Shape { input, output, kernel, stride, bias } = shape;
+    let Shape { input, output, kernel, stride, bias, norm } = shape;
     let [z, y, x] = kernel;
-    Ok(Block {
-        conv: Convolution {
-            input,
-            output,
-            kernel,
-            stride,
-            weight: take(format!("{prefix}.conv.weight"), &[output, input, z, y, x])?,
-            bias: optional(take, format!("{prefix}.conv.bias"), output, bias)?,
-        },
+    let mut conv = Convolution {
+        input,
+        output,
+        kernel,
+        stride,
+        weight: take(format!("{prefix}.conv.weight"), &[output, input, z, y, x])?,
+        bias: optional(take, format!("{prefix}.conv.bias"), output, bias)?,
+    };
+    let affine = InstanceNorm {
         scale: take(format!("{prefix}.norm.weight"), &[output])?,
         shift: take(format!("{prefix}.norm.bias"), &[output])?,
-    })
+    };
+    let norm = match norm {
+        NormKind::Instance => Some(affine),
+        NormKind::Running => {
+            let mean = take(format!("{prefix}.norm.running_mean"), &[output])?;
+            let name = format!("{prefix}.norm.running_var");
+            let variance = take(name.clone(), &[output])?;
+            if variance.iter().any(|variance| *variance < 0.0) {
+                return Err(NetworkError::Variance(name));
+            }
+            fold(&mut conv, &affine, &mean, &variance);
+            None
+        }
+    };
+    Ok(Block { conv, norm })
+}
+
+/// Puts a normalisation by fixed statistics into the convolution before it:
+/// `(w x + b - mean) / sqrt(variance + epsilon) * scale + shift` is a convolution again.
+fn fold(conv: &mut Convolution, affine: &InstanceNorm, mean: &[f32], variance: &[f32]) {
+    let taps = conv.weight.len() / conv.output.max(1);
+    for channel in 0..conv.output {
+        let deviation = (f64::from(variance[channel]) + f64::from(NORM_EPSILON)).sqrt();
+        let factor = f64::from(affine.scale[channel]) / deviation;
+        let bias = (f64::from(conv.bias[channel]) - f64::from(mean[channel])) * factor
+            + f64::from(affine.shift[channel]);
+        #[expect(clippy::cast_possible_truncation, reason = "the network computes in float32")]
+        {
+            conv.bias[channel] = bias as f32;
+            for weight in &mut conv.weight[channel * taps..(channel + 1) * taps] {
+                *weight = (f64::from(*weight) * factor) as f32;
+            }
+        }
+    }
 }
 
 fn optional(
@@ -67,7 +112,7 @@ fn optional(
 }
 
 fn residual(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<ResidualBlock, NetworkError> {
-    let Shape { input, output, stride, .. } = shape;
+    let Shape { input, output, stride, norm, .. } = shape;
     let first = block(take, &format!("{prefix}.conv1"), shape)?;
     let second = block(take, &format!("{prefix}.conv2"), Shape { input: output, stride: [1; 3], ..shape })?;
     let skip = if input == output {
@@ -75,13 +120,17 @@ fn residual(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<ResidualB
     } else {
         // The projection stands behind the pooling, where there is one.
         let place = usize::from(stride != [1; 3]);
-        let shape = Shape { input, output, kernel: [1; 3], stride: [1; 3], bias: false };
+        let shape = Shape { input, output, kernel: [1; 3], stride: [1; 3], bias: false, norm };
         Some(block(take, &format!("{prefix}.skip.{place}"), shape)?)
     };
     Ok(ResidualBlock { first, second, pool: stride, skip })
 }
 
-pub(super) fn network(architecture: Architecture, take: &mut Take<'_>) -> Result<Network, NetworkError> {
+pub(super) fn network(
+    architecture: Architecture,
+    norm: NormKind,
+    take: &mut Take<'_>,
+) -> Result<Network, NetworkError> {
     architecture.check()?;
     let a = &architecture;
     let stages = a.features.len();
@@ -94,6 +143,7 @@ pub(super) fn network(architecture: Architecture, take: &mut Take<'_>) -> Result
             kernel: a.kernels[0],
             stride: [1; 3],
             bias: a.conv_bias,
+            norm,
         };
         stem = Some(block(take, "encoder.stem.convs.0", shape)?);
         channels = a.stem;
@@ -105,7 +155,7 @@ pub(super) fn network(architecture: Architecture, take: &mut Take<'_>) -> Result
             let stride = if index == 0 { a.strides[stage] } else { [1; 3] };
             let output = a.features[stage];
             let shape =
-                Shape { input: channels, output, kernel: a.kernels[stage], stride, bias: a.conv_bias };
+                Shape { input: channels, output, kernel: a.kernels[stage], stride, bias: a.conv_bias, norm };
             blocks.push(match a.kind {
                 EncoderKind::Plain => EncoderBlock::Plain(block(
                     take,
@@ -137,7 +187,8 @@ pub(super) fn network(architecture: Architecture, take: &mut Take<'_>) -> Result
         let mut blocks = Vec::new();
         for conv in 0..a.decoder_convs[index] {
             let input = if conv == 0 { 2 * output } else { output };
-            let shape = Shape { input, output, kernel: a.kernels[stage], stride: [1; 3], bias: a.conv_bias };
+            let (kernel, stride) = (a.kernels[stage], [1; 3]);
+            let shape = Shape { input, output, kernel, stride, bias: a.conv_bias, norm };
             blocks.push(block(take, &format!("decoder.stages.{index}.convs.{conv}"), shape)?);
         }
         decoder.push(blocks);

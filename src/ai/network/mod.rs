@@ -5,13 +5,17 @@
 //! A 2D network is one whose kernels, strides and patch are 1 along z. Names are those of nnU-Net's
 //! `PlainConvUNet` and `ResidualEncoderUNet` (Isensee et al., Nature Methods 18, 2021, and MICCAI
 //! 2024; package dynamic-network-architectures).
+//!
+//! Plans say how a network is built, trainers may build it otherwise (nnU-Net's `nnUNetTrainerBN` has
+//! batch normalisation where its plans say instance normalisation), so the parameters have the last
+//! word: running statistics among them are used, and a tensor that no such network has is refused.
 
 mod build;
 mod random;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The epsilon of every instance normalisation (PyTorch's default, nnU-Net's plans).
+/// The epsilon of every normalisation (PyTorch's default, nnU-Net's plans).
 pub const NORM_EPSILON: f32 = 1e-5;
 /// The slope of every leaky ReLU below zero.
 pub const LEAKY_SLOPE: f32 = 0.01;
@@ -84,6 +88,33 @@ pub enum NetworkError {
     /// A parameter is not a finite number.
     #[error("the tensor {0} holds a value that is not a finite number")]
     NotFinite(String),
+    /// A running variance is below zero.
+    #[error("the tensor {0} holds a variance below zero")]
+    Variance(String),
+    /// There is a parameter that such a network does not have.
+    #[error("the weights hold the tensor {0}, which no supported network of this description has")]
+    Unknown(String),
+}
+
+/// What stands behind a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormKind {
+    /// Every channel by its own mean and variance over the patch.
+    Instance,
+    /// Every channel by the mean and variance that training has left ([`NormKind::of`]).
+    Running,
+}
+
+impl NormKind {
+    /// What PyTorch does at inference with such parameters: a batch (or instance) normalisation that
+    /// has running statistics uses them, one without uses those of its input, which are an instance
+    /// normalisation's where patches run one at a time.
+    #[must_use]
+    pub fn of(parameters: &BTreeMap<String, Parameter>) -> Self {
+        let is_statistic =
+            |name: &String| name.ends_with(".norm.running_mean") || name.ends_with(".norm.running_var");
+        if parameters.keys().any(is_statistic) { Self::Running } else { Self::Instance }
+    }
 }
 
 impl Architecture {
@@ -230,14 +261,22 @@ pub struct Convolution {
     pub bias: Vec<f32>,
 }
 
-/// Convolution, instance normalisation, leaky ReLU.
+/// Convolution, normalisation, leaky ReLU.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
     /// The convolution, padded by half its kernel.
     pub conv: Convolution,
-    /// The normalisation's scale, one a channel.
+    /// The instance normalisation; `None` where one by running statistics is part of the convolution's
+    /// weights and bias.
+    pub norm: Option<InstanceNorm>,
+}
+
+/// What follows an instance normalisation's division by the standard deviation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceNorm {
+    /// Scale, one a channel.
     pub scale: Vec<f32>,
-    /// The normalisation's shift, one a channel.
+    /// Shift, one a channel.
     pub shift: Vec<f32>,
 }
 
@@ -281,17 +320,28 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds the network from named parameters; parameters it does not use (the segmentation
-    /// layers of deep supervision, a second name of a tensor) are ignored.
+    /// Builds the network from named parameters. Running statistics of a normalisation are put into
+    /// the convolution before it. Of the parameters it does not use only the segmentation layers of
+    /// deep supervision and a second name of a tensor are ignored.
     ///
     /// # Errors
-    /// [`NetworkError`] when the description is unusable, or a parameter is missing, misshapen or
-    /// not finite.
+    /// [`NetworkError`] when the description is unusable, or a parameter is missing, misshapen,
+    /// not finite, or one that such a network does not have.
     pub fn new(
         architecture: Architecture,
         parameters: &BTreeMap<String, Parameter>,
     ) -> Result<Self, NetworkError> {
-        build::network(architecture, &mut |name, expected| build::taken(parameters, name, expected))
+        let mut used = BTreeSet::new();
+        let network = build::network(architecture, NormKind::of(parameters), &mut |name, expected| {
+            let values = build::taken(parameters, name.clone(), expected)?;
+            used.insert(name);
+            Ok(values)
+        })?;
+        let unknown = |name: &&String| !used.contains(*name) && !build::is_spare(name);
+        match parameters.keys().find(unknown) {
+            Some(name) => Err(NetworkError::Unknown(name.clone())),
+            None => Ok(network),
+        }
     }
 
     /// The names and shapes of all parameters that a network of this shape takes.
@@ -300,12 +350,101 @@ impl Network {
     /// [`NetworkError::Architecture`] when the description is unusable.
     pub fn parameter_shapes(
         architecture: Architecture,
+        norm: NormKind,
     ) -> Result<BTreeMap<String, Vec<usize>>, NetworkError> {
         let mut shapes = BTreeMap::new();
-        build::network(architecture, &mut |name, expected| {
+        build::network(architecture, norm, &mut |name, expected| {
             shapes.insert(name, expected.to_vec());
-            Ok(Vec::new())
+            Ok(vec![0.0; expected.iter().product()])
         })?;
         Ok(shapes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn architecture() -> Architecture {
+        Architecture::plain(1, vec![2, 3], vec![[1; 3], [2; 3]], vec![[3; 3]; 2], 1, 2)
+    }
+
+    /// All parameters of the network above, each a number of its own.
+    fn parameters(norm: NormKind) -> BTreeMap<String, Parameter> {
+        let shapes = Network::parameter_shapes(architecture(), norm).unwrap();
+        let values = |shape: &[usize], first: usize| {
+            let count: usize = shape.iter().product();
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            (first..first + count).map(|n| (n % 17) as f32 / 8.0).collect()
+        };
+        let named = shapes.into_iter().enumerate();
+        named.map(|(n, (name, shape))| (name, Parameter { values: values(&shape, 3 * n), shape })).collect()
+    }
+
+    #[test]
+    fn running_statistics_become_part_of_the_convolution() {
+        let mut parameters = parameters(NormKind::Running);
+        assert_eq!(NormKind::of(&parameters), NormKind::Running);
+        let mut set = |name: &str, values: [f32; 2]| {
+            let name = format!("encoder.stages.0.0.convs.0.{name}");
+            parameters.get_mut(&name).unwrap().values = values.to_vec();
+        };
+        set("conv.bias", [1.0, -2.0]);
+        set("norm.weight", [5.0, 1.0]);
+        set("norm.bias", [7.0, 0.5]);
+        set("norm.running_mean", [3.0, -2.0]);
+        set("norm.running_var", [4.0 - NORM_EPSILON, 0.25 - NORM_EPSILON]);
+        let network = Network::new(architecture(), &parameters).unwrap();
+        let EncoderBlock::Plain(block) = &network.encoder[0][0] else { panic!("a plain encoder") };
+        assert!(block.norm.is_none());
+        // (1 - 3) / 2 * 5 + 7 and (-2 + 2) / 0.5 * 1 + 0.5.
+        let close = |ours: f32, theirs: f32| assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
+        close(block.conv.bias[0], 2.0);
+        close(block.conv.bias[1], 0.5);
+        let weight = &parameters["encoder.stages.0.0.convs.0.conv.weight"].values;
+        for (at, (ours, theirs)) in block.conv.weight.iter().zip(weight).enumerate() {
+            close(*ours, theirs * if at < 27 { 2.5 } else { 2.0 });
+        }
+        parameters.get_mut("encoder.stages.0.0.convs.0.norm.running_var").unwrap().values[0] = -1.0;
+        let refused = Network::new(architecture(), &parameters).unwrap_err();
+        assert!(
+            matches!(&refused, NetworkError::Variance(name) if name.ends_with("running_var")),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn every_normalisation_has_its_statistics_or_none_has() {
+        let mut some = parameters(NormKind::Running);
+        some.remove("decoder.stages.0.convs.0.norm.running_var");
+        let refused = Network::new(architecture(), &some).unwrap_err();
+        assert_eq!(refused, NetworkError::Missing("decoder.stages.0.convs.0.norm.running_var".to_owned()));
+        let none = Network::new(architecture(), &parameters(NormKind::Instance)).unwrap();
+        assert!(none.decoder[0][0].norm.is_some());
+    }
+
+    #[test]
+    fn a_tensor_of_another_network_is_refused_by_its_name() {
+        let with = |name: &str| {
+            let mut parameters = parameters(NormKind::Instance);
+            parameters.insert(name.to_owned(), Parameter { shape: vec![1], values: vec![0.0] });
+            Network::new(architecture(), &parameters)
+        };
+        // Deep supervision's, and other names of the same tensors.
+        for spare in [
+            "decoder.seg_layers.7.bias",
+            "decoder.encoder.stages.0.0.convs.0.conv.weight",
+            "encoder.stages.0.0.convs.0.all_modules.0.weight",
+        ] {
+            assert!(with(spare).is_ok(), "{spare}");
+        }
+        for odd in [
+            "encoder.stages.0.0.convs.0.attention.weight",
+            "encoder.stages.2.0.convs.0.conv.weight",
+            "decoder.seg_layers.bias",
+            "decoder.seg_layers.7.norm.bias",
+        ] {
+            assert_eq!(with(odd), Err(NetworkError::Unknown(odd.to_owned())));
+        }
     }
 }

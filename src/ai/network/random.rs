@@ -1,6 +1,6 @@
 //! Networks of random numbers, for benchmarks and tests of engines against each other.
 
-use super::{Architecture, Network, NetworkError, build};
+use super::{Architecture, Network, NetworkError, NormKind, build};
 
 impl Network {
     /// A network of this shape with small deterministic pseudo-random parameters.
@@ -18,7 +18,7 @@ impl Network {
             let unit = (state >> 40) as f32 / (1_u32 << 24) as f32;
             2.0 * unit - 1.0
         };
-        build::network(architecture, &mut |name, shape| {
+        build::network(architecture, NormKind::Instance, &mut |name, shape| {
             let count: usize = shape.iter().product();
             let scale = match shape {
                 [first, second, taps @ ..] => {

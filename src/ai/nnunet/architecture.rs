@@ -129,7 +129,11 @@ impl Arguments {
         };
         let refuse = |what: &str, value: &str| Err(format!("its network's {what} {value} is not supported"));
         match last(&self.norm_op) {
-            Some(norm) if !norm.starts_with("InstanceNorm") => return refuse("normalisation", &norm),
+            // A batch normalisation's running statistics come with the weights; one without is an
+            // instance normalisation, a patch at a time.
+            Some(norm) if !norm.starts_with("InstanceNorm") && !norm.starts_with("BatchNorm") => {
+                return refuse("normalisation", &norm);
+            }
             _ => {}
         }
         match last(&self.nonlin) {

@@ -69,6 +69,11 @@ impl<R: Read + Seek> Archive<R> {
         self.entries.get(name).map(|entry| entry.size)
     }
 
+    /// Whether a file is compressed in the archive.
+    pub(super) fn is_deflated(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.deflated)
+    }
+
     /// The whole file `name`, at most `limit` bytes.
     ///
     /// # Errors

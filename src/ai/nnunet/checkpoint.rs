@@ -2,19 +2,20 @@
 //!
 //! A checkpoint is a ZIP archive with a pickle (`data.pkl`) that names tensors, and one entry of raw
 //! numbers for each. Nothing in it is executed ([`super::pickle`]); the optimizer's state is never
-//! read. Sizes are checked against the archive before anything is allocated.
+//! read. Sizes are checked against the archive before anything is allocated, and numbers that are
+//! compressed, which PyTorch never does, are refused: what is allocated is bounded by the file's length.
 
 use super::archive::Archive;
 use super::pickle::{Pickle, PickleError, Scalar, TensorPlace, Value};
 use crate::ai::network::Parameter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// The greatest pickle that is read, bytes; nnU-Net's have under a megabyte.
 const PICKLE_LIMIT: u64 = 16 << 20;
-/// The most parameters that are read.
+/// The most parameters that are read, and the most numbers in their storages.
 const PARAMETER_LIMIT: usize = 1 << 30;
 
 /// Why a checkpoint could not be read.
@@ -132,6 +133,8 @@ impl Checkpoint {
         let weights = pickle
             .entry(root, "network_weights")
             .ok_or("it has no network_weights: it is not of nnU-Net v2")?;
+        let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
+        let trainer = pickle.entry(root, "trainer_name").and_then(text);
         let mut places = BTreeMap::new();
         for (name, value) in pickle.entries(weights) {
             let Value::Tensor(place) = value else { continue };
@@ -139,18 +142,27 @@ impl Checkpoint {
             let name = name.strip_prefix("_orig_mod.").unwrap_or(name);
             // The same numbers under other names.
             let again = name.starts_with("decoder.encoder.") || name.contains(".all_modules.");
-            if with_parameters && !again && !matches!(place.scalar, Scalar::Whole(_)) {
-                places.insert(name.to_owned(), place);
+            // How often a batch normalisation was trained; no network that is known needs others.
+            let is_counter = matches!(place.scalar, Scalar::Whole(_));
+            if !with_parameters || again || is_counter && name.ends_with(".num_batches_tracked") {
+                continue;
             }
+            if is_counter {
+                let trainer = trainer.as_deref().unwrap_or("that is not told");
+                return Err(format!(
+                    "it holds the whole numbers {name}, which no supported network has; its trainer \
+                     {trainer} builds another one"
+                ));
+            }
+            places.insert(name.to_owned(), place);
         }
-        let mut left = PARAMETER_LIMIT;
+        let mut budget = Budget::default();
         let mut parameters = BTreeMap::new();
         for (name, place) in places {
-            let parameter = read_tensor(place, archive, folder, &mut left)
+            let parameter = read_tensor(place, archive, folder, &mut budget)
                 .map_err(|reason| format!("{name}: {reason}"))?;
             parameters.insert(name, parameter);
         }
-        let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
         let arguments = pickle.entry(root, "init_args");
         let configuration = arguments.and_then(|arguments| pickle.entry(arguments, "configuration"));
         let mirror_axes = match pickle.entry(root, "inference_allowed_mirroring_axes") {
@@ -167,12 +179,35 @@ impl Checkpoint {
             Some(_) => return Err("its mirroring axes are not a list".to_owned()),
             None => None,
         };
-        Ok(Self {
-            trainer: pickle.entry(root, "trainer_name").and_then(text),
-            configuration: configuration.and_then(text),
-            mirror_axes,
-            parameters,
-        })
+        Ok(Self { trainer, configuration: configuration.and_then(text), mirror_axes, parameters })
+    }
+}
+
+/// What may still be read.
+struct Budget {
+    /// Numbers of tensors.
+    values: usize,
+    /// Numbers of storages, which several tensors may share.
+    stored: usize,
+    counted: BTreeSet<String>,
+    /// The storage read last: tensors that share one mostly follow each other.
+    last: Option<(String, Vec<u8>)>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { values: PARAMETER_LIMIT, stored: PARAMETER_LIMIT, counted: BTreeSet::new(), last: None }
+    }
+}
+
+impl Budget {
+    /// Takes a tensor off; `None` where nothing is left.
+    fn take(&mut self, place: &TensorPlace, count: usize) -> Option<()> {
+        self.values = self.values.checked_sub(count)?;
+        if self.counted.insert(place.key.clone()) {
+            self.stored = self.stored.checked_sub(place.storage)?;
+        }
+        Some(())
     }
 }
 
@@ -180,7 +215,7 @@ fn read_tensor<R: Read + Seek>(
     place: &TensorPlace,
     archive: &mut Archive<R>,
     folder: &str,
-    left: &mut usize,
+    budget: &mut Budget,
 ) -> Result<Parameter, String> {
     let TensorPlace { scalar, storage, offset, shape, strides, .. } = place;
     let odd = || "the tensor's shape does not fit its storage".to_owned();
@@ -196,7 +231,7 @@ fn read_tensor<R: Read + Seek>(
     if count > *storage || reach.is_none_or(|last| last >= *storage && count > 0) {
         return Err(odd());
     }
-    *left = left.checked_sub(count).ok_or("the network has more parameters than are supported")?;
+    budget.take(place, count).ok_or("the network has more parameters than are supported")?;
     let name = format!("{folder}data/{}", place.key);
     let bytes =
         storage.checked_mul(scalar.size()).and_then(|bytes| u64::try_from(bytes).ok()).ok_or_else(odd)?;
@@ -205,9 +240,17 @@ fn read_tensor<R: Read + Seek>(
         Some(size) if size != bytes => {
             return Err(format!("its numbers ({name}) have {size} bytes, not {bytes}"));
         }
+        Some(_) if archive.is_deflated(&name) => {
+            return Err(format!("its numbers ({name}) are compressed, which PyTorch never does"));
+        }
         Some(_) => {}
     }
-    let data = archive.read(&name, bytes)?;
+    if budget.last.as_ref().is_none_or(|(last, _)| *last != name) {
+        // The one before goes first: never two at once.
+        budget.last = None;
+        budget.last = Some((name.clone(), archive.read(&name, bytes)?));
+    }
+    let data = budget.last.as_ref().map_or(&[][..], |(_, data)| data);
     let width = scalar.size();
     let value = |at: usize| -> f32 {
         let bytes = data.get(at * width..(at + 1) * width).unwrap_or_default();
@@ -246,9 +289,13 @@ mod tests {
     use super::*;
 
     fn read(files: &[(&str, &[u8])]) -> Result<Checkpoint, CheckpointError> {
+        read_packed(files, false)
+    }
+
+    fn read_packed(files: &[(&str, &[u8])], deflate: bool) -> Result<Checkpoint, CheckpointError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint_final.pth");
-        std::fs::write(&path, zip(files, false)).unwrap();
+        std::fs::write(&path, zip(files, deflate)).unwrap();
         Checkpoint::read(&path)
     }
 
@@ -322,5 +369,42 @@ mod tests {
         for end in 0..60 {
             refused(&weights("FloatStorage", 6, 0, [3, 2], [1, 3])[..end]);
         }
+    }
+
+    #[test]
+    fn numbers_that_unpack_to_more_than_the_file_are_refused() {
+        // One number of a storage of 200, deflated.
+        let pickle = weights("FloatStorage", 200, 0, [1, 1], [1, 1]);
+        let files: [(&str, &[u8]); 2] = [("a/data.pkl", &pickle), ("a/data/0", &[0; 800])];
+        assert_eq!(read_packed(&files, false).unwrap().parameters["w"].values, [0.0]);
+        let told = read_packed(&files, true).unwrap_err().to_string();
+        assert!(told.contains("compressed") && told.contains("a/data/0"), "{told}");
+    }
+
+    #[test]
+    fn a_storage_counts_whole_and_once() {
+        let place = |key: &str, storage: usize| TensorPlace {
+            scalar: Scalar::F32,
+            key: key.to_owned(),
+            storage,
+            offset: 0,
+            shape: vec![1],
+            strides: vec![1],
+        };
+        let mut budget = Budget { values: 3, stored: 10, ..Budget::default() };
+        assert_eq!(budget.take(&place("0", 9), 1), Some(()));
+        assert_eq!(budget.take(&place("0", 9), 1), Some(()));
+        assert_eq!(budget.take(&place("1", 2), 1), None, "more is stored than may be");
+        let mut budget = Budget { values: 1, stored: 10, ..Budget::default() };
+        assert_eq!(budget.take(&place("0", 9), 1), Some(()));
+        assert_eq!(budget.take(&place("0", 9), 1), None, "more is seen of it than may be");
+    }
+
+    #[test]
+    fn whole_numbers_that_no_network_has_are_refused_by_their_name() {
+        let bytes = [0; 48];
+        let pickle = weights("LongStorage", 6, 0, [3, 2], [1, 3]);
+        let told = read(&[("a/data.pkl", &pickle), ("a/data/0", &bytes)]).unwrap_err().to_string();
+        assert!(told.contains("whole numbers w") && told.contains("trainer"), "{told}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::json::{self, Ordered};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// One thing that the model contours: a label, or a region of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +45,30 @@ impl Dataset {
     /// A sentence naming the entry that is missing or odd.
     pub fn parse(text: &str) -> Result<Self, String> {
         let raw: Raw = json::parse(text)?;
-        let mut channels = raw.channel_names.or(raw.modality).ok_or("it has no channel_names")?.0;
+        // nnU-Net goes by `modality`, the older name, where both are there.
+        let mut channels = raw.modality.or(raw.channel_names).ok_or("it has no channel_names")?.0;
         channels.sort_by_key(|(number, _)| number.parse::<usize>().unwrap_or(usize::MAX));
         if !(1..=16).contains(&channels.len()) {
             return Err(format!("it has {} channels; 1 to 16 are supported", channels.len()));
         }
+        let has_regions = |value: &Value| matches!(value, Value::Array(values) if values.len() > 1);
+        let any_regions = raw.labels.0.iter().any(|(_, value)| has_regions(value));
         let mut ignored = None;
         let mut named = Vec::new();
         for (name, value) in raw.labels.0 {
-            let values = match value {
-                RawLabel::One(value) => vec![value],
-                RawLabel::Many(values) => values,
+            let values = match &value {
+                Value::Array(values) => values.as_slice(),
+                one => std::slice::from_ref(one),
             };
+            // nnU-Net takes digits in quotation marks as a number, but not beside regions, nor for what
+            // is ignored.
+            let text_counts = !any_regions && name != "ignore";
             let values: Vec<u16> = values
-                .into_iter()
-                .map(|value| whole(value).ok_or_else(|| format!("the label {name} is no whole number")))
+                .iter()
+                .map(|one| {
+                    label(one, text_counts)
+                        .ok_or_else(|| format!("the label {name} is {one}, no whole number"))
+                })
                 .collect::<Result<_, _>>()?;
             if name == "ignore" {
                 ignored = values.first().copied();
@@ -104,6 +114,14 @@ impl Dataset {
     }
 }
 
+/// A label's number; digits in quotation marks count where `text_counts`.
+fn label(value: &Value, text_counts: bool) -> Option<u16> {
+    match value {
+        Value::String(text) if text_counts => text.trim().parse().ok().filter(|number| *number < u16::MAX),
+        other => other.as_f64().and_then(whole),
+    }
+}
+
 fn whole(value: f64) -> Option<u16> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
     (value.fract() == 0.0 && (0.0..65535.0).contains(&value)).then_some(value as u16)
@@ -113,18 +131,11 @@ fn whole(value: f64) -> Option<u16> {
 struct Raw {
     channel_names: Option<Ordered<String>>,
     modality: Option<Ordered<String>>,
-    labels: Ordered<RawLabel>,
+    labels: Ordered<Value>,
     regions_class_order: Option<Vec<f64>>,
     name: Option<String>,
     licence: Option<String>,
     license: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawLabel {
-    One(f64),
-    Many(Vec<f64>),
 }
 
 #[cfg(test)]
@@ -157,6 +168,26 @@ mod tests {
     }
 
     #[test]
+    fn digits_in_quotation_marks_are_numbers_and_other_text_is_told() {
+        let text =
+            r#"{"channel_names": {"0": "CT"}, "labels": {"background": "0", "liver": "1", "b": [" 2"]}}"#;
+        let set = Dataset::parse(text).unwrap();
+        let values: Vec<_> = set.structures.iter().map(|s| (s.name.as_str(), s.value)).collect();
+        assert_eq!((values, set.outputs()), (vec![("liver", 1), ("b", 2)], 3));
+        for odd in ["\"one\"", "null", "true", "-1", "\"1.0\"", "{}"] {
+            let told = Dataset::parse(&text.replace("\"1\"", odd)).unwrap_err();
+            assert!(told.contains("the label liver is") && told.contains(odd), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_older_name_of_the_channels_counts() {
+        let text = r#"{"channel_names": {"0": "CT"}, "modality": {"0": "T1", "1": "T2"},
+            "labels": {"background": 0, "a": 1}}"#;
+        assert_eq!(Dataset::parse(text).unwrap().channels, ["T1", "T2"]);
+    }
+
+    #[test]
     fn odd_sets_are_refused() {
         for text in [
             r#"{"labels": {"background": 0, "a": 1}}"#,
@@ -164,6 +195,9 @@ mod tests {
             r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": [1, 2]}}"#,
             r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0}}"#,
             r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1.5}}"#,
+            r#"{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": "1", "ignore": "2"}}"#,
+            r#"{"channel_names": {"0": "CT"}, "regions_class_order": [1, 2],
+                "labels": {"background": 0, "a": [1, 2], "b": "2"}}"#,
         ] {
             assert!(Dataset::parse(text).is_err(), "{text}");
         }

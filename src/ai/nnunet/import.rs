@@ -3,23 +3,21 @@
 //! A package appears whole or not at all: it is written beside its place and renamed. The weights
 //! are written as float32 safetensors, one file a fold, only the tensors that the network uses.
 
-use super::archive::Archive;
 use super::composition::{Composition, Run};
 use super::model::Model;
-use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, plain_name};
+use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, plain_name};
 use super::training;
-use crate::ai::network::Network;
-use crate::ai::package::{ModelPackage, PackageError, sha256_text};
-use crate::new_file::NewFolder;
+use super::unpack::unpack;
+use crate::ai::network::{Network, NormKind};
+use crate::ai::package::{ModelPackage, PackageError, is_reserved, sha256_text};
+use crate::new_file::{NewFolder, sweep};
 use crate::progress::{Cancelled, Progress};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::{Component, Path, PathBuf};
-
-/// The greatest checkpoint that is taken out of a ZIP archive, bytes.
-const CHECKPOINT_LIMIT: u64 = 16 << 30;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Why a model was not imported, or not removed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +34,38 @@ pub enum ImportError {
         /// Its id.
         id: String,
         /// Its folder.
+        path: PathBuf,
+    },
+    /// The id is that of a model that would be taken in its place.
+    #[error("the id {id} belongs to a model of the program or of its catalogue; choose another with --id")]
+    Reserved {
+        /// It.
+        id: String,
+    },
+    /// One id was given for several models.
+    #[error(
+        "there are {count} models and --id {id} names but one; import the training folder of one of them: {}",
+        path.display()
+    )]
+    Several {
+        /// The id.
+        id: String,
+        /// How many there are.
+        count: usize,
+        /// Where they are.
+        path: PathBuf,
+    },
+    /// The disk has no room for what an archive unpacks to.
+    #[error(
+        "the disk has {} MB free and the archive unpacks to {} MB; free some space or set DELINEO_DATA_DIR: {}",
+        free / 1_000_000, needed / 1_000_000, path.display()
+    )]
+    NoRoom {
+        /// Bytes free.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+        /// Where.
         path: PathBuf,
     },
     /// The package could not be written or removed.
@@ -77,44 +107,86 @@ pub struct ImportOptions {
     pub force: bool,
 }
 
+/// What an import has brought.
+#[derive(Debug)]
+pub struct Imported {
+    /// The packages, in the order of their folders; at least one.
+    pub packages: Vec<ModelPackage>,
+    /// Why other training folders were not imported.
+    pub refused: Vec<ImportError>,
+}
+
 /// Imports every training folder found in `source` (a training folder, the folder above it, or a ZIP
-/// archive of either) into packages in `target`. Gives the packages in order.
+/// archive of either) into packages in `target`. One that cannot be used does not keep the others out.
 ///
 /// # Errors
-/// [`ImportError`] when nothing is found, something is refused, or a package cannot be written; the
-/// packages written before stay.
+/// [`ImportError`] when nothing is found, none can be imported (the first one's reason), a package
+/// cannot be written, or someone asked to stop; the packages written before stay.
 pub fn import(
     source: &Path,
     target: &Path,
     options: &ImportOptions,
     progress: &Progress,
-) -> Result<Vec<ModelPackage>, ImportError> {
+) -> Result<Imported, ImportError> {
+    sweep(target, SystemTime::now());
     let unpacked;
     let mut folder = source;
     if source.is_file() {
         progress.set_step("Unpacking");
-        unpacked = unpack(source, &std::env::temp_dir(), &progress.part(0.0, 0.3))?;
+        unpacked = unpack(source, target, &progress.part(0.0, 0.3))?;
         folder = unpacked.path();
     }
     let found = training::find(folder);
     if found.is_empty() {
         return Err(PackageError::NoManifest { path: source.to_owned() }.into());
     }
+    let count = found.len();
+    if let Some(id) = options.id.as_ref().filter(|_| count > 1) {
+        return Err(ImportError::Several { id: id.clone(), count, path: source.to_owned() });
+    }
+    let mut imported = Imported { packages: Vec::new(), refused: Vec::new() };
+    let mut ids = BTreeSet::new();
     // A cascade's first stage is part of the second's package, and a model of its own.
-    let models = found.iter().map(|folder| training::open(folder)).collect::<Result<Vec<_>, _>>()?;
-    let count = models.len();
-    let mut packages = Vec::new();
-    for (index, model) in models.into_iter().enumerate() {
-        progress.set_step(format!("Importing {}", model.plan.configuration));
+    for (index, folder) in found.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "few models")]
         let [from, to] = [index, index + 1].map(|n| 0.3 + 0.7 * n as f64 / count as f64);
-        let mut about = About::of(&model);
-        if let Some(id) = options.id.as_ref().filter(|_| count == 1) {
-            about.id = plain_name(id);
+        match one(folder, target, options, &mut ids, &progress.part(from, to)) {
+            Ok(package) => imported.packages.push(package),
+            // What would stop the next one as well.
+            Err(stop @ (ImportError::Cancelled(_) | ImportError::Unwritable { .. })) => return Err(stop),
+            Err(refused) => imported.refused.push(refused),
         }
-        packages.push(write(&model, about, target, options.force, &progress.part(from, to))?);
     }
-    Ok(packages)
+    if imported.packages.is_empty() && !imported.refused.is_empty() {
+        return Err(imported.refused.remove(0));
+    }
+    Ok(imported)
+}
+
+/// Imports one training folder under an id that none of `ids`, those imported with it, is.
+fn one(
+    folder: &Path,
+    target: &Path,
+    options: &ImportOptions,
+    ids: &mut BTreeSet<String>,
+    progress: &Progress,
+) -> Result<ModelPackage, ImportError> {
+    let model = training::open(folder)?;
+    progress.set_step(format!("Importing {}", model.plan.configuration));
+    let mut about = About::of(&model);
+    about.id = options.id.as_deref().map_or_else(|| fresh(&about.id, ids), plain_name);
+    if is_reserved(&about.id) {
+        return Err(ImportError::Reserved { id: about.id });
+    }
+    ids.insert(about.id.clone());
+    write(&model, about, target, options.force, progress)
+}
+
+/// The id, or with the first number behind it that makes it none of these.
+fn fresh(id: &str, taken: &BTreeSet<String>) -> String {
+    let numbered = (2..).map(|number: usize| format!("{id}-{number}"));
+    let mut all = std::iter::once(id.to_owned()).chain(numbered);
+    all.find(|id| !taken.contains(id)).unwrap_or_default()
 }
 
 /// Removes an imported package.
@@ -139,7 +211,7 @@ pub fn remove(id: &str, target: &Path) -> Result<PathBuf, ImportError> {
     Ok(folder)
 }
 
-fn unwritable(error: &io::Error, path: &Path) -> ImportError {
+pub(super) fn unwritable(error: &io::Error, path: &Path) -> ImportError {
     ImportError::Unwritable { reason: error.to_string(), path: path.to_owned() }
 }
 
@@ -152,13 +224,16 @@ fn write(
 ) -> Result<ModelPackage, ImportError> {
     place(about, target, force, |folder| {
         let nnunet = write_model(model, folder, "", progress)?;
-        Ok(Contents { nnunet: Some(nnunet), ..Contents::default() })
+        let version = Some(as_stored(model, &nnunet, folder).state());
+        Ok(Contents { version, nnunet: Some(nnunet), ..Contents::default() })
     })
 }
 
 /// What a package holds beside what is told of it.
 #[derive(Default)]
 struct Contents {
+    /// In place of what was told before its weights were known.
+    version: Option<String>,
     fetched: Vec<Origin>,
     run: Option<Run>,
     nnunet: Option<Table>,
@@ -188,7 +263,7 @@ pub(in crate::ai) fn write_composed(
             nnunet.orientation = orientation.map(str::to_owned);
             parts.push(PartTable { values: part.values.clone(), nnunet });
         }
-        Ok(Contents { fetched, run: Some(composition.run.clone()), nnunet: None, parts })
+        Ok(Contents { fetched, run: Some(composition.run.clone()), parts, ..Contents::default() })
     })
 }
 
@@ -205,11 +280,11 @@ fn place(
     }
     std::fs::create_dir_all(target).map_err(|error| unwritable(&error, target))?;
     let fresh = NewFolder::within(target).map_err(|error| unwritable(&error, target))?;
-    let Contents { fetched, run, nnunet, parts } = contents(fresh.path())?;
+    let Contents { version, fetched, run, nnunet, parts } = contents(fresh.path())?;
     let manifest = Manifest {
         id: about.id,
         title: about.title,
-        version: about.version,
+        version: version.unwrap_or(about.version),
         modality: about.modality,
         license: about.license,
         provenance: about.provenance,
@@ -279,7 +354,7 @@ fn safetensors(model: &Model, fold: usize, path: &Path) -> Result<Vec<u8>, Impor
     // Built once, so that weights of another network are refused now and not at the first use.
     model.network(fold)?;
     let mut parameters = model.parameters(fold)?;
-    let wanted = Network::parameter_shapes(model.plan.architecture.clone())
+    let wanted = Network::parameter_shapes(model.plan.architecture.clone(), NormKind::of(&parameters))
         .map_err(|error| unusable(error.to_string()))?;
     parameters.retain(|name, _| wanted.contains_key(name));
     let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
@@ -296,45 +371,17 @@ fn safetensors(model: &Model, fold: usize, path: &Path) -> Result<Vec<u8>, Impor
     Ok(::safetensors::serialize(views, None).map_err(|error| unusable(error.to_string()))?)
 }
 
-/// Takes the files of training folders out of a ZIP archive, into a folder in `place` that goes when
-/// dropped.
-pub(in crate::ai) fn unpack(
-    path: &Path,
-    place: &Path,
-    progress: &Progress,
-) -> Result<tempfile::TempDir, ImportError> {
-    let odd = |reason: String| ImportError::Archive { reason, path: path.to_owned() };
-    let file = File::open(path).map_err(|error| odd(error.to_string()))?;
-    let mut archive = Archive::open(BufReader::new(file)).map_err(odd)?;
-    let folder = tempfile::Builder::new()
-        .prefix(".unpacked-")
-        .tempdir_in(place)
-        .map_err(|error| unwritable(&error, place))?;
-    let names: Vec<String> = archive.names().filter(|name| is_wanted(name)).map(str::to_owned).collect();
-    for (index, name) in names.iter().enumerate() {
-        #[expect(clippy::cast_precision_loss, reason = "few files")]
-        progress.set_fraction(index as f64 / names.len() as f64)?;
-        // Windows programs write backslashes.
-        let relative = PathBuf::from(name.replace('\\', "/"));
-        if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(odd(format!("its part {name} would be written outside its folder")));
-        }
-        if archive.size(name).is_none_or(|size| size > CHECKPOINT_LIMIT) {
-            return Err(odd(format!("its part {name} is too large")));
-        }
-        let to = folder.path().join(&relative);
-        let parent = to.parent().unwrap_or(folder.path());
-        std::fs::create_dir_all(parent).map_err(|error| unwritable(&error, parent))?;
-        let mut out = File::create(&to).map_err(|error| unwritable(&error, &to))?;
-        archive.copy_checked(name, &mut out).map_err(odd)?;
-    }
-    Ok(folder)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether a file belongs to a training folder: the plans, the data set, the checkpoints of folds.
-fn is_wanted(name: &str) -> bool {
-    let mut parts = name.rsplit(['/', '\\']);
-    let (file, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let is_checkpoint = matches!(file, "checkpoint_final.pth" | "checkpoint_best.pth");
-    matches!(file, "plans.json" | "dataset.json") || (is_checkpoint && parent.starts_with("fold_"))
+    #[test]
+    fn an_id_is_used_once_in_an_import() {
+        let mut taken = BTreeSet::new();
+        for expected in ["a-2d", "a-2d-2", "a-2d-3"] {
+            let id = fresh("a-2d", &taken);
+            assert_eq!(id, expected);
+            taken.insert(id);
+        }
+    }
 }

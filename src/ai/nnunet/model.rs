@@ -5,6 +5,7 @@ use super::dataset::Dataset;
 use super::plans::Plan;
 use crate::ai::network::{Network, Parameter};
 use crate::ai::package::{PackageError, read_weights};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,35 @@ impl Model {
         self.folds.truncate(1);
     }
 
+    /// Eight digits that tell this model from one that took its place: of its plans and labels, and of
+    /// the weights' hashes, or, of checkpoints, which would take long to hash, their sizes and times.
+    pub(super) fn state(&self) -> String {
+        let mut hash = Sha256::new();
+        self.add_to(&mut hash);
+        hash.finalize().iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    fn add_to(&self, hash: &mut Sha256) {
+        for path in [&self.plans_path, &self.dataset_path] {
+            // What cannot be read has no state, and no use either.
+            hash.update(std::fs::read(path).unwrap_or_default());
+        }
+        hash.update(format!("{} {} {:?}", self.plan.configuration, self.trainer, self.mirror_axes));
+        for fold in &self.folds {
+            match fold {
+                Fold::Tensors { sha256, .. } => hash.update(sha256),
+                Fold::Checkpoint(path) => {
+                    let data = std::fs::metadata(path).ok();
+                    let time = data.as_ref().and_then(|data| data.modified().ok());
+                    hash.update(format!("{:?} {time:?}", data.map(|data| data.len())));
+                }
+            }
+        }
+        if let Some(previous) = &self.previous {
+            previous.add_to(hash);
+        }
+    }
+
     /// The network of one fold.
     ///
     /// # Errors
@@ -66,7 +96,10 @@ impl Model {
     pub fn network(&self, fold: usize) -> Result<Network, PackageError> {
         let parameters = self.parameters(fold)?;
         Network::new(self.plan.architecture.clone(), &parameters).map_err(|error| PackageError::Training {
-            reason: format!("{error}; its trainer {} may build another network", self.trainer),
+            reason: format!(
+                "{error}; its trainer {} builds another network than its plans say",
+                self.trainer
+            ),
             path: self.folds[fold].path().to_owned(),
         })
     }

@@ -8,10 +8,10 @@
 use super::composition::{Composition, Part, Run};
 use super::dataset::Dataset;
 use super::model::{Fold, Model};
+use super::naming;
 use super::plans::Orientation;
 use super::training;
 use crate::ai::package::{Label, ModelPackage, PackageError, Provenance, check_anatomy};
-use crate::patient::{Color, PALETTE};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -36,15 +36,27 @@ impl About {
         let license = Some(model.dataset.license.clone()).filter(|text| !text.is_empty());
         let folds = if model.folds() == 1 { "1 fold".to_owned() } else { format!("{} folds", model.folds()) };
         Self {
-            id: plain_name(&format!("{set}-{}", plan.configuration)),
+            id: plain_name(&id(set, model)),
             title: format!("{set} {} ({}, {folds})", plan.configuration, model.trainer),
-            version: "1".to_owned(),
+            version: model.state(),
             modality: modality(&model.dataset).to_owned(),
             license: license.unwrap_or_else(|| "not told".to_owned()),
             provenance: Provenance { data: format!("{set}, as nnU-Net names it"), synthetic: false },
-            labels: labels(&model.dataset),
+            labels: naming::labels(&model.dataset.structures),
         }
     }
+}
+
+/// The data set and configuration, and the plans and trainer where they are not nnU-Net's default: a
+/// data set often has models of several.
+fn id(set: &str, model: &Model) -> String {
+    let mut id = format!("{set}-{}", model.plan.configuration);
+    for (own, default) in [(&model.plan.plans_name, "nnUNetPlans"), (&model.trainer, "nnUNetTrainer")] {
+        if !own.is_empty() && own != default {
+            id = format!("{id}-{own}");
+        }
+    }
+    id
 }
 
 /// Letters, digits, dots, hyphens and underscores of a name.
@@ -69,17 +81,6 @@ fn modality(dataset: &Dataset) -> &'static str {
     } else {
         ""
     }
-}
-
-fn labels(dataset: &Dataset) -> Vec<Label> {
-    let label = |(structure, color): (&super::Structure, &Color)| Label {
-        value: structure.value,
-        name: structure.name.clone(),
-        roi_type: "ORGAN".to_owned(),
-        color: *color,
-        ..Label::default()
-    };
-    dataset.structures.iter().zip(PALETTE.iter().cycle()).map(label).collect()
 }
 
 /// A whole manifest with an `nnunet` table.
@@ -221,6 +222,18 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
         package.compose(composition);
     }
     Ok(package)
+}
+
+/// A model as its package holds it: with these weights.
+pub(super) fn as_stored(model: &Model, table: &Table, folder: &Path) -> Model {
+    let fold =
+        |fold: &FoldTable| Fold::Tensors { path: folder.join(&fold.file), sha256: fold.sha256.clone() };
+    let previous = model.previous.as_ref().zip(table.previous.as_ref());
+    Model {
+        folds: table.folds.iter().map(fold).collect(),
+        previous: previous.map(|(model, table)| Box::new(as_stored(model, table, folder))),
+        ..model.clone()
+    }
 }
 
 enum TableError {

@@ -8,7 +8,8 @@
 use super::json::{self, Ordered};
 use super::normalize::Normalization;
 use super::preprocess::Preprocessing;
-use super::resample::{Order, Resampling};
+use super::resample::Resampling;
+use super::resample_plan;
 use crate::ai::network::Architecture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -47,6 +48,8 @@ pub struct Plan {
     pub orientation: Orientation,
     /// The data set's name.
     pub dataset: String,
+    /// The plans' own name; empty where they have none.
+    pub plans_name: String,
 }
 
 impl Plan {
@@ -90,21 +93,27 @@ impl Plan {
         let transpose_forward = permutation(&raw.transpose_forward).ok_or("its transpose_forward is odd")?;
         let transpose_backward =
             permutation(&raw.transpose_backward).ok_or("its transpose_backward is odd")?;
-        let data = resampling(
+        let data = resample_plan::read(
             own.resampling_fn_data.as_deref(),
             own.resampling_fn_data_kwargs.as_ref(),
             Resampling::IMAGE,
         )?;
-        let labels = resampling(
+        let labels = resample_plan::read(
             own.resampling_fn_seg.as_deref(),
             own.resampling_fn_seg_kwargs.as_ref(),
             Resampling::LOGITS,
         )?;
-        let logits = resampling(
+        let logits = resample_plan::read(
             own.resampling_fn_probabilities.as_deref(),
             own.resampling_fn_probabilities_kwargs.as_ref(),
             Resampling::LOGITS,
         )?;
+        let resample_labels = labels.unwrap_or(Resampling::LOGITS);
+        let resample_logits = logits.unwrap_or(Resampling::LOGITS);
+        resample_plan::check_logits(resample_logits)?;
+        if own.previous_stage.is_some() {
+            resample_plan::check_labels(resample_labels)?;
+        }
         Ok(Self {
             configuration: configuration.to_owned(),
             dimensions,
@@ -116,12 +125,13 @@ impl Plan {
             },
             transpose_backward,
             patch,
-            resample_labels: labels.unwrap_or(Resampling::LOGITS),
-            resample_logits: logits.unwrap_or(Resampling::LOGITS),
+            resample_labels,
+            resample_logits,
             previous_stage: own.previous_stage,
             architecture,
             orientation: orientation(raw.image_reader_writer.as_deref())?,
             dataset: raw.dataset_name.unwrap_or_default(),
+            plans_name: raw.plans_name.unwrap_or_default(),
         })
     }
 
@@ -200,7 +210,9 @@ fn channel_normalization(raw: &Raw, own: &Configuration, channel: usize) -> Resu
     let masked = own.use_mask_for_norm.get(channel).copied().flatten().unwrap_or(false);
     Ok(match name.as_str() {
         "CTNormalization" => {
-            let properties = raw.foreground_intensity_properties_per_channel.as_ref();
+            // Plans of nnU-Net's first months have it under the other name, which then counts.
+            let properties = raw.foreground_intensity_properties_by_modality.as_ref();
+            let properties = properties.or(raw.foreground_intensity_properties_per_channel.as_ref());
             let found = properties.and_then(|all| all.0.iter().find(|(key, _)| *key == channel.to_string()));
             let value = |key: &str| {
                 let value = found.and_then(|(_, map)| map.get(key)).and_then(Value::as_f64);
@@ -223,39 +235,16 @@ fn channel_normalization(raw: &Raw, own: &Configuration, channel: usize) -> Resu
     })
 }
 
-/// How something is resampled, `None` where it is not.
-fn resampling(
-    function: Option<&str>,
-    kwargs: Option<&Map<String, Value>>,
-    otherwise: Resampling,
-) -> Result<Option<Resampling>, String> {
-    match function.unwrap_or("resample_data_or_seg_to_shape") {
-        "resample_data_or_seg_to_shape" => {}
-        "resample_torch_fornnunet" | "resample_torch_simple" => return Ok(Some(Resampling::LOGITS)),
-        "no_resampling_hack" => return Ok(None),
-        other => return Err(format!("its resampling {other} is not supported")),
-    }
-    let number =
-        |key: &str, otherwise: Order| match kwargs.and_then(|map| map.get(key)).and_then(Value::as_u64) {
-            Some(order) => Order::of_number(order)
-                .ok_or_else(|| format!("its resampling {key} {order} is not supported")),
-            None => Ok(otherwise),
-        };
-    Ok(Some(Resampling {
-        order: number("order", otherwise.order)?,
-        order_z: number("order_z", otherwise.order_z)?,
-        force_separate_z: kwargs.and_then(|map| map.get("force_separate_z")).and_then(Value::as_bool),
-    }))
-}
-
 #[derive(Deserialize)]
 struct Raw {
     dataset_name: Option<String>,
+    plans_name: Option<String>,
     image_reader_writer: Option<String>,
     transpose_forward: Vec<usize>,
     transpose_backward: Vec<usize>,
     configurations: Ordered<Map<String, Value>>,
     foreground_intensity_properties_per_channel: Option<Ordered<Map<String, Value>>>,
+    foreground_intensity_properties_by_modality: Option<Ordered<Map<String, Value>>>,
 }
 
 #[derive(Deserialize)]
@@ -276,6 +265,7 @@ struct Configuration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::resample::Order;
     use super::*;
 
     fn plan(configuration: &str, edit: impl Fn(String) -> String) -> Result<Plan, String> {
@@ -336,6 +326,13 @@ mod tests {
         assert!(refused("[16, 8]", "[16, 9]").contains("multiple"));
         assert!(refused("[2, 0, 1]", "[2, 0, 0]").contains("transpose_forward"));
         assert!(refused("\"percentile_99_5\"", "\"p\"").contains("percentile_99_5"));
+        // Known when the plan is read, not only when a result is brought back.
+        let arguments = "\"resampling_fn_data_kwargs\"";
+        let cubic = "\"resampling_fn_probabilities_kwargs\": {\"order\": 3}, \"resampling_fn_data_kwargs\"";
+        assert!(refused(arguments, cubic).contains("resampling_fn_probabilities"));
+        let torch = "\"resampling_fn_data\": \"resample_torch_fornnunet\", \"resampling_fn_data_kwargs\"";
+        let data = plan("2d", |text| text.replace(arguments, torch)).unwrap().preprocessing.resampling;
+        assert_eq!(data.unwrap().force_separate_z, Some(true));
     }
 
     #[test]

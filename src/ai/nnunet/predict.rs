@@ -117,7 +117,15 @@ pub(in crate::ai) fn predict(
     let mut case = Case::new(channels(volume, package, model, options)?, options);
     let mut previous_labels: Option<Vec<i16>> = None;
     let mut from = 0.0;
-    if let Some(previous) = &model.previous {
+    if let (Some(_), Some(given)) = (&model.previous, &options.previous) {
+        let given = given.turned(&volume.grid, model.plan.orientation);
+        if given.size != case.channels[0].turned(&volume.grid, model.plan.orientation).size {
+            return Err(CaseError::Sizes(given.size, case.channels[0].size));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "labels")]
+        let labels = given.values.iter().map(|label| label.round() as i16);
+        previous_labels = Some(labels.collect());
+    } else if let Some(previous) = &model.previous {
         let turned = case.turned(volume, previous);
         let labels = case.labels(previous, &turned, &progress.part(0.0, 0.4))?;
         // Both stages have one reader, so one order of axes.

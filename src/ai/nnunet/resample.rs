@@ -40,7 +40,7 @@ impl Order {
 
 /// How an array is resampled: the arguments of `resample_data_or_seg_to_shape` in a plans file.
 ///
-/// `resample_torch_fornnunet` is [`Resampling::LOGITS`] within single precision.
+/// `resample_torch_fornnunet` is linear and copies along a separate axis, within single precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resampling {
     /// The order, in the plane where an axis is separate.

@@ -107,7 +107,7 @@ pub fn run<E>(
 ///
 /// # Errors
 /// Those of [`run`].
-pub(in crate::ai) fn run_on<E: From<EngineError>>(
+pub fn run_on<E: From<EngineError>>(
     engine: &mut Engine,
     input: &[f32],
     size: [usize; 3],

@@ -368,6 +368,14 @@ impl ModelPackage {
     }
 }
 
+/// Whether an id is that of a model that is found first, or fetched, under it: those of the program, of
+/// the catalogue, and the body's outline. Folders' names may not tell case apart.
+pub(super) fn is_reserved(id: &str) -> bool {
+    let shipped = SHIPPED.iter().map(|shipped| shipped.id);
+    let fetched = catalogue::entries().iter().map(|entry| entry.id.as_str());
+    shipped.chain(fetched).chain(["body"]).any(|own| own.eq_ignore_ascii_case(id))
+}
+
 /// The SHA-256 of some bytes, in hexadecimal.
 pub(super) fn sha256_text(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
@@ -431,7 +439,10 @@ fn in_folders(folders: &[PathBuf]) -> impl Iterator<Item = Result<ModelPackage, 
         let mut inside: Vec<PathBuf> = std::fs::read_dir(folder)
             .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
             .unwrap_or_default();
-        inside.retain(|path| path.join("model.toml").is_file());
+        // What is in the making has a name of its own, or none yet.
+        let is_hidden =
+            |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        inside.retain(|path| !is_hidden(path) && path.join("model.toml").is_file());
         inside.sort();
         inside.into_iter().map(|path| ModelPackage::load(&path))
     })

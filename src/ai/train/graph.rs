@@ -8,7 +8,9 @@
 //! - reductions go axis by axis, because the software Vulkan driver cuts longer ones.
 
 use super::random::Random;
-use crate::ai::network::{Architecture, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError, Parameter};
+use crate::ai::network::{
+    Architecture, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError, NormKind, Parameter,
+};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
@@ -66,7 +68,7 @@ pub fn shapes(
     architecture: &Architecture,
     heads: usize,
 ) -> Result<BTreeMap<String, Vec<usize>>, NetworkError> {
-    let mut shapes = Network::parameter_shapes(architecture.clone())?;
+    let mut shapes = Network::parameter_shapes(architecture.clone(), NormKind::Instance)?;
     let ups = architecture.features.len() - 1;
     for depth in ups.saturating_sub(heads)..ups {
         let (classes, input) = (architecture.classes, architecture.features[ups - 1 - depth]);

@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Bytes free for this person on the disk of `folder` (or of the nearest folder above that exists);
 /// `None` where that cannot be told.
-pub(super) fn free_bytes(folder: &Path) -> Option<u64> {
+pub(in crate::ai) fn free_bytes(folder: &Path) -> Option<u64> {
     let existing = folder.ancestors().find(|folder| folder.is_dir())?;
     let output = Command::new("df").arg("-Pk").arg(existing).env("LC_ALL", "C").output().ok()?;
     if !output.status.success() {
