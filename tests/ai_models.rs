@@ -103,7 +103,13 @@ fn every_layer_on_the_gpu_is_pytorch_s_and_its_loss_is_survived() {
         return;
     };
     eprintln!("{name}");
-    with_gpu_device(|device| burn_agrees(device, Way::Direct, Pace::at_once(device))).unwrap();
+    with_gpu_device(|device| {
+        burn_agrees(device, Way::Direct, Pace::at_once(device));
+        burn_agrees(device, Way::Tiled, Pace::at_once(device));
+        // Every layer in as many pieces as it has planes.
+        burn_agrees(device, Way::TiledWide, Pace::at_once(device).with_piece_macs(1));
+    })
+    .unwrap();
 
     let comparison = Comparison::new();
     let (input, size) = comparison.input();

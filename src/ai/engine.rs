@@ -167,6 +167,12 @@ impl Engine {
         }
     }
 
+    /// How a graphics device computes the layers, in words: how many of each kind which way.
+    #[must_use]
+    pub fn ways(&self) -> Option<String> {
+        if let Runner::Gpu(ensemble) = &self.runner { ensemble.ways() } else { None }
+    }
+
     /// The logits `[z][y][x][class]` of a patch `[channel][z][y][x]` of `size` (z, y, x), the mean of
     /// the folds. When the graphics device fails, this and all further patches are computed on the CPU.
     ///

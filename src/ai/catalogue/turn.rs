@@ -59,8 +59,8 @@ impl Drop for Turn {
 #[cfg(unix)]
 fn is_there(lock: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let id = |data: std::fs::Metadata| (data.dev(), data.ino());
-    matches!((lock.metadata(), path.metadata()), (Ok(own), Ok(named)) if id(own) == id(named))
+    let id = |data: &std::fs::Metadata| (data.dev(), data.ino());
+    matches!((&lock.metadata(), &path.metadata()), (Ok(own), Ok(named)) if id(own) == id(named))
 }
 
 #[cfg(not(unix))]

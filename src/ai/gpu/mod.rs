@@ -3,33 +3,41 @@
 //! What is spelt out rather than taken from burn, and why:
 //! - features lie channels last (`[1, z, y, x, channel]`): the order of burn's convolution, of matrix
 //!   products over voxels, and of neighbouring invocations reading neighbouring memory;
-//! - instance normalisation reduces one axis after another. On the software Vulkan driver a reduction
-//!   over 65,536 elements or more is silently wrong (the driver ends a shader invocation's loops after
-//!   65,535 rounds). Its mean is taken off before squares are summed: a single pass over sums of
-//!   squares loses digits, and burn reads the features twice for two sums anyway. What is left is one
-//!   kernel, which burn's fusion makes of scale, shift and leaky ReLU;
+//! - convolution, instance normalisation with leaky ReLU (and a residual block's addition), and
+//!   transposed convolution have kernels of our own ([`kernels`]) on graphics devices, beside burn's:
+//!   [`tune`] measures which is faster, and that they agree;
+//! - by burn, instance normalisation reduces one axis after another. On the software Vulkan driver a
+//!   reduction over 65,536 elements or more is silently wrong (the driver ends a shader invocation's
+//!   loops after 65,535 rounds). Its mean is taken off before squares are summed: a single pass over
+//!   sums of squares loses digits;
 //! - a convolution's bias is left out where an instance normalisation follows: that takes a constant off
 //!   again;
-//! - a transposed convolution whose kernel equals its stride is a matrix product and a reordering;
-//!   burn's kernel for the general case runs at a tenth of the speed (burn issue 5792);
+//! - a transposed convolution whose kernel equals its stride is a matrix product, written where it
+//!   belongs, or by burn reordered in a second pass; burn's kernel for the general case runs at a tenth
+//!   of the speed (burn issue 5792);
 //! - a decoder's first convolution reads the upsampled features and the skip with a half of its
 //!   weights each: they are never put together, which was the network's largest tensor.
 //!
-//! Everything is single precision. Half precision waits for devices with cooperative matrices, which
-//! burn uses through its `vulkan` feature: without them its convolution adds up in the precision of the
-//! features (cubek-convolution, `kernels/forward/direct.rs`), and sums of 27 times 320 products in half
-//! precision are not within any tolerance. Only matrix products add up in single precision.
+//! Everything is single precision. Features in half precision with sums in single precision put the
+//! shipped head and neck network's logits (up to 13) off by 7e-3, seven times what is allowed against
+//! PyTorch's; without cooperative matrices they would save memory traffic only. burn's own convolution
+//! even adds up in half precision (cubek-convolution, `kernels/forward/direct.rs`).
 //!
 //! [`pace`] hands the work over in pieces of a few milliseconds, [`tile`] runs a sliding window's tiles
 //! with their mirror images and folds, [`sum`] adds them up without reading them back, and [`labels`]
 //! makes labels of the sums where nothing else is wanted.
 
+mod block;
 mod conv;
+mod kernels;
 mod labels;
 mod pace;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod tune;
+mod upsample;
 
 pub use self::conv::Way;
 pub(super) use self::labels::{Deciding, DeviceLabels, EXTREME, Mix, UNDECIDED, device_bytes};
@@ -38,11 +46,10 @@ pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan};
 pub use self::tile::Ensemble;
 pub(super) use self::tile::{Reading, Tile};
 
+use self::block::{DeviceBlock, DeviceResidual};
 use self::conv::{DeviceConv, upload};
-use super::network::{
-    Architecture, Block, Convolution, EncoderBlock, LEAKY_SLOPE, NORM_EPSILON, Network, ResidualBlock,
-};
-use burn::tensor::activation::leaky_relu;
+use self::upsample::DeviceUpsample;
+use super::network::{Architecture, Block, EncoderBlock, Network};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Why work on a device ended early.
@@ -54,34 +61,9 @@ pub enum Stop {
     Failed(String),
 }
 
-struct DeviceBlock {
-    /// One convolution for each tensor that the block reads.
-    convs: Vec<DeviceConv>,
-    /// The instance normalisation's; `None` where there is none.
-    scale: Option<Tensor<5>>,
-    /// The instance normalisation's, else the convolution's bias.
-    shift: Tensor<5>,
-}
-
-struct DeviceResidual {
-    first: DeviceBlock,
-    second: DeviceBlock,
-    pool: [usize; 3],
-    skip: Option<DeviceBlock>,
-}
-
 enum DeviceStep {
     Plain(Box<DeviceBlock>),
     Residual(Box<DeviceResidual>),
-}
-
-struct DeviceUpsample {
-    /// `[input, taps * output]`.
-    weight: Tensor<2>,
-    bias: Tensor<5>,
-    input: usize,
-    output: usize,
-    stride: [usize; 3],
 }
 
 /// The last layer.
@@ -140,9 +122,21 @@ impl BurnNetwork {
         }
     }
 
-    /// Computes every convolution in this way, whatever is faster.
+    /// Computes everything in this way, whatever is faster; what cannot be, with burn's operations.
     pub fn set_way(&self, way: Way) {
-        self.convs().for_each(|conv| conv.way.set(way));
+        let own = kernels::runs_on(&self.device) && way.block().is_some();
+        self.convs().for_each(|conv| conv.set_way(way));
+        self.blocks().for_each(|block| block.way.set(if own { Way::Tiled } else { Way::Direct }));
+        self.upsample.iter().for_each(|up| up.set_way(if own { way } else { Way::Direct }));
+    }
+
+    /// How its layers are computed, in words: how many of each kind which way.
+    #[must_use]
+    pub fn ways(&self) -> String {
+        let convs = counted(self.convs().map(|conv| conv.way.get()));
+        let norms = counted(self.blocks().map(|block| block.way.get()));
+        let ups = counted(self.upsample.iter().map(|up| up.way.get()));
+        format!("convolutions {convs}; normalisations {norms}; upsampling {ups}")
     }
 
     /// The logits of a patch of `size` (z, y, x), whose `values` are `[channel][z][y][x]`.
@@ -238,16 +232,20 @@ impl BurnNetwork {
         patch.iter().product::<usize>() * widest.max(self.architecture.input_channels) * size_of::<f32>()
     }
 
-    /// Every convolution, in the order they run in.
+    /// Every convolution.
     fn convs(&self) -> impl Iterator<Item = &DeviceConv> {
+        self.blocks().flat_map(|block| &block.convs)
+    }
+
+    /// Every block of convolution and normalisation.
+    fn blocks(&self) -> impl Iterator<Item = &DeviceBlock> {
         let steps = self.encoder.iter().flatten().flat_map(|step| match step {
             DeviceStep::Plain(block) => vec![&**block],
             DeviceStep::Residual(block) => {
                 block.skip.iter().chain([&block.first, &block.second]).collect::<Vec<_>>()
             }
         });
-        let blocks = self.stem.iter().chain(steps).chain(self.decoder.iter().flatten());
-        blocks.flat_map(|block| &block.convs)
+        self.stem.iter().chain(steps).chain(self.decoder.iter().flatten())
     }
 }
 
@@ -287,123 +285,16 @@ impl DeviceStep {
     }
 }
 
-impl DeviceResidual {
-    fn new(block: &ResidualBlock, device: &Device) -> Self {
-        Self {
-            first: DeviceBlock::new(&block.first, 1, device),
-            second: DeviceBlock::new(&block.second, 1, device),
-            pool: block.pool,
-            skip: block.skip.as_ref().map(|skip| DeviceBlock::new(skip, 1, device)),
-        }
-    }
-
-    fn forward(&self, x: &Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
-        let inner = self.first.forward(&[x], pace)?;
-        let inner = self.second.linear(&[&inner], pace)?;
-        let mut skip = average_pool(x.clone(), self.pool);
-        if let Some(block) = &self.skip {
-            skip = block.linear(&[&skip], pace)?;
-        }
-        Ok(leaky_relu(inner + skip, f64::from(LEAKY_SLOPE)))
-    }
-}
-
-/// Means over blocks of `by` voxels, one axis after another.
-fn average_pool(x: Tensor<5>, by: [usize; 3]) -> Tensor<5> {
-    let mut x = x;
-    for (axis, by) in by.into_iter().enumerate().filter(|(_, by)| *by > 1) {
-        let mut size = x.dims();
-        size[axis + 1] /= by;
-        let outer: usize = size[..axis + 2].iter().product();
-        let inner: usize = size[axis + 2..].iter().product();
-        let blocks: Tensor<3> = x.reshape([outer, by, inner]);
-        x = blocks.mean_dim(1).reshape(size);
-    }
-    x
-}
-
-impl DeviceBlock {
-    /// A block whose input is `parts` tensors, equally many channels of each.
-    fn new(block: &Block, parts: usize, device: &Device) -> Self {
-        let (input, output) = (block.conv.input, block.conv.output);
-        let part = input / parts;
-        let channels = |values: &[f32]| upload(values.to_vec(), [1, 1, 1, 1, output], device);
-        let convs = (0..parts).map(|n| DeviceConv::new(&block.conv, n * part..(n + 1) * part, device));
-        Self {
-            convs: convs.collect(),
-            scale: block.norm.as_ref().map(|norm| channels(&norm.scale)),
-            shift: channels(block.norm.as_ref().map_or(&block.conv.bias, |norm| &norm.shift)),
-        }
-    }
-
-    fn forward(&self, inputs: &[&Tensor<5>], pace: &mut Pace) -> Result<Tensor<5>, Stop> {
-        Ok(leaky_relu(self.linear(inputs, pace)?, f64::from(LEAKY_SLOPE)))
-    }
-
-    /// Convolution and normalisation.
-    fn linear(&self, inputs: &[&Tensor<5>], pace: &mut Pace) -> Result<Tensor<5>, Stop> {
-        let mut sum: Option<Tensor<5>> = None;
-        for (conv, x) in self.convs.iter().zip(inputs) {
-            let part = conv.forward(x, pace)?;
-            sum = Some(match sum {
-                Some(sum) => sum + part,
-                None => part,
-            });
-        }
-        let Some(sum) = sum else { return Err(Stop::Failed("a block without convolution".to_owned())) };
-        let voxels = sum.dims().iter().product::<usize>() as u64;
-        let normal = self.normalise(sum);
-        pace.spend(pace.estimate_s(voxels * NORM_MACS))?;
-        Ok(normal)
-    }
-
-    fn normalise(&self, x: Tensor<5>) -> Tensor<5> {
-        let Some(scale) = self.scale.clone() else { return x + self.shift.clone() };
-        let centred = x.clone() - axis_by_axis_mean(x);
-        let variance = axis_by_axis_mean(centred.clone() * centred.clone());
-        let factor = (variance + NORM_EPSILON).sqrt().recip() * scale;
-        centred * factor + self.shift.clone()
-    }
+/// How many of each way there are, in words.
+fn counted(ways: impl Iterator<Item = Way>) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    ways.for_each(|way| *counts.entry(way).or_insert(0) += 1);
+    let words: Vec<String> = counts.iter().map(|(way, count)| format!("{count} {}", way.word())).collect();
+    words.join(", ")
 }
 
 /// What normalising a value counts as, in multiply-accumulates: it is bound by memory.
 const NORM_MACS: u64 = 64;
-
-fn axis_by_axis_mean(x: Tensor<5>) -> Tensor<5> {
-    x.mean_dim(3).mean_dim(2).mean_dim(1)
-}
-
-impl DeviceUpsample {
-    fn new(conv: &Convolution, device: &Device) -> Self {
-        let taps: usize = conv.kernel.iter().product();
-        let mut weight = Vec::with_capacity(conv.weight.len());
-        for input in conv.weight.chunks_exact(conv.output * taps) {
-            for tap in 0..taps {
-                weight.extend((0..conv.output).map(|out| input[out * taps + tap]));
-            }
-        }
-        Self {
-            weight: upload(weight, [conv.input, taps * conv.output], device),
-            bias: upload(conv.bias.clone(), [1, 1, 1, 1, conv.output], device),
-            input: conv.input,
-            output: conv.output,
-            stride: conv.stride,
-        }
-    }
-
-    fn forward(&self, x: Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
-        let [_, d, h, w, input] = x.dims();
-        let [sz, sy, sx] = self.stride;
-        let voxels: Tensor<2> = x.reshape([d * h * w, input]);
-        let blocks: Tensor<7> =
-            voxels.matmul(self.weight.clone()).reshape([d, h, w, sz, sy, sx, self.output]);
-        let spread = blocks.permute([0, 3, 1, 4, 2, 5, 6]);
-        let out = spread.reshape([1, d * sz, h * sy, w * sx, self.output]) + self.bias.clone();
-        let values = d * h * w * sz * sy * sx * self.output;
-        pace.spend(pace.estimate_s(values as u64 * (self.input as u64 + NORM_MACS)))?;
-        Ok(out)
-    }
-}
 
 fn download<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
     let data = tensor.try_into_data().map_err(|error| format!("{error:?}"))?;

@@ -127,6 +127,11 @@ impl Ensemble {
         Ok(())
     }
 
+    /// How the layers are computed, in words: how many of each kind which way.
+    pub(in crate::ai) fn ways(&self) -> Option<String> {
+        self.networks.first().map(BurnNetwork::ways)
+    }
+
     /// Planes of a tile whose logits are one tensor.
     fn planes(&self, size: [usize; 3]) -> usize {
         let classes = self.networks.first().map_or(1, |network| network.architecture.classes);

@@ -1,10 +1,14 @@
-//! Which way each convolution goes, and how long it takes: measured once on a device.
+//! Which way each layer goes, and how long it takes: measured once on a device.
 //!
 //! A layer's way ([`Way`]) and its seconds are kept by the layer's shape for as long as the program
-//! runs, and in a file for the next start: what a first run measures costs some patches' time.
+//! runs, and in a file for the next start: what a first run measures costs some patches' time. A kernel
+//! of our own counts only where its values are those of burn's operations, whatever a driver makes of it.
 
+use super::block::DeviceBlock;
 use super::conv::{DeviceConv, Way};
-use super::{BurnNetwork, Pace, Stop};
+use super::upsample::DeviceUpsample;
+use super::{BurnNetwork, DeviceStep, Pace, Stop, download};
+use crate::ai::network::LEAKY_SLOPE;
 use crate::progress::Progress;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -43,28 +47,121 @@ fn write(path: &Path, measured: &BTreeMap<String, Measured>) -> std::io::Result<
     new.persist(path).map(drop).map_err(|error| error.error)
 }
 
-impl DeviceConv {
-    /// Runs both ways on an input, each twice, and gives the faster.
-    fn measure(&self, x: &Tensor<5>, pace: &mut Pace) -> Result<Measured, Stop> {
-        let mut run = |way| {
-            self.way.set(way);
-            let warm = self.forward(x, pace)?;
+/// The greatest difference of values that count as the same, as a share of the greatest value.
+const SAME: f32 = 1e-4;
+
+/// A layer, and the size of what goes into it.
+#[derive(Clone, Copy)]
+enum Layer<'a> {
+    Conv(&'a DeviceConv, [usize; 3]),
+    Norm(&'a DeviceBlock, [usize; 3]),
+    Up(&'a DeviceUpsample, [usize; 3]),
+}
+
+impl Layer<'_> {
+    /// The size and channels of its input.
+    fn input(self) -> ([usize; 3], usize) {
+        match self {
+            Self::Conv(conv, size) => conv.input_on(size),
+            Self::Norm(block, size) => (size, block.shift.dims()[4]),
+            Self::Up(up, size) => (size, up.input),
+        }
+    }
+
+    /// burn's own first: the others are compared with it.
+    fn ways(self) -> &'static [Way] {
+        match self {
+            Self::Conv(conv, _) => conv.ways(),
+            Self::Norm(block, _) if super::kernels::runs_on(&block.shift.device()) => {
+                &[Way::Direct, Way::Tiled]
+            }
+            Self::Up(up, _) if super::kernels::runs_on(&up.bias.device()) => {
+                &[Way::Direct, Way::Tiled, Way::TiledWide]
+            }
+            Self::Norm(..) | Self::Up(..) => &[Way::Direct],
+        }
+    }
+
+    /// What tells layers that take equally long, and how many ways there are: what was chosen among
+    /// fewer is measured anew.
+    fn name(self) -> String {
+        let (size, channels) = self.input();
+        let ways = self.ways().len();
+        match self {
+            Self::Conv(conv, _) => format!("{}, {ways} ways", conv.name(size)),
+            Self::Norm(..) => format!("normalised {channels} on {size:?}, {ways} ways"),
+            Self::Up(up, _) => format!("{channels}>{} *{:?} on {size:?}, {ways} ways", up.output, up.stride),
+        }
+    }
+
+    fn run(self, x: &Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
+        match self {
+            Self::Conv(conv, _) => conv.forward(x, None, pace),
+            Self::Norm(block, _) => Ok(block.normalise(x.clone(), None, LEAKY_SLOPE)),
+            Self::Up(up, _) => up.forward(x.clone(), pace),
+        }
+    }
+
+    fn set(self, found: Measured) {
+        match self {
+            Self::Conv(conv, _) => {
+                conv.set_way(found.way);
+                conv.seconds.set(Some(found.seconds));
+            }
+            Self::Norm(block, _) => block.way.set(found.way),
+            Self::Up(up, _) => up.set_way(found.way),
+        }
+    }
+
+    /// Runs each way on an input, twice, and gives the fastest of those that agree with the first.
+    fn measure(self, x: &Tensor<5>, pace: &mut Pace) -> Result<Measured, Stop> {
+        let mut best: Option<Measured> = None;
+        let mut expected: Option<Tensor<5>> = None;
+        for &way in self.ways() {
+            self.set(Measured { way, seconds: 0.0 });
+            // Until it is known, pieces are cut by an estimate.
+            if let Self::Conv(conv, _) = self {
+                conv.seconds.set(None);
+            }
+            let warm = self.run(x, pace)?;
             pace.settle()?;
             let started = Instant::now();
-            let again = self.forward(x, pace)?;
+            let again = self.run(x, pace)?;
             pace.settle()?;
             let seconds = started.elapsed().as_secs_f64();
-            drop((warm, again));
-            Ok(Measured { way, seconds })
-        };
-        let (direct, columns) = (run(Way::Direct)?, run(Way::Columns)?);
-        Ok(if columns.seconds < direct.seconds { columns } else { direct })
+            drop(again);
+            let agrees = expected.as_ref().map_or(Ok(true), |expected| is_same(expected, &warm));
+            if !agrees.map_err(Stop::Failed)? {
+                tracing::warn!("{}: computed {way:?} it differs, and is not", self.name());
+                continue;
+            }
+            tracing::debug!("{}: {way:?} {:.2} ms", self.name(), seconds * 1e3);
+            expected.get_or_insert(warm);
+            if best.is_none_or(|best| seconds < best.seconds) {
+                best = Some(Measured { way, seconds });
+            }
+        }
+        best.ok_or_else(|| Stop::Failed("a layer without a way".to_owned()))
     }
 }
 
+/// Whether values are those expected but for rounding.
+fn is_same(expected: &Tensor<5>, values: &Tensor<5>) -> Result<bool, String> {
+    // One axis after another: see the module above on software drivers.
+    let greatest = |x: Tensor<5>| {
+        let most = x.abs().max_dim(4).max_dim(3).max_dim(2).max_dim(1);
+        download(most).map(|values| values.iter().copied().fold(0.0, f32::max))
+    };
+    let difference = greatest(expected.clone() - values.clone())?;
+    // What is not a number is in no maximum of some devices, but in every sum.
+    let sum = download((expected.clone() - values.clone()).sum_dim(4).sum_dim(3).sum_dim(2).sum_dim(1))?;
+    let is_number = sum.iter().all(|sum| sum.is_finite());
+    Ok(is_number && difference <= SAME * greatest(expected.clone())?)
+}
+
 impl BurnNetwork {
-    /// Measures both ways of every convolution on a patch of `size`, where that is not known of the
-    /// device `name` already, and sets the faster. What a way needs compiled or tuned is not counted.
+    /// Measures the ways of every layer on a patch of `size`, where that is not known of the device
+    /// `name` already, and sets the fastest. What a way needs compiled or tuned is not counted.
     ///
     /// # Errors
     /// [`Stop`] when someone asked to stop, or the device failed.
@@ -80,26 +177,25 @@ impl BurnNetwork {
             known.get_or_insert_with(|| read(&file())).clone()
         };
         let before = measured.len();
-        let inputs = self.inputs_of_convs(size);
-        let count = inputs.len();
-        for (index, (conv, (input, channels))) in self.convs().zip(inputs).enumerate() {
+        let layers = self.layers(size);
+        let count = layers.len();
+        for (index, layer) in layers.into_iter().enumerate() {
             progress.set_fraction(index as f64 / count as f64).map_err(|_| Stop::Cancelled)?;
-            let key = format!("{name}: {}", conv.name(input));
+            let key = format!("{name}: {}", layer.name());
             let found = if let Some(found) = measured.get(&key) {
                 *found
             } else {
-                let [z, y, x] = input;
+                let ([z, y, x], channels) = layer.input();
                 // Not zeros: some devices are faster with them.
                 let values = (0..z * y * x * channels).map(|n| (n % 251) as f32 / 125.0 - 1.0).collect();
                 let found =
-                    conv.measure(&super::upload(values, [1, z, y, x, channels], &self.device), pace)?;
-                tracing::debug!("{key}: {:?}, {:.2} ms", found.way, found.seconds * 1e3);
+                    layer.measure(&super::upload(values, [1, z, y, x, channels], &self.device), pace)?;
                 measured.insert(key, found);
                 found
             };
-            conv.way.set(found.way);
-            conv.seconds.set(Some(found.seconds));
+            layer.set(found);
         }
+        tracing::debug!("{name}: {}", self.ways());
         if measured.len() > before {
             let path = file();
             if let Err(error) = write(&path, &measured) {
@@ -110,41 +206,46 @@ impl BurnNetwork {
         Ok(())
     }
 
-    /// The size and channels of each convolution's input, in the order of [`Self::convs`].
-    fn inputs_of_convs(&self, patch: [usize; 3]) -> Vec<([usize; 3], usize)> {
-        let mut size = patch;
-        let mut inputs = Vec::new();
-        let mut sizes = Vec::new();
-        if let Some(stem) = &self.stem {
-            inputs.extend(stem.convs.iter().map(|conv| conv.input_on(size)));
+    /// Every layer that has ways, and the size of its input.
+    fn layers(&self, patch: [usize; 3]) -> Vec<Layer<'_>> {
+        fn add<'a>(block: &'a DeviceBlock, size: [usize; 3], layers: &mut Vec<Layer<'a>>) -> [usize; 3] {
+            layers.extend(block.convs.iter().map(|conv| Layer::Conv(conv, size)));
+            let output = block.convs.first().map_or(size, |conv| conv.output_size(size));
+            if block.scale.is_some() {
+                layers.push(Layer::Norm(block, output));
+            }
+            output
         }
+        let mut layers = Vec::new();
+        let mut size = patch;
+        if let Some(stem) = &self.stem {
+            size = add(stem, size, &mut layers);
+        }
+        let mut sizes = Vec::new();
         for stage in &self.encoder {
             for step in stage {
-                match step {
-                    super::DeviceStep::Plain(block) => {
-                        inputs.extend(block.convs.iter().map(|conv| conv.input_on(size)));
-                        size = block.convs[0].output_size(size);
+                size = match step {
+                    DeviceStep::Plain(block) => add(block, size, &mut layers),
+                    DeviceStep::Residual(block) => {
+                        let pooled = add(&block.first, size, &mut layers);
+                        block.skip.iter().for_each(|skip| {
+                            add(skip, pooled, &mut layers);
+                        });
+                        add(&block.second, pooled, &mut layers)
                     }
-                    super::DeviceStep::Residual(block) => {
-                        let pooled = block.first.convs[0].output_size(size);
-                        let skip = block.skip.iter().flat_map(|skip| &skip.convs);
-                        inputs.extend(skip.map(|conv| conv.input_on(pooled)));
-                        inputs.extend(block.first.convs.iter().map(|conv| conv.input_on(size)));
-                        inputs.extend(block.second.convs.iter().map(|conv| conv.input_on(pooled)));
-                        size = pooled;
-                    }
-                }
+                };
             }
             sizes.push(size);
         }
         sizes.pop();
-        for stage in &self.decoder {
-            let size = sizes.pop().unwrap_or(patch);
+        for (up, stage) in self.upsample.iter().zip(&self.decoder) {
+            layers.push(Layer::Up(up, size));
+            size = sizes.pop().unwrap_or(patch);
             for block in stage {
-                inputs.extend(block.convs.iter().map(|conv| conv.input_on(size)));
+                add(block, size, &mut layers);
             }
         }
-        inputs
+        layers
     }
 }
 
@@ -162,5 +263,56 @@ mod tests {
         assert_eq!(read(&path), one);
         std::fs::write(&path, "{").unwrap();
         assert!(read(&path).is_empty());
+    }
+
+    #[test]
+    fn every_layer_is_measured_on_an_input_that_it_takes() {
+        let residual = crate::ai::network::Architecture {
+            kind: crate::ai::network::EncoderKind::Residual,
+            input_channels: 3,
+            stem: 5,
+            features: vec![6, 10, 12],
+            strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
+            kernels: vec![[3; 3]; 3],
+            encoder_depths: vec![1, 2, 1],
+            decoder_convs: vec![1, 2],
+            classes: 3,
+            conv_bias: false,
+        };
+        let patch = [4, 12, 8];
+        let network = crate::ai::network::Network::random(residual, 5).unwrap();
+        let device = burn::tensor::Device::flex();
+        let network = BurnNetwork::new(&network, &device);
+        let layers = network.layers(patch);
+        assert_eq!(layers.len(), network.convs().count() + network.blocks().count() + 2);
+        let mut pace = Pace::at_once(&device);
+        for layer in &layers {
+            let ([z, y, x], channels) = layer.input();
+            let input: Tensor<5> = Tensor::ones([1, z, y, x, channels], &device);
+            assert!(layer.run(&input, &mut pace).is_ok(), "{}", layer.name());
+        }
+        // Our own kernels are not among the ways of a processor.
+        let (convs, blocks) = (network.convs().count(), network.blocks().count());
+        assert_eq!(
+            network.ways(),
+            format!("convolutions {convs} direct; normalisations {blocks} direct; upsampling 2 direct")
+        );
+        let found = layers[0].measure(&Tensor::ones([1, 4, 12, 8, 3], &device), &mut pace).unwrap();
+        assert!(matches!(found.way, Way::Direct | Way::Columns) && found.seconds > 0.0);
+        let last: Vec<String> = layers.iter().rev().take(2).map(|layer| layer.name()).collect();
+        assert_eq!(last[0], "normalised 6 on [4, 12, 8], 1 ways");
+        assert_eq!(last[1], "6>6 [3, 3, 3] /[1, 1, 1] on [4, 12, 8], 2 ways");
+    }
+
+    #[test]
+    fn ways_that_differ_by_more_than_rounding_are_told_apart() {
+        let device = burn::tensor::Device::flex();
+        let values =
+            |values: Vec<f32>| -> Tensor<5> { super::super::upload(values, [1, 1, 1, 2, 2], &device) };
+        let expected = values(vec![0.0, -50.0, 1.0, 2.0]);
+        assert!(is_same(&expected, &expected).unwrap());
+        assert!(is_same(&expected, &values(vec![0.004, -50.0, 1.0, 1.996])).unwrap());
+        assert!(!is_same(&expected, &values(vec![0.0, -50.0, 1.0, 2.01])).unwrap());
+        assert!(!is_same(&expected, &values(vec![0.0, -50.0, f32::NAN, 2.0])).unwrap());
     }
 }

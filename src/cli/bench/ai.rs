@@ -3,7 +3,8 @@
 //!
 //! Operations are counted as the direct convolutions have them, two a multiply-add. The processor's
 //! peak is measured in the same run by a loop of multiply-adds in registers on the same threads; the
-//! CPU engine multiplies less often than the direct way does, and may exceed it.
+//! CPU engine multiplies less often than the direct way does, and may exceed it. On a graphics device
+//! the note tells how many layers were found fastest which way.
 
 use super::{BenchRow, median_seconds, python_number, python_with};
 use crate::ai::ModelPackage;
@@ -12,6 +13,7 @@ use crate::ai::engine::{Engine, gpu_name};
 use crate::ai::network::{Architecture, Network};
 use crate::ai::package::Source;
 use crate::device::DeviceChoice;
+use crate::progress::Progress;
 
 /// Set: a software driver counts as a graphics device.
 const SOFTWARE: &str = "DELINEO_BENCH_SOFTWARE_GPU";
@@ -88,6 +90,7 @@ pub fn run() -> anyhow::Result<Vec<BenchRow>> {
         let Some((device, _)) = &gpu else { continue };
         drop(network);
         let mut engine = Engine::new(Network::random(shape, 1)?, DeviceChoice::Gpu)?;
+        engine.prepare(patch, &Progress::new())?;
         drop(engine.forward(&input, patch)?);
         let ours = median_seconds(3, || drop(std::hint::black_box(engine.forward(&input, patch))));
         rows.push(BenchRow {
@@ -96,7 +99,12 @@ pub fn run() -> anyhow::Result<Vec<BenchRow>> {
             ours,
             peer: None,
             peer_name: String::new(),
-            note: format!("{:.1} GFLOP/s, {gflop:.0} GFLOP; on {}", gflop / ours, engine.device()),
+            note: format!(
+                "{:.1} GFLOP/s, {gflop:.0} GFLOP; on {}; {}",
+                gflop / ours,
+                engine.device(),
+                engine.ways().unwrap_or_default()
+            ),
         });
     }
     Ok(rows)

@@ -1,0 +1,124 @@
+//! Blocks of a network: convolution, instance normalisation and leaky ReLU, and residual blocks of two.
+
+use super::conv::{DeviceConv, Way, upload};
+use super::pace::Pace;
+use super::{NORM_MACS, Stop, kernels};
+use crate::ai::network::{Block, LEAKY_SLOPE, NORM_EPSILON, ResidualBlock};
+use burn::tensor::activation::leaky_relu;
+use burn::tensor::{Device, Tensor};
+use std::cell::Cell;
+
+pub(super) struct DeviceBlock {
+    /// One convolution for each tensor that the block reads.
+    pub convs: Vec<DeviceConv>,
+    /// The instance normalisation's; `None` where there is none.
+    pub scale: Option<Tensor<5>>,
+    /// The instance normalisation's, else the convolution's bias.
+    pub shift: Tensor<5>,
+    /// How its normalisation is computed.
+    pub way: Cell<Way>,
+}
+
+pub(super) struct DeviceResidual {
+    pub first: DeviceBlock,
+    pub second: DeviceBlock,
+    pool: [usize; 3],
+    pub skip: Option<DeviceBlock>,
+}
+
+impl DeviceResidual {
+    pub(super) fn new(block: &ResidualBlock, device: &Device) -> Self {
+        Self {
+            first: DeviceBlock::new(&block.first, 1, device),
+            second: DeviceBlock::new(&block.second, 1, device),
+            pool: block.pool,
+            skip: block.skip.as_ref().map(|skip| DeviceBlock::new(skip, 1, device)),
+        }
+    }
+
+    pub(super) fn forward(&self, x: &Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
+        let mut skip = average_pool(x.clone(), self.pool);
+        if let Some(block) = &self.skip {
+            skip = block.run(&[&skip], None, 1.0, pace)?;
+        }
+        let inner = self.first.forward(&[x], pace)?;
+        self.second.run(&[&inner], Some(skip), LEAKY_SLOPE, pace)
+    }
+}
+
+/// Means over blocks of `by` voxels, one axis after another.
+fn average_pool(x: Tensor<5>, by: [usize; 3]) -> Tensor<5> {
+    let mut x = x;
+    for (axis, by) in by.into_iter().enumerate().filter(|(_, by)| *by > 1) {
+        let mut size = x.dims();
+        size[axis + 1] /= by;
+        let outer: usize = size[..axis + 2].iter().product();
+        let inner: usize = size[axis + 2..].iter().product();
+        let blocks: Tensor<3> = x.reshape([outer, by, inner]);
+        x = blocks.mean_dim(1).reshape(size);
+    }
+    x
+}
+
+impl DeviceBlock {
+    /// A block whose input is `parts` tensors, equally many channels of each.
+    pub(super) fn new(block: &Block, parts: usize, device: &Device) -> Self {
+        let (input, output) = (block.conv.input, block.conv.output);
+        let part = input / parts;
+        let channels = |values: &[f32]| upload(values.to_vec(), [1, 1, 1, 1, output], device);
+        let convs = (0..parts).map(|n| DeviceConv::new(&block.conv, n * part..(n + 1) * part, device));
+        Self {
+            convs: convs.collect(),
+            scale: block.norm.as_ref().map(|norm| channels(&norm.scale)),
+            shift: channels(block.norm.as_ref().map_or(&block.conv.bias, |norm| &norm.shift)),
+            way: Cell::new(if kernels::runs_on(device) { Way::Tiled } else { Way::Direct }),
+        }
+    }
+
+    pub(super) fn forward(&self, inputs: &[&Tensor<5>], pace: &mut Pace) -> Result<Tensor<5>, Stop> {
+        self.run(inputs, None, LEAKY_SLOPE, pace)
+    }
+
+    /// Convolution and normalisation; then `other` is added, and what is below zero multiplied by
+    /// `slope`.
+    pub(super) fn run(
+        &self,
+        inputs: &[&Tensor<5>],
+        other: Option<Tensor<5>>,
+        slope: f32,
+        pace: &mut Pace,
+    ) -> Result<Tensor<5>, Stop> {
+        let mut sum: Option<Tensor<5>> = None;
+        for (conv, x) in self.convs.iter().zip(inputs) {
+            sum = Some(conv.forward(x, sum, pace)?);
+        }
+        let Some(sum) = sum else { return Err(Stop::Failed("a block without convolution".to_owned())) };
+        let voxels = sum.dims().iter().product::<usize>() as u64;
+        let normal = self.normalise(sum, other, slope);
+        pace.spend(pace.estimate_s(voxels * NORM_MACS))?;
+        Ok(normal)
+    }
+
+    pub(super) fn normalise(&self, x: Tensor<5>, other: Option<Tensor<5>>, slope: f32) -> Tensor<5> {
+        let mut normal = match &self.scale {
+            Some(scale) if self.way.get().block().is_some() => {
+                return kernels::normalise(x, scale, &self.shift, other, slope);
+            }
+            Some(scale) => {
+                let centred = x.clone() - axis_by_axis_mean(x);
+                let variance = axis_by_axis_mean(centred.clone() * centred.clone());
+                let factor = (variance + NORM_EPSILON).sqrt().recip() * scale.clone();
+                centred * factor + self.shift.clone()
+            }
+            None => x + self.shift.clone(),
+        };
+        if let Some(other) = other {
+            normal = normal + other;
+        }
+        if slope < 1.0 { leaky_relu(normal, f64::from(slope)) } else { normal }
+    }
+}
+
+fn axis_by_axis_mean(x: Tensor<5>) -> Tensor<5> {
+    x.mean_dim(3).mean_dim(2).mean_dim(1)
+}

@@ -1,0 +1,56 @@
+//! Whole networks on a graphics device against the CPU engine, every way, at once and in pieces.
+
+use super::{BurnNetwork, Pace, Way};
+use crate::ai::cpu::CpuNetwork;
+use crate::ai::graphics::with_gpu_device;
+use crate::ai::network::{Architecture, EncoderKind, Network};
+
+fn agree(architecture: Architecture, size: [usize; 3]) {
+    let count = size.iter().product::<usize>() * architecture.input_channels;
+    let network = Network::random(architecture, 5).unwrap();
+    let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();
+    let expected = CpuNetwork::new(&network).forward(&input, size);
+    assert!(expected.iter().any(|logit| logit.abs() > 0.01));
+    let ran = with_gpu_device(|device| {
+        let ours = BurnNetwork::new(&network, device);
+        assert!(ours.ways().starts_with(&format!("convolutions {} tiled;", ours.convs().count())));
+        for (way, in_pieces) in [(Way::Tiled, false), (Way::TiledWide, true)] {
+            ours.set_way(way);
+            let mut pace = Pace::at_once(device);
+            if in_pieces {
+                // As many as there are planes.
+                pace = pace.with_piece_macs(1);
+            }
+            let logits = ours.forward_probed(&input, size, &mut pace, None).unwrap();
+            let worst = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-4, "{way:?}, in pieces {in_pieces}: {worst:.1e}");
+        }
+    });
+    if ran.is_none() {
+        eprintln!("skipped: no adapter");
+    }
+}
+
+#[test]
+fn a_plain_network_is_the_same_on_a_graphics_device() {
+    let strides = vec![[1; 3], [2, 2, 2], [1, 2, 2]];
+    let kernels = vec![[1, 3, 3], [3; 3], [3; 3]];
+    agree(Architecture::plain(1, vec![8, 20, 36], strides, kernels, 2, 3), [6, 12, 16]);
+}
+
+#[test]
+fn a_residual_network_is_the_same_on_a_graphics_device() {
+    let residual = Architecture {
+        kind: EncoderKind::Residual,
+        input_channels: 3,
+        stem: 5,
+        features: vec![6, 10, 12],
+        strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
+        kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
+        encoder_depths: vec![1, 2, 1],
+        decoder_convs: vec![1, 2],
+        classes: 3,
+        conv_bias: false,
+    };
+    agree(residual, [4, 12, 8]);
+}
