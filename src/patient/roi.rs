@@ -1,7 +1,7 @@
 //! Regions of interest: closed planar contours, the truth of a structure.
 
 use super::{AnatomicCode, Confidence, Guide, ImageInstance, Volume};
-use crate::geometry::{LATTICE_MM, Plane, Point2, Point3, Polygon, without_needles};
+use crate::geometry::{Plane, Point2, Point3, Polygon, without_needles};
 use std::sync::Arc;
 
 /// An ROI's identity within the program, never reused; not the DICOM ROI Number.
@@ -254,9 +254,13 @@ pub struct RoiPlane {
     pub confidence: Option<f32>,
 }
 
+/// The width of a needle: far below what anyone draws or an image shows, mm.
+const NEEDLE_MM: f64 = 0.01;
+
 impl RoiPlane {
     /// A plane of an edited ROI: vertices are snapped to the lattice, repeated neighbours and needles
-    /// (ways out and back within the lattice's spacing, which hold nothing) dropped, rings of fewer than three vertices or without area dropped (an outer ring with its holes).
+    /// (ways out and back within a hundredth of a millimetre) dropped, rings of fewer than three vertices
+    /// or without area dropped (an outer ring with its holes).
     #[must_use]
     pub fn new(plane: Plane, image: Option<ImageInstance>, polygons: Vec<Polygon>) -> Self {
         let clean = |ring: Vec<Point2>| -> Option<Vec<Point2>> {
@@ -265,7 +269,7 @@ impl RoiPlane {
             while ring.len() > 1 && ring.first() == ring.last() {
                 ring.pop();
             }
-            without_needles(&mut ring, LATTICE_MM);
+            without_needles(&mut ring, NEEDLE_MM);
             (ring.len() >= 3 && crate::geometry::ring_area(&ring) != 0.0).then_some(ring)
         };
         let polygons = polygons
