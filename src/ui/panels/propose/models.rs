@@ -42,10 +42,12 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 /// Models to get that are named in the panel at most; the manager has all.
 const NAMED: usize = 3;
 
-/// Models of the catalogue that are for what the study shows and are not on this machine.
+/// Models of the catalogue that are for what the study shows and are not on this machine; those that
+/// are not given freely are left to the manager.
 fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
-    let is_for_this = |line: &&CatalogueLine| !line.installed && !line.is_coarse && line.fit.rank() == 0;
+    let is_free = |line: &CatalogueLine| line.license_warning.is_none() && !line.is_coarse;
+    let is_for_this = |line: &&CatalogueLine| !line.installed && is_free(line) && line.fit.rank() == 0;
     let lines: Vec<&CatalogueLine> = desk.catalogue.iter().filter(is_for_this).take(NAMED).collect();
     if lines.is_empty() {
         return;
@@ -74,20 +76,17 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                     }
                 }
                 ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
-                    let title = ui.add(egui::Label::new(&line.title).truncate());
+                    ui.spacing_mut().item_spacing.y = 2.0;
+                    let title = ui.add(egui::Label::new(&line.title).wrap());
                     title.on_hover_text(format!("{}\n{}", line.about, line.fit.why()));
                     let size = line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text);
                     let facts = format!("{} structures · {size} · {}", line.organs.len(), line.license);
                     let weak = Theme::of(ui.ctx()).weak;
-                    let facts = RichText::new(facts).small().color(weak);
-                    let facts = ui.add(egui::Label::new(facts).truncate());
-                    if let Some(warning) = &line.license_warning {
-                        facts.on_hover_text(warning);
-                        widgets::note(ui, warning.clone());
-                    }
+                    ui.add(egui::Label::new(RichText::new(facts).small().color(weak)).wrap());
                 });
             });
         });
+        ui.add_space(4.0);
         if let Some(problem) = &line.problem {
             widgets::note(ui, problem.clone());
         }
