@@ -107,6 +107,42 @@ impl Block {
         Some(i + self.dims[0] * (j + self.dims[1] * k))
     }
 
+    /// What of `reached` hangs together (26 neighbours) with the voxel `start`, or where that is not reached
+    /// with the nearest one that is.
+    fn together(&self, reached: &[bool], start: usize) -> Vec<bool> {
+        let [nx, ny, nz] = self.dims;
+        let place = |at: usize| [at % nx, at / nx % ny, at / (nx * ny)];
+        let mut kept = vec![false; reached.len()];
+        let own = place(start);
+        let square = |at: usize| -> f64 {
+            let off = |axis: usize| own[axis].abs_diff(place(at)[axis]) as f64 * self.spacing_mm[axis];
+            (0..3).map(|axis| off(axis).powi(2)).sum()
+        };
+        let first = if reached[start] {
+            Some(start)
+        } else {
+            let all = (0..reached.len()).filter(|at| reached[*at]);
+            all.map(|at| (square(at), at)).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, at)| at)
+        };
+        let mut open: Vec<usize> = first.into_iter().collect();
+        open.iter().for_each(|at| kept[*at] = true);
+        while let Some(at) = open.pop() {
+            let [x, y, z] = place(at);
+            for z in z.saturating_sub(1)..(z + 2).min(nz) {
+                for y in y.saturating_sub(1)..(y + 2).min(ny) {
+                    let row = nx * (y + ny * z);
+                    for next in row + x.saturating_sub(1)..row + (x + 2).min(nx) {
+                        if reached[next] && !kept[next] {
+                            kept[next] = true;
+                            open.push(next);
+                        }
+                    }
+                }
+            }
+        }
+        kept
+    }
+
     /// The shortest path's length from `seed` to every voxel through those that are `open`, up to
     /// `reach_mm`; infinite beyond. Steps go to the 26 neighbours.
     fn paths(&self, open: &[bool], seed: usize, reach_mm: f64) -> Vec<f32> {
@@ -174,8 +210,10 @@ impl Ord for Step {
 
 /// Grows from `seed` (patient mm). The contours run where the values, linear between pixel
 /// centres, leave the range; of alike tissue, half way between the values a few pixels inside and those
-/// outside of them wherever there is an edge, also where it lies a few pixels beyond the range. Missing slices are not crossed. Nothing grows from a seed outside the
-/// image or whose own value does not belong.
+/// outside of them wherever there is an edge, also where it lies a few pixels beyond the range: so up to
+/// six voxels beyond the reach are taken in, or given up again. What is cut off from the seed by that (from
+/// the nearest voxel left, where the seed's own is given up) is left out. Missing slices are not crossed.
+/// Nothing grows from a seed outside the image or whose own value does not belong.
 ///
 /// Necks are kept shut as by an opening: only voxels at least half of `neck_mm` away from
 /// everything that does not belong lead on, and what lies within that distance of them is added.
@@ -240,7 +278,7 @@ pub fn grow(volume: &Volume, seed: Point3, growth: &Growth, limit: Option<&Regio
             held: &held,
         };
         let (reached, edges) = voxels.ended_at_edges(reached);
-        (reached, Some(edges))
+        (block.together(&reached, start), Some(edges))
     } else {
         (reached, None)
     };
@@ -344,6 +382,28 @@ mod tests {
         assert!(
             grow(&pet, cold, &Growth { range: GrowRange::Fixed(fixed), ..growth }, None).slices.is_empty()
         );
+    }
+
+    #[test]
+    fn what_is_cut_off_from_the_start_is_left_out() {
+        let block = Block {
+            first: 0,
+            window: Window { low: [0, 0], size: [6, 2] },
+            dims: [6, 2, 2],
+            spacing_mm: [1.0, 1.0, 2.0],
+            values: Vec::new(),
+        };
+        // Two columns joined across a corner and a slice, and one apart.
+        let reached: Vec<bool> = (0..24).map(|at| [0, 13 + 6, 4, 5].contains(&at)).collect();
+        let held = |start: usize| -> Vec<usize> {
+            let kept = block.together(&reached, start);
+            (0..24).filter(|at| kept[*at]).collect()
+        };
+        assert_eq!((held(0), held(19)), (vec![0, 19], vec![0, 19]));
+        assert_eq!(held(5), vec![4, 5]);
+        // From a start that is not reached itself: with the nearest.
+        assert_eq!((held(3), held(6)), (vec![4, 5], vec![0, 19]));
+        assert!(block.together(&[false; 24], 3).iter().all(|kept| !kept));
     }
 
     #[test]

@@ -12,7 +12,11 @@
 //! What a slice holds is worked out from the contours that the push began on, through all moves: it
 //! adds up nothing, and a push that comes to no more than a hair between two slices is not lost. But
 //! only where the last moves reach: around them the outlines of before go on as they are
-//! ([`splice::replaced`]), so that a move costs the same however long the stroke has become.
+//! ([`splice::replaced`]), so that what a stroke has passed costs a move nothing. Where the stroke goes over
+//! its own way it does: points there are followed back through all moves whose block reaches them, so that
+//! an event costs the more the longer a stroke stays in one place. And where the outlines before and now do
+//! not meet at the border of what is worked out, a slice is worked out from the beginning, as wide as the
+//! stroke.
 //!
 //! Between slices the solid is what [`section::cut`](crate::geometry::section::cut) shows across them. Pieces
 //! that overlap are joined straight, here by their signed distances (Raya and Udupa, IEEE Trans.
@@ -127,8 +131,9 @@ impl SolidPush {
         if let Some(last) = last.filter(|last| (to - last.from).norm() <= longest) {
             from = last.from;
             self.changed.extend(self.moves.pop());
-            self.blocks.truncate(self.moves.len() / BLOCK);
         }
+        // A block that is not full is bounded anew: it loses a move, or more come to it.
+        self.blocks.truncate(self.moves.len() / BLOCK);
         let whole = to - from;
         let length = whole.norm();
         if length > 0.0 && longest > 0.0 {

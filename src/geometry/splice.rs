@@ -17,6 +17,7 @@ pub use patch::replaced;
 
 use self::edges::{Edges, Meeting, Reach, meeting};
 use super::{Point2, Polygon, Ring, clip, ring_area};
+use std::collections::HashSet;
 
 /// A vertex this close to the other outline lies on it, mm: well above what clipping rounds to.
 const TOUCH_MM: f64 = 4e-6;
@@ -230,25 +231,12 @@ fn spliced(region: &[Polygon], shape: &[Polygon], rule: Rule) -> Option<Vec<Poly
         reversed: rule == Rule::Difference,
     };
 
-    // Edges that both have: the same way round they bound both, else they lie between them.
-    let bare: Vec<Stretch<'_>> = if nodes.is_empty() {
-        Vec::new()
-    } else {
-        other.iter().flat_map(stretches).filter(Stretch::is_bare).collect()
-    };
-    let is_common = |own: &Stretch<'_>, wanted: bool| {
-        own.is_bare()
-            && bare.iter().any(|other| {
-                let (same, opposite) = (
-                    (own.from, own.to) == (other.from, other.to),
-                    (own.from, own.to) == (other.to, other.from),
-                );
-                if wanted { same } else { same || opposite }
-            })
-    };
+    // Edges that both have, by their nodes: the same way round they bound both, else they lie between them.
+    let bare: HashSet<(usize, usize)> =
+        other.iter().flat_map(stretches).filter(Stretch::is_bare).map(|own| (own.from, own.to)).collect();
     let mut rings: Vec<Ring> = Vec::new();
     let mut kept: Vec<(Stretch<'_>, bool)> = Vec::new();
-    let mut common: Vec<Stretch<'_>> = Vec::new();
+    let mut common: HashSet<(usize, usize)> = HashSet::new();
     for outline in &own {
         if outline.cuts.is_empty() {
             if of_own.keeps(outline.ring[0]) {
@@ -257,9 +245,11 @@ fn spliced(region: &[Polygon], shape: &[Polygon], rule: Rule) -> Option<Vec<Poly
             continue;
         }
         for stretch in stretches(outline) {
-            if is_common(&stretch, false) {
-                common.push(stretch);
-                if is_common(&stretch, true) != (rule == Rule::Difference) {
+            let (same, opposite) = ((stretch.from, stretch.to), (stretch.to, stretch.from));
+            let bounds_both = bare.contains(&same);
+            if stretch.is_bare() && (bounds_both || bare.contains(&opposite)) {
+                common.extend([same, opposite]);
+                if bounds_both != (rule == Rule::Difference) {
                     kept.push((stretch, false));
                 }
             } else if of_own.keeps(stretch.middle(&nodes)) {
@@ -279,8 +269,7 @@ fn spliced(region: &[Polygon], shape: &[Polygon], rule: Rule) -> Option<Vec<Poly
             continue;
         }
         let is_new = |stretch: &Stretch<'_>| {
-            let ends = [(stretch.from, stretch.to), (stretch.to, stretch.from)];
-            !(stretch.is_bare() && common.iter().any(|own| ends.contains(&(own.from, own.to))))
+            !(stretch.is_bare() && common.contains(&(stretch.from, stretch.to)))
                 && of_other.keeps(stretch.middle(&nodes))
         };
         kept.extend(stretches(outline).filter(is_new).map(|stretch| (stretch, of_other.reversed)));

@@ -5,6 +5,8 @@
 //! TMI 9, 1990), at the ends of a stack the shape ends flat at the border of its slab. The zero
 //! level is taken by surface nets (Gibson, "Constrained elastic surface nets", MICCAI 1998), so
 //! there are no sheets between pieces that do not continue and no overshoot beyond the slabs.
+//! Pieces are not told apart: where a plane goes on in one piece and not in another, that other one tapers
+//! towards the next plane, while [`section`](super::section) ends it flat at the border of its slab.
 //!
 //! A [`Mesher`] keeps the fields of the planes and the pieces of surface between them: after a
 //! stroke only what lies beside the changed planes is made anew.

@@ -2,6 +2,7 @@
 //! 512 x 512 x 200 voxels with 120 structures, with the journal running.
 
 mod between;
+mod grow;
 mod reshaping;
 
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
@@ -139,6 +140,14 @@ pub fn algebra() -> anyhow::Result<Vec<super::BenchRow>> {
 /// When the session refuses a step.
 pub fn between() -> anyhow::Result<Vec<super::BenchRow>> {
     between::run()
+}
+
+/// The row of growing from a click.
+///
+/// # Errors
+/// When the click grows nothing.
+pub fn grow() -> anyhow::Result<Vec<super::BenchRow>> {
+    grow::run()
 }
 
 /// Performs a gesture; the times of its moves and of its release, ms.

@@ -78,6 +78,7 @@ pub(super) fn edit() -> anyhow::Result<Vec<BenchRow>> {
         })
         .collect();
     rows.extend(editing::between()?);
+    rows.extend(editing::grow()?);
     rows.extend(editing::algebra()?);
     Ok(rows)
 }

@@ -8,20 +8,23 @@
 //! Only voxels of the edge itself are taken in: what is alike but was held back by a neck, the reach or a
 //! limit stays out, but for single voxels at the border that noise cut off, and so does what lies beyond.
 
-use crate::geometry::distance;
+mod band;
+
+use self::band::Band;
 use rayon::prelude::*;
 
 /// The border moves by so many voxels at most.
 const MOST_STEPS: usize = 6;
-/// Values are compared with those so many pixels off the border, from and to: beyond a usual blur, and
-/// beyond the thick slice next to it.
-const BESIDE: [f32; 2] = [2.1, 4.1];
-/// What is alike and was not reached is taken in when it is as near as this, pixels: its neighbours in noise.
-const CUT_OFF: f32 = 1.5;
-/// So many pixels to either side of the border are looked at.
-const BAND: f32 = 2.1;
+/// Values are compared with those so many pixels off the border, from and to (the squares, with both ends):
+/// more than two and up to four, beyond a usual blur and beyond the thick slice next to it.
+const BESIDE: std::ops::RangeInclusive<u8> = 5..=16;
+/// What is alike and was not reached is taken in when it is as near as this, pixels (the square): its
+/// neighbours in noise.
+const CUT_OFF: u8 = 2;
+/// So many pixels to either side of the border are looked at (the square).
+const LOOKED_AT: u8 = 4;
 /// Pixels along rows and columns around a voxel that tell of it.
-const AROUND: usize = 4;
+const AROUND: usize = band::MOST;
 /// Of the voxels beside the border at least this part is unlike, or it is no edge.
 const LEAST_UNLIKE: f32 = 0.25;
 /// From this many pixels on a slice counts as thick: its blur ends with the next.
@@ -97,13 +100,27 @@ impl Voxels<'_> {
     }
 
     fn settled(&self, mut reached: Vec<bool>) -> (Vec<bool>, Vec<f32>) {
-        let off = distance::to_nearest(&reached, self.dims, self.steps());
-        let open: Vec<bool> =
-            (0..reached.len()).map(|at| self.held[at] && (!self.belongs[at] || off[at] < CUT_OFF)).collect();
-        let mut depths = self.depths(&reached, &open);
-        for _ in 0..MOST_STEPS {
-            let changed: Vec<usize> = (0..reached.len())
+        let [nx, ny, nz] = self.dims;
+        let mut band = Band::new(&reached, self.dims, self.thick());
+        let open: Vec<bool> = (0..reached.len())
+            .map(|at| self.held[at] && (!self.belongs[at] || band.off[0][at] <= CUT_OFF))
+            .collect();
+        let mut depths = vec![f32::NAN; reached.len()];
+        // Rows that are to be looked at: all, then those near what changed.
+        let mut rows = vec![true; ny * nz];
+        for step in 0..=MOST_STEPS {
+            depths.par_chunks_mut(nx).enumerate().filter(|(row, _)| rows[*row]).for_each(|(row, out)| {
+                for (x, out) in out.iter_mut().enumerate() {
+                    *out = self.depth(row * nx + x, &reached, &open, &band).unwrap_or(f32::NAN);
+                }
+            });
+            if step == MOST_STEPS {
+                break;
+            }
+            let changed: Vec<usize> = (0..ny * nz)
                 .into_par_iter()
+                .filter(|row| rows[*row])
+                .flat_map_iter(|row| row * nx..(row + 1) * nx)
                 .filter(|at| {
                     let takes = !reached[*at] && depths[*at] > 0.0;
                     let drops = reached[*at] && depths[*at] < 0.0;
@@ -113,8 +130,13 @@ impl Voxels<'_> {
             if changed.is_empty() {
                 break;
             }
-            changed.into_iter().for_each(|at| reached[at] = !reached[at]);
-            depths = self.depths(&reached, &open);
+            rows.fill(false);
+            for at in changed {
+                reached[at] = !reached[at];
+                rows[at / nx] = true;
+            }
+            rows = band.renew(&reached, &rows);
+            rows = band.with_near(&rows);
         }
         (reached, depths)
     }
@@ -135,72 +157,65 @@ impl Voxels<'_> {
         .flatten()
     }
 
-    /// The way from voxel to voxel in pixels; a thick slice as two, so that the next but one is past the
-    /// blur.
-    fn steps(&self) -> [f64; 3] {
+    /// The way from slice to slice in pixels: a thick slice counts as two, so that the next but one is past
+    /// the blur.
+    fn thick(&self) -> usize {
         let pixel = self.spacing_mm[0].min(self.spacing_mm[1]);
-        [1.0, 1.0, if self.spacing_mm[2] > THICK * pixel { 2.0 } else { 1.0 }]
+        if self.spacing_mm[2] > THICK * pixel { 2 } else { 1 }
     }
 
-    /// For the voxels at the border of what is `reached`, and those beside it that are `open` to it; see
+    /// For a voxel at the border of what is `reached`, or one beside it that is `open` to it; see
     /// [`Self::ended_at_edges`].
-    fn depths(&self, reached: &[bool], open: &[bool]) -> Vec<f32> {
+    fn depth(&self, at: usize, reached: &[bool], open: &[bool], band: &Band) -> Option<f32> {
         let [nx, ny, nz] = self.dims;
-        let steps = self.steps();
-        let through = if steps[2] > 1.0 { AROUND / 2 } else { AROUND };
-        let off_inside = distance::to_nearest(reached, self.dims, steps);
-        let outside: Vec<bool> = reached.iter().map(|own| !own).collect();
-        let off_outside = distance::to_nearest(&outside, self.dims, steps);
-        let is_beside = |off: f32| off > BESIDE[0] && off < BESIDE[1];
-        let depth = |at: usize| -> Option<f32> {
-            let value = self.values[at];
-            let looked_at =
-                if reached[at] { off_outside[at] < BAND } else { off_inside[at] < BAND && open[at] };
-            if !looked_at || value.is_nan() {
-                return None;
-            }
-            let (x, y, z) = (at % nx, at / nx % ny, at / (nx * ny));
-            let (mut deep, mut shallow) = (Mean::default(), Mean::default());
-            let mut around: Vec<f32> = Vec::new();
-            let mut beside = 0_u16;
-            for z in z.saturating_sub(through)..(z + through + 1).min(nz) {
-                for y in y.saturating_sub(AROUND)..(y + AROUND + 1).min(ny) {
-                    let row = nx * (y + ny * z);
-                    for at in row + x.saturating_sub(AROUND)..row + (x + AROUND + 1).min(nx) {
-                        let value = self.values[at];
-                        if value.is_nan() {
-                            continue;
+        let through = AROUND / self.thick();
+        let [off_inside, off_outside] = &band.off;
+        let value = self.values[at];
+        let looked_at =
+            if reached[at] { off_outside[at] <= LOOKED_AT } else { off_inside[at] <= LOOKED_AT && open[at] };
+        if !looked_at || value.is_nan() {
+            return None;
+        }
+        let (x, y, z) = (at % nx, at / nx % ny, at / (nx * ny));
+        let (mut deep, mut shallow) = (Mean::default(), Mean::default());
+        let mut around: Vec<f32> = Vec::new();
+        let mut beside = 0_u16;
+        for z in z.saturating_sub(through)..(z + through + 1).min(nz) {
+            for y in y.saturating_sub(AROUND)..(y + AROUND + 1).min(ny) {
+                let row = nx * (y + ny * z);
+                for at in row + x.saturating_sub(AROUND)..row + (x + AROUND + 1).min(nx) {
+                    let value = self.values[at];
+                    if value.is_nan() {
+                        continue;
+                    }
+                    if reached[at] {
+                        shallow.add(value);
+                        if BESIDE.contains(&off_outside[at]) {
+                            deep.add(value);
                         }
-                        if reached[at] {
-                            shallow.add(value);
-                            if is_beside(off_outside[at]) {
-                                deep.add(value);
-                            }
-                        } else if is_beside(off_inside[at]) {
-                            beside += 1;
-                            if !self.belongs[at] {
-                                around.push(value);
-                            }
+                    } else if BESIDE.contains(&off_inside[at]) {
+                        beside += 1;
+                        if !self.belongs[at] {
+                            around.push(value);
                         }
                     }
                 }
             }
-            let inside = deep.value().or(shallow.value())?;
-            let least = LEAST_UNLIKE * f32::from(beside);
-            let level = |sign: f32| {
-                let mut mean = Mean::default();
-                around.iter().filter(|own| (*own - inside) * sign > 0.0).for_each(|own| mean.add(*own));
-                let is_edge = mean.count > 0.0 && mean.count >= least;
-                mean.value().filter(|_| is_edge).map(|own| f32::midpoint(own, inside))
-            };
-            let dark = level(-1.0).map(|level| value - level);
-            let bright = level(1.0).map(|level| level - value);
-            match (dark, bright) {
-                (Some(dark), Some(bright)) => Some(dark.min(bright)),
-                (one, other) => one.or(other),
-            }
+        }
+        let inside = deep.value().or(shallow.value())?;
+        let least = LEAST_UNLIKE * f32::from(beside);
+        let level = |sign: f32| {
+            let mut mean = Mean::default();
+            around.iter().filter(|own| (*own - inside) * sign > 0.0).for_each(|own| mean.add(*own));
+            let is_edge = mean.count > 0.0 && mean.count >= least;
+            mean.value().filter(|_| is_edge).map(|own| f32::midpoint(own, inside))
         };
-        (0..self.values.len()).into_par_iter().map(|at| depth(at).unwrap_or(f32::NAN)).collect()
+        let dark = level(-1.0).map(|level| value - level);
+        let bright = level(1.0).map(|level| level - value);
+        match (dark, bright) {
+            (Some(dark), Some(bright)) => Some(dark.min(bright)),
+            (one, other) => one.or(other),
+        }
     }
 }
 

@@ -116,44 +116,84 @@ fn push(
     contours.into_iter().collect()
 }
 
+/// Checks every slice against `radii` carried by these moves, in closed form; how many slices the push
+/// changed.
+fn assert_carried(
+    (volume, radii): (&Volume, &[f64]),
+    (moves, radius): (&[(Point3, Vector3)], f64),
+    contours: &[(usize, Vec<Polygon>)],
+    name: &str,
+) -> usize {
+    let (mut changed, mut wanted_volume, mut got_volume) = (0, 0.0, 0.0);
+    for (slice, polygons) in contours {
+        let offset = volume.slices[*slice].plane.offset_mm();
+        let step = 0.2;
+        let inside = (0..240 * 240)
+            .filter(|n| {
+                let (i, j) = (f64::from(n % 240) + 0.5, f64::from(n / 240) + 0.5);
+                let point = Point3::new(5.0 + (i - 120.0) * step, -3.0 + (j - 120.0) * step, offset);
+                holds(volume, radii, source(moves, radius, point))
+            })
+            .count();
+        let wanted = inside as f64 * step * step;
+        let got = area(polygons);
+        changed += usize::from((got - radii[*slice].powi(2) * TAU / 2.0).abs() > 1.0);
+        let near = 1.0 + 0.01 * wanted;
+        assert!((got - wanted).abs() < near, "{name}, slice {slice}: {got}, {wanted}");
+        wanted_volume += wanted * volume.slice_thickness_mm(*slice);
+        got_volume += got * volume.slice_thickness_mm(*slice);
+    }
+    assert!((got_volume / wanted_volume - 1.0).abs() < 0.005, "{name}: {got_volume}, {wanted_volume}");
+    changed
+}
+
 #[test]
 fn every_slice_holds_what_was_carried_to_it() {
     for (volume, name) in [(even(), "even"), (uneven_oblique(), "uneven and oblique")] {
         let (roi, radii) = ball(&volume, 30.0, 14.0);
         let first = volume.slices[0].plane.offset_mm();
-        // Up at the top, down at the top, slanting at the side: two moves of a quarter of the radius.
+        // Up at the top, down at the top, slanting at the side: two moves of a quarter of the radius, in one
+        // event or in two.
         for (from, by) in [
             ([5.0, -3.0, 44.0], [0.0, 0.0, 6.0]),
             ([5.0, -3.0, 44.0], [0.0, 0.0, -6.0]),
             ([17.0, -1.0, 34.0], [-3.0, 1.0, 5.0]),
         ] {
             let radius = Vector3::from(by).norm() * 2.0;
-            let contours = push(&volume, &roi, radius, from, by, 1);
             let half = Vector3::from(by) / 2.0;
             let start = Point3::new(from[0], from[1], from[2] + first);
             let moves = [(start + half, half), (start + half * 2.0, half)];
-            assert!(contours.len() > 5);
-            let (mut changed, mut wanted_volume, mut got_volume) = (0, 0.0, 0.0);
-            for (slice, polygons) in contours {
-                let offset = volume.slices[slice].plane.offset_mm();
-                let step = 0.2;
-                let inside = (0..200 * 200)
-                    .filter(|n| {
-                        let (i, j) = (f64::from(n % 200) + 0.5, f64::from(n / 200) + 0.5);
-                        let point = Point3::new(5.0 + (i - 100.0) * step, -3.0 + (j - 100.0) * step, offset);
-                        holds(&volume, &radii, source(&moves, radius, point))
-                    })
-                    .count();
-                let wanted = inside as f64 * step * step;
-                let got = area(&polygons);
-                changed += usize::from((got - radii[slice].powi(2) * TAU / 2.0).abs() > 1.0);
-                let near = 1.0 + 0.01 * wanted;
-                assert!((got - wanted).abs() < near, "{name} {by:?} slice {slice}: {got}, {wanted}");
-                wanted_volume += wanted * volume.slice_thickness_mm(slice);
-                got_volume += got * volume.slice_thickness_mm(slice);
+            for events in [1, 2] {
+                let contours = push(&volume, &roi, radius, from, by, events);
+                assert!(contours.len() > 5);
+                let name = format!("{name} {by:?} in {events}");
+                let changed = assert_carried((&volume, &radii), (&moves, radius), &contours, &name);
+                assert!(changed >= 2, "{name}: {changed}");
             }
-            assert!(changed >= 2, "{name} {by:?}: {changed}");
-            assert!((got_volume / wanted_volume - 1.0).abs() < 0.005, "{got_volume}, {wanted_volume}");
+        }
+    }
+}
+
+#[test]
+fn a_fast_stroke_carries_through_all_its_moves() {
+    // Each event is longer than a move, so that none is taken back: a whole move and a rest.
+    for (volume, name) in [(even(), "even"), (uneven_oblique(), "uneven and oblique")] {
+        let (roi, radii) = ball(&volume, 30.0, 14.0);
+        let first = volume.slices[0].plane.offset_mm();
+        let (radius, each, events) = (10.0, 0.3, 6_u32);
+        for way in [Vector3::z(), -Vector3::z(), Vector3::new(-0.6, 0.0, 0.8)] {
+            let from = Point3::new(5.0, -3.0, 30.0) + way * 2.0;
+            let mut moves = Vec::new();
+            for event in 0..events {
+                let start = from + Vector3::z() * first + way * (radius * each * f64::from(event));
+                let (whole, rest) = (way * (radius * LONGEST), way * (radius * (each - LONGEST)));
+                moves.extend([(start + whole, whole), (start + whole + rest, rest)]);
+            }
+            let by = way * (radius * each * f64::from(events));
+            let contours = push(&volume, &roi, radius, from.coords.into(), by.into(), events);
+            let name = format!("{name} {way:?}");
+            let changed = assert_carried((&volume, &radii), (&moves, radius), &contours, &name);
+            assert!(changed >= 4, "{name}: {changed}");
         }
     }
 }

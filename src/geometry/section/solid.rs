@@ -3,7 +3,11 @@
 //! Such a plane meets the contour planes in lines far apart. So there are lines between: on each, the pieces
 //! of the two planes beside it that overlap are blended by their exact signed distances, looked at along the
 //! normal (Raya and Udupa, IEEE Trans. Med. Imaging 9, 1990), and the line holds what is below zero. A piece
-//! without counterpart ends flat at the border of its slab. The same solid as in 3D and under a push.
+//! without counterpart ends flat at the border of its slab. A push carries the same solid; whether two pieces
+//! overlap it tells by clipping them, here it is told on lines through both and by their vertices, so that
+//! slivers in common that lie between those lines count there alone. The surface in 3D, for display, blends
+//! whole planes at once: there a piece without counterpart, beside another that has one, ends within its slab
+//! as a cone and not flat.
 //!
 //! Where outlines begin, end, split and join between two lines, further lines are put in.
 

@@ -125,6 +125,22 @@ fn an_edge_in_common_vanishes_between_and_stays_where_both_lie_on_one_side() {
 }
 
 #[test]
+fn thousands_of_edges_in_common_vanish() {
+    // Two plates with a jagged line between: all of it is common, the opposite way round.
+    let teeth = 20_000;
+    let tooth = |n: u32| Point2::new(f64::from(n) * 0.01, if n.is_multiple_of(2) { 0.0 } else { 0.5 });
+    let corner = |y: f64| [Point2::new(f64::from(teeth) * 0.01, y), Point2::new(0.0, y)];
+    let upper = [Polygon::from_outer((0..=teeth).map(tooth).chain(corner(9.0)).collect())];
+    let mut turned: Ring = corner(-9.0).to_vec();
+    turned.reverse();
+    let lower = [Polygon::from_outer(turned.into_iter().chain((0..=teeth).rev().map(tooth)).collect())];
+    let both = spliced(&upper, &lower, Rule::Union).unwrap();
+    assert_eq!(both.len(), 1);
+    assert!((area(&both) - 18.0 * f64::from(teeth) * 0.01).abs() < 1e-6);
+    assert!(area(&spliced(&upper, &upper, Rule::Difference).unwrap_or_default()) < 1e-6);
+}
+
+#[test]
 fn what_is_not_plain_is_left_to_general_clipping() {
     let a = piece(0.0, 0.0, 2.0);
     for shape in [piece(2.0, 2.0, 1.0), plate((1.0, 2.0), (3.0, 3.0)), plate((0.5, 0.0), (1.5, 1.0))] {
