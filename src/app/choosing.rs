@@ -2,8 +2,9 @@
 
 use super::Workstation;
 use crate::edit::ValueRange;
+use crate::edit::segment::Fill;
 use crate::session::Overwrite;
-use crate::tools::{Choice, Method, Number, ToolKind};
+use crate::tools::{Choice, Method, Number, ToolKind, Within};
 use crate::ui::actions::Action;
 use crate::ui::panels;
 use crate::ui::state::{Fold, Place};
@@ -214,8 +215,56 @@ impl Workstation {
                 true
             }
         };
-        if let Some(ctx) = self.ctx.as_ref().filter(|_| is_there) {
+        if !is_there {
+            return;
+        }
+        if number.tools() == [ToolKind::Segment] {
+            // The tool may have been in hand before, with its card folded away.
+            self.state.place = Place::Correct;
+            self.state.inspector = Fold::Open;
+        }
+        if let Some(why) = self.why_no_field(number) {
+            self.say_or_tell(why);
+        } else if let Some(ctx) = &self.ctx {
             panels::want_number(ctx, number);
+        }
+    }
+
+    /// Why there is no field for a number, with what it belongs to in hand; `None` where there should be one.
+    fn why_no_field(&self, number: Number) -> Option<&'static str> {
+        let (views, session) = (self.state.views.as_ref()?, self.session.as_ref()?);
+        let tool = &views.tools.segment;
+        let settings = tool.settings();
+        // The card of an isodose makes its own.
+        let needs_roi = number == Number::KeepEvery
+            || (number.tools() == [ToolKind::Segment] && settings.method != Method::Dose);
+        if needs_roi && session.selected().is_none() {
+            return Some("This can be set once a structure is selected.");
+        }
+        match number {
+            Number::DoseLevel | Number::Prescription if tool.dose().is_none() => {
+                Some("This can be set once a dose is open.")
+            }
+            Number::BoxDepth if tool.search_box().is_some() => Some(
+                "The box is drawn: drag its edges in any view. Without it (Esc) the next one's depth can be set.",
+            ),
+            Number::SearchReach if settings.method == Method::Pieces && settings.fill == Fill::All => {
+                Some("All of a region is filled, however far. Choose what lies between to set a reach.")
+            }
+            Number::SearchReach
+                if settings.method == Method::Pieces && settings.within != Within::Everything =>
+            {
+                Some("All of the place chosen is looked in. Choose the whole image to set a reach.")
+            }
+            _ => None,
+        }
+    }
+
+    /// Says that the field of a number has not come.
+    pub(super) fn mind_the_number(&mut self, ctx: &egui::Context) {
+        if let Some(number) = panels::unanswered_number(ctx) {
+            let why = self.why_no_field(number);
+            self.say_or_tell(why.unwrap_or("There is no field for this number now."));
         }
     }
 

@@ -276,6 +276,7 @@ impl Workstation {
             self.carry_out(request);
         }
         self.mind_the_preview();
+        self.mind_the_number(ui.ctx());
         self.was_typing = ui.ctx().text_edit_focused();
         if let Some(failure) = self.gpu.as_ref().and_then(GpuViews::take_failure) {
             self.state.toasts.error("A picture could not be drawn.", Some(failure));
@@ -297,7 +298,9 @@ impl Workstation {
         }
         let escape_is_taken = self.was_typing && self.state.overlay.is_none() && self.state.naming.is_none();
         let is_covered = self.state.overlay.is_some();
-        for actions::Pressed { action, pointer } in actions::pressed(ctx, is_covered, escape_is_taken) {
+        let will_type = crate::ui::panels::waits_for_number(ctx);
+        let pressed = actions::pressed(ctx, is_covered, escape_is_taken, will_type);
+        for actions::Pressed { action, pointer } in pressed {
             let is_free = |at: &egui::Pos2| {
                 ctx.layer_id_at(*at).is_none_or(|layer| layer.order == egui::Order::Background)
             };

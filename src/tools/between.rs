@@ -33,6 +33,9 @@ const WORTH_TELLING_MM: f64 = 2.0;
 
 const GESTURE: &str = "Between slices";
 
+/// What is said where the work ended without a result.
+const FAILED: &str = "No surface could be made of these outlines. Draw them again.";
+
 /// How far an edge is looked for at first, mm.
 const REACH_MM: f64 = 4.0;
 /// How far it can be looked for, mm.
@@ -458,7 +461,7 @@ impl BetweenSlices {
 
     fn finish(&mut self, session: &Session, done: Result<(Seen, Done), Failed>) {
         let Ok((of, done)) = done else {
-            self.note = Some("No surface could be made of these outlines. Draw them again.".to_owned());
+            self.note = Some(FAILED.to_owned());
             return;
         };
         let is_wanted = |roi: &&Arc<Roi>| of.is(roi) && self.seen.as_ref().is_some_and(|seen| seen.is(roi));

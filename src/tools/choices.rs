@@ -2,13 +2,12 @@
 //! strip, keys and search all offer these and nothing else, so that each can do what the others can.
 
 use super::{
-    BrushMode, BrushReach, BrushTip, DoseAs, FreehandMode, KeepPieces, Method, Place, Rivals,
-    SegmentSettings, ShapeKind, TakeAs, ToolKind, Tools, UptakeAt, Within,
+    BrushMode, BrushReach, BrushTip, DoseAs, FreehandMode, KeepPieces, Place, ShapeKind, TakeAs, ToolKind,
+    Tools, UptakeAt,
 };
 use crate::ai::body::BodyExtent;
 use crate::edit::segment::LungSide;
 use crate::edit::{GrowRange, Growth, ValueRange};
-use crate::patient::RoiId;
 use crate::session::Session;
 
 /// What of its disc a brush paints.
@@ -99,7 +98,7 @@ impl Aspect {
 }
 
 /// What can be chosen of a tool, in the order of the strip; empty where there is nothing to choose. Of
-/// the semi-automatic tool each method has its own: [`Method::choices`].
+/// the semi-automatic tool each method has its own: [`super::Method::choices`].
 #[must_use]
 pub fn choices(kind: ToolKind, aspect: Aspect) -> &'static [Choice] {
     use Choice as C;
@@ -166,18 +165,6 @@ impl Choice {
     #[must_use]
     pub fn is_for(self, kind: ToolKind) -> bool {
         self.tool() == kind || Aspect::ALL.into_iter().any(|aspect| choices(kind, aspect).contains(&self))
-    }
-}
-
-/// The structure after `now` among those with contours that something can be looked for in, those of the
-/// selected one excepted; the first after `None`, `None` after the last.
-fn next_place(session: &Session, now: Option<RoiId>) -> Option<RoiId> {
-    let own = session.selected().map(|roi| roi.id);
-    let rois = session.structures().rois.iter();
-    let mut all = rois.filter(|roi| !roi.planes.is_empty() && Some(roi.id) != own).map(|roi| roi.id);
-    match now {
-        None => all.next(),
-        Some(now) => all.skip_while(|id| *id != now).nth(1),
     }
 }
 
@@ -275,81 +262,6 @@ impl Tools {
         all.get(at.map_or(0, |at| at + 1)).or(all.first()).copied()
     }
 
-    /// Looks in the next structure with contours, after the last in no structure again: where the
-    /// semi-automatic tool looks, or where growing is kept to with that in hand. What it looks in then, for
-    /// the cursor; `None` for another tool.
-    pub fn look_in_next(&mut self, session: &Session) -> Option<String> {
-        let named = |id: Option<RoiId>, else_in: &str| {
-            let name = id.and_then(|id| session.roi(id)).map(|roi| roi.name.clone());
-            format!("In {}", name.unwrap_or_else(|| else_in.to_owned()))
-        };
-        match self.kind {
-            ToolKind::Grow => {
-                let next = next_place(session, self.grow.within());
-                self.grow.set_within(session, next);
-                Some(named(next, "the whole image"))
-            }
-            ToolKind::Segment => {
-                let mut settings = self.segment.settings();
-                let now = match settings.place() {
-                    Within::Roi(id) => Some(id),
-                    _ => None,
-                };
-                let next = next_place(session, now);
-                let is_uptake = settings.method == Method::Uptake;
-                let (place, words) = if is_uptake {
-                    (Within::Ball, "a ball")
-                } else {
-                    (Within::Everything, "the whole image")
-                };
-                settings.set_place(next.map_or(place, Within::Roi));
-                self.segment.set_settings(session, settings);
-                Some(named(next, words))
-            }
-            _ => None,
-        }
-    }
-
-    /// Has what is filled between pieces keep out of the next one: of no other structure, all visible
-    /// ones, each by itself, round and round. What it keeps out of then.
-    pub fn next_rival(&mut self, session: &Session) -> String {
-        let settings = self.segment.settings();
-        let by_itself = |now| next_place(session, now).map_or(Rivals::Nobody, Rivals::Roi);
-        let rivals = match settings.rivals {
-            Rivals::Nobody => Rivals::Visible,
-            Rivals::Visible => by_itself(None),
-            Rivals::Roi(id) => by_itself(Some(id)),
-        };
-        self.segment.set_settings(session, SegmentSettings { rivals, ..settings });
-        match rivals {
-            Rivals::Nobody => "Regardless of other structures".to_owned(),
-            Rivals::Visible => "Not into visible structures".to_owned(),
-            Rivals::Roi(id) => {
-                let name = session.roi(id).map_or("a structure", |roi| roi.name.as_str());
-                format!("Not into {name}")
-            }
-        }
-    }
-
-    /// Changes between the values of these images and those of the second series, for a brush of a range
-    /// and the semi-automatic tool. Whether they are the second's now; `None` without a second series and
-    /// for what goes by these images alone.
-    pub fn toggle_second_values(&mut self, session: &Session) -> Option<bool> {
-        match self.kind {
-            ToolKind::Brush if self.brush.second().is_some() => {
-                self.brush.set_by_second(!self.brush.by_second());
-                Some(self.brush.by_second())
-            }
-            ToolKind::Segment if self.segment.offers_second() => {
-                let settings = self.segment.settings();
-                let second = !settings.second;
-                self.segment.set_settings(session, SegmentSettings { second, ..settings });
-                Some(second)
-            }
-            _ => None,
-        }
-    }
-
     /// Makes the slab of the tool in hand thicker (`steps` > 0) or thinner: a tenth of it a step, at
     /// least half a millimetre. Gives its thickness, mm.
     pub fn resize_slab(&mut self, session: &Session, steps: i32) -> f64 {
@@ -390,6 +302,7 @@ impl Tools {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Method, SegmentSettings};
     use super::*;
     use crate::session::fixture::{axial_series, session_with};
 
@@ -462,32 +375,6 @@ mod tests {
             }
             tools.segment.cancel();
         }
-    }
-
-    #[test]
-    fn structures_to_look_in_follow_one_another() {
-        use crate::session::fixture::{draw, square};
-        let mut session = session_with(axial_series(), &["Liver", "Empty", "Spleen", "Node"]);
-        for name in ["Liver", "Spleen", "Node"] {
-            session.apply(draw(&session, name, 3, vec![square(0.0, 0.0, 20.0)])).unwrap();
-        }
-        let mut tools = Tools::default();
-        assert_eq!(tools.look_in_next(&session), None, "the crosshair looks for nothing");
-        for kind in [ToolKind::Grow, ToolKind::Segment] {
-            tools.choose(kind);
-            let round: Vec<_> = (0..4).filter_map(|_| tools.look_in_next(&session)).collect();
-            assert_eq!(round, ["In Liver", "In Spleen", "In the whole image", "In Liver"], "{kind:?}");
-        }
-        let settings = SegmentSettings { method: Method::Uptake, ..tools.segment.settings() };
-        tools.segment.set_settings(&session, settings);
-        let round: Vec<_> = (0..3).filter_map(|_| tools.look_in_next(&session)).collect();
-        assert_eq!(round, ["In Liver", "In Spleen", "In a ball"]);
-        let rivals: Vec<_> = (0..5).map(|_| tools.next_rival(&session)).collect();
-        let visible = "Not into visible structures";
-        let wanted =
-            [visible, "Not into Liver", "Not into Spleen", "Regardless of other structures", visible];
-        assert_eq!(rivals, wanted);
-        assert_eq!(tools.toggle_second_values(&session), None, "there is no second series");
     }
 
     #[test]

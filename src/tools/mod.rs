@@ -15,6 +15,7 @@ mod hint;
 mod knife;
 pub mod lessons;
 mod livewire;
+mod looking;
 mod mold;
 mod number;
 mod options;
@@ -46,8 +47,8 @@ pub use points::PointsTool;
 pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
 pub use segment::{
-    DoseAs, KeepPieces, Method, Place, Rivals, SegmentSettings, SegmentTool, TakeAs, UptakeAt, Within,
-    on_slices, slices_of,
+    DoseAs, KeepPieces, Method, Place, Rivals, SegmentSettings, SegmentTool, SetBefore, TakeAs, UptakeAt,
+    Within, on_slices, slices_of,
 };
 pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};

@@ -25,6 +25,7 @@ mod dose;
 mod beside;
 mod doses;
 mod hands;
+mod numbers;
 mod oblique;
 mod sizes;
 

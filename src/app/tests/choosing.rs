@@ -207,6 +207,45 @@ fn a_number_that_is_asked_for_has_its_tool_and_its_option_in_hand() {
 }
 
 #[test]
+fn a_number_without_a_field_is_told_of_and_a_card_is_there_for_one_that_has() {
+    use crate::geometry::Point3;
+    use crate::ui::state::{Fold, Place as WindowPlace};
+    let folder = tempfile::tempdir().unwrap();
+    let mut station = at_work(axial_series(), folder.path());
+    let told = |station: &Workstation| station.state().toasts.list().len();
+    let before = told(&station);
+    // Also with the method in hand already, and the card folded away.
+    for _ in 0..2 {
+        station.state.place = WindowPlace::Check;
+        station.state.inspector = Fold::Closed;
+        station.act(Action::Set(Number::ThresholdFrom));
+        assert_eq!((station.state.place, station.state.inspector), (WindowPlace::Correct, Fold::Open));
+    }
+    station.act(Action::Set(Number::BoxDepth));
+    assert_eq!(told(&station), before, "both have a field");
+    event(&mut station, ToolEvent::Press(Point3::new(-15.0, -15.0, 9.0), Modifiers::default()));
+    event(&mut station, ToolEvent::Drag(Point3::new(15.0, 15.0, 9.0)));
+    event(&mut station, ToolEvent::Release(Point3::new(15.0, 15.0, 9.0)));
+    assert!(tools(&station).segment.search_box().is_some());
+    station.act(Action::Set(Number::BoxDepth));
+    assert!(last_said(&station).starts_with("The box is drawn"), "{}", last_said(&station));
+    station.act(Action::Choose(Choice::FillAll(true)));
+    station.act(Action::Set(Number::SearchReach));
+    assert!(last_said(&station).starts_with("All of a region"), "{}", last_said(&station));
+    station.act(Action::Choose(Choice::FillAll(false)));
+    station.act(Action::Set(Number::SearchReach));
+    assert!(last_said(&station).starts_with("All of the place"), "it is a box: {}", last_said(&station));
+    for number in [Number::DoseLevel, Number::Prescription] {
+        station.act(Action::Set(number));
+        assert_eq!(last_said(&station), "This can be set once a dose is open.", "{number:?}");
+    }
+    station.select(None);
+    station.act(Action::Set(Number::KeepEvery));
+    assert_eq!(last_said(&station), "This can be set once a structure is selected.");
+    station.close_all();
+}
+
+#[test]
 fn what_the_images_have_nothing_for_is_said_and_not_chosen() {
     let folder = tempfile::tempdir().unwrap();
     let mut series = axial_series();

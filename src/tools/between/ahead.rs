@@ -6,7 +6,7 @@
 
 use super::super::region::GuideLine;
 use super::super::work::{Failed, Work};
-use super::{GESTURE, Made, Seen, Slices, Suggestion, guide_on, holds_same};
+use super::{FAILED, GESTURE, Made, Seen, Slices, Suggestion, guide_on, holds_same};
 use crate::edit::{GuidedError, drawn_slices};
 use crate::patient::{Guide, Roi, Volume};
 use crate::progress::Progress;
@@ -21,7 +21,9 @@ type Outcome = Option<Result<Made, GuidedError>>;
 pub(super) struct Ahead {
     /// The line as it is now.
     line: Option<GuideLine>,
-    /// Whether it is another one than that which is worked on.
+    /// How far what it leads to is moved to edges, mm; `None` not at all.
+    snap_mm: Option<f64>,
+    /// Whether line or snapping are others than those which are worked on.
     again: bool,
     work: Work<(Seen, Outcome)>,
     made: Option<Made>,
@@ -30,7 +32,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Whether a guide is being drawn.
+    /// Whether a guide is being drawn, long enough to enclose something.
     pub(super) fn is_on(&self) -> bool {
         self.line.is_some()
     }
@@ -50,16 +52,23 @@ impl Ahead {
         self.work.progress().is_some()
     }
 
-    /// Follows the line; `None` when none is drawn any more.
+    /// Follows the line; `None` when none is drawn any more. One that encloses nothing (any more) leads to
+    /// nothing.
     pub(super) fn follow(&mut self, session: &Session, line: Option<GuideLine>, snap_mm: Option<f64>) {
-        let Some(line) = line else {
+        let Some(line) = line.filter(GuideLine::encloses) else {
             self.leave();
             return;
         };
-        if self.line.as_ref() == Some(&line) || !line.encloses() {
+        if self.line.as_ref() == Some(&line) && self.snap_mm == snap_mm {
             return;
         }
         self.line = Some(line);
+        self.work_out(session, snap_mm);
+    }
+
+    /// Works on the line, after what is worked on.
+    fn work_out(&mut self, session: &Session, snap_mm: Option<f64>) {
+        self.snap_mm = snap_mm;
         if self.is_waiting() {
             self.again = true;
         } else {
@@ -93,11 +102,17 @@ impl Ahead {
         is_same.then(|| Made { guides: roi.guides.clone(), ..made })
     }
 
-    /// Takes what has been worked out; whether anything new is shown.
+    /// Takes what has been worked out, and follows another snapping; whether anything new is shown.
     pub(super) fn update(&mut self, session: &Session, snap_mm: Option<f64>) -> bool {
-        let Some(done) = self.work.poll() else { return false };
-        self.finish(session, done, snap_mm);
-        true
+        let done = self.work.poll();
+        let has_come = done.is_some();
+        if let Some(done) = done {
+            self.finish(session, done, snap_mm);
+        }
+        if self.line.is_some() && self.snap_mm != snap_mm {
+            self.work_out(session, snap_mm);
+        }
+        has_come
     }
 
     /// Waits for what is being worked out; for tests and scripts.
@@ -109,6 +124,7 @@ impl Ahead {
 
     fn start(&mut self, session: &Session, snap_mm: Option<f64>) {
         self.again = false;
+        self.snap_mm = snap_mm;
         let (Some(line), Some(roi)) = (self.line.clone(), session.selected()) else { return };
         let volume = Arc::clone(&session.series().volume);
         let (of, roi) = (Seen::of(roi), Arc::clone(roi));
@@ -135,9 +151,10 @@ impl Ahead {
                     self.note = Some(why.to_string());
                     self.shown = None;
                 }
-                None => self.shown = None,
+                None => (self.shown, self.note) = (None, None),
             },
-            _ => self.shown = None,
+            (Err(Failed), _) => (self.shown, self.note) = (None, Some(FAILED.to_owned())),
+            (Ok(_), _) => (self.shown, self.note) = (None, None),
         }
         if self.again {
             self.start(session, snap_mm);
@@ -172,4 +189,37 @@ fn with_guide(guides: &[Arc<Guide>], guide: Guide) -> Vec<Arc<Guide>> {
         all.insert(place.min(all.len()), Arc::new(guide));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::Sign;
+    use crate::geometry::{Plane, Point3, Vector3};
+    use crate::session::fixture::{axial_series, session_with};
+    use crate::tools::region::GuideDeed;
+
+    #[test]
+    fn a_failure_is_said_and_what_changes_no_guide_takes_what_was_said_away() {
+        let session = session_with(axial_series(), &["Liver"]);
+        let plane = Plane::new(Point3::origin(), Vector3::y(), Vector3::z()).unwrap();
+        let corners = [[-10.0, 10.0], [10.0, 10.0], [0.0, 40.0]];
+        let path = corners.map(|[y, z]| Point3::new(0.0, y, z));
+        let line = |points| GuideLine::new(&plane, points, GuideDeed::Encloses(Sign::Add));
+        let mut ahead = Ahead::default();
+        ahead.follow(&session, Some(line(&path)), None);
+        ahead.settle(&session, None);
+        assert!(ahead.note().is_some_and(|note| note.starts_with("One direction")), "{:?}", ahead.note());
+        ahead.finish(&session, Err(Failed), None);
+        assert_eq!(ahead.note(), Some(FAILED));
+        // A line that replaces a part of a guide finds none.
+        let seen = Seen::of(session.selected().unwrap());
+        ahead.finish(&session, Ok((seen, None)), None);
+        assert!(ahead.note().is_none() && ahead.shown().is_none());
+        // What is too short leads to nothing, and none of it is waited for.
+        ahead.follow(&session, Some(line(&path)), Some(4.0));
+        assert!(ahead.is_on() && ahead.is_waiting(), "another snapping is another question");
+        ahead.follow(&session, Some(line(&path[..2])), Some(4.0));
+        assert!(!ahead.is_on() && !ahead.is_waiting());
+    }
 }

@@ -44,6 +44,8 @@ pub enum DoseAs {
 
 /// An isodose in Gy begins here where no dose tells its level, Gy.
 const FIRST_GY: f64 = 20.0;
+/// The parts of a prescription that can be set.
+const PARTS: std::ops::RangeInclusive<f64> = 0.001..=2.0;
 /// A prescription begins here where no dose tells the level, Gy.
 const FIRST_PRESCRIPTION_GY: f64 = 60.0;
 
@@ -171,12 +173,13 @@ impl SegmentSettings {
         }
     }
 
-    /// The settings with this choice made, all else as it is; `maximum_gy` is the greatest dose, if there
-    /// is a dose: the level of an isodose stays where it is.
+    /// The settings with this choice made, all else as it is, and its number as it last was; `maximum_gy` is
+    /// the greatest dose, if there is a dose: the level of an isodose stays where it is.
     pub(in crate::tools) fn with(mut self, choice: Choice, maximum_gy: Option<f64>) -> Self {
         if self.has_chosen(choice) {
             return self;
         }
+        self.remember_number(choice);
         match choice {
             Choice::TakeAs(taken) => self.take_as = taken,
             Choice::Keep(keep) => self.keep = keep,
@@ -184,20 +187,43 @@ impl SegmentSettings {
             Choice::FindIn(place) => self.set_place(place.within()),
             Choice::Uptake(at) => {
                 self.uptake = match at {
-                    UptakeAt::PartOfMaximum => Uptake::PartOfMaximum(0.41),
-                    UptakeAt::Above => Uptake::Above(2.5),
+                    UptakeAt::PartOfMaximum => Uptake::PartOfMaximum(self.before.part),
+                    UptakeAt::Above => Uptake::Above(self.before.value),
                     UptakeAt::Edge => Uptake::Edge,
                 }
             }
             Choice::Isodose(given) => self.dose = self.level_as(given, maximum_gy),
             Choice::FillAll(true) => self.fill = Fill::All,
-            Choice::FillAll(false) => self.fill = Fill::Between(0.05),
+            Choice::FillAll(false) => self.fill = Fill::Between(self.before.detour),
             Choice::Rivals(visible) => self.rivals = if visible { Rivals::Visible } else { Rivals::Nobody },
             Choice::Extent(extent) => self.extent = extent,
             Choice::Lung(side) => self.side = side,
             _ => {}
         }
         self
+    }
+
+    /// Keeps the number of what a choice takes the place of.
+    fn remember_number(&mut self, choice: Choice) {
+        let before = &mut self.before;
+        match choice {
+            Choice::Uptake(_) => match self.uptake {
+                Uptake::PartOfMaximum(part) => before.part = part,
+                Uptake::Above(value) => before.value = value,
+                Uptake::Edge => {}
+            },
+            Choice::Isodose(_) => {
+                if let DoseLevel::PartOfPrescription { prescription_gy, .. } = self.dose {
+                    before.prescription_gy = Some(prescription_gy);
+                }
+            }
+            Choice::FillAll(_) => {
+                if let Fill::Between(detour) = self.fill {
+                    before.detour = detour;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Sets where the method that is set looks.
@@ -220,10 +246,15 @@ impl SegmentSettings {
                 (Some(level_gy), Some(maximum_gy)) => level_gy / maximum_gy.max(1e-9),
                 _ => 0.5,
             }),
-            DoseAs::PartOfPrescription => DoseLevel::PartOfPrescription {
-                part: 1.0,
-                prescription_gy: level_gy.unwrap_or(FIRST_PRESCRIPTION_GY),
-            },
+            DoseAs::PartOfPrescription => {
+                // Of the dose prescribed before, unless that is not one which the level can be a part of.
+                let own = self.before.prescription_gy.and_then(|prescription_gy| {
+                    let part = level_gy.map_or(1.0, |level_gy| level_gy / prescription_gy);
+                    PARTS.contains(&part).then_some((part, prescription_gy))
+                });
+                let (part, prescription_gy) = own.unwrap_or((1.0, level_gy.unwrap_or(FIRST_PRESCRIPTION_GY)));
+                DoseLevel::PartOfPrescription { part, prescription_gy }
+            }
         }
     }
 }
@@ -294,6 +325,45 @@ mod tests {
         settings.set_place(Within::Roi(RoiId(3)));
         let places = Method::Threshold.choices(Aspect::Reach);
         assert!(places.iter().all(|choice| !settings.has_chosen(*choice)));
+    }
+
+    #[test]
+    fn a_number_that_was_set_is_there_again_after_going_round() {
+        let set = SegmentSettings {
+            uptake: Uptake::PartOfMaximum(0.5),
+            fill: Fill::Between(0.2),
+            ..SegmentSettings::default()
+        };
+        let at_value = set.with(Choice::Uptake(UptakeAt::Above), None);
+        assert_eq!(at_value.uptake, Uptake::Above(2.5), "it was never set");
+        let at_edge = SegmentSettings { uptake: Uptake::Above(4.0), ..at_value }
+            .with(Choice::Uptake(UptakeAt::Edge), None);
+        let round = at_edge.with(Choice::Uptake(UptakeAt::PartOfMaximum), None);
+        assert_eq!(round.uptake, Uptake::PartOfMaximum(0.5));
+        assert_eq!(round.with(Choice::Uptake(UptakeAt::Above), None).uptake, Uptake::Above(4.0));
+        let all = round.with(Choice::FillAll(true), None);
+        assert_eq!(all.fill, Fill::All);
+        assert_eq!(all.with(Choice::FillAll(false), None).fill, Fill::Between(0.2));
+        // Of an isodose the dose prescribed; the level stays where it is.
+        let dose = DoseLevel::PartOfPrescription { part: 0.95, prescription_gy: 60.0 };
+        let near = |dose: DoseLevel, wanted: f64| match dose {
+            DoseLevel::PartOfPrescription { part, prescription_gy } => {
+                assert!((part - wanted).abs() < 1e-9 && (prescription_gy - 60.0).abs() < 1e-9, "{dose:?}");
+            }
+            _ => panic!("{dose:?}"),
+        };
+        let mut settings = SegmentSettings { dose, ..round };
+        for given in [DoseAs::Gy, DoseAs::PartOfMaximum, DoseAs::PartOfPrescription] {
+            settings = settings.with(Choice::Isodose(given), Some(72.0));
+        }
+        near(settings.dose, 0.95);
+        settings = settings.with(Choice::Isodose(DoseAs::Gy), Some(72.0));
+        settings.dose = DoseLevel::Gy(30.0);
+        near(settings.with(Choice::Isodose(DoseAs::PartOfPrescription), Some(72.0)).dose, 0.5);
+        // One that the level is too far from is left.
+        settings.dose = DoseLevel::Gy(130.0);
+        let far = settings.with(Choice::Isodose(DoseAs::PartOfPrescription), None).dose;
+        assert_eq!(far, DoseLevel::PartOfPrescription { part: 1.0, prescription_gy: 130.0 });
     }
 
     #[test]

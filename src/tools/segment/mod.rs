@@ -13,7 +13,7 @@ mod settings;
 
 pub use choices::{DoseAs, Place, UptakeAt};
 pub use place::{on_slices, slices_of};
-pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, TakeAs, Within};
+pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, SetBefore, TakeAs, Within};
 
 use self::job::{Done, Job};
 use self::place::{BoxDrag, BoxGrip};

@@ -133,6 +133,26 @@ pub enum Rivals {
     Roi(RoiId),
 }
 
+/// The numbers of what is not chosen at present, as they were when it last was: choosing it again brings
+/// them back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SetBefore {
+    /// Uptake: the part of the greatest value.
+    pub part: f32,
+    /// Uptake: the value.
+    pub value: f32,
+    /// Pieces: the detour.
+    pub detour: f64,
+    /// Isodose: the dose prescribed, Gy; `None` until one was set.
+    pub prescription_gy: Option<f64>,
+}
+
+impl Default for SetBefore {
+    fn default() -> Self {
+        Self { part: 0.41, value: 2.5, detour: 0.05, prescription_gy: None }
+    }
+}
+
 /// All settings; each method reads its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SegmentSettings {
@@ -178,6 +198,8 @@ pub struct SegmentSettings {
     pub close_mm: f64,
     /// Bones: how.
     pub bones: BoneOptions,
+    /// The numbers of what is not chosen.
+    pub before: SetBefore,
 }
 
 /// What a drag places.
@@ -262,6 +284,7 @@ impl SegmentSettings {
 
 impl Default for SegmentSettings {
     fn default() -> Self {
+        let before = SetBefore::default();
         Self {
             method: Method::default(),
             take_as: TakeAs::default(),
@@ -273,17 +296,18 @@ impl Default for SegmentSettings {
             fill_holes: false,
             ball_mm: 25.0,
             box_depth_mm: 40.0,
-            uptake: Uptake::PartOfMaximum(0.41),
+            uptake: Uptake::PartOfMaximum(before.part),
             uptake_within: Within::Ball,
             dose: DoseLevel::PartOfMaximum(0.5),
             scribble_mm: 1.5,
             margin_mm: 15.0,
-            fill: Fill::Between(0.05),
+            fill: Fill::Between(before.detour),
             rivals: Rivals::default(),
             extent: BodyExtent::default(),
             side: None,
             close_mm: 5.0,
             bones: BoneOptions::default(),
+            before,
         }
     }
 }

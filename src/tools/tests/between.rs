@@ -198,3 +198,45 @@ fn a_guide_being_drawn_shows_what_it_leads_to_and_ends_with_just_that() {
     hold(&mut pen, &session, &axial(30.0), &around(&axial(30.0), center, [20.0, 15.0]));
     assert!(!pen.between.draws_guide());
 }
+
+#[test]
+fn what_a_guide_leads_to_follows_clicks_taken_back_and_snapping() {
+    let mut session = session_with(organ(), &["Liver"]);
+    let mut pen = tools(ToolKind::Freehand, 5.0);
+    draw_circle(&mut pen, &mut session, 6.0);
+    draw_circle(&mut pen, &mut session, 24.0);
+    pen.choose(ToolKind::Shape);
+    pen.between.set_on(true);
+    let view = sagittal(0.0);
+    for (y, z) in [(-18.0, 5.0), (18.0, 5.0), (18.0, 25.0), (-18.0, 25.0)] {
+        pen.event(&session, &view, ToolEvent::Press(p(0.0, y, z), KEYS));
+        pen.event(&session, &view, ToolEvent::Release(p(0.0, y, z)));
+    }
+    pen.between.settle(&session);
+    let shown = |pen: &Tools| {
+        let ahead = pen.between.ahead().map(crate::tools::Suggestion::shown);
+        ahead.map_or_else(Vec::new, |own| own.planes.clone())
+    };
+    let areas = |pen: &Tools| shown(pen).iter().map(|own| own.area_mm2()).sum::<f64>();
+    let plain = areas(&pen);
+    assert!(pen.between.draws_guide() && plain > 0.0);
+    // Snapping turned on while the line stands still, and its reach.
+    pen.between.set_snaps(true);
+    pen.between.settle(&session);
+    let moved = areas(&pen);
+    assert!(moved > 1.02 * plain, "{moved} mm2 after {plain}");
+    pen.between.set_snap_reach_mm(1.0);
+    pen.between.settle(&session);
+    assert!(areas(&pen) < 0.99 * moved, "{} mm2 after {moved}", areas(&pen));
+    pen.between.set_snaps(false);
+    pen.between.settle(&session);
+    assert!((areas(&pen) - plain).abs() < 1e-9 * plain);
+    // Clicks taken back: with two points left there is no guide, and nothing that it led to.
+    for points in [3, 2] {
+        assert!(pen.take_back(&session));
+        assert_eq!(pen.shape.anchors().len(), points);
+        assert_eq!(pen.between.draws_guide(), points == 3);
+        pen.between.settle(&session);
+    }
+    assert!(shown(&pen).is_empty() && !pen.between.is_waiting());
+}

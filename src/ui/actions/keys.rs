@@ -117,12 +117,17 @@ pub struct Pressed {
 
 /// The actions whose keys were pressed in this frame, in order; the keys are consumed.
 ///
-/// While a text field has the keyboard only keys with Ctrl, function keys and Esc count; while a
-/// card lies over the window (`is_covered`) only those that close or change cards; Enter belongs to
+/// While a text field has the keyboard, or is about to (`will_type`), only keys with Ctrl, function keys
+/// and Esc count; while a card lies over the window (`is_covered`) only those that close or change cards; Enter belongs to
 /// the button that has the keyboard, where one has, and Esc to a field that is left by it
 /// (`escape_is_taken`).
-pub fn pressed(ctx: &egui::Context, is_covered: bool, escape_is_taken: bool) -> Vec<Pressed> {
-    let typing = ctx.text_edit_focused();
+pub fn pressed(
+    ctx: &egui::Context,
+    is_covered: bool,
+    escape_is_taken: bool,
+    will_type: bool,
+) -> Vec<Pressed> {
+    let typing = will_type || ctx.text_edit_focused();
     let on_control = ctx.memory(|memory| memory.focused().is_some());
     ctx.input_mut(|input| {
         let mut pointer = None;
@@ -207,6 +212,31 @@ mod tests {
         assert_eq!(hint_text(&brush), "Drag", "no clause without its keys");
         assert_eq!(Action::CopyContour.named(), "Copy contour");
         keymap::use_map(&keymap::KeyMap::default());
+    }
+
+    #[test]
+    fn what_is_typed_for_a_field_that_is_about_to_come_asks_for_nothing() {
+        let ctx = egui::Context::default();
+        let asked = |will_type| {
+            let of = |(key, modifiers)| Event::Key {
+                key,
+                physical_key: None,
+                pressed: true,
+                repeat: false,
+                modifiers,
+            };
+            let keys =
+                [(Key::Num3, Modifiers::NONE), (Key::Z, Modifiers::NONE), (Key::K, Modifiers::COMMAND)];
+            let input = egui::RawInput { events: keys.map(of).to_vec(), ..egui::RawInput::default() };
+            let mut actions = Vec::new();
+            let output = ctx.run_ui(input, |ui| {
+                actions.extend(pressed(ui.ctx(), false, false, will_type).into_iter().map(|own| own.action));
+            });
+            output.drop_without_applying_deltas();
+            actions
+        };
+        assert_eq!(asked(false).len(), 3);
+        assert_eq!(asked(true), [Action::Search]);
     }
 
     #[test]

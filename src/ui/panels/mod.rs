@@ -26,7 +26,7 @@ mod top_bar;
 mod train;
 
 pub use inspector::inspector_ui;
-pub use numbers::want_number;
+pub use numbers::{unanswered_number, waits_for_number, want_number};
 pub use overlays::overlay_ui;
 pub use propose::default_series;
 pub use start::start_ui;

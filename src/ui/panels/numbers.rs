@@ -11,21 +11,45 @@ fn place() -> Id {
     Id::unique("number that is asked for")
 }
 
-/// Asks for the field of a number; nothing comes of it where none is shown in the next frames.
+/// Asks for the field of a number; where none is shown in the next frames, [`unanswered_number`] tells.
 pub fn want_number(ctx: &Context, number: Number) {
     let now = ctx.cumulative_pass_nr();
     ctx.data_mut(|data| data.insert_temp(place(), (number, now)));
     ctx.request_repaint();
 }
 
+/// The number that is asked for, and whether it has waited too long.
+fn wanted(ctx: &Context) -> Option<(Number, bool)> {
+    let (number, since) = ctx.data(|data| data.get_temp::<(Number, u64)>(place()))?;
+    Some((number, ctx.cumulative_pass_nr().saturating_sub(since) > PATIENCE))
+}
+
+fn forget(ctx: &Context) {
+    ctx.data_mut(|data| data.remove::<(Number, u64)>(place()));
+}
+
+/// Whether a number waits for its field: what is typed meanwhile is meant for it.
+pub fn waits_for_number(ctx: &Context) -> bool {
+    wanted(ctx).is_some()
+}
+
+/// The number whose field has not come, once; asked when a frame ends. While one waits there is a next
+/// frame.
+pub fn unanswered_number(ctx: &Context) -> Option<Number> {
+    let (number, is_late) = wanted(ctx)?;
+    if is_late {
+        forget(ctx);
+    } else {
+        ctx.request_repaint();
+    }
+    is_late.then_some(number)
+}
+
 /// Whether the number is asked for; once.
 fn take(ctx: &Context, number: Number) -> bool {
-    let Some((wanted, since)) = ctx.data(|data| data.get_temp::<(Number, u64)>(place())) else {
-        return false;
-    };
-    let is_this = wanted == number && ctx.cumulative_pass_nr().saturating_sub(since) <= PATIENCE;
+    let is_this = wanted(ctx) == Some((number, false));
     if is_this {
-        ctx.data_mut(|data| data.remove::<(Number, u64)>(place()));
+        forget(ctx);
     }
     is_this
 }
@@ -69,13 +93,19 @@ mod tests {
         assert_eq!(frame(&ctx, true), [false, false]);
         want_number(&ctx, Number::GrowNecks);
         assert_eq!(frame(&ctx, false), [false, false]);
+        assert!(waits_for_number(&ctx));
         assert_eq!(frame(&ctx, true), [false, true]);
+        assert!(!waits_for_number(&ctx));
+        assert_eq!(unanswered_number(&ctx), None);
         ctx.memory_mut(egui::Memory::stop_text_input);
         // One that is never shown takes nothing later.
         want_number(&ctx, Number::GrowReach);
+        assert_eq!(unanswered_number(&ctx), None, "it may come yet");
         for _ in 0..PATIENCE + 2 {
             frame(&ctx, false);
         }
         assert_eq!(frame(&ctx, true), [false, false]);
+        assert_eq!(unanswered_number(&ctx), Some(Number::GrowReach));
+        assert!(!waits_for_number(&ctx) && unanswered_number(&ctx).is_none(), "told once");
     }
 }
