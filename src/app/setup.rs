@@ -130,7 +130,7 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
         match opened {
             Ok(opened) => opened.map_err(|error| explain(&error))?,
             // A device that goes away in the middle of a frame ends the frame so.
-            Err(_) if told.lost() || told.error.load(Ordering::Relaxed) => {
+            Err(_) if told.tells_of_a_failure() => {
                 told.lost.store(true, Ordering::Relaxed);
                 ended_by_panic = true;
             }
@@ -215,6 +215,22 @@ struct Told {
 impl Told {
     fn lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether the device failed; waits a little for its word: where a network runs on it, it is that
+    /// one's thread that is told first, as soon as it asks.
+    fn tells_of_a_failure(&self) -> bool {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let start = Instant::now();
+        loop {
+            if self.lost() || self.error.load(Ordering::Relaxed) {
+                return true;
+            }
+            if start.elapsed() > PATIENCE {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

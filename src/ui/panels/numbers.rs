@@ -56,7 +56,9 @@ fn take(ctx: &Context, number: Number) -> bool {
 
 /// The field of a number.
 pub(super) fn number_field(ui: &mut Ui, number: Number, field: DragValue<'_>) -> Response {
-    let is_wanted = ui.is_enabled() && take(ui.ctx(), number);
+    // In the frame after the search was closed the fields behind it cannot have the keyboard yet.
+    let can_have_keyboard = ui.is_enabled() && ui.memory(|memory| memory.allows_interaction(ui.layer_id()));
+    let is_wanted = can_have_keyboard && take(ui.ctx(), number);
     if is_wanted {
         // Before it is drawn: a field that gains the keyboard selects its text.
         let id = ui.next_auto_id();
