@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why there is no window. Each variant is one sentence for a person.
@@ -130,12 +130,13 @@ pub fn run(options: RunOptions) -> Result<Workstation, NoWindow> {
         match opened {
             Ok(opened) => opened.map_err(|error| explain(&error))?,
             // A device that goes away in the middle of a frame ends the frame so.
-            Err(_) if told.tells_of_a_failure() => {
+            Err(_) if told.failed() => {
                 told.lost.store(true, Ordering::Relaxed);
                 ended_by_panic = true;
             }
             Err(panic) => resume_unwind(panic),
         }
+        told.keep(None);
         // After a panic winit's loop takes itself for running, and ends once without having begun.
         if !opens.get() && std::mem::take(&mut ended_by_panic) {
             continue;
@@ -210,6 +211,8 @@ struct Told {
     lost: AtomicBool,
     /// An error since the last frame.
     error: AtomicBool,
+    /// What is asked when the callbacks are silent.
+    device: Mutex<Option<(wgpu::Device, wgpu::Queue)>>,
 }
 
 impl Told {
@@ -217,21 +220,35 @@ impl Told {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Whether the device failed; waits a little for its word: where a network runs on it, it is that
-    /// one's thread that is told first, as soon as it asks.
-    fn tells_of_a_failure(&self) -> bool {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        let start = Instant::now();
-        loop {
-            if self.lost() || self.error.load(Ordering::Relaxed) {
-                return true;
-            }
-            if start.elapsed() > PATIENCE {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    /// Keeps the device; `None` lets go of it, which its own callbacks would keep otherwise.
+    fn keep(&self, device: Option<(wgpu::Device, wgpu::Queue)>) {
+        *self.device.lock().unwrap_or_else(PoisonError::into_inner) = device;
     }
+
+    /// Whether the device failed, by its callbacks or by its not taking a write: burn, which shares the
+    /// device, may have taken the callbacks for itself again.
+    fn failed(&self) -> bool {
+        let device = self.device.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !self.lost() && device.is_some_and(|(device, queue)| !takes_writes(&device, &queue)) {
+            engine::note_device_error();
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        self.lost() || self.error.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a device takes what is written to a buffer; a lost one has none.
+fn takes_writes(device: &wgpu::Device, queue: &wgpu::Queue) -> bool {
+    let usage = wgpu::BufferUsages::COPY_DST;
+    let size = std::num::NonZero::<u64>::MIN.saturating_add(3);
+    let label = Some("probe");
+    let probe = device.create_buffer(&wgpu::BufferDescriptor {
+        label,
+        size: size.get(),
+        usage,
+        mapped_at_creation: false,
+    });
+    queue.write_buffer_with(&probe, 0, size).is_some()
 }
 
 /// One window on one device.
@@ -256,6 +273,7 @@ impl Host {
         cc.egui_ctx.options_mut(|options| options.zoom_with_keyboard = false);
         if let Some(state) = &cc.wgpu_render_state {
             watch(&state.device, &self.told, &cc.egui_ctx);
+            self.told.keep(Some((state.device.clone(), state.queue.clone())));
             let (device, told, ctx) = (state.device.clone(), Arc::clone(&self.told), cc.egui_ctx.clone());
             let watch_again = move || watch(&device, &told, &ctx);
             let mut workstation = self.workstation.borrow_mut();
@@ -286,16 +304,10 @@ impl Host {
     }
 
     /// Paints nothing of a frame in which the device began to fail: egui's renderer takes it for well.
-    fn leave_out_if_broken(&self, device: &wgpu::Device, ctx: &egui::Context) {
-        // A device tells that it is lost when it is asked for something.
-        let usage = wgpu::BufferUsages::COPY_DST;
-        drop(device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("probe"),
-            size: 4,
-            usage,
-            mapped_at_creation: false,
-        }));
-        if self.told.error.swap(false, Ordering::Relaxed) || self.told.lost() {
+    fn leave_out_if_broken(&self, ctx: &egui::Context) {
+        let failed = self.told.failed();
+        self.told.error.store(false, Ordering::Relaxed);
+        if failed {
             drop(ctx.graphics_mut(std::mem::take));
             ctx.request_repaint();
         }
@@ -342,8 +354,8 @@ impl eframe::App for Host {
             return;
         }
         self.frame(ui);
-        if let Some(state) = frame.wgpu_render_state() {
-            self.leave_out_if_broken(&state.device, ui.ctx());
+        if frame.wgpu_render_state().is_some() {
+            self.leave_out_if_broken(ui.ctx());
         }
     }
 
