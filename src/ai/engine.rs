@@ -282,14 +282,7 @@ impl Engine {
         progress: &Progress,
     ) -> Result<(), SumError> {
         let Runner::Gpu(ensemble) = &mut self.runner else { return Err(SumError::Device) };
-        match stopped(quietly(|| ensemble.add(tile, corner, sum, progress))) {
-            Ok(()) => Ok(()),
-            Err(Stop::Cancelled) => Err(SumError::Cancelled),
-            Err(Stop::Failed(reason)) => {
-                self.leave_gpu(&reason);
-                Err(SumError::Device)
-            }
-        }
+        stopped(quietly(|| ensemble.add(tile, corner, sum, progress))).map_err(|stop| self.ended(stop))
     }
 
     /// Planes of a sum that are done, as [`DeviceSum::take`].
@@ -300,10 +293,7 @@ impl Engine {
         let taken = quietly(|| sum.take(waits)).and_then(|result| result);
         let taken =
             taken.and_then(|back| if self.is_in_doubt() { Err(IN_DOUBT.to_owned()) } else { Ok(back) });
-        taken.map_err(|reason| {
-            self.leave_gpu(&reason);
-            SumError::Device
-        })
+        taken.map_err(|reason| self.ended(Stop::Failed(reason)))
     }
 
     /// A window's running sum on the graphics device whose planes become labels there; `None` on the CPU,
@@ -330,13 +320,18 @@ impl Engine {
             Ok(_) if self.is_in_doubt() => Err(Stop::Failed(IN_DOUBT.to_owned())),
             done => done,
         };
-        done.map_err(|stop| match stop {
+        done.map_err(|stop| self.ended(stop))
+    }
+
+    /// What the end of work with a sum means for it; leaves a device that failed.
+    fn ended(&mut self, stop: Stop) -> SumError {
+        match stop {
             Stop::Cancelled => SumError::Cancelled,
             Stop::Failed(reason) => {
                 self.leave_gpu(&reason);
                 SumError::Device
             }
-        })
+        }
     }
 
     /// Whether the device has told of an error since the engine began: a step may have been left out.

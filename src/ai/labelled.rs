@@ -10,10 +10,10 @@
 //! Should the device fail, the planes that are not done are computed anew on the CPU.
 
 use super::engine::{Engine, EngineError, SumError};
-use super::gpu::{Deciding, DeviceLabels, DeviceSum, EXTREME, Mix, Pace, Piece, Reading, Stop, UNDECIDED};
+use super::gpu::{Deciding, DeviceLabels, DeviceSum, Mix, Pace, Piece, Reading, Stop};
 use super::graphics::quietly;
 use super::nnunet::export::Export;
-use super::nnunet::labelling::{Around, Labelling, Rows};
+use super::nnunet::labelling::{Around, EXTREME, Labelling, Rows, UNDECIDED};
 use super::nnunet::sum::Covered;
 use super::nnunet::tiles::Layout;
 use super::nnunet::window::WindowError;

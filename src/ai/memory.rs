@@ -28,7 +28,8 @@ pub fn estimate_bytes(volume: &Volume, package: &ModelPackage, options: &Predict
 
 /// Bytes that [`super::predict()`] keeps on a graphics device at most beside what the network takes for a
 /// patch: the sums of the planes that tiles reach and those that are finished, and what makes labels of
-/// them. Whatever of the image is empty counts.
+/// them where nothing else is wanted. Whatever of the image is empty counts; a model that this one crops
+/// on does not.
 #[must_use]
 pub fn graphics_bytes(volume: &Volume, package: &ModelPackage) -> u64 {
     let [nx, ny, nz] = volume.grid.dims();

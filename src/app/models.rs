@@ -215,7 +215,7 @@ impl Workstation {
         self.judge_models();
     }
 
-    /// Says of each model how it fits the open series and how much work it is; sorts the list.
+    /// Says of each model, and of each to get, how it fits the open series; sorts the list.
     fn judge_models(&mut self) {
         let Some(session) = &self.session else { return };
         let series = session.series();
@@ -256,8 +256,10 @@ impl Workstation {
     pub(super) fn workload(&self, model: &ModelLine) -> Workload {
         let packages = &self.models.packages;
         let package = packages.iter().find(|package| package.id == model.id);
-        let (Some(session), Some(package)) = (&self.session, package) else { return Workload::default() };
-        let organs: Vec<String> = self.state.propose.chosen(model).into_iter().map(str::to_owned).collect();
+        let organs = self.state.propose.named(model);
+        let (Some(session), Some(package), Some(organs)) = (&self.session, package, organs) else {
+            return Workload::default();
+        };
         let grid = &session.series().volume.grid;
         Workload::of(package, &organs, packages, grid, self.models.seen.body_mm)
     }

@@ -90,14 +90,11 @@ impl Workstation {
         let passes = line.map_or(0, |line| self.workload(line).passes);
         let (mut organs, mut given) = (Vec::new(), Vec::new());
         if let Some(line) = line {
-            let chosen = self.state.propose.chosen(line);
-            if chosen.is_empty() {
+            let Some(named) = self.state.propose.named(line) else {
                 self.state.toasts.attention(format!("No organ of {} is chosen.", line.title));
                 return;
-            }
-            if chosen.len() < line.organs.len() {
-                organs = chosen.into_iter().map(str::to_owned).collect();
-            }
+            };
+            organs = named;
             if line.channels.len() > 1 {
                 for channel in 0..line.channels.len() {
                     let own = self.state.propose.channels.get(&(line.id.clone(), channel)).copied();

@@ -2,7 +2,6 @@
 
 use super::Workstation;
 use crate::edit::ValueRange;
-use crate::patient::Unit;
 use crate::tools::{Method, SegmentSettings, ToolKind};
 use crate::ui::actions::Action;
 use crate::ui::state::{Fold, Place};
@@ -14,8 +13,8 @@ impl Workstation {
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
             return false;
         };
-        if method.needs_ct() && session.series().volume.unit != Unit::Hu {
-            self.say_or_tell(Method::WHY_CT);
+        if let Some(why) = method.refusal(session.series().volume.unit) {
+            self.say_or_tell(why);
             return false;
         }
         if views.tools.kind() != ToolKind::Segment {

@@ -212,7 +212,7 @@ struct Told {
     /// An error since the last frame.
     error: AtomicBool,
     /// What is asked when the callbacks are silent.
-    device: Mutex<Option<(wgpu::Device, wgpu::Queue)>>,
+    probe: Mutex<Option<Probe>>,
 }
 
 impl Told {
@@ -220,16 +220,17 @@ impl Told {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Keeps the device; `None` lets go of it, which its own callbacks would keep otherwise.
-    fn keep(&self, device: Option<(wgpu::Device, wgpu::Queue)>) {
-        *self.device.lock().unwrap_or_else(PoisonError::into_inner) = device;
+    /// Keeps what the device is asked by; `None` lets go of it, for the device's own callbacks would keep
+    /// it otherwise.
+    fn keep(&self, probe: Option<Probe>) {
+        *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = probe;
     }
 
     /// Whether the device failed, by its callbacks or by its not taking a write: burn, which shares the
     /// device, may have taken the callbacks for itself again.
     fn failed(&self) -> bool {
-        let device = self.device.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if !self.lost() && device.is_some_and(|(device, queue)| !takes_writes(&device, &queue)) {
+        let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !self.lost() && probe.is_some_and(|probe| !takes_writes(&probe)) {
             engine::note_device_error();
             self.lost.store(true, Ordering::Relaxed);
         }
@@ -237,18 +238,23 @@ impl Told {
     }
 }
 
-/// Whether a device takes what is written to a buffer; a lost one has none.
-fn takes_writes(device: &wgpu::Device, queue: &wgpu::Queue) -> bool {
-    let usage = wgpu::BufferUsages::COPY_DST;
-    let size = std::num::NonZero::<u64>::MIN.saturating_add(3);
-    let label = Some("probe");
-    let probe = device.create_buffer(&wgpu::BufferDescriptor {
-        label,
-        size: size.get(),
-        usage,
+/// What a device is asked by: its queue, and a buffer to write to.
+type Probe = (wgpu::Queue, wgpu::Buffer);
+
+fn probe(device: &wgpu::Device, queue: &wgpu::Queue) -> Probe {
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("probe"),
+        size: wgpu::COPY_BUFFER_ALIGNMENT,
+        usage: wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     });
-    queue.write_buffer_with(&probe, 0, size).is_some()
+    (queue.clone(), buffer)
+}
+
+/// Whether a device takes what is written to its buffer; a lost one does not.
+fn takes_writes((queue, buffer): &Probe) -> bool {
+    wgpu::BufferSize::new(wgpu::COPY_BUFFER_ALIGNMENT)
+        .is_some_and(|size| queue.write_buffer_with(buffer, 0, size).is_some())
 }
 
 /// One window on one device.
@@ -273,7 +279,7 @@ impl Host {
         cc.egui_ctx.options_mut(|options| options.zoom_with_keyboard = false);
         if let Some(state) = &cc.wgpu_render_state {
             watch(&state.device, &self.told, &cc.egui_ctx);
-            self.told.keep(Some((state.device.clone(), state.queue.clone())));
+            self.told.keep(Some(probe(&state.device, &state.queue)));
             let (device, told, ctx) = (state.device.clone(), Arc::clone(&self.told), cc.egui_ctx.clone());
             let watch_again = move || watch(&device, &told, &ctx);
             let mut workstation = self.workstation.borrow_mut();

@@ -21,7 +21,7 @@ const SCALE: f64 = 16_777_216.0;
 const SAME_VERTEX: i64 = 16;
 
 /// Pieces and holes below this area are rounding, not anatomy, square millimetres.
-const LEAST_AREA_MM2: f64 = 1e-6;
+pub(super) const LEAST_AREA_MM2: f64 = 1e-6;
 
 /// Everything in `a` or `b`.
 ///

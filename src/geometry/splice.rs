@@ -16,14 +16,12 @@ mod patch;
 pub use patch::replaced;
 
 use self::edges::{Edges, Meeting, Reach, meeting};
+use super::clip::LEAST_AREA_MM2;
 use super::{Point2, Polygon, Ring, clip, ring_area};
 use std::collections::HashSet;
 
 /// A vertex this close to the other outline lies on it, mm: well above what clipping rounds to.
 const TOUCH_MM: f64 = 4e-6;
-
-/// Pieces and holes below this area are rounding, as in clipping, square millimetres.
-const LEAST_AREA_MM2: f64 = 1e-6;
 
 /// No node.
 const NONE: usize = usize::MAX;

@@ -126,10 +126,8 @@ pub(super) fn act(
     if let (Cut::Across, Some(guides)) = (cut, across.guides) {
         let line = GuideLine::new(&view.plane, line, GuideDeed::Encloses(sign));
         let before = between::guide_on(guides, &view.plane);
-        return match line.after(&before) {
-            Some(after) => put_guide(roi.id, view.plane, &before, after),
-            None => Reaction::default(),
-        };
+        let after = line.after(&before);
+        return after.map_or_else(Reaction::default, |after| put_guide(roi.id, view.plane, &before, after));
     }
     let drawn = Drawn { view, cut, line, sign };
     worked(session, &drawn, across, Canvas::new(session, roi)).into_reaction(gesture)

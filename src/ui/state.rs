@@ -374,6 +374,14 @@ impl ProposeState {
         model.organs.iter().filter(is_kept).map(String::as_str).collect()
     }
 
+    /// The chosen organs as a run is told them: none named when all are chosen; `None` when none is.
+    pub fn named(&self, model: &ModelLine) -> Option<Vec<String>> {
+        let chosen = self.chosen(model);
+        let all = chosen.len() == model.organs.len();
+        let named = if all { Vec::new() } else { chosen.iter().map(|organ| (*organ).to_owned()).collect() };
+        (!chosen.is_empty()).then_some(named)
+    }
+
     /// Asks a model for these organs only; all of them is the same as none named.
     pub fn choose(&mut self, model: &ModelLine, organs: &BTreeSet<String>) {
         let kept: Vec<String> =

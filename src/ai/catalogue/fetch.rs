@@ -278,7 +278,7 @@ fn weight(entry: &Entry) -> f64 {
 }
 
 /// Refuses to begin what the disk cannot hold: the files themselves (but what is here already), all that
-/// is in those of a model (which is hardly more), and its package in half precision.
+/// is in those of a model (which is hardly more), and its package, about half as large (weights alone).
 fn check_room(wanted: &[&Entry], origins: &[Origin], target: &Path) -> Result<(), FetchError> {
     let mut needed = 0;
     for (file, origin) in wanted.iter().flat_map(|entry| &entry.files).zip(origins) {

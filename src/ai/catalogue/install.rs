@@ -7,7 +7,7 @@ use crate::ai::nnunet::import::{ImportError, write_composed};
 use crate::ai::nnunet::package::{About, Origin as Recorded};
 use crate::ai::nnunet::published;
 use crate::ai::nnunet::unpack::unpack;
-use crate::ai::package::Provenance;
+use crate::ai::package::{NOT_CLEARED, Provenance};
 use crate::new_file::{NewFolder, WriteFileError};
 use crate::progress::Progress;
 use sha2::{Digest, Sha256};
@@ -148,20 +148,14 @@ fn make(
     let composition = Composition { parts, run: entry.run.clone() };
     let orientation = entry.orientation.as_deref();
     let progress = progress.part(0.3, 1.0);
-    let package = write_composed(&composition, orientation, recorded, about, (target, force), &progress)?;
-    let path = target.join(&entry.id).join("card.md");
-    if let Err(error) = std::fs::write(&path, card(entry)) {
-        warnings.push(WriteFileError::from_io(&error, &path).to_string());
-    }
-    Ok(package)
+    let told = (recorded, card(entry));
+    Ok(write_composed(&composition, orientation, told, about, (target, force), &progress)?)
 }
 
 /// The card of a model that others publish: what the catalogue knows, and what nobody has seen here.
 fn card(entry: &Entry) -> String {
     use std::fmt::Write;
-    let mut text = format!("# {} (`{}` {})\n\n", entry.title, entry.id, entry.version);
-    text += "**Not a cleared medical device.** Contours are proposals: a person who is trained for it must \
-             review and correct each one before any use.\n\n";
+    let mut text = format!("# {} (`{}` {})\n\n{NOT_CLEARED}\n\n", entry.title, entry.id, entry.version);
     if let Some(warning) = &entry.license_warning {
         let _ = write!(text, "**{warning}**\n\n");
     }

@@ -30,17 +30,12 @@
 
 use super::conv::upload;
 use super::pace::Pace;
-use super::sum::{Piece, READ_BYTES, SumPlan};
+use super::sum::{Piece, READ_BYTES, SUM_BYTES, SumPlan};
 use super::tile::Reading;
 use super::{NORM_MACS, Stop};
+use crate::ai::nnunet::labelling::{EXTREME, UNDECIDED};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
-
-/// The byte of a voxel whose label is not proven.
-pub(in crate::ai) const UNDECIDED: u8 = 255;
-
-/// The byte of a voxel whose values are beyond the bounds, or not numbers.
-pub(in crate::ai) const EXTREME: u8 = 254;
 
 /// Values that are looked at, relative to the unit: half precision holds up to 65504.
 const LIMIT: f32 = 32_768.0;
@@ -276,6 +271,9 @@ fn packed(numbers: Tensor<2, Int>) -> Tensor<1, Int> {
 /// finished, and what is asked of them a piece at a time.
 pub(in crate::ai) fn device_bytes(plane: usize, depth: usize, classes: usize) -> usize {
     let plane = plane * classes * size_of::<f32>();
+    if depth.saturating_mul(plane) > SUM_BYTES {
+        return 0; // Read back tile by tile.
+    }
     let piece = READ_BYTES.max(plane);
     // Two pieces being decided, with three copies of one for the comparisons; those that are kept, with the
     // plane before, and once more while they are joined.

@@ -40,7 +40,7 @@ mod tune;
 mod upsample;
 
 pub use self::conv::Way;
-pub(super) use self::labels::{Deciding, DeviceLabels, EXTREME, Mix, UNDECIDED, device_bytes};
+pub(super) use self::labels::{Deciding, DeviceLabels, Mix, device_bytes};
 pub use self::pace::Pace;
 pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan};
 pub use self::tile::Ensemble;

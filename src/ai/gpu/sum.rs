@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 /// What a sum may take of a device's memory; nothing tells how much it has.
-const SUM_BYTES: usize = 2 << 30;
+pub(super) const SUM_BYTES: usize = 2 << 30;
 
 /// What is read back in one go, where planes are not larger: a copy, too, delays a frame.
 pub(super) const READ_BYTES: usize = 64 << 20;

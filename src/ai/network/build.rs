@@ -38,7 +38,12 @@ pub(super) fn is_spare(name: &str) -> bool {
         let number = parts.next().is_some_and(|part| part.parse::<usize>().is_ok());
         number && matches!(parts.next(), Some("weight" | "bias")) && parts.next().is_none()
     });
-    is_layer || name.starts_with("decoder.encoder.") || name.contains(".all_modules.")
+    is_layer || is_second_name(name)
+}
+
+/// Whether a tensor of this name is there under another one too.
+pub(in crate::ai) fn is_second_name(name: &str) -> bool {
+    name.starts_with("decoder.encoder.") || name.contains(".all_modules.")
 }
 
 /// Shape of a convolution with normalisation.

@@ -13,6 +13,8 @@
 mod build;
 mod random;
 
+pub(super) use self::build::is_second_name;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The epsilon of every normalisation (PyTorch's default, nnU-Net's plans).

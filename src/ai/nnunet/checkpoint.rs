@@ -7,7 +7,7 @@
 
 use super::archive::Archive;
 use super::pickle::{Pickle, PickleError, Scalar, TensorPlace, Value};
-use crate::ai::network::Parameter;
+use crate::ai::network::{Parameter, is_second_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -141,7 +141,7 @@ impl Checkpoint {
             let name = name.strip_prefix("module.").unwrap_or(name);
             let name = name.strip_prefix("_orig_mod.").unwrap_or(name);
             // The same numbers under other names.
-            let again = name.starts_with("decoder.encoder.") || name.contains(".all_modules.");
+            let again = is_second_name(name);
             // How often a batch normalisation was trained; no network that is known needs others.
             let is_counter = matches!(place.scalar, Scalar::Whole(_));
             if !with_parameters || again || is_counter && name.ends_with(".num_batches_tracked") {

@@ -1,7 +1,8 @@
 //! The way of a case through several models that make one: TotalSegmentator's way around nnU-Net.
 //!
 //! A coarse model finds the region, the image is cut to it and resampled ([`zoom`]); each part runs as
-//! nnU-Net would, and only its label map is kept; the maps are laid over one another at the models'
+//! nnU-Net would; its label map is kept, and of each voxel the probabilities of its label and the next;
+//! the maps are laid over one another at the models'
 //! resolution, cleaned up, and brought back to the image's own voxels by the nearest one, as
 //! TotalSegmentator does. Contours hold exactly these voxels; between them they run where the
 //! linearly interpolated shares of the labels are equal, so they are no staircase ([`Coarse`]).
@@ -85,7 +86,7 @@ pub(super) fn predict(
             )?;
             let (labels, own): (Vec<_>, Vec<_>) = slices.into_iter().unzip();
             let labels = labels.concat();
-            for ((odds, own), label) in odds.iter_mut().zip(own.concat()).zip(&labels) {
+            for ((odds, own), label) in odds.iter_mut().zip(own.into_iter().flatten()).zip(&labels) {
                 odds.take(own, *label, &part.values);
             }
             labels

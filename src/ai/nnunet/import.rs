@@ -238,16 +238,19 @@ struct Contents {
     run: Option<Run>,
     nnunet: Option<Table>,
     parts: Vec<PartTable>,
+    /// The model card, where there is one.
+    card: Option<String>,
 }
 
-/// Makes one package of several models, each with the values of its labels in the common result.
+/// Makes one package of several models, each with the values of its labels in the common result, of the
+/// files it was fetched from, and with a card.
 ///
 /// # Errors
 /// [`ImportError`] when they do not go together, the package is there already or cannot be written.
 pub(in crate::ai) fn write_composed(
     composition: &Composition,
     orientation: Option<&str>,
-    fetched: Vec<Origin>,
+    (fetched, card): (Vec<Origin>, String),
     about: About,
     (target, force): (&Path, bool),
     progress: &Progress,
@@ -263,7 +266,8 @@ pub(in crate::ai) fn write_composed(
             nnunet.orientation = orientation.map(str::to_owned);
             parts.push(PartTable { values: part.values.clone(), nnunet });
         }
-        Ok(Contents { fetched, run: Some(composition.run.clone()), parts, ..Contents::default() })
+        let (run, card) = (Some(composition.run.clone()), Some(card));
+        Ok(Contents { fetched, run, parts, card, ..Contents::default() })
     })
 }
 
@@ -280,7 +284,7 @@ fn place(
     }
     std::fs::create_dir_all(target).map_err(|error| unwritable(&error, target))?;
     let fresh = NewFolder::within(target).map_err(|error| unwritable(&error, target))?;
-    let Contents { version, fetched, run, nnunet, parts } = contents(fresh.path())?;
+    let Contents { version, fetched, run, nnunet, parts, card } = contents(fresh.path())?;
     let manifest = Manifest {
         id: about.id,
         title: about.title,
@@ -298,6 +302,10 @@ fn place(
     let text = toml::to_string(&manifest)
         .map_err(|error| ImportError::Unwritable { reason: error.to_string(), path: path.clone() })?;
     std::fs::write(&path, text).map_err(|error| unwritable(&error, &path))?;
+    if let Some(card) = card {
+        let path = fresh.path().join("card.md");
+        std::fs::write(&path, card).map_err(|error| unwritable(&error, &path))?;
+    }
     // Read back before it gets its name.
     ModelPackage::load(fresh.path())?;
     fresh.commit(&place).map_err(|error| unwritable(&error, &place))?;

@@ -16,8 +16,11 @@ use super::sum::Covered;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
-/// A label of a voxel that is not known.
-pub(in crate::ai) const UNKNOWN: u8 = 255;
+/// The byte of a voxel whose label is not proven.
+pub(in crate::ai) const UNDECIDED: u8 = 255;
+
+/// The byte of a voxel whose values are beyond the bounds of a proof, or not numbers.
+pub(in crate::ai) const EXTREME: u8 = 254;
 
 /// Classes whose labels are bytes, some of which mean something else.
 const CLASSES: usize = 250;
@@ -39,7 +42,7 @@ pub(in crate::ai) struct Labelling<'a> {
 }
 
 struct Plane {
-    /// The class of each voxel, [`UNKNOWN`] and the like where it is not known.
+    /// The class of each voxel, [`UNDECIDED`] and the like where it is not known.
     decided: Vec<u8>,
     covered: Covered,
     /// Rounded logits; empty where they lie elsewhere.
@@ -125,7 +128,7 @@ impl<'a> Labelling<'a> {
     pub(in crate::ai) fn push_logits(&mut self, logits: &[f32]) {
         let mut logits = logits.to_vec();
         self.export.round(&mut logits);
-        let decided = self.decided(&logits).into_iter().map(|class| u8::try_from(class).unwrap_or(UNKNOWN));
+        let decided = self.decided(&logits).into_iter().map(|class| u8::try_from(class).unwrap_or(UNDECIDED));
         let decided = decided.collect();
         self.held.push_back(Plane { decided, covered: Covered::default(), logits });
         let open = self.begin();
@@ -229,7 +232,7 @@ impl<'a> Labelling<'a> {
     }
 
     /// What each voxel around counts of its sum, in single precision; `None` where one of them was not
-    /// looked at or has a class above `classes` and [`UNKNOWN`], or where there is but one.
+    /// looked at or has a class above `classes` and [`UNDECIDED`], or where there is but one.
     pub(in crate::ai) fn shares(&self, around: &Around) -> Option<[f32; 8]> {
         let area = self.area();
         let mut shares = [0.0; 8];
@@ -239,7 +242,7 @@ impl<'a> Labelling<'a> {
         for (share, (at, weight)) in shares.iter_mut().zip(around.each()) {
             let plane = &self.held[at / area];
             let (sum, class) = (plane.covered.weight(at % area), plane.decided[at % area]);
-            if sum == 0.0 || (class != UNKNOWN && usize::from(class) >= self.classes) {
+            if sum == 0.0 || (class != UNDECIDED && usize::from(class) >= self.classes) {
                 return None;
             }
             #[expect(clippy::cast_possible_truncation, reason = "a weight of at most 1 over one of a tile")]
@@ -287,7 +290,7 @@ impl<'a> Labelling<'a> {
             let around = self.around(*voxel);
             let first = rows.decided[own(around.at[0])];
             let label = if around.at().iter().all(|at| rows.decided[own(*at)] == first) {
-                u8::try_from(first).unwrap_or(UNKNOWN)
+                u8::try_from(first).unwrap_or(UNDECIDED)
             } else {
                 self.between(&around, logits)
             };
@@ -301,7 +304,7 @@ impl<'a> Labelling<'a> {
     fn between<'r>(&self, around: &Around, logits: impl Fn(usize) -> &'r [f32]) -> u8 {
         let mut between = vec![0.0; self.classes];
         self.export.blend(around.each().map(|(at, weight)| (weight, logits(at))), &mut between);
-        u8::try_from(self.export.decision.decide(&between)).unwrap_or(UNKNOWN)
+        u8::try_from(self.export.decision.decide(&between)).unwrap_or(UNDECIDED)
     }
 
     /// Labels an open voxel.

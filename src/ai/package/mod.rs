@@ -28,6 +28,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What every card begins with (Markdown).
+pub(super) const NOT_CLEARED: &str = "**Not a cleared medical device.** Contours are proposals: a person who \
+    is trained for it must review and correct each one before any use.";
+
 /// The greatest weights file that is read, bytes.
 const WEIGHTS_LIMIT: u64 = 4 << 30;
 /// The greatest manifest and the greatest card that is read, bytes.

@@ -8,7 +8,7 @@ use super::patient::OUTSIDE_HU;
 use super::recipe::Recipe;
 use super::recipe_parts::{InferenceTable, NetworkTable, NormalizationTable};
 use crate::ai::ModelPackage;
-use crate::ai::package::{Label, sha256_text};
+use crate::ai::package::{Label, NOT_CLEARED, sha256_text};
 use crate::new_file::{WriteFileError, write_file};
 use half::f16;
 use safetensors::tensor::Dtype;
@@ -167,8 +167,7 @@ fn card(about: &About<'_>) -> String {
     let t = &recipe.training;
     let organs: Vec<&str> = recipe.labels.iter().map(|label| label.name.as_str()).collect();
     let mut text = format!(
-        "# {} (`{}` {})\n\n**Not a cleared medical device.** Contours are proposals: a person who is trained \
-         for it must review and correct each one before any use.\n\n*A draft, written by the training. \
+        "# {} (`{}` {})\n\n{NOT_CLEARED}\n\n*A draft, written by the training. \
          Complete what stands in brackets.*\n\n",
         recipe.title, recipe.id, recipe.version
     );

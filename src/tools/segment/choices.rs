@@ -158,8 +158,7 @@ impl SegmentSettings {
     #[must_use]
     pub fn refusal(&self, choice: Choice, unit: Unit) -> Option<&'static str> {
         let method = choice.method().unwrap_or(self.method);
-        match (choice, method) {
-            _ if method.needs_ct() && unit != Unit::Hu => Some(Method::WHY_CT),
+        method.refusal(unit).or(match (choice, method) {
             (Choice::TakeAs(_), Method::Pieces) => Some("What lies between pieces is always added."),
             (Choice::TakeAs(_), Method::Level) => Some("Level tracing adds; with Ctrl it cuts."),
             (Choice::FindIn(Place::Body), Method::Body) => Some("The body cannot be looked for in itself."),
@@ -170,7 +169,7 @@ impl SegmentSettings {
                 Some("Uptake is looked for in a place: there is no telling which is meant.")
             }
             _ => None,
-        }
+        })
     }
 
     /// The settings with this choice made, all else as it is, and its number as it last was; `maximum_gy` is

@@ -3,7 +3,7 @@
 use crate::ai::body::BodyExtent;
 use crate::edit::ValueRange;
 use crate::edit::segment::{BoneOptions, DoseLevel, Fill, LungSide, Uptake};
-use crate::patient::RoiId;
+use crate::patient::{RoiId, Unit};
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -63,8 +63,11 @@ impl Method {
         }
     }
 
-    /// Why [`Self::needs_ct`] refuses other images.
-    pub const WHY_CT: &'static str = "This goes by Hounsfield units: it needs a CT.";
+    /// Why it cannot be used on images of this unit; `None`: it can.
+    #[must_use]
+    pub fn refusal(self, unit: Unit) -> Option<&'static str> {
+        (self.needs_ct() && unit != Unit::Hu).then_some("This goes by Hounsfield units: it needs a CT.")
+    }
 
     /// Whether it needs Hounsfield units.
     #[must_use]

@@ -1,7 +1,7 @@
 //! The model manager: the models that are there, those that can be fetched, and importing.
 
 use super::super::actions::Action;
-use super::super::state::{CatalogueLine, JobLine, ModelLine, Overlay};
+use super::super::state::{CatalogueLine, Desk, JobLine, ModelLine, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
 use egui::{RichText, Ui, vec2};
@@ -154,24 +154,39 @@ fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
+/// The job that fetches a model.
+pub(super) fn fetch_job<'a>(desk: &'a Desk, line: &CatalogueLine) -> Option<&'a JobLine> {
+    let key = format!("fetch {}", line.id);
+    desk.jobs.iter().find(|job| job.key == key)
+}
+
+/// What is to be fetched of a model, for reading.
+pub(super) fn size_text(line: &CatalogueLine) -> String {
+    line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text)
+}
+
+/// The button that gets a model.
+pub(super) fn get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
+    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
+    let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
+    let name = format!("{word} {}", line.title);
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    if button.on_hover_text("Brings it from its publisher").clicked() {
+        scope.outbox.send(Request::Fetch(line.id.clone()));
+    }
+}
+
 fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     let theme = Theme::of(ui.ctx());
-    let key = format!("fetch {}", line.id);
-    let job = scope.context.desk.jobs.iter().find(|job| job.key == key).cloned();
+    let job = fetch_job(scope.context.desk, line).cloned();
     entry(ui, |ui| {
         ui.horizontal(|ui| {
             ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 if job.is_none() {
-                    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
-                    let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
-                    let name = format!("{word} {}", line.title);
-                    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                    if button.clicked() {
-                        scope.outbox.send(Request::Fetch(line.id.clone()));
-                    }
+                    get_ui(ui, scope, line);
                 }
-                small(ui, line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text), theme.weak);
+                small(ui, size_text(line), theme.weak);
             });
         });
         if !line.about.is_empty() {

@@ -42,7 +42,7 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
     ui.horizontal_wrapped(|ui| {
         for method in Method::ALL {
             let action = Action::Segment(method);
-            let usable = !method.needs_ct() || volume.unit == Unit::Hu;
+            let usable = method.refusal(volume.unit).is_none();
             let label = egui::Button::selectable(settings.method == method, method.name());
             if ui.add_enabled(usable, label).on_hover_text(action.tooltip()).clicked() {
                 pressed.push(action);

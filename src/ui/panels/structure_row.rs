@@ -256,7 +256,7 @@ fn act_on(scope: &mut Scope<'_>, roi: RoiId, action: Action) {
 }
 
 /// A row of the menu: its words, its key, why; whether it was chosen.
-fn item(ui: &mut Ui, action: Action, label: &str, enabled: bool) -> bool {
+pub fn item(ui: &mut Ui, action: Action, label: &str, enabled: bool) -> bool {
     let button = egui::Button::new(label.to_owned()).shortcut_text(action.key_text());
     let why = action.info().why;
     ui.add_enabled(enabled, button).on_hover_text(why).on_disabled_hover_text(why).clicked()

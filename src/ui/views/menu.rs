@@ -3,7 +3,7 @@
 //! drawn there is none.
 
 use super::super::actions::Action;
-use super::super::panels::structure_menu_ui;
+use super::super::panels::{item, structure_menu_ui};
 use super::super::{Request, Scope, theme};
 use super::hover;
 use super::pane::PaneFrame;
@@ -48,8 +48,7 @@ fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         return;
     }
     let add = Action::AddStructure;
-    let button = egui::Button::new(add.info().name).shortcut_text(add.key_text());
-    if ui.add(button).on_hover_text(add.info().why).clicked() {
+    if item(ui, add, add.info().name, true) {
         scope.outbox.act(add);
     }
 }

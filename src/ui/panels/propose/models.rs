@@ -4,7 +4,7 @@ use super::super::super::actions::Action;
 use super::super::super::state::{CatalogueLine, ModelLine};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
-use super::super::manager::bytes_text;
+use super::super::manager::{fetch_job, get_ui, size_text};
 use crate::patient::BodyRegion;
 use crate::session::suggestion::Fit;
 use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
@@ -54,8 +54,7 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
     widgets::caption(ui, "To get for this study");
     for line in lines {
-        let key = format!("fetch {}", line.id);
-        let job = desk.jobs.iter().find(|job| job.key == key);
+        let job = fetch_job(desk, line);
         ui.horizontal(|ui| {
             ui.add_space(8.0);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -64,23 +63,14 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                     ui.label(RichText::new(format!("{:.0} %", job.fraction * 100.0)).small())
                         .on_hover_text(&job.step);
                 } else {
-                    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
-                    let button = widgets::button(ui, &format!("{}  {word}", icons::DOWNLOAD));
-                    let name = format!("{word} {}", line.title);
-                    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                    if button
-                        .on_hover_text("Brings it from its publisher; the manager shows how far")
-                        .clicked()
-                    {
-                        scope.outbox.send(Request::Fetch(line.id.clone()));
-                    }
+                    get_ui(ui, scope, line);
                 }
                 ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 2.0;
                     let title = ui.add(egui::Label::new(&line.title).wrap());
                     title.on_hover_text(format!("{}\n{}", line.about, line.fit.why()));
-                    let size = line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text);
-                    let facts = format!("{} structures · {size} · {}", line.organs.len(), line.license);
+                    let (count, size) = (line.organs.len(), size_text(line));
+                    let facts = format!("{count} structures · {size} · {}", line.license);
                     let weak = Theme::of(ui.ctx()).weak;
                     ui.add(egui::Label::new(RichText::new(facts).small().color(weak)).wrap());
                 });

@@ -6,7 +6,9 @@ use super::super::super::widgets;
 use super::super::tool_options::{with_key, word};
 use super::{choice_ui, value_ui};
 use crate::session::Session;
-use crate::tools::{Aspect, Method, Number, SegmentSettings, SegmentTool, Within, on_slices, slices_of};
+use crate::tools::{
+    Aspect, Choice, Method, Number, Place, SegmentSettings, SegmentTool, Within, on_slices, slices_of,
+};
 use egui::Ui;
 
 /// The place to look in.
@@ -40,11 +42,11 @@ pub(super) fn within_ui(
         let scribbles = settings.method == Method::Scribbles;
         let why = match settings.place() {
             Within::Ball if scribbles => "Hold Shift and drag in a view from the ball's middle.",
-            Within::Ball => "Drag in a view from the ball's middle.",
+            Within::Ball => Action::Choose(Choice::FindIn(Place::Ball)).info().why,
             Within::Box if scribbles => {
                 "Hold Shift and drag in a view from corner to corner; its edges can be dragged so in every view."
             }
-            Within::Box => "Drag in a view from corner to corner; its edges can be dragged in every view.",
+            Within::Box => Action::Choose(Choice::FindIn(Place::Box)).info().why,
             _ => "Where it is looked.",
         };
         shown.response.on_hover_text(with_key(why, Action::NextChoice(Aspect::Reach)));
