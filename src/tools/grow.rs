@@ -1,16 +1,17 @@
 //! Region growing from a click: what grew is a suggestion, shown dashed, that can be tuned before
 //! it is taken over. A large organ takes longer than a frame, so growing has a thread of its own;
-//! what is asked for meanwhile waits, the latest only.
+//! what is asked for meanwhile takes its place.
 
 use super::hint::{self, Hint};
+use super::work::Work;
 use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
 use crate::edit::algebra::Region;
 use crate::edit::{GrowRange, Grown, Growth, Sign, grow, paint, reoriented};
 use crate::geometry::Point3;
 use crate::patient::{RoiId, RoiPlane};
+use crate::progress::Progress;
 use crate::session::Session;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// Grows from a click.
 #[derive(Debug)]
@@ -25,9 +26,7 @@ pub struct GrowTool {
     seed: Option<(Point3, RoiId, u64)>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
-    running: Option<Receiver<Result<Grown, String>>>,
-    /// Whether what is running is no longer what is wanted.
-    again: bool,
+    work: Work<Result<Grown, String>>,
 }
 
 impl Default for GrowTool {
@@ -42,8 +41,7 @@ impl Default for GrowTool {
             seed: None,
             suggestion: None,
             note: None,
-            running: None,
-            again: false,
+            work: Work::default(),
         }
     }
 }
@@ -102,39 +100,30 @@ impl GrowTool {
         self.note.as_deref()
     }
 
-    /// Drops what grew.
+    /// Drops what grew; stops what is growing.
     pub fn cancel(&mut self) {
+        self.work.stop();
         *self = Self { growth: self.growth, within: self.within, at: self.at, ..Self::default() };
     }
 
-    /// Whether something is growing.
+    /// How far growing is; `None` when nothing grows.
     #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.running.is_some()
+    pub fn progress(&self) -> Option<&Progress> {
+        self.work.progress()
     }
 
     /// Waits for what is growing; for tests and scripts.
     pub fn settle(&mut self, session: &Session) {
-        while let Some(running) = self.running.take() {
-            self.finish(session, running.recv().ok());
+        if let Some(grown) = self.work.wait() {
+            self.finish(session, grown.ok());
         }
     }
 
     /// Takes what has grown; drops it for another structure, or for contours that have changed
     /// since. Free while nothing has happened.
     pub fn update(&mut self, session: &Session) {
-        if let Some(running) = &self.running {
-            match running.try_recv() {
-                Ok(grown) => {
-                    self.running = None;
-                    self.finish(session, Some(grown));
-                }
-                Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => {
-                    self.running = None;
-                    self.finish(session, None);
-                }
-            }
+        if let Some(grown) = self.work.poll() {
+            self.finish(session, grown.ok());
         }
         let now = session.selected().map(|roi| (roi.id, roi.revision));
         if self.seed.is_some_and(|(_, roi, revision)| now != Some((roi, revision))) {
@@ -177,12 +166,9 @@ impl GrowTool {
     fn run(&mut self, session: &Session, seed: Point3) {
         let Some(roi) = session.selected() else { return };
         self.seed = Some((seed, roi.id, roi.revision));
-        if self.running.is_some() {
-            self.again = true;
-            return;
-        }
         let limit = match self.within.map(|id| session.roi(id).cloned()) {
             Some(None) => {
+                self.work.stop();
                 self.suggestion = None;
                 self.note =
                     Some("Nothing grew: the structure to stay in is gone. Choose another.".to_owned());
@@ -191,31 +177,23 @@ impl GrowTool {
             limit => limit.flatten(),
         };
         let (volume, growth) = (Arc::clone(&session.series().volume), self.growth);
-        let (sender, receiver) = channel();
-        let work = move || {
+        let work = move |progress: &Progress| {
+            let sentence = |why: String| format!("Nothing grew. {why}");
             let limit = limit.map(|roi| Region::of_roi(&roi, &volume)).transpose();
-            let grown = limit.map(|limit| grow(&volume, seed, &growth, limit.as_ref()));
-            // Nobody listens any more when it was cancelled.
-            let _ = sender.send(grown.map_err(|error| format!("Nothing grew. {error}")));
+            let limit = limit.map_err(|error| sentence(error.to_string()))?;
+            grow(&volume, seed, &growth, limit.as_ref(), progress).map_err(|stop| sentence(stop.to_string()))
         };
-        match std::thread::Builder::new().name("grow".to_owned()).spawn(work) {
-            Ok(_) => {
-                self.running = Some(receiver);
-                self.note = Some("Growing".to_owned());
-            }
+        match self.work.start("grow", work) {
+            Ok(()) => self.note = Some("Growing".to_owned()),
             Err(error) => self.note = Some(format!("Nothing grew: no thread could be started ({error}).")),
         }
     }
 
     fn finish(&mut self, session: &Session, grown: Option<Result<Grown, String>>) {
-        let Some((seed, id, revision)) = self.seed else { return };
+        let Some((_, id, revision)) = self.seed else { return };
         let Some(roi) = session.selected().filter(|roi| (roi.id, roi.revision) == (id, revision)) else {
             return;
         };
-        if std::mem::take(&mut self.again) {
-            self.run(session, seed);
-            return;
-        }
         let failed = || Err("Growing failed on this image. Try another place or range.".to_owned());
         let grown = match grown.unwrap_or_else(failed) {
             Ok(grown) => grown,

@@ -493,7 +493,7 @@ impl Tools {
     /// Whether work is under way that will change what is suggested.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.grow.is_waiting() || self.segment.progress().is_some() || self.between.is_waiting()
+        self.grow.progress().is_some() || self.segment.progress().is_some() || self.between.is_waiting()
     }
 
     /// What is suggested for the selected structure and not yet taken over: what grew or was found,

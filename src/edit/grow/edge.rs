@@ -11,6 +11,7 @@
 mod band;
 
 use self::band::Band;
+use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
 /// The border moves by so many voxels at most.
@@ -47,10 +48,17 @@ impl Voxels<'_> {
     /// What was `reached`, grown or cut back to the edges beside it, and for the voxels at its border how
     /// far their values are on the inner side of the edge, in the image's unit: negative outside, NaN
     /// where there is no edge near.
-    pub(super) fn ended_at_edges(&self, reached: Vec<bool>) -> (Vec<bool>, Vec<f32>) {
+    ///
+    /// # Errors
+    /// When someone asks to stop.
+    pub(super) fn ended_at_edges(
+        &self,
+        reached: Vec<bool>,
+        progress: &Progress,
+    ) -> Result<(Vec<bool>, Vec<f32>), Cancelled> {
         let Some((low, size)) = self.around(&reached) else {
             let depths = vec![f32::NAN; reached.len()];
-            return (reached, depths);
+            return Ok((reached, depths));
         };
         let [nx, ny, _] = self.dims;
         let rows = || {
@@ -71,14 +79,14 @@ impl Voxels<'_> {
             belongs: &belongs,
             held: &held,
         };
-        let (found, found_depths) = part.settled(cut(&reached));
+        let (found, found_depths) = part.settled(cut(&reached), progress)?;
         let (mut reached, mut depths) = (reached, vec![f32::NAN; self.values.len()]);
         for (n, row) in rows().enumerate() {
             let own = n * size[0]..(n + 1) * size[0];
             reached[row.clone()].copy_from_slice(&found[own.clone()]);
             depths[row].copy_from_slice(&found_depths[own]);
         }
-        (reached, depths)
+        Ok((reached, depths))
     }
 
     /// The box around what is reached with room for all that is looked at: its corner and size.
@@ -99,7 +107,11 @@ impl Voxels<'_> {
         Some((low, [0, 1, 2].map(|axis| (high[axis] + room).min(self.dims[axis]) - low[axis])))
     }
 
-    fn settled(&self, mut reached: Vec<bool>) -> (Vec<bool>, Vec<f32>) {
+    fn settled(
+        &self,
+        mut reached: Vec<bool>,
+        progress: &Progress,
+    ) -> Result<(Vec<bool>, Vec<f32>), Cancelled> {
         let [nx, ny, nz] = self.dims;
         let mut band = Band::new(&reached, self.dims, self.thick());
         let open: Vec<bool> = (0..reached.len())
@@ -109,6 +121,7 @@ impl Voxels<'_> {
         // Rows that are to be looked at: all, then those near what changed.
         let mut rows = vec![true; ny * nz];
         for step in 0..=MOST_STEPS {
+            progress.set_fraction(step as f64 / MOST_STEPS as f64)?;
             depths.par_chunks_mut(nx).enumerate().filter(|(row, _)| rows[*row]).for_each(|(row, out)| {
                 for (x, out) in out.iter_mut().enumerate() {
                     *out = self.depth(row * nx + x, &reached, &open, &band).unwrap_or(f32::NAN);
@@ -138,7 +151,7 @@ impl Voxels<'_> {
             rows = band.renew(&reached, &rows);
             rows = band.with_near(&rows);
         }
-        (reached, depths)
+        Ok((reached, depths))
     }
 
     /// The neighbours that share a side.

@@ -575,6 +575,13 @@ fn what_grows_from_a_click_is_suggested_tuned_and_taken_over() {
     assert!(tools.suggestion().is_some());
     tools.event(&session, &axial(51.0), ToolEvent::Escape);
     assert!(tools.suggestion().is_none());
+    // Esc stops what is still growing.
+    click(&mut tools, &mut session, &axial(51.0), p(1.0, 1.0, 51.0), KEYS);
+    assert!(tools.is_waiting());
+    tools.event(&session, &axial(51.0), ToolEvent::Escape);
+    assert!(!tools.is_waiting());
+    tools.update(&session);
+    assert!(tools.suggestion().is_none());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::ai::BodyExtent;
 use crate::edit::segment::LungSide;
 use crate::edit::{GrowRange, Growth, ValueRange};
 use crate::patient::Unit;
+use crate::progress::Progress;
 use crate::session::{Overwrite, Session};
 use crate::tools::{
     Aspect, BrushMode, BrushReach, BrushTip, Choice, DoseAs, FreehandMode, GrowBy, KeepPieces, Number, Place,
@@ -318,6 +319,11 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut
     .response
     .on_hover_text(with_key("Where it may grow: nothing leaves a structure chosen here", Action::LookInNext));
     views.tools.grow.set_within(session, within);
+    if let Some(fraction) = views.tools.grow.progress().map(Progress::fraction) {
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 1")]
+        let bar = egui::ProgressBar::new(fraction as f32).desired_height(6.0).desired_width(90.0);
+        ui.add(bar.fill(Theme::of(ui.ctx()).accent)).on_hover_text("Esc stops it");
+    }
     if let Some(note) = views.tools.grow.note() {
         ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
     }

@@ -4,6 +4,7 @@
 use crate::edit::{GrowRange, Growth, grow};
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Rotation3, Vector3, clip};
 use crate::patient::{Slice, Unit, Volume, Voxels};
+use crate::progress::Progress;
 use std::f64::consts::PI;
 
 /// Where something is, mm from the middle of the image along its axes.
@@ -49,7 +50,7 @@ fn at(volume: &Volume, place: Place) -> Point3 {
 
 /// What grew from near the middle, with how far along the normal each slice is from it.
 fn grown(volume: &Volume, growth: &Growth) -> Vec<(f64, Plane, Vec<Polygon>)> {
-    let found = grow(volume, at(volume, [3.0, -2.0, 1.0]), growth, None);
+    let found = grow(volume, at(volume, [3.0, -2.0, 1.0]), growth, None, &Progress::new()).unwrap();
     let along = |slice: usize| (slice as f64 - 15.0) * volume.grid.spacing_mm()[2];
     let own = |(slice, contours)| (along(slice), volume.slices[slice].plane, contours);
     found.slices.into_iter().map(own).collect()
