@@ -246,7 +246,11 @@ impl Workstation {
             Action::GoPropose => self.go(Place::Propose),
             Action::GoCorrect => self.go(Place::Correct),
             Action::GoCheck => self.go(Place::Check),
-            Action::Undo => self.step(-1),
+            Action::Undo => {
+                if !self.has_dropped_back() {
+                    self.step(-1);
+                }
+            }
             Action::Redo => self.step(1),
             Action::ShowHistory => self.toggle_overlay(Overlay::History),
             Action::Segment(method) => {
@@ -304,7 +308,12 @@ impl Workstation {
         }
         if views.tools.is_busy() {
             let plane = crate::geometry::Plane::axial(0.0);
+            let waited = views.tools.waits_to_close();
             views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
+            let undo = Action::Undo.key_text();
+            if waited && views.tools.ended_outline(session).is_some() && !undo.is_empty() {
+                self.say_here(&format!("The outline was dropped. {undo} has it back."));
+            }
         } else if views.tools.grow.suggestion().is_some() {
             views.tools.drop_suggestion();
         } else if views.tools.segment.is_active() {

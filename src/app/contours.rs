@@ -5,6 +5,7 @@ use super::Workstation;
 use crate::edit;
 use crate::patient::Roi;
 use crate::session::{Command, Refusal};
+use crate::tools::Ended;
 use crate::ui::actions::Action;
 
 impl Workstation {
@@ -33,8 +34,14 @@ impl Workstation {
                 }
             }
             Action::TakeBackPoint => {
-                views.tools.take_back(session);
+                let place = views.outline_out_of_sight();
+                if views.tools.take_back(session)
+                    && let Some(place) = place
+                {
+                    self.say_or_tell(&format!("One click taken back on {place}, which no view shows now."));
+                }
             }
+            Action::ReopenOutline => self.reopen_outline(),
             Action::NudgeLeft
             | Action::NudgeRight
             | Action::NudgeUp
@@ -43,6 +50,7 @@ impl Workstation {
             | Action::CloseOutline
                 if nudge_of(action).is_some() || views.tools.waits_to_close() =>
             {
+                let place = views.outline_out_of_sight();
                 let reaction = match nudge_of(action) {
                     Some([right_mm, down_mm]) => views.tools.nudge(session, right_mm, down_mm),
                     None => views.tools.finish(session),
@@ -50,8 +58,11 @@ impl Workstation {
                 if let Some(text) = reaction.message {
                     self.state.toasts.attention(text);
                 }
-                if let Some(command) = reaction.command {
-                    self.apply(command);
+                if let Some(command) = reaction.command
+                    && self.apply(command)
+                    && let Some(place) = place
+                {
+                    self.say_or_tell(&format!("Closed on {place}, which no view shows now."));
                 }
             }
             Action::AcceptProposal | Action::TakeSuggested | Action::AcceptAll | Action::TakeAllSuggested
@@ -91,6 +102,43 @@ impl Workstation {
             _ => return false,
         }
         true
+    }
+
+    /// Opens the outline drawn by clicks that was closed or dropped last again; what its closing did is
+    /// undone.
+    fn reopen_outline(&mut self) {
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_mut()) else { return };
+        match views.tools.ended_outline(session) {
+            _ if views.tools.is_busy() => return,
+            Some(Ended::Closed) => {
+                if let Err(refusal) = session.undo() {
+                    self.refuse(&refusal);
+                    return;
+                }
+            }
+            Some(Ended::Dropped) => {}
+            None => {
+                let text = "There is no outline to open again: one drawn by clicks must have been the last thing done, on the structure that is selected.";
+                self.say_or_tell(text);
+                return;
+            }
+        }
+        views.tools.reopen(session);
+        if let Some(place) = views.outline_out_of_sight() {
+            self.say_or_tell(&format!("The outline is open again on {place}, which no view shows now."));
+        }
+    }
+
+    /// Undo right after Esc: has the outline back that was dropped. Whether there was one.
+    pub(super) fn has_dropped_back(&mut self) -> bool {
+        let (Some(views), Some(session)) = (self.state.views.as_ref(), self.session.as_ref()) else {
+            return false;
+        };
+        let was_dropped = views.tools.ended_outline(session) == Some(Ended::Dropped);
+        if was_dropped {
+            self.reopen_outline();
+        }
+        was_dropped
     }
 
     /// Goes to the slice with something dashed that is nearest to the one shown, where there is nothing to

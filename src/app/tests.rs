@@ -1,6 +1,7 @@
 //! One study after another, exports and closing: what must not end up in the wrong place, or nowhere.
 
 mod choosing;
+mod outlines;
 
 use super::Workstation;
 use super::leaving::Leaving;

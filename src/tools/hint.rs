@@ -18,6 +18,8 @@ pub enum Deed {
     CloseOutline,
     /// Takes back the last click of an outline.
     TakeBack,
+    /// Opens the outline that was closed or dropped last again.
+    Reopen,
 }
 
 /// Deeds and what their keys do, in the plural where there are several.
@@ -36,6 +38,10 @@ pub(super) const TAKE: &[KeyHint] =
 /// An outline drawn by clicks.
 pub(super) const CLICKS: &[KeyHint] =
     &[(&[Deed::CloseOutline], "closes it too"), (&[Deed::TakeBack], "takes one back")];
+
+/// An outline drawn by clicks, with the pointer on another plane.
+pub(super) const AWAY: Hint =
+    Hint { text: "The outline is not on the plane shown here: go back to it, Esc drops it", keys: CLICKS };
 
 /// What the person can do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,16 +4,15 @@
 
 use super::canvas::Cut;
 use super::hint::{self, Hint};
+use super::outline::{self, NEAR_PIXELS, TWICE_PIXELS};
 use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::Sign;
 use crate::edit::livewire::{EdgeImage, Taught, Wire};
 use crate::geometry::{Plane, Point3};
 use crate::session::{Refusal, Session};
 
-/// How close to an anchor counts as on it, screen pixels.
-const NEAR_PIXELS: f64 = 8.0;
-/// How close the second press of a double click comes to the first, screen pixels.
-const TWICE_PIXELS: f64 = 3.0;
+/// The name of its undo step.
+pub(super) const GESTURE: &str = "Live-wire";
 
 /// The outline from one anchor to the next.
 #[derive(Debug)]
@@ -24,8 +23,9 @@ struct Segment {
     taught: Option<Taught>,
 }
 
+/// An outline under way.
 #[derive(Debug)]
-struct Drawing {
+pub(super) struct Drawing {
     view: ViewPlane,
     cut: Cut,
     /// The plane that edges are looked for on: the slice, or the view.
@@ -40,6 +40,10 @@ struct Drawing {
     outline: Vec<Point3>,
     /// Whether Shift is held: straight, and exactly where the pointer is.
     is_straight: bool,
+    /// Whether the pointer is on another plane than the outline.
+    is_away: bool,
+    /// Whether it was had back after Esc and has had no click since: dropped again it is gone.
+    is_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -57,11 +61,13 @@ pub struct LiveWireTool {
     cuts: bool,
     learns: bool,
     state: State,
+    /// The one closed by the last event.
+    closed: Option<Box<Drawing>>,
 }
 
 impl Default for LiveWireTool {
     fn default() -> Self {
-        Self { cuts: false, learns: true, state: State::Away }
+        Self { cuts: false, learns: true, state: State::Away, closed: None }
     }
 }
 
@@ -118,6 +124,40 @@ impl LiveWireTool {
             State::Drawing(drawing) => &drawing.anchors,
             _ => &[],
         }
+    }
+
+    /// The plane of the outline under way and the words for it.
+    pub(super) fn place(&self) -> Option<(&Plane, String)> {
+        let State::Drawing(drawing) = &self.state else { return None };
+        Some((&drawing.view.plane, outline::place_of(&drawing.view, drawing.cut)))
+    }
+
+    /// Drops the outline and gives it away with the number of its clicks; `None` where none is to be kept.
+    pub(super) fn give_up(&mut self) -> Option<(outline::Clicks, usize)> {
+        match std::mem::take(&mut self.state) {
+            State::Drawing(mut drawing) if !drawing.is_back => {
+                let count = drawing.anchors.len();
+                drawing.wire = None;
+                Some((outline::Clicks::Wire(drawing), count))
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// The outline that the last event has closed; once.
+    pub(super) fn take_closed(&mut self) -> Option<outline::Clicks> {
+        self.closed.take().map(outline::Clicks::Wire)
+    }
+
+    /// Opens an outline again.
+    pub(super) fn take_up(&mut self, session: &Session, mut drawing: Box<Drawing>) {
+        (drawing.is_away, drawing.is_back) = (false, true);
+        drawing.start_wire(session);
+        drawing.show(None);
+        self.state = State::Drawing(drawing);
     }
 
     /// What is drawn so far, as if it were closed now.
@@ -180,18 +220,25 @@ impl LiveWireTool {
         let mut told = None;
         match event {
             ToolEvent::Escape => return Reaction::default(),
-            ToolEvent::Leave => drawing.show(None),
-            ToolEvent::Press(..) | ToolEvent::Hover(..) if elsewhere => {
+            ToolEvent::Leave => {
+                drawing.is_away = false;
+                drawing.show(None);
+            }
+            ToolEvent::Press(..) | ToolEvent::Hover(..) | ToolEvent::Drag(_) if elsewhere => {
                 told = matches!(event, ToolEvent::Press(..))
-                    .then(|| "Close the outline first: click its first point. Esc drops it.".to_owned());
+                    .then(|| outline::is_elsewhere(&drawing.view, drawing.cut));
+                drawing.is_away = true;
+                drawing.show(None);
             }
             ToolEvent::Hover(at, keys) => {
+                drawing.is_away = false;
                 drawing.is_straight = keys.shift;
                 drawing.show(Some(at));
             }
             ToolEvent::Drag(at) => drawing.show(Some(at)),
             ToolEvent::Press(at, keys) => {
                 drawing.is_straight = keys.shift;
+                (drawing.is_away, drawing.is_back) = (false, false);
                 let on = |anchor: Option<&Point3>, pixels: f64| {
                     anchor.is_some_and(|anchor| (anchor - at).norm() <= pixels * view.pixel_mm)
                 };
@@ -246,7 +293,10 @@ impl LiveWireTool {
                 drawing.show(Some(first));
                 let sign = self.sign(drawing.sign_keys);
                 let on = (&drawing.view, drawing.cut);
-                region::act(session, on, &drawing.outline, sign, across, "Live-wire")
+                let reaction = region::act(session, on, &drawing.outline, sign, across, GESTURE);
+                drawing.wire = None;
+                self.closed = Some(drawing);
+                reaction
             }
             other => {
                 self.state = other;
@@ -268,6 +318,7 @@ impl LiveWireTool {
             State::Refused(why) => {
                 Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
             }
+            State::Drawing(drawing) if drawing.is_away => Cursor::plain(CursorShape::Forbidden),
             State::Drawing(drawing) => shown(drawing.sign_keys),
             State::Hovering(keys) => shown(*keys),
         }
@@ -278,6 +329,7 @@ impl LiveWireTool {
     pub fn hint(&self) -> Hint {
         match &self.state {
             State::Refused(_) => Hint::default(),
+            State::Drawing(drawing) if drawing.is_away => hint::AWAY,
             State::Drawing(drawing) if drawing.anchors.len() < 2 => {
                 "Move along the edge and click to fix the line; Shift draws it straight".into()
             }
@@ -307,6 +359,8 @@ impl Drawing {
             taught: None,
             outline: Vec::new(),
             is_straight: keys.shift,
+            is_away: false,
+            is_back: false,
         };
         let on = drawing.edges(session, at).filter(|_| !keys.shift).map(|edges| drawing.snapped(&edges, at));
         drawing.anchors.push(on.unwrap_or(at));

@@ -19,6 +19,7 @@ mod looking;
 mod mold;
 mod number;
 mod options;
+mod outline;
 mod points;
 mod region;
 mod replace;
@@ -43,6 +44,7 @@ pub use livewire::LiveWireTool;
 pub use mold::{MoldKind, MoldTool};
 pub use number::Number;
 pub use options::ToolOptions;
+pub use outline::Ended;
 pub use points::PointsTool;
 pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
@@ -249,6 +251,10 @@ pub struct Tools {
     draws_guide: bool,
     /// What the closed line being drawn would do if it ended now.
     drawn: Option<canvas::Canvas>,
+    /// The outline drawn by clicks that ended last.
+    kept: Option<outline::Kept>,
+    /// Whether it can be had back, as of the last update.
+    can_reopen: bool,
     /// Moves the crosshair.
     pub navigate: NavigateTool,
     /// Brush and eraser.
@@ -338,6 +344,10 @@ impl Tools {
         self.draws_guide = across.guides.is_some()
             && matches!(self.kind, ToolKind::Freehand | ToolKind::Shape | ToolKind::LiveWire)
             && canvas::cuts_across(&session.series().volume, view);
+        let was_waiting = self.waits_to_close();
+        if event == ToolEvent::Escape {
+            self.keep_dropped(session);
+        }
         let reaction = match self.kind {
             ToolKind::Navigate => self.navigate.event(event),
             ToolKind::Brush | ToolKind::Eraser => self.brush.event(session, view, event),
@@ -358,6 +368,10 @@ impl Tools {
             ToolKind::DeleteContour => self.delete_contour.event(session, event),
             ToolKind::Ruler => self.ruler.event(view, event),
         };
+        if self.waits_to_close() && !was_waiting {
+            self.kept = None;
+        }
+        self.keep_closed(session, &reaction);
         self.follow_line(session);
         reaction
     }
@@ -442,13 +456,13 @@ impl Tools {
             }
             ToolKind::Brush | ToolKind::Eraser => self.brush.hint(),
             ToolKind::Freehand => self.freehand.hint().into(),
-            ToolKind::Shape => self.shape.hint(),
+            ToolKind::Shape => self.with_reopen(self.shape.hint(), self.shape.kind().has_anchors()),
             ToolKind::Push | ToolKind::Smooth => self.mold.hint(),
             ToolKind::Grow => self.grow.hint(),
             ToolKind::Knife => self.knife.hint().into(),
             ToolKind::Points => self.points.hint(),
             ToolKind::Transform => self.transform.hint().into(),
-            ToolKind::LiveWire => self.live_wire.hint(),
+            ToolKind::LiveWire => self.with_reopen(self.live_wire.hint(), true),
             ToolKind::Segment => self.segment.hint(),
             ToolKind::DeleteContour => {
                 "Click a contour of the selected structure to delete it on this slice".into()
@@ -480,6 +494,7 @@ impl Tools {
         if self.drawn.as_ref().is_some_and(|drawn| Some(drawn.based_on()) != now) {
             self.follow_line(session);
         }
+        self.can_reopen = self.ended_outline(session).is_some();
         self.grow.update(session);
         self.segment.update(session);
         self.between.update(session);
@@ -583,6 +598,7 @@ impl Tools {
             ToolKind::LiveWire => self.live_wire.finish(session, across),
             _ => Reaction::default(),
         };
+        self.keep_closed(session, &reaction);
         self.follow_line(session);
         reaction
     }

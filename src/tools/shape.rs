@@ -4,13 +4,11 @@
 
 use super::canvas::Cut;
 use super::hint::{self, Hint};
+use super::outline::{self, NEAR_PIXELS, TWICE_PIXELS};
 use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::{Sign, closed_spline, distance_to_edge, ellipse, rectangle};
-use crate::geometry::{Point2, Point3};
+use crate::geometry::{Plane, Point2, Point3};
 use crate::session::{Refusal, Session};
-
-/// How close to an anchor counts as on it, screen pixels.
-const NEAR_PIXELS: f64 = 8.0;
 
 /// How close to the line between two anchors counts as on it, screen pixels: less, so that the next
 /// anchor can be put beside it.
@@ -37,7 +35,8 @@ impl ShapeKind {
         matches!(self, Self::Polygon | Self::Spline)
     }
 
-    fn gesture(self) -> &'static str {
+    /// The name of its undo step.
+    pub(super) fn gesture(self) -> &'static str {
         match self {
             Self::Polygon => "Polygon",
             Self::Spline => "Curve",
@@ -47,8 +46,9 @@ impl ShapeKind {
     }
 }
 
+/// A shape under way.
 #[derive(Debug)]
-struct Drawing {
+pub(super) struct Drawing {
     view: ViewPlane,
     cut: Cut,
     keys: Modifiers,
@@ -58,6 +58,14 @@ struct Drawing {
     grabbed: Option<(usize, bool)>,
     /// The anchor that the last press put between two others.
     inserted: Option<usize>,
+    /// Whether the last press put an anchor at the end: a second one on it closes.
+    appended: bool,
+    /// Whether the press under way closes the outline if it is let go where it was.
+    closes: bool,
+    /// Whether the pointer is on another plane than the outline.
+    is_away: bool,
+    /// Whether it was had back after Esc and has had no click since: dropped again it is gone.
+    is_back: bool,
     /// Where the next anchor would be.
     next: Option<Point3>,
     outline: Vec<Point3>,
@@ -78,6 +86,8 @@ pub struct ShapeTool {
     kind: ShapeKind,
     cuts: bool,
     state: State,
+    /// The one closed by the last event.
+    closed: Option<Box<Drawing>>,
 }
 
 impl ShapeTool {
@@ -141,6 +151,42 @@ impl ShapeTool {
         }
     }
 
+    /// The plane of the shape under way and the words for it.
+    pub(super) fn place(&self) -> Option<(&Plane, String)> {
+        let State::Drawing(drawing) = &self.state else { return None };
+        Some((&drawing.view.plane, outline::place_of(&drawing.view, drawing.cut)))
+    }
+
+    /// Drops an outline drawn by clicks and gives it away with the number of its clicks; `None` where
+    /// none is to be kept.
+    pub(super) fn give_up(&mut self) -> Option<(outline::Clicks, usize)> {
+        match std::mem::take(&mut self.state) {
+            State::Drawing(drawing) if self.kind.has_anchors() && !drawing.is_back => {
+                let count = drawing.points.len();
+                Some((outline::Clicks::Shape(self.kind, drawing), count))
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// The outline drawn by clicks that the last event has closed; once.
+    pub(super) fn take_closed(&mut self) -> Option<outline::Clicks> {
+        let kind = self.kind;
+        self.closed.take().filter(|_| kind.has_anchors()).map(|drawing| outline::Clicks::Shape(kind, drawing))
+    }
+
+    /// Opens an outline again.
+    pub(super) fn take_up(&mut self, kind: ShapeKind, mut drawing: Box<Drawing>) {
+        self.kind = kind;
+        drawing.next = None;
+        drawing.grabbed = None;
+        (drawing.appended, drawing.closes, drawing.is_away, drawing.is_back) = (false, false, false, true);
+        self.show(*drawing);
+    }
+
     /// What is drawn so far, as if it were closed now.
     pub(super) fn drawn(&self) -> Option<region::Drawn<'_>> {
         let State::Drawing(drawing) = &self.state else { return None };
@@ -188,7 +234,20 @@ impl ShapeTool {
                 let points = if self.kind.has_anchors() { vec![at] } else { vec![at, at] };
                 let grabbed = Some((points.len() - 1, true));
                 let (view, outline) = (*view, Vec::new());
-                self.show(Drawing { view, cut, keys, points, grabbed, inserted: None, next: None, outline });
+                self.show(Drawing {
+                    view,
+                    cut,
+                    keys,
+                    points,
+                    grabbed,
+                    inserted: None,
+                    appended: true,
+                    closes: false,
+                    is_away: false,
+                    is_back: false,
+                    next: None,
+                    outline,
+                });
                 Reaction::default()
             }
             Err(refusal) => {
@@ -229,23 +288,38 @@ impl ShapeTool {
         let elsewhere = !drawing.view.plane.coincides(&view.plane, 0.01);
         match event {
             ToolEvent::Escape => return Reaction::default(),
-            ToolEvent::Leave => drawing.next = None,
-            ToolEvent::Press(..) | ToolEvent::Hover(..) if elsewhere => {
+            ToolEvent::Leave => {
+                drawing.next = None;
+                drawing.is_away = false;
+            }
+            ToolEvent::Press(..) | ToolEvent::Hover(..) | ToolEvent::Drag(_) if elsewhere => {
                 let told = matches!(event, ToolEvent::Press(..))
-                    .then(|| "Close the outline first: click its first point. Esc drops it.".to_owned());
-                self.state = State::Drawing(drawing);
+                    .then(|| outline::is_elsewhere(&drawing.view, drawing.cut));
+                drawing.next = None;
+                drawing.is_away = true;
+                self.show(*drawing);
                 return Reaction { message: told, ..Reaction::default() };
             }
             ToolEvent::Hover(at, _) => {
                 // On the line a press changes it where it is.
                 let on_line = self.leg_at(&drawing, view, at).is_some();
+                drawing.is_away = false;
                 drawing.next = (!on_line).then_some(at);
             }
             ToolEvent::Press(at, keys) => {
                 drawing.next = None;
                 drawing.inserted = None;
-                let near = |point: &Point3| (point - at).norm() <= NEAR_PIXELS * view.pixel_mm;
-                match drawing.points.iter().position(near) {
+                (drawing.is_away, drawing.is_back) = (false, false);
+                let within =
+                    |pixels: f64| move |point: &Point3| (point - at).norm() <= pixels * view.pixel_mm;
+                // The second press of a double click, which has put the last anchor.
+                let is_twice = std::mem::take(&mut drawing.appended)
+                    && drawing.points.last().is_some_and(within(TWICE_PIXELS));
+                let last = drawing.points.len() - 1;
+                let on = drawing.points.iter().position(within(NEAR_PIXELS));
+                drawing.closes = last >= 2 && (is_twice || on == Some(0));
+                match on {
+                    _ if is_twice => drawing.grabbed = Some((last, false)),
                     Some(index) if keys.invert && drawing.points.len() > 1 => {
                         drawing.points.remove(index);
                     }
@@ -255,6 +329,7 @@ impl ShapeTool {
                         let index = leg.map_or(drawing.points.len(), |leg| leg + 1);
                         drawing.points.insert(index, at);
                         drawing.inserted = leg.map(|_| index);
+                        drawing.appended = leg.is_none();
                         drawing.grabbed = Some((index, true));
                     }
                 }
@@ -270,11 +345,13 @@ impl ShapeTool {
             ToolEvent::Release(at) => {
                 let grabbed = drawing.grabbed.take();
                 if !self.kind.has_anchors() {
-                    drawing.points[1] = at;
+                    if !elsewhere {
+                        drawing.points[1] = at;
+                    }
                     self.show(*drawing);
                     return self.finish(session, across);
                 }
-                if grabbed == Some((0, false)) && drawing.points.len() >= 3 {
+                if drawing.closes && grabbed.is_some_and(|(_, moved)| !moved) {
                     self.show(*drawing);
                     return self.finish(session, across);
                 }
@@ -316,6 +393,7 @@ impl ShapeTool {
                     None => drop(drawing.points.pop()),
                 }
                 drawing.grabbed = None;
+                drawing.appended = false;
                 if !drawing.points.is_empty() {
                     self.show(*drawing);
                 }
@@ -349,8 +427,10 @@ impl ShapeTool {
                     }
                     return Reaction::message(&refusal);
                 }
-                let Drawing { view, cut, outline, .. } = *drawing;
-                region::act(session, (&view, cut), &outline, sign, across, self.kind.gesture())
+                let (on, gesture) = ((&drawing.view, drawing.cut), self.kind.gesture());
+                let reaction = region::act(session, on, &drawing.outline, sign, across, gesture);
+                self.closed = Some(drawing);
+                reaction
             }
             other => {
                 self.state = other;
@@ -372,6 +452,7 @@ impl ShapeTool {
             State::Refused(why) => {
                 Cursor { shape: CursorShape::Forbidden, sign: None, color: None, label: Some(why.clone()) }
             }
+            State::Drawing(drawing) if drawing.is_away => Cursor::plain(CursorShape::Forbidden),
             State::Drawing(drawing) => shown(drawing.keys),
             State::Hovering(keys) => shown(*keys),
         }
@@ -382,11 +463,12 @@ impl ShapeTool {
     pub fn hint(&self) -> Hint {
         match (&self.state, self.kind.has_anchors()) {
             (State::Refused(_), _) => Hint::default(),
+            (State::Drawing(drawing), true) if drawing.is_away => hint::AWAY,
             (State::Drawing(drawing), true) if drawing.points.len() < 3 => {
                 "Click the next point, Esc to drop".into()
             }
             (State::Drawing(_), true) => Hint {
-                text: "Click the first point to close; press on the line for a point between, drag points, Ctrl removes one",
+                text: "Double click, or click the first point, to close; press on the line for a point between, drag points, Ctrl removes one",
                 keys: hint::CLICKS,
             },
             (State::Drawing(_), false) => "Release to keep the shape, Esc to drop it".into(),

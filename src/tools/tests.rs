@@ -5,6 +5,7 @@ mod between;
 mod drawing;
 mod held;
 mod limits;
+mod outline;
 mod preview;
 mod pushing;
 mod reshaping;

@@ -36,7 +36,7 @@ pub fn window_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
     panels::overlay_ui(ui, scope);
     drop_hint_ui(ui, whole);
-    let area = whole.with_max_y(whole.bottom() - 40.0);
+    let area = whole.with_max_y(whole.bottom() - panels::TOOL_STRIP_HEIGHT);
     if let Some(action) = toasts::toasts_ui(ui, &mut scope.state.toasts, area) {
         scope.outbox.act(action);
     }

@@ -18,7 +18,7 @@ fn views<'h>(harness: &'h Harness<'_, Window>) -> &'h ViewsState {
 }
 
 /// Two CT series of one frame of reference, the second blended over the first.
-fn blended<'a>(folder: &Path) -> Harness<'a, Window> {
+pub(super) fn blended<'a>(folder: &Path) -> Harness<'a, Window> {
     let study = folder.join("study");
     write_variant(&study, "First", |_| {});
     write_variant(&study, "Second", |series| series.info.uid = "2.25.79".into());

@@ -317,7 +317,7 @@ fn enter_and_arrows_act_on_the_view_under_the_pointer_however_slow_the_frame() {
     assert_eq!(views(&harness).navigation.focus, Pane::Slice(ViewKind::Coronal));
 }
 
-fn right_click(harness: &mut Harness<'_, Window>, at: Pos2) {
+pub(super) fn right_click(harness: &mut Harness<'_, Window>, at: Pos2) {
     harness.event(Event::PointerMoved(at));
     harness.step();
     for pressed in [true, false] {

@@ -27,6 +27,7 @@ mod doses;
 mod hands;
 mod numbers;
 mod oblique;
+mod outlines;
 mod sizes;
 
 use shared::{Window, key, sized_window, stroke, wait};

@@ -191,7 +191,7 @@ fn a_polygon_is_clicked_corrected_and_closed() {
     pen.event(&session, &view, ToolEvent::Drag(p(20.0, 20.0, 9.0)));
     pen.event(&session, &view, ToolEvent::Release(p(20.0, 20.0, 9.0)));
     let elsewhere = click(&mut pen, &mut session, &axial(12.0), p(5.0, 5.0, 12.0), KEYS);
-    assert!(elsewhere.message.is_some_and(|text| text.contains("first point")));
+    assert!(elsewhere.message.is_some_and(|text| text.contains("slice 4")));
     click(&mut pen, &mut session, &view, p(0.0, 0.0, 9.0), KEYS);
     near(area_at(&session, 9.0), 400.0, 1e-6);
     assert_eq!(session.undo_name(), Some("Polygon on Liver"));

@@ -442,7 +442,7 @@ fn a_live_wire_cuts_closes_twice_clicked_and_works_across_the_slices() {
     }
     // Elsewhere nothing is added, and it says why.
     let elsewhere = press(&mut wire, &session, &axial(12.0), p(0.0, 0.0, 12.0), KEYS);
-    assert!(elsewhere.message.is_some_and(|text| text.contains("first point")));
+    assert!(elsewhere.message.is_some_and(|text| text.contains("slice 4")));
     let last = wire.anchors()[2];
     let closed = press(&mut wire, &session, &view, last, KEYS);
     session.apply(closed.command.unwrap()).unwrap();

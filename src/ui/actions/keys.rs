@@ -70,6 +70,7 @@ pub fn hint_text(hint: &Hint) -> String {
             Deed::Drop => Action::DropSuggested,
             Deed::CloseOutline => Action::CloseOutline,
             Deed::TakeBack => Action::TakeBackPoint,
+            Deed::Reopen => Action::ReopenOutline,
         };
         action.key_text()
     })

@@ -51,6 +51,12 @@ const FAMILIES: &[Family] = &[
         name: "Nudge with the move tool",
     },
     Family {
+        group: Group::Tool,
+        holds: |action| matches!(action, Action::TakeBackPoint | Action::ReopenOutline),
+        keys: "Backspace, Shift Enter",
+        name: "Take back a click, reopen an outline",
+    },
+    Family {
         group: Group::View,
         holds: |action| matches!(action, Action::TurnViews(_)),
         keys: "Ctrl Left, Ctrl Right",

@@ -2,6 +2,7 @@
 
 mod card;
 mod check;
+mod common_options;
 mod confidence;
 mod export;
 mod inspector;
@@ -11,6 +12,7 @@ mod manager;
 mod naming;
 mod numbers;
 mod open;
+mod overflow;
 mod overlays;
 mod palette;
 mod propose;

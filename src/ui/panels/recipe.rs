@@ -3,13 +3,16 @@
 //! The form's controls and the line of text say the same: a control changed writes the line, the line
 //! can be written by hand, and what it means is read back below it before anything is done.
 
+mod batch;
+
+use self::batch::{also_ui, left_out_text, orders_for};
 use super::super::actions::Action;
 use super::super::state::{PreviewLine, RecipeForm};
 use super::super::{Request, Scope, widgets};
 use crate::edit::algebra::{Margin, SetRule};
 use crate::edit::recipe::{self, Operation, Recipe};
 use crate::patient::{Roi, RoiId, RoiType};
-use crate::session::derive::{Order, Standing, Target};
+use crate::session::derive::{Order, Standing};
 use crate::session::{Command, Session};
 use egui::Ui;
 
@@ -135,6 +138,11 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
         .on_hover_text("Keeps the recipe: the structure is made again when its sources change");
     let named = read.as_ref().ok().and_then(|own| own.name.clone());
     let name = named.unwrap_or_else(|| form.name.trim().to_owned());
+    if let Ok(read) = &read
+        && let Some(text) = left_out_text(form, session, roi.id, &read.recipe)
+    {
+        widgets::note(ui, text);
+    }
     let orders = read.map(|own| orders_for(form, session, roi, &name, &own.recipe)).unwrap_or_default();
     preview_ui(ui, form, &orders);
     let ready = !orders.is_empty() && (!form.into_new || !name.is_empty());
@@ -192,60 +200,6 @@ fn controls_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: &Roi,
     }
 }
 
-/// Other structures that the same is done to.
-fn also_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: RoiId) {
-    form.also.retain(|id| *id != roi && session.roi(*id).is_some());
-    let label = match form.also.len() {
-        0 => "For this structure".to_owned(),
-        others => format!("For {} structures", others + 1),
-    };
-    ui.menu_button(label, |ui| {
-        egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
-            for own in session.structures().rois.iter().filter(|own| own.id != roi && !own.is_proposal()) {
-                let mut on = form.also.contains(&own.id);
-                if ui.add_enabled(!own.is_locked(), egui::Checkbox::new(&mut on, own.name.as_str())).changed()
-                {
-                    form.shows_preview = true;
-                    if on {
-                        form.also.insert(own.id)
-                    } else {
-                        form.also.remove(&own.id)
-                    };
-                }
-            }
-        });
-    })
-    .response
-    .on_hover_text("Does the same to several structures in one step");
-}
-
-/// The recipe for the selected structure and for each of the others.
-fn orders_for(
-    form: &RecipeForm,
-    session: &Session,
-    roi: &Roi,
-    name: &str,
-    recipe: &recipe::Recipe,
-) -> Vec<Order> {
-    let all = std::iter::once(roi.id).chain(form.also.iter().copied());
-    all.filter_map(|id| {
-        let own = session.roi(id)?;
-        let target = if form.into_new {
-            let name = match form.also.is_empty() {
-                true => name.to_owned(),
-                false if name.contains('*') => name.replace('*', &own.name),
-                false => format!("{}_{name}", own.name),
-            };
-            let roi_type = type_for(&name);
-            Target::New { name, roi_type }
-        } else {
-            Target::Roi(id)
-        };
-        Some(Order { recipe: recipe.with(roi.id, id), target, keep: form.keep })
-    })
-    .collect()
-}
-
 /// Asks for the preview, and says what it would change.
 fn preview_ui(ui: &mut Ui, form: &mut RecipeForm, orders: &[Order]) {
     ui.checkbox(&mut form.shows_preview, "Preview")
@@ -272,13 +226,6 @@ fn volume_change(line: &PreviewLine) -> String {
     let change = if source_cc > 0.0 { (made_cc / source_cc - 1.0) * 100.0 } else { 0.0 };
     let sign = if change < 0.0 { "−" } else { "+" };
     format!("{source_cc:.2} → {made_cc:.2} cc ({sign}{:.2} %)", change.abs())
-}
-
-/// The type that a name's beginning stands for.
-fn type_for(name: &str) -> RoiType {
-    let upper = name.to_ascii_uppercase();
-    let begins = [("PTV", RoiType::Ptv), ("CTV", RoiType::Ctv), ("GTV", RoiType::Gtv)];
-    begins.into_iter().find(|(start, _)| upper.starts_with(start)).map_or(RoiType::Control, |(_, own)| own)
 }
 
 /// The outline of the body: a structure of that type, else one of that name.

@@ -9,7 +9,7 @@ use crate::edit::segment::LungSide;
 use crate::edit::{GrowRange, Growth, ValueRange};
 use crate::patient::Unit;
 use crate::progress::Progress;
-use crate::session::{Overwrite, Session};
+use crate::session::Session;
 use crate::tools::{
     Aspect, BrushMode, BrushReach, BrushTip, Choice, DoseAs, FreehandMode, GrowBy, KeepPieces, Number, Place,
     ShapeKind, TakeAs, Tip, ToolKind, UptakeAt,
@@ -324,9 +324,6 @@ fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut
         let bar = egui::ProgressBar::new(fraction as f32).desired_height(6.0).desired_width(90.0);
         ui.add(bar.fill(Theme::of(ui.ctx()).accent)).on_hover_text("Esc stops it");
     }
-    if let Some(note) = views.tools.grow.note() {
-        ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
-    }
 }
 
 fn segment_ui(ui: &mut Ui, views: &ViewsState) {
@@ -337,93 +334,6 @@ fn segment_ui(ui: &mut Ui, views: &ViewsState) {
         ui.label(RichText::new(format!("in a box of {x} x {y} x {z} mm")).color(Theme::of(ui.ctx()).weak))
             .on_hover_text("Drag its edges in any view. Esc drops it.");
     }
-    if let Some(note) = views.tools.segment.note() {
-        ui.label(RichText::new(note).color(Theme::of(ui.ctx()).weak));
-    }
-}
-
-/// What to do with contours that are suggested.
-pub fn suggestion_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
-    let weak = Theme::of(ui.ctx()).weak;
-    if views.tools.between.is_on() {
-        snap_ui(ui, views, pressed);
-    }
-    let guides = views.tools.between.guides(session).map_or(0, <[_]>::len);
-    if guides > 0 {
-        let text = if guides == 1 { "1 guide".to_owned() } else { format!("{guides} guides") };
-        ui.label(RichText::new(text).color(weak))
-            .on_hover_text("Outlines drawn across the slices; the shape between slices follows them.");
-        if ui.button("Clear").on_hover_text(Action::ClearGuides.tooltip()).clicked() {
-            pressed.push(Action::ClearGuides);
-        }
-    }
-    let Some(suggestion) = views.tools.dashed() else {
-        if let Some(note) = views.tools.between.note() {
-            ui.label(RichText::new(note).color(weak));
-            ui.separator();
-        }
-        return;
-    };
-    let count = suggestion.slices().count();
-    let text = if count == 1 { "1 slice dashed".to_owned() } else { format!("{count} slices dashed") };
-    let label = ui.label(RichText::new(text).color(weak));
-    if let Some(note) = views.tools.between.note() {
-        label.on_hover_text(note);
-    }
-    for (action, name) in [
-        (Action::TakeSuggested, "Take this"),
-        (Action::TakeAllSuggested, "Take all"),
-        (Action::DropSuggested, "Drop"),
-    ] {
-        if ui.button(name).on_hover_text(action.tooltip()).clicked() {
-            pressed.push(action);
-        }
-    }
-    ui.separator();
-}
-
-/// Whether what is suggested between slices is moved to image edges, and how far.
-fn snap_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
-    let mut snaps = views.tools.between.snaps();
-    if ui.checkbox(&mut snaps, "Snap").on_hover_text(Action::ToggleSnap.tooltip()).changed() {
-        pressed.push(Action::ToggleSnap);
-    }
-    if snaps {
-        let mut reach = views.tools.between.snap_reach_mm();
-        let field =
-            egui::DragValue::new(&mut reach).speed(0.05).range(1.0..=10.0).suffix(" mm").fixed_decimals(1);
-        let response = number_field(ui, Number::SnapReach, field);
-        if response.on_hover_text("How far an outline is moved at most").changed() {
-            views.tools.between.set_snap_reach_mm(reach);
-        }
-    }
-}
-
-/// What drawing does to other structures.
-pub fn overwrite_ui(ui: &mut Ui, views: &ViewsState, session: &Session, pressed: &mut Vec<Action>) {
-    if matches!(views.tools.kind(), ToolKind::Navigate | ToolKind::Ruler | ToolKind::DeleteContour) {
-        return;
-    }
-    let now = session.overwrite();
-    let modes = [
-        (Overwrite::Overlap, "Overlap"),
-        (Overwrite::Stop, "Stop"),
-        (Overwrite::Visible, "Push"),
-        (Overwrite::Unlocked, "Push all"),
-    ];
-    let name = modes.iter().find(|(value, _)| *value == now).map_or("Overlap", |(_, name)| *name);
-    ui.menu_button(name, |ui| {
-        for (value, name) in modes {
-            let action = Action::Overwrite(value);
-            if ui.selectable_label(now == value, name).on_hover_text(action.tooltip()).clicked() {
-                pressed.push(action);
-                ui.close();
-            }
-        }
-    })
-    .response
-    .on_hover_text(Action::NextOverwrite.tooltip());
-    ui.separator();
 }
 
 fn named_value(ui: &mut Ui, name: &str, number: Number, field: egui::DragValue<'_>) -> egui::Response {

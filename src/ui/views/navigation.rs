@@ -3,7 +3,7 @@
 
 use super::pane::{Look, Pane, Stack};
 use super::planes::Planes;
-use crate::geometry::{Point2, Point3, Rotation3, Vector3};
+use crate::geometry::{Plane, Point2, Point3, Rotation3, Vector3};
 use crate::patient::{Roi, RoiPlane, Volume};
 use crate::render::{OrbitCamera, ViewKind};
 use std::collections::HashMap;
@@ -93,6 +93,15 @@ impl Navigation {
     #[must_use]
     pub fn shows_slices(&self) -> bool {
         self.planes.shown_slices().is_some()
+    }
+
+    /// Whether one of the views in sight shows this plane.
+    #[must_use]
+    pub fn shows(&self, plane: &Plane) -> bool {
+        let in_sight = |kind: &ViewKind| self.maximised.is_none_or(|pane| pane == Pane::Slice(*kind));
+        let along = |kind: ViewKind| self.normal(kind).dot(&plane.normal()).abs() > 1.0 - 1.5e-6;
+        plane.distance_mm(self.crosshair_mm).abs() <= 0.01
+            && ViewKind::ALL.into_iter().filter(in_sight).any(along)
     }
 
     /// How far the view of `kind` lies from the middle of the scan, upwards along its normal, mm.
@@ -263,7 +272,7 @@ fn bounds_of(plane: &RoiPlane) -> Option<(Point2, Point2)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Plane, Polygon, Vector3};
+    use crate::geometry::{Polygon, Vector3};
     use crate::patient::{RoiId, RoiPlane};
     use std::sync::Arc;
 
@@ -282,6 +291,22 @@ mod tests {
         assert_eq!(navigation.crosshair_mm(), Point3::new(1.3, 2.4, 14.0));
         navigation.scroll(ViewKind::Coronal, 2);
         assert!((navigation.crosshair_mm().z - 14.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_plane_is_in_sight_where_a_view_shows_it() {
+        let mut navigation = Navigation::new(&volume());
+        navigation.go_to(Point3::new(1.0, 2.0, 14.0));
+        let sagittal = |x: f64| Plane::new(Point3::new(x, 0.0, 0.0), Vector3::y(), Vector3::z()).unwrap();
+        assert!(navigation.shows(&Plane::axial(14.0)) && !navigation.shows(&Plane::axial(17.0)));
+        assert!(navigation.shows(&sagittal(1.0)) && !navigation.shows(&sagittal(4.0)));
+        navigation.toggle_maximised(Pane::Slice(ViewKind::Axial));
+        assert!(navigation.shows(&Plane::axial(14.0)) && !navigation.shows(&sagittal(1.0)));
+        navigation.maximised = Some(Pane::Volume);
+        assert!(!navigation.shows(&Plane::axial(14.0)));
+        navigation.maximised = None;
+        navigation.turn_about(ViewKind::Sagittal, 0.2);
+        assert!(!navigation.shows(&Plane::axial(14.0)) && navigation.shows(&sagittal(1.0)));
     }
 
     #[test]

@@ -151,16 +151,23 @@ fn half_ui(
 fn gesture_ui(ui: &Ui, views: &mut ViewsState, shows_tool: bool, session: &Session, frame: &PaneFrame) {
     let painter = ui.painter_at(frame.rect);
     let pointer = ui.input(|input| input.pointer.latest_pos());
+    // An outline that waits for clicks stands in each picture of its plane, wherever the pointer is.
+    let shows_line = match views.tools.outline() {
+        Some((plane, _)) => plane.coincides(&frame.plane, 0.01) && (shows_tool || !views.display.is_bare()),
+        None => shows_tool,
+    };
+    if shows_line {
+        let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
+        let is_open = views.tools.line_is_open();
+        cursor::hand_line(&painter, frame, views.tools.line(), is_open, ink);
+        cursor::anchors(&painter, frame, views.tools.anchors(), is_open, ink);
+    }
     if let (Some(pointer), true) = (pointer, shows_tool) {
         let tool = views.tools.cursor(session);
         if tool.shape != crate::tools::CursorShape::Arrow {
             ui.ctx().set_cursor_icon(cursor::icon_of(tool.shape));
         }
         cursor::draw(&painter, frame, &tool, pointer);
-        let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
-        let is_open = views.tools.line_is_open();
-        cursor::hand_line(&painter, frame, views.tools.line(), is_open, ink);
-        cursor::anchors(&painter, frame, views.tools.anchors(), is_open, ink);
         if tool.shape == crate::tools::CursorShape::Cross
             && views.tools.kind() == ToolKind::Navigate
             && let Some(name) = views.hover.as_ref().and_then(|hover| hover.name.clone())

@@ -287,6 +287,13 @@ impl ViewsState {
         true
     }
 
+    /// The words for the plane of an outline drawn by clicks that no view shows now.
+    #[must_use]
+    pub fn outline_out_of_sight(&self) -> Option<String> {
+        let (plane, words) = self.tools.outline()?;
+        (!self.navigation.shows(plane)).then_some(words)
+    }
+
     /// Moves to slice `index` of the series.
     pub fn go_to_slice(&mut self, index: usize) {
         self.navigation.go_to_slice(index);
