@@ -9,7 +9,7 @@ use super::algebra::Region;
 use super::gated::{bounded, tissue_at};
 use super::segment::{Source, inside};
 use super::{SliceValues, ValueRange};
-use crate::geometry::{Point3, Polygon, clip, distance, trace};
+use crate::geometry::{Point3, Polygon, clip, trace};
 use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
@@ -108,13 +108,13 @@ pub fn grow(
     let reached: Vec<bool> = if half > 0.0 {
         let outside: Vec<bool> = belongs.iter().map(|own| !own).collect();
         progress.check()?;
-        let clearance = distance::to_nearest(&outside, block.dims, block.spacing_mm);
+        let clearance = block.to_nearest(&outside);
         #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
         let half = (half as f32).min(clearance[start]);
         let core: Vec<bool> = clearance.iter().zip(&held).map(|(mm, held)| *held && *mm >= half).collect();
         let lengths = block.paths(&core, start, reach, &progress.part(0.1, 0.5))?;
         let led: Vec<bool> = lengths.iter().map(|mm| mm.is_finite()).collect();
-        let from_core = distance::to_nearest(&led, block.dims, block.spacing_mm);
+        let from_core = block.to_nearest(&led);
         let beside = from_core.iter().zip(&belongs).zip(&held);
         beside.map(|((mm, own), held)| *own && *held && *mm <= half).collect()
     } else {
@@ -125,7 +125,7 @@ pub fn grow(
     let (reached, edges) = if smooth {
         let voxels = edge::Voxels {
             dims: block.dims,
-            spacing_mm: block.spacing_mm,
+            spacing_mm: block.spacing_mm(),
             values: &block.values,
             belongs: &belongs,
             held: &held,

@@ -7,6 +7,7 @@
 
 pub mod algebra;
 mod between;
+mod changed;
 #[cfg(test)]
 mod fixture;
 mod freehand;
@@ -32,6 +33,7 @@ mod vertex_set;
 mod whole_slices;
 
 pub use between::{Gap, between, gaps};
+pub use changed::changed_box;
 pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
@@ -39,12 +41,13 @@ pub use guided::{Guided, GuidedError, drawn_slices, guided};
 pub use mold::{RoundTool, distance_to_edge, pushed, smoothed_under};
 pub use motion::Motion;
 pub use outline::{
-    OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved, point_removed,
+    OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved,
+    point_removed, pulled,
 };
 pub use paint::{Sign, paint, paint_ball, paint_disc, same_polygons};
 pub use push::SolidPush;
 pub use simplify::simplified;
-pub use slices::{contains, copy_to_slice, delete_contour, reoriented};
+pub use slices::{ContourAt, contains, contour_at, copy_to_slice, delete_contour, reoriented};
 pub use slivers::without_slivers;
 pub use snap::snapped;
 pub use spline::{closed_spline, ellipse, rectangle};

@@ -4,6 +4,10 @@
 //! enclosed part counts (as for a line drawn freehand), holes stay holes, and other pieces it comes
 //! to lie over are joined. Vertices that an operation does not move keep their bits.
 
+mod pulled;
+
+pub use pulled::pulled;
+
 use super::region_of;
 use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area};
 

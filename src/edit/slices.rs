@@ -1,6 +1,6 @@
-//! Whole contours: delete the one under the cursor, copy from a neighbouring slice.
+//! Whole contours: find and delete the one under the cursor, copy from a neighbouring slice.
 
-use crate::geometry::{Plane, Point2, Polygon};
+use crate::geometry::{Plane, Point2, Polygon, Ring, ring_area};
 use crate::patient::{RoiPlane, Slice};
 
 /// Whether any of `polygons` contains the point (holes are outside).
@@ -9,24 +9,74 @@ pub fn contains(polygons: &[Polygon], point: Point2) -> bool {
     polygons.iter().any(|piece| piece.contains(point))
 }
 
-/// The plane without the piece at `point` (plane mm). Inside a hole, the innermost piece around
-/// the hole is meant. `None` when no piece is there.
-#[must_use]
-pub fn delete_contour(plane: &RoiPlane, point: Point2) -> Option<RoiPlane> {
-    let around = |piece: &Polygon| Polygon::from_outer(piece.outer.clone()).contains(point);
-    let hit = plane.polygons.iter().position(|piece| piece.contains(point)).or_else(|| {
-        let surrounding = plane.polygons.iter().enumerate().filter(|(_, piece)| around(piece));
-        surrounding.min_by(|(_, a), (_, b)| outer_area(a).total_cmp(&outer_area(b))).map(|(index, _)| index)
-    })?;
-    let mut rest = plane.clone();
-    rest.polygons.remove(hit);
-    rest.source.clear();
-    rest.confidence = None;
-    Some(rest)
+/// A contour of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContourAt {
+    /// Index of the piece.
+    pub piece: usize,
+    /// Index of the hole; `None` for the piece with all its holes.
+    pub hole: Option<usize>,
 }
 
-fn outer_area(piece: &Polygon) -> f64 {
-    crate::geometry::ring_area(&piece.outer).abs()
+impl ContourAt {
+    /// The ring that is meant, out of the pieces that it was found in.
+    #[must_use]
+    pub fn ring<'a>(&self, polygons: &'a [Polygon]) -> Option<&'a Ring> {
+        let piece = polygons.get(self.piece)?;
+        self.hole.map_or(Some(&piece.outer), |hole| piece.holes.get(hole))
+    }
+}
+
+/// The contour that a click at `point` (plane mm) means: the piece there; inside a hole, the innermost
+/// hole there. `None` outside all outlines.
+#[must_use]
+pub fn contour_at(polygons: &[Polygon], point: Point2) -> Option<ContourAt> {
+    if let Some(piece) = polygons.iter().position(|piece| piece.contains(point)) {
+        return Some(ContourAt { piece, hole: None });
+    }
+    let holes = polygons.iter().enumerate().flat_map(|(piece, own)| {
+        own.holes.iter().enumerate().map(move |(hole, ring)| (ContourAt { piece, hole: Some(hole) }, ring))
+    });
+    holes
+        .filter(|(_, ring)| encloses(ring, point))
+        .min_by(|(_, a), (_, b)| ring_area(a).abs().total_cmp(&ring_area(b).abs()))
+        .map(|(at, _)| at)
+}
+
+/// The plane without the contour at `point` (plane mm), see [`contour_at`], and whether that is a hole:
+/// it is filled, and islands in it are part of what fills it. `None` where there is no contour. What
+/// stays keeps its bits.
+#[must_use]
+pub fn delete_contour(plane: &RoiPlane, point: Point2) -> Option<(RoiPlane, ContourAt)> {
+    let at = contour_at(&plane.polygons, point)?;
+    let mut rest = plane.clone();
+    match at.hole {
+        None => {
+            rest.polygons.remove(at.piece);
+        }
+        Some(hole) => {
+            let ring = rest.polygons[at.piece].holes.remove(hole);
+            let mut number = 0;
+            rest.polygons.retain(|piece| {
+                number += 1;
+                number - 1 == at.piece || !lies_in(&ring, &piece.outer)
+            });
+        }
+    }
+    rest.source.clear();
+    rest.confidence = None;
+    Some((rest, at))
+}
+
+fn encloses(ring: &Ring, point: Point2) -> bool {
+    Polygon::from_outer(ring.clone()).contains(point)
+}
+
+/// Whether an outline that crosses `ring` nowhere lies in it; they may touch.
+fn lies_in(ring: &Ring, outline: &Ring) -> bool {
+    let ring = Polygon::from_outer(ring.clone());
+    let middles = outline.iter().zip(outline.iter().cycle().skip(1)).map(|(a, b)| a + (b - a) * 0.5);
+    middles.filter(|middle| ring.contains(*middle)).count() * 2 > outline.len()
 }
 
 /// The contours of `source` moved along the normal onto the slice `to`, in place of those there
@@ -74,11 +124,44 @@ mod tests {
         let ring = Polygon { outer: square(0.0, 0.0, 10.0), holes: vec![hole] };
         let island = Polygon::from_outer(square(4.0, 4.0, 2.0));
         let plane = RoiPlane::new(Plane::axial(0.0), None, vec![ring.clone(), island.clone()]);
-        let at = |x, y| delete_contour(&plane, Point2::new(x, y)).map(|rest| rest.polygons);
-        assert_eq!(at(5.0, 5.0), Some(vec![ring.clone()]));
-        assert_eq!(at(1.0, 1.0), Some(vec![island.clone()]));
-        assert_eq!(at(3.0, 3.0), Some(vec![island]), "inside the hole the ring around it is meant");
+        let at = |x, y| delete_contour(&plane, Point2::new(x, y)).map(|(rest, at)| (rest.polygons, at.hole));
+        assert_eq!(at(5.0, 5.0), Some((vec![ring.clone()], None)));
+        assert_eq!(at(1.0, 1.0), Some((vec![island.clone()], None)));
         assert_eq!(at(20.0, 3.0), None);
+    }
+
+    #[test]
+    fn in_a_hole_the_hole_goes_and_nothing_else() {
+        let hole = |x, y, side| square(x, y, side).into_iter().rev().collect::<Vec<_>>();
+        let outer = square(0.0, 0.0, 40.0);
+        let ring = Polygon { outer: outer.clone(), holes: vec![hole(2.0, 2.0, 20.0), hole(30.0, 30.0, 5.0)] };
+        // In the first hole a ring, and in that a hole and an island.
+        let inner = Polygon { outer: square(4.0, 4.0, 16.0), holes: vec![hole(6.0, 6.0, 10.0)] };
+        let island = Polygon::from_outer(square(8.0, 8.0, 4.0));
+        let beside = Polygon::from_outer(square(50.0, 0.0, 5.0));
+        let plane = RoiPlane::new(
+            Plane::axial(0.0),
+            None,
+            vec![island.clone(), ring.clone(), inner.clone(), beside.clone()],
+        );
+        let at = |x, y| delete_contour(&plane, Point2::new(x, y)).map(|(rest, _)| rest.polygons).unwrap();
+        let without = |own: &Polygon, hole: usize| {
+            let mut own = own.clone();
+            own.holes.remove(hole);
+            own
+        };
+        assert_eq!(at(32.0, 32.0), [island.clone(), without(&ring, 1), inner.clone(), beside.clone()]);
+        // What lies in a hole that is filled is part of what fills it.
+        assert_eq!(at(3.0, 3.0), [without(&ring, 0), beside.clone()]);
+        assert_eq!(at(7.0, 7.0), [ring.clone(), without(&inner, 0), beside.clone()]);
+        // The cursor is told the same contour.
+        let meant = contour_at(&plane.polygons, Point2::new(7.0, 7.0)).unwrap();
+        assert_eq!(
+            (meant, meant.ring(&plane.polygons)),
+            (ContourAt { piece: 2, hole: Some(0) }, Some(&inner.holes[0]))
+        );
+        let meant = contour_at(&plane.polygons, Point2::new(9.0, 9.0)).unwrap();
+        assert_eq!(meant.ring(&plane.polygons), Some(&island.outer));
     }
 
     #[test]

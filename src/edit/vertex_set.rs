@@ -22,7 +22,8 @@ impl VertexSet {
     }
 }
 
-fn bits(point: Point2) -> (u64, u64) {
+/// A vertex by its very bits.
+pub(super) fn bits(point: Point2) -> (u64, u64) {
     (point.x.to_bits(), point.y.to_bits())
 }
 

@@ -372,9 +372,12 @@ impl Session {
         let base = self.series().volume.base_plane().ok_or(Refusal::NoSlice)?;
         let (_, slice) = self.nearest_slice(base.at_offset(0.0).distance_mm(at)).ok_or(Refusal::NoSlice)?;
         let plane = roi.plane_at(&slice.plane).ok_or_else(nothing)?;
-        let changed = edit::delete_contour(plane, plane.plane.project(at)).ok_or_else(nothing)?;
-        draft.put_planes_by_hand(id, vec![changed]);
-        Ok(format!("Delete contour on {}", roi.name))
+        let (changed, meant) = edit::delete_contour(plane, plane.plane.project(at)).ok_or_else(nothing)?;
+        // A hole that is filled is something added.
+        let changed = self.through_the_gate(roi, vec![changed], self.overwrite, draft);
+        draft.put_planes_by_hand(id, changed);
+        let what = if meant.hole.is_some() { "Delete hole" } else { "Delete contour" };
+        Ok(format!("{what} on {}", roi.name))
     }
 
     fn work_out_copy(

@@ -146,11 +146,12 @@ pub enum Command {
         /// The description that the ROI gets.
         description: String,
     },
-    /// Deletes the pieces of an ROI that contain a point, on the slice nearest to it.
+    /// Deletes the contour of an ROI around a point, on the slice nearest to it: the piece there, or the
+    /// hole of one.
     DeleteContour {
         /// The ROI.
         roi: RoiId,
-        /// A point in the piece, patient mm.
+        /// A point in the piece or the hole, patient mm.
         at: Point3,
     },
     /// Deletes all contours of an ROI on one slice.

@@ -37,7 +37,7 @@ pub use history::{HISTORY_MEMORY, History};
 pub use journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
 pub use keep::catalog;
 pub use onto::Carried;
-pub use overwrite::{Gated, Overwrite};
+pub use overwrite::{Gated, OpenGate, Overwrite};
 pub use refusal::Refusal;
 
 use crate::patient::{Roi, RoiId, Series, Slice, StructureSet};

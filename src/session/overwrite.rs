@@ -10,10 +10,13 @@
 //! hold. That goes for recipes and accepted proposals as well.
 
 use super::Session;
-use crate::edit::{VertexSet, reoriented, without_slivers};
-use crate::geometry::{Plane, Polygon, clip};
+use crate::edit::{VertexSet, changed_box, reoriented, without_slivers};
+use crate::geometry::{Plane, Point2, Polygon, clip, splice};
 use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
 use std::sync::Arc;
+
+/// More than rounding and clipping ever move a vertex, mm.
+const BESIDE_MM: f64 = 1e-3;
 
 /// What drawing does to other structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -102,31 +105,37 @@ impl Gate {
         if self.is_open_for(roi) {
             return gated;
         }
-        let mut added = clip::difference(&gated.own, before);
-        let mut giving_way = Vec::new();
-        for other in rois {
-            let stance = self.stance(roi, other);
-            if stance == Stance::Aside {
-                continue;
-            }
+        // What is added lies in this box: whoever is not near it is not asked further.
+        let Some(reach) = changed_box(before, &gated.own) else { return gated };
+        let near: Vec<(&Arc<Roi>, Stance, &Arc<RoiPlane>)> = rois
+            .iter()
+            .filter_map(|other| {
+                let stance = self.stance(roi, other);
+                let theirs = if stance == Stance::Aside { None } else { other.plane_at(plane) }?;
+                meets(theirs, plane, reach).then_some((other, stance, theirs))
+            })
+            .collect();
+        if near.is_empty() {
+            return gated;
+        }
+        let mut added = splice::difference(&gated.own, before);
+        for (_, _, theirs) in near.iter().filter(|(_, stance, _)| *stance == Stance::Holds) {
             if added.is_empty() {
                 break;
             }
-            let Some(theirs) = other.plane_at(plane) else { continue };
-            if stance == Stance::GivesWay {
-                giving_way.push((other, theirs));
-                continue;
-            }
             let shape = reoriented(&theirs.polygons, &theirs.plane, plane);
-            let hit = clip::intersection(&added, &shape);
+            let hit = splice::intersection(&shape, &added);
             if !hit.is_empty() {
                 gated.own = clip::difference(&gated.own, &hit);
                 added = clip::difference(&added, &shape);
             }
         }
-        for (other, theirs) in giving_way {
+        for (other, _, theirs) in near.iter().filter(|(_, stance, _)| *stance == Stance::GivesWay) {
+            if added.is_empty() {
+                break;
+            }
             let drawn = reoriented(&added, plane, &theirs.plane);
-            let rest = clip::difference(&theirs.polygons, &drawn);
+            let rest = splice::difference(&theirs.polygons, &drawn);
             if !crate::edit::same_polygons(&rest, &theirs.polygons) {
                 let rest =
                     without_slivers(&theirs.polygons, &VertexSet::of(&theirs.polygons), rest, self.pixel_mm);
@@ -137,7 +146,52 @@ impl Gate {
     }
 }
 
+/// Whether any piece of a plane comes near a box on the plane `on`, which coincides with it.
+fn meets(own: &RoiPlane, on: &Plane, (low, high): (Point2, Point2)) -> bool {
+    let corners = [low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)];
+    let corners = corners.map(|corner| own.plane.project(on.lift(corner)));
+    let (mut low, mut high) = (corners[0], corners[0]);
+    for corner in corners {
+        low = Point2::new(low.x.min(corner.x), low.y.min(corner.y));
+        high = Point2::new(high.x.max(corner.x), high.y.max(corner.y));
+    }
+    own.polygons.iter().filter_map(Polygon::bounds).any(|(least, most)| {
+        least.x <= high.x + BESIDE_MM
+            && low.x <= most.x + BESIDE_MM
+            && least.y <= high.y + BESIDE_MM
+            && low.y <= most.y + BESIDE_MM
+    })
+}
+
+/// The gate as it stands now, to be asked from any thread.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenGate<'a> {
+    gate: Gate,
+    rois: &'a [Arc<Roi>],
+}
+
+impl OpenGate<'_> {
+    /// See [`Session::gated`].
+    #[must_use]
+    pub fn gated(&self, roi: &Roi, plane: &Plane, before: &[Polygon], after: Vec<Polygon>) -> Gated {
+        self.gate.gated(self.rois, roi, plane, before, after)
+    }
+
+    /// The revision of a structure that gives way; 0 where there is none.
+    #[must_use]
+    pub fn revision_of(&self, roi: RoiId) -> u64 {
+        self.rois.iter().find(|own| own.id == roi).map_or(0, |own| own.revision)
+    }
+}
+
 impl Session {
+    /// The gate that what is drawn now passes.
+    #[must_use]
+    pub fn gate(&self) -> OpenGate<'_> {
+        let gate = Gate::new(self.overwrite, &self.series().volume);
+        OpenGate { gate, rois: &self.structures().rois }
+    }
+
     /// What drawing does to other structures.
     #[must_use]
     pub fn overwrite(&self) -> Overwrite {
@@ -171,8 +225,7 @@ impl Session {
     /// gesture added counts.
     #[must_use]
     pub fn gated(&self, roi: &Roi, plane: &Plane, before: &[Polygon], after: Vec<Polygon>) -> Gated {
-        let gate = Gate::new(self.overwrite, &self.series().volume);
-        gate.gated(&self.structures().rois, roi, plane, before, after)
+        self.gate().gated(roi, plane, before, after)
     }
 }
 
@@ -220,6 +273,66 @@ mod tests {
         // One step takes back both.
         session.undo().unwrap();
         assert_eq!(plain(session.structures()), plain(&before));
+    }
+
+    #[test]
+    fn only_those_near_what_is_added_are_asked_and_all_of_them() {
+        // On slices seen from behind too: B lies on a plane of its own with other axes.
+        let session = neighbours();
+        let series = session.series();
+        let slice = &series.volume.slices[3];
+        let behind =
+            Plane::new(slice.origin_mm, crate::geometry::Vector3::x(), -crate::geometry::Vector3::y())
+                .unwrap();
+        let b = Arc::clone(session.structures().roi_named("B").unwrap());
+        let turned =
+            RoiPlane::new(behind, None, reoriented(&b.planes[0].polygons, &b.planes[0].plane, &behind));
+        let mut rois: Vec<Arc<Roi>> = session.structures().rois.clone();
+        let at = rois.iter().position(|roi| roi.id == b.id).unwrap();
+        Arc::make_mut(&mut rois[at]).planes = vec![Arc::new(turned)];
+        let a = Arc::clone(session.structures().roi_named("A").unwrap());
+        let gate = Gate::new(Overwrite::Overlap, &series.volume);
+        let before = &a.planes[0].polygons;
+        let drawn =
+            |polygons: Vec<Polygon>| gate.gated(&rois, &a, &slice.plane, before, clip::union_all(polygons));
+        let wide = drawn(vec![square(0.0, 0.0, 20.0), square(15.0, 0.0, 20.0)]);
+        assert_eq!(wide.others.len(), 1);
+        assert_eq!(wide.others[0].0, b.id);
+        // From 20 to 25 of B's 20 to 40 mm.
+        assert!((wide.others[0].1.area_mm2() - 300.0).abs() < 1e-6);
+        let away = drawn(vec![square(0.0, 0.0, 20.0), square(-5.0, 30.0, 20.0)]);
+        assert!(away.others.is_empty() && away.own.len() == 2);
+        // What is taken away, far or near, is nobody's loss.
+        let less = gate.gated(&rois, &a, &slice.plane, before, vec![square(0.0, 0.0, 10.0)]);
+        assert_eq!(less, Gated { own: vec![square(0.0, 0.0, 10.0)], others: Vec::new() });
+        let stop = Gate::new(Overwrite::Stop, &series.volume);
+        let wide = stop.gated(
+            &rois,
+            &a,
+            &slice.plane,
+            before,
+            clip::union_all(vec![square(0.0, 0.0, 20.0), square(15.0, 0.0, 20.0)]),
+        );
+        assert!(wide.others.is_empty());
+        // B from 20, C (0 to 20 mm) where A was not: A ends at x = 10.
+        let own: f64 = wide.own.iter().map(Polygon::area_mm2).sum();
+        assert!((own - 400.0).abs() < 1e-6, "{own}");
+    }
+
+    #[test]
+    fn a_hole_that_is_filled_stops_at_who_is_in_it() {
+        let mut session = neighbours();
+        let hole = square(0.0, 0.0, 10.0).outer.into_iter().rev().collect();
+        let ring = Polygon { outer: square(0.0, 0.0, 20.0).outer, holes: vec![hole] };
+        session.apply(draw(&session, "A", 3, vec![ring])).unwrap();
+        session.apply(draw(&session, "B", 3, vec![square(0.0, 0.0, 4.0)])).unwrap();
+        let (a, b) = (id(&session, "A"), id(&session, "B"));
+        session.apply(Command::SetLock { roi: b, locked: true }).unwrap();
+        let at = crate::geometry::Point3::new(3.0, 3.0, 9.0);
+        session.apply(Command::DeleteContour { roi: a, at }).unwrap();
+        assert!((area(&session, "A") - 384.0).abs() < 1e-6, "{}", area(&session, "A"));
+        assert!((area(&session, "B") - 16.0).abs() < 1e-6);
+        assert_eq!(session.undo_name(), Some("Delete hole on A"));
     }
 
     #[test]

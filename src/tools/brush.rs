@@ -1,14 +1,14 @@
 //! Brush and eraser. On the contours' own plane a disc, across the slices a ball. Strokes are swept
 //! from event to event, so that fast ones leave no gaps.
 
-use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains, slices_between};
+use super::canvas::{Canvas, Cut, cut_of, pixel_mm, roi_contains, slices_between};
 use super::gesture::{Hand, Strokes};
 use super::hint::{self, Hint};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::segment::Source;
-use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, paint_disc, reoriented};
+use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, reoriented};
 use crate::geometry::stroke::{extruded_section, swept_ball_section, swept_disc};
-use crate::geometry::{Plane, Point3, Polygon};
+use crate::geometry::{Plane, Point3, Polygon, clip};
 use crate::patient::{Roi, RoiId, Unit, Volume};
 use crate::session::{Refusal, Session};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub enum BrushMode {
     /// Cuts.
     Cut,
     /// Adds when it starts inside the structure, or far from it; cuts when it starts outside and
-    /// the brush touches it.
+    /// the brush touches it, as disc, ball or slab, on any slice it reaches.
     Auto,
 }
 
@@ -82,6 +82,8 @@ pub struct BrushTool {
     eraser: bool,
     /// How hard a pen presses, 0 to 1; `None` for a mouse.
     pressure: Option<f64>,
+    /// The view that the pointer was last in.
+    view: Option<ViewPlane>,
     hand: Hand<Stroke>,
 }
 
@@ -98,6 +100,7 @@ impl Default for BrushTool {
             thickness_mm: 10.0,
             eraser: false,
             pressure: None,
+            view: None,
             hand: Hand::Away,
         }
     }
@@ -275,6 +278,7 @@ impl BrushTool {
 
     /// The next state and what comes of it.
     pub fn event(&mut self, session: &Session, view: &ViewPlane, event: ToolEvent) -> Reaction {
+        self.view = Some(*view);
         let hand = std::mem::take(&mut self.hand);
         let (hand, reaction) = hand.event(self, session, view, event);
         self.hand = hand;
@@ -289,27 +293,57 @@ impl BrushTool {
         }
     }
 
-    fn sign_at(&self, session: &Session, roi: &Roi, at: Point3, keys: Modifiers) -> Sign {
-        let volume = &session.series().volume;
+    fn sign_at(&self, session: &Session, view: &ViewPlane, roi: &Roi, at: Point3, keys: Modifiers) -> Sign {
         let sign = match (self.eraser, self.mode) {
             (true, _) | (false, BrushMode::Cut) => Sign::Cut,
             (false, BrushMode::Add) => Sign::Add,
-            (false, BrushMode::Auto) if roi_contains(volume, roi, at) => Sign::Add,
             (false, BrushMode::Auto) => {
-                let touched = on_nearest_slice(volume, roi, at).is_some_and(|(polygons, at)| {
-                    paint_disc(polygons, &[at], self.tip_radius_mm(), Sign::Cut) != polygons
-                });
-                if touched { Sign::Cut } else { Sign::Add }
+                let is_inside = roi_contains(&session.series().volume, roi, at);
+                if !is_inside && self.touches(session, view, roi, at) { Sign::Cut } else { Sign::Add }
             }
         };
         if keys.invert { sign.opposite() } else { sign }
     }
 
+    /// Whether the brush put down at `at` covers any of the structure, on any slice that it reaches in
+    /// this view.
+    fn touches(&self, session: &Session, view: &ViewPlane, roi: &Roi, at: Point3) -> bool {
+        let volume = &session.series().volume;
+        let Ok(cut) = cut_of(volume, view, at) else { return false };
+        let radius = self.painting_radius_mm(pixel_mm(volume));
+        // No shape of the brush reaches farther from `at` than this.
+        let reach = radius + if self.reach == BrushReach::Slab { self.thickness_mm } else { 0.0 };
+        let mut slices = self.slices(volume, cut, &[at], radius);
+        slices.any(|slice| {
+            let Some(own) = volume.slices.get(slice).and_then(|slice| roi.plane_at(&slice.plane)) else {
+                return false;
+            };
+            let foot = own.plane.project(at);
+            let is_near = |piece: &&Polygon| {
+                piece.bounds().is_some_and(|(low, high)| {
+                    low.x - reach < foot.x
+                        && foot.x < high.x + reach
+                        && low.y - reach < foot.y
+                        && foot.y < high.y + reach
+                })
+            };
+            let near: Vec<Polygon> = own.polygons.iter().filter(is_near).cloned().collect();
+            !near.is_empty() && {
+                let shape = self.swept(cut, &view.plane, &[at], radius, &own.plane);
+                !clip::intersection(&near, &shape).is_empty()
+            }
+        })
+    }
+
+    /// The radius that is painted with, mm: a disc smaller than a pixel would be tidied away at once.
+    fn painting_radius_mm(&self, pixel_mm: f64) -> f64 {
+        self.tip_radius_mm().max(pixel_mm * 0.55)
+    }
+
     /// Sweeps from the last position to `at`.
     fn sweep(&self, session: &Session, stroke: &mut Stroke, at: Point3) {
         let volume = &session.series().volume;
-        // A disc smaller than a pixel would be tidied away at once.
-        let radius = self.tip_radius_mm().max(stroke.canvas.pixel_mm() * 0.55);
+        let radius = self.painting_radius_mm(stroke.canvas.pixel_mm());
         let path = [stroke.last, at];
         let path = if stroke.last == at { &path[..1] } else { &path[..] };
         let tip = if self.eraser { BrushTip::Plain } else { self.tip };
@@ -334,16 +368,15 @@ impl BrushTool {
         stroke: &mut Stroke,
         path: &[Point3],
         radius: f64,
-        part: impl Fn(usize, &Plane, Vec<Polygon>) -> Vec<Polygon>,
+        part: impl Fn(usize, &Plane, Vec<Polygon>) -> Vec<Polygon> + Sync,
     ) {
         let (sign, cut, view) = (stroke.sign, stroke.cut, stroke.view);
-        for slice in self.slices(session, stroke, path, radius) {
-            stroke.canvas.change(session, slice, |plane, polygons| {
-                let shape = self.swept(cut, &view, path, radius, plane);
-                let shape = if shape.is_empty() { shape } else { part(slice, plane, shape) };
-                Some(paint(polygons, &shape, sign))
-            });
-        }
+        let slices = self.slices(&session.series().volume, cut, path, radius);
+        stroke.canvas.change_each(session, slices, |slice, plane, polygons| {
+            let shape = self.swept(cut, &view, path, radius, plane);
+            let shape = if shape.is_empty() { shape } else { part(slice, plane, shape) };
+            Some(paint(polygons, &shape, sign))
+        });
     }
 
     /// What the brush sweeps on a plane along `path`.
@@ -362,18 +395,11 @@ impl BrushTool {
     }
 
     /// The slices that a sweep along `path` reaches.
-    fn slices(
-        &self,
-        session: &Session,
-        stroke: &Stroke,
-        path: &[Point3],
-        radius: f64,
-    ) -> std::ops::Range<usize> {
-        let volume = &session.series().volume;
+    fn slices(&self, volume: &Volume, cut: Cut, path: &[Point3], radius: f64) -> std::ops::Range<usize> {
         let Some(base) = volume.base_plane() else { return 0..0 };
         let offsets = path.iter().map(|point| base.normal().dot(&point.coords));
         let (low, high) = offsets.fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
-        match (stroke.cut, self.reach) {
+        match (cut, self.reach) {
             (Cut::Along(slice), BrushReach::Slice) => slice..slice + 1,
             (Cut::Along(slice), BrushReach::Slab) => {
                 let around = slices_between(volume, low, high, self.thickness_mm / 2.0);
@@ -403,8 +429,8 @@ impl BrushTool {
                 _ => center,
             };
             let around = [center];
-            let slices = self.slices(session, stroke, &around, radius);
             let (cut, view) = (stroke.cut, stroke.view);
+            let slices = self.slices(volume, cut, &around, radius);
             let brush = |_, plane: &Plane| self.swept(cut, &view, &around, radius, plane);
             for (slice, shape) in adaptive(volume, center, radius, tolerance, slices, brush) {
                 let own = volume.slices[slice].plane;
@@ -430,7 +456,8 @@ impl BrushTool {
                 Cursor { shape: circle(stroke.last), sign: Some(stroke.sign), color, label: name }
             }
             Hand::Hovering(at, keys) => {
-                let sign = roi.map(|roi| self.sign_at(session, roi, *at, *keys));
+                let view = self.view.as_ref();
+                let sign = roi.zip(view).map(|(roi, view)| self.sign_at(session, view, roi, *at, *keys));
                 Cursor { shape: circle(*at), sign, color, label: name }
             }
             other => other.plain_cursor().unwrap_or_else(|| Cursor::plain(CursorShape::Arrow)),
@@ -469,7 +496,7 @@ impl Strokes for BrushTool {
         keys: Modifiers,
     ) -> Result<Stroke, String> {
         let (roi, cut) = region::may_begin(session, view, at).map_err(|refusal| refusal.to_string())?;
-        let sign = self.sign_at(session, roi, at, keys);
+        let sign = self.sign_at(session, view, roi, at, keys);
         Ok(Stroke { sign, cut, view: view.plane, last: at, canvas: Canvas::new(session, roi) })
     }
 

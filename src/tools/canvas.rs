@@ -4,7 +4,7 @@ use super::{Preview, Reaction, ViewPlane};
 use crate::edit::{VertexSet, same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
-use crate::session::{Command, Gated, Refusal, Session};
+use crate::session::{Command, Gated, OpenGate, Refusal, Session};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Fresh vertices closer than this to the line without them are left out, mm.
 const THIN_MM: f64 = 0.005;
+
+/// From so many slices on the cores share them out.
+const MANY_SLICES: usize = 4;
 
 static STAMP: AtomicU64 = AtomicU64::new(1 << 63);
 
@@ -55,6 +58,12 @@ pub(super) fn cut_of(volume: &Volume, view: &ViewPlane, at: Point3) -> Result<Cu
     }
 }
 
+/// In-plane size of an image pixel, mm: the longer side.
+pub(super) fn pixel_mm(volume: &Volume) -> f64 {
+    let spacing = volume.grid.spacing_mm();
+    spacing[0].max(spacing[1])
+}
+
 /// The slices whose planes lie between two offsets (in either order), each grown by `margin_mm`.
 pub(super) fn slices_between(volume: &Volume, a: f64, b: f64, margin_mm: f64) -> std::ops::Range<usize> {
     let (low, high) = (a.min(b) - margin_mm, a.max(b) + margin_mm);
@@ -93,6 +102,22 @@ struct Work {
     thinned_at: usize,
 }
 
+/// What a change makes of a slice.
+#[derive(Debug)]
+enum Step {
+    /// It stays as it is.
+    Nothing,
+    /// It is missing, and would have been changed.
+    Missing,
+    Changed {
+        before: Option<Arc<RoiPlane>>,
+        now: Arc<RoiPlane>,
+        thinned_at: usize,
+        /// Others that give way, with the revision that their loss is based on.
+        others: Vec<(RoiId, u64, RoiPlane)>,
+    },
+}
+
 /// The planes of one ROI that a gesture works on, by slice.
 #[derive(Debug)]
 pub(super) struct Canvas {
@@ -108,11 +133,10 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub(super) fn new(session: &Session, roi: &Roi) -> Self {
-        let spacing = session.series().volume.grid.spacing_mm();
         Self {
             roi: roi.id,
             based_on: roi.revision,
-            pixel_mm: spacing[0].max(spacing[1]),
+            pixel_mm: pixel_mm(&session.series().volume),
             tidy: Tidy::All,
             work: BTreeMap::new(),
             preview: Preview {
@@ -149,62 +173,97 @@ impl Canvas {
         slice: usize,
         change: impl FnOnce(&Plane, &[Polygon]) -> Option<Vec<Polygon>>,
     ) {
-        let Some(image) = session.series().volume.slices.get(slice) else { return };
-        let fresh = !self.work.contains_key(&slice);
-        let work = self.work.entry(slice).or_insert_with(|| {
-            let before = session.roi(self.roi).and_then(|roi| roi.plane_at(&image.plane)).map(Arc::clone);
-            let now = before.clone().unwrap_or_else(|| {
-                Arc::new(RoiPlane {
-                    plane: image.plane,
-                    image: image.instance.clone(),
-                    polygons: Vec::new(),
-                    source: Vec::new(),
-                    confidence: None,
-                })
-            });
-            Work { thinned_at: now.vertex_count(), before, now, losses: Vec::new() }
-        });
-        let polygons = change(&work.now.plane, &work.now.polygons);
-        let gated = polygons.map(|polygons| {
-            let before = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
-            match session.roi(self.roi) {
-                Some(roi) => session.gated(roi, &work.now.plane, before, polygons),
-                None => Gated { own: polygons, others: Vec::new() },
-            }
-        });
-        let Some(Gated { own: polygons, others }) = gated.filter(|gated| gated.own != work.now.polygons)
-        else {
-            if fresh {
-                self.work.remove(&slice);
-            }
-            return;
+        let Some(roi) = session.roi(self.roi) else { return };
+        let step = self.step((&session.series().volume, session.gate()), roi, slice, change);
+        self.take(slice, step);
+    }
+
+    /// [`Self::change`] on several slices, each by itself, on all cores where there are many.
+    pub(super) fn change_each(
+        &mut self,
+        session: &Session,
+        slices: std::ops::Range<usize>,
+        change: impl Fn(usize, &Plane, &[Polygon]) -> Option<Vec<Polygon>> + Sync,
+    ) {
+        let Some(roi) = session.roi(self.roi) else { return };
+        let (volume, gate) = (&*session.series().volume, session.gate());
+        let own = &*self;
+        let step = |slice| own.step((volume, gate), roi, slice, |plane, own| change(slice, plane, own));
+        let steps: Vec<Step> = if slices.len() < MANY_SLICES {
+            slices.clone().map(step).collect()
+        } else {
+            slices.clone().into_par_iter().map(step).collect()
         };
-        if image.missing {
-            self.missing += 1;
-            self.work.remove(&slice);
-            return;
+        for (slice, step) in slices.zip(steps) {
+            self.take(slice, step);
         }
-        let mut now = RoiPlane {
-            plane: work.now.plane,
-            image: work.now.image.clone().or_else(|| image.instance.clone()),
+    }
+
+    fn step(
+        &self,
+        (volume, gate): (&Volume, OpenGate<'_>),
+        roi: &Roi,
+        slice: usize,
+        change: impl FnOnce(&Plane, &[Polygon]) -> Option<Vec<Polygon>>,
+    ) -> Step {
+        let Some(image) = volume.slices.get(slice) else { return Step::Nothing };
+        let known = self.work.get(&slice);
+        let before =
+            known.map_or_else(|| roi.plane_at(&image.plane).map(Arc::clone), |work| work.before.clone());
+        let now = known.map(|work| Arc::clone(&work.now)).or_else(|| before.clone()).unwrap_or_else(|| {
+            Arc::new(RoiPlane {
+                plane: image.plane,
+                image: image.instance.clone(),
+                polygons: Vec::new(),
+                source: Vec::new(),
+                confidence: None,
+            })
+        });
+        let Some(polygons) = change(&now.plane, &now.polygons) else { return Step::Nothing };
+        let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
+        let Gated { own: polygons, others } = gate.gated(roi, &now.plane, old, polygons);
+        if polygons == now.polygons {
+            return Step::Nothing;
+        }
+        if image.missing {
+            return Step::Missing;
+        }
+        let mut thinned_at = known.map_or_else(|| now.vertex_count(), |work| work.thinned_at);
+        let mut next = RoiPlane {
+            plane: now.plane,
+            image: now.image.clone().or_else(|| image.instance.clone()),
             polygons,
             source: Vec::new(),
             confidence: None,
         };
-        if self.tidy == Tidy::All && now.vertex_count() > work.thinned_at * 3 / 2 + 48 {
-            let kept = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
-            now.polygons = simplified(&now.polygons, &VertexSet::of(kept), THIN_MM);
-            work.thinned_at = now.vertex_count();
+        if self.tidy == Tidy::All && next.vertex_count() > thinned_at * 3 / 2 + 48 {
+            next.polygons = simplified(&next.polygons, &VertexSet::of(old), THIN_MM);
+            thinned_at = next.vertex_count();
         }
-        work.now = Arc::new(now);
-        // What is left as it was stays the same object: its picture is not made anew.
-        let loss = |(roi, rest): (RoiId, RoiPlane)| {
-            let based_on = session.roi(roi)?.revision;
-            let known = work.losses.iter().find(|known| known.roi == roi && *known.rest == rest);
-            let rest = known.map_or_else(|| Arc::new(rest), |known| Arc::clone(&known.rest));
-            Some(Loss { roi, based_on, rest })
+        let others = others.into_iter().map(|(other, rest)| (other, gate.revision_of(other), rest)).collect();
+        Step::Changed { before, now: Arc::new(next), thinned_at, others }
+    }
+
+    /// Takes in what became of a slice.
+    fn take(&mut self, slice: usize, step: Step) {
+        let (before, now, thinned_at, others) = match step {
+            Step::Nothing => return,
+            Step::Missing => {
+                self.missing += 1;
+                self.work.remove(&slice);
+                return;
+            }
+            Step::Changed { before, now, thinned_at, others } => (before, now, thinned_at, others),
         };
-        work.losses = others.into_iter().filter_map(loss).collect();
+        let known = self.work.remove(&slice).map_or_else(Vec::new, |work| work.losses);
+        // What is left as it was stays the same object: its picture is not made anew.
+        let loss = |(roi, based_on, rest): (RoiId, u64, RoiPlane)| {
+            let same = known.iter().find(|known| known.roi == roi && *known.rest == rest);
+            let rest = same.map_or_else(|| Arc::new(rest), |known| Arc::clone(&known.rest));
+            Loss { roi, based_on, rest }
+        };
+        let losses = others.into_iter().map(loss).collect();
+        self.work.insert(slice, Work { before, now, losses, thinned_at });
     }
 
     /// Whether the gesture has changed nothing so far.
@@ -300,17 +359,17 @@ impl Canvas {
 
 /// Whether the ROI contains a patient point, by its contours on the nearest slice.
 pub(super) fn roi_contains(volume: &Volume, roi: &Roi, point: Point3) -> bool {
-    on_nearest_slice(volume, roi, point).is_some_and(|(polygons, at)| crate::edit::contains(polygons, at))
+    on_nearest_slice(volume, roi, point).is_some_and(|(own, at)| crate::edit::contains(&own.polygons, at))
 }
 
-/// The ROI's polygons on the slice nearest to a patient point, and the point in their coordinates.
+/// The ROI's contours on the slice nearest to a patient point, and the point in their coordinates.
 pub(super) fn on_nearest_slice<'a>(
     volume: &Volume,
     roi: &'a Roi,
     point: Point3,
-) -> Option<(&'a [Polygon], Point2)> {
+) -> Option<(&'a Arc<RoiPlane>, Point2)> {
     let base = volume.base_plane()?;
     let slice = volume.nearest_slice(base.normal().dot(&point.coords))?;
     let plane = roi.plane_at(&volume.slices[slice].plane)?;
-    Some((&plane.polygons, plane.plane.project(point)))
+    Some((plane, plane.plane.project(point)))
 }

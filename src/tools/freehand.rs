@@ -7,7 +7,7 @@
 //!
 //! A line across the slices that changes a guide outline does all this to the guide alone.
 
-use super::canvas::{Canvas, Cut, on_nearest_slice, roi_contains};
+use super::canvas::{Canvas, Cut, roi_contains};
 use super::gesture::{Hand, Strokes};
 use super::region::{GuideDeed, GuideLine};
 use super::{
@@ -256,8 +256,7 @@ fn touches(session: &Session, roi: &Roi, drawing: &Drawing, from: Point3, to: Po
             let steps = ((to - from).norm() * 2.0).ceil().clamp(1.0, 10_000.0) as u32;
             (0..=steps).any(|step| {
                 let point = from + (to - from) * (f64::from(step) / f64::from(steps));
-                on_nearest_slice(volume, roi, point)
-                    .is_some_and(|(polygons, at)| crate::edit::contains(polygons, at))
+                roi_contains(volume, roi, point)
             })
         }
     }

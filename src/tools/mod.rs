@@ -465,7 +465,8 @@ impl Tools {
             ToolKind::LiveWire => self.with_reopen(self.live_wire.hint(), true),
             ToolKind::Segment => self.segment.hint(),
             ToolKind::DeleteContour => {
-                "Click a contour of the selected structure to delete it on this slice".into()
+                "Click a contour of the selected structure, or in a hole of it, to delete it on this slice"
+                    .into()
             }
             ToolKind::Ruler => self.ruler.hint().into(),
         }
@@ -565,6 +566,15 @@ impl Tools {
             ToolKind::Transform => self.transform.line(),
             ToolKind::LiveWire => self.live_wire.line(),
             _ => &[],
+        }
+    }
+
+    /// The ring that a click would delete, patient mm; empty where it deletes nothing.
+    #[must_use]
+    pub fn doomed(&self, session: &Session) -> Vec<Point3> {
+        match self.kind {
+            ToolKind::DeleteContour => self.delete_contour.doomed(session),
+            _ => Vec::new(),
         }
     }
 

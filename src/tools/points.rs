@@ -1,16 +1,17 @@
 //! Drag points: single points of an outline are moved, inserted and removed.
 //!
 //! On a slice the points are the outline's own vertices, thinned where they are dense. A drag moves
-//! one of them alone, or bends the outline with it, less with the distance along the outline. Seen
-//! across the slices the points are the places where the view meets the outlines: there the outline
-//! of the slice bends over the slab that freehand acts on, or, softly, over the radius and with the
-//! neighbouring slices.
+//! one of them, with the vertices between it and the points shown beside it, or bends the outline
+//! with it over the radius, less with the distance along the outline. Seen across the slices the
+//! points are the places where the view meets the outlines: there the outline of the slice bends over
+//! the slab that freehand acts on, or, softly, over the radius and with the neighbouring slices;
+//! contours keep to their slices, so only the part of a drag along them counts.
 
-use super::canvas::{Canvas, Cut, Tidy, cut_of, slices_between};
+use super::canvas::{Canvas, Cut, Tidy, cut_of, cuts_across, slices_between};
 use super::gesture::{Hand, Strokes};
 use super::hint::{self, Hint};
 use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
-use crate::edit::{OutlinePlace, bent, nearest_on_outline, nearest_vertex, point_moved, point_removed};
+use crate::edit::{OutlinePlace, bent, nearest_on_outline, nearest_vertex, point_removed, pulled};
 use crate::geometry::{Plane, Point2, Point3, Polygon, Vector2, Vector3};
 use crate::patient::{Roi, RoiId};
 use crate::session::{Refusal, Session};
@@ -21,6 +22,12 @@ const NEAR_PIXELS: f64 = 9.0;
 const SHOWN_PIXELS: f64 = 90.0;
 /// The least distance between points shown, screen pixels.
 const APART_PIXELS: f64 = 11.0;
+
+/// A drag of less is none, screen pixels.
+const LEAST_DRAG_PIXELS: f64 = 3.0;
+
+/// Why a drag away from the slice does nothing.
+const KEPT_TO_SLICE: &str = "Contours keep to their slices: drag a point sideways, or use Push or Move.";
 
 /// What a press does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +46,18 @@ pub(super) struct Stroke {
     from: Point3,
     last: Point3,
     view: Plane,
+    pixel_mm: f64,
     canvas: Canvas,
+}
+
+impl Stroke {
+    /// Whether the drag goes more along the slices' normal than along the slices.
+    fn is_away_from_slice(&self, session: &Session) -> bool {
+        let by = self.last - self.from;
+        let normal = session.series().volume.base_plane().map_or_else(Vector3::z, |base| base.normal());
+        let rise = normal.dot(&by).abs();
+        by.norm() > LEAST_DRAG_PIXELS * self.pixel_mm && rise > (by - normal * normal.dot(&by)).norm()
+    }
 }
 
 /// Drag points.
@@ -48,18 +66,20 @@ pub struct PointsTool {
     soft: bool,
     radius_mm: f64,
     thickness_mm: f64,
+    /// Whether the pointer is in a view across the slices.
+    across: bool,
     shown: Vec<Point3>,
     hand: Hand<Stroke>,
 }
 
 impl PointsTool {
-    /// Whether the outline bends with the point rather than the point moving alone.
+    /// Whether the outline bends with the point over the radius, rather than between the points shown.
     #[must_use]
     pub fn is_soft(&self) -> bool {
         self.soft
     }
 
-    /// Bends the outline with the point, or moves the point alone.
+    /// Bends the outline with the point over the radius, or only between the points shown.
     pub fn set_soft(&mut self, soft: bool) {
         self.soft = soft;
     }
@@ -99,6 +119,7 @@ impl PointsTool {
     ) -> Reaction {
         self.radius_mm = radius_mm;
         self.thickness_mm = thickness_mm;
+        self.across = cuts_across(&session.series().volume, view);
         let hand = std::mem::take(&mut self.hand);
         let (hand, reaction) = hand.event(self, session, view, event);
         self.hand = hand;
@@ -128,18 +149,19 @@ impl PointsTool {
         };
         let mut canvas = Canvas::new(session, roi).tidying(tidy);
         let in_plane = |plane: &Plane| Vector2::new(plane.u().dot(&by), plane.v().dot(&by));
+        let apart = APART_PIXELS * stroke.pixel_mm;
         let place = stroke.place;
         match stroke.action {
             Action::Remove => canvas.change(session, stroke.slice, |_, own| point_removed(own, &place)),
             Action::Insert => {
                 canvas.change(session, stroke.slice, |plane, own| {
-                    Some(point_moved(own, &place, in_plane(plane)))
+                    Some(pulled(own, &place, in_plane(plane), apart))
                 });
             }
             Action::Drag if by == Vector3::zeros() => {}
             Action::Drag if alone => {
                 canvas.change(session, stroke.slice, |plane, own| {
-                    Some(point_moved(own, &place, in_plane(plane)))
+                    Some(pulled(own, &place, in_plane(plane), apart))
                 });
             }
             Action::Drag => {
@@ -194,6 +216,7 @@ impl PointsTool {
         let roi = session.selected();
         self.hand.plain_cursor().unwrap_or_else(|| {
             let what = match &self.hand {
+                Hand::Hovering(_, keys) if self.across && (keys.invert || keys.shift) => "",
                 Hand::Hovering(_, keys) if keys.invert => ": insert a point",
                 Hand::Hovering(_, keys) if keys.shift => ": remove a point",
                 _ => "",
@@ -209,8 +232,19 @@ impl PointsTool {
         match (&self.hand, self.soft) {
             (Hand::Working(_), _) => "Release to keep the point there, Esc to put it back".into(),
             (Hand::Refused(_), _) => Hint::default(),
+            (_, false) if self.across => {
+                "Drag a point sideways: the outline of its slice bends; Push and Move work across slices"
+                    .into()
+            }
+            (_, true) if self.across => Hint {
+                text: "Drag a point sideways, outlines of slices beside it bend along",
+                keys: hint::REACH,
+            },
             (_, false) => "Drag a point of the outline; Ctrl inserts one, Shift removes one".into(),
-            (_, true) => Hint { text: "Drag a point, the outline bends with it", keys: hint::REACH },
+            (_, true) => Hint {
+                text: "Drag a point, the outline bends with it; Ctrl inserts one, Shift removes one",
+                keys: hint::REACH,
+            },
         }
     }
 }
@@ -355,7 +389,8 @@ impl Strokes for PointsTool {
             return Err("An outline needs three points. Delete the contour instead.".to_owned());
         }
         let canvas = Canvas::new(session, roi);
-        let mut stroke = Stroke { cut, slice, place, action, from: at, last: at, view: view.plane, canvas };
+        let (view, pixel_mm) = (view.plane, view.pixel_mm);
+        let mut stroke = Stroke { cut, slice, place, action, from: at, last: at, view, pixel_mm, canvas };
         self.apply(session, &mut stroke);
         Ok(stroke)
     }
@@ -375,10 +410,15 @@ impl Strokes for PointsTool {
         if session.selected().is_none() {
             return Reaction::message(&Refusal::NoRoi);
         }
-        stroke.canvas.into_reaction(match stroke.action {
+        let is_lost = stroke.cut == Cut::Across && stroke.is_away_from_slice(session);
+        let mut reaction = stroke.canvas.into_reaction(match stroke.action {
             Action::Drag => "Drag point",
             Action::Insert => "Insert point",
             Action::Remove => "Remove point",
-        })
+        });
+        if is_lost {
+            reaction.message = reaction.message.or(Some(KEPT_TO_SLICE.to_owned()));
+        }
+        reaction
     }
 }

@@ -208,15 +208,14 @@ fn worked(session: &Session, drawn: &Drawn<'_>, across: Across<'_>, mut canvas: 
             let path: Vec<Point2> = line.iter().map(|point| drawn_on.project(*point)).collect();
             let region = region_of(&path);
             let thickness = across.thickness_mm.max(canvas.pixel_mm() * 1.02);
-            for slice in slices_of(session, line, thickness) {
-                canvas.change(session, slice, |plane, polygons| match limit_on(slice, plane) {
-                    Some(limit) => {
-                        let section = stroke::extruded_section(&region, &drawn_on, thickness / 2.0, plane);
-                        Some(paint(polygons, &clip::intersection(&section, &limit), sign))
-                    }
-                    None => Some(freehand_slab(polygons, plane, &region, &drawn_on, thickness, sign)),
-                });
-            }
+            let slices = slices_of(session, line, thickness);
+            canvas.change_each(session, slices, |slice, plane, polygons| match limit_on(slice, plane) {
+                Some(limit) => {
+                    let section = stroke::extruded_section(&region, &drawn_on, thickness / 2.0, plane);
+                    Some(paint(polygons, &clip::intersection(&section, &limit), sign))
+                }
+                None => Some(freehand_slab(polygons, plane, &region, &drawn_on, thickness, sign)),
+            });
         }
     }
     canvas

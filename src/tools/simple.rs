@@ -43,7 +43,8 @@ impl NavigateTool {
     }
 }
 
-/// Deletes the contour of the selected structure under the cursor, on the slice nearest to it.
+/// Deletes the contour of the selected structure under the cursor, on the slice nearest to it: a piece, or
+/// a hole of one.
 #[derive(Debug, Default)]
 pub struct DeleteContourTool {
     at: Option<Point3>,
@@ -79,6 +80,7 @@ impl DeleteContourTool {
                 }
             }
             ToolEvent::Release(at) => {
+                self.at = Some(at);
                 let pressed = self.pressed.take();
                 if let Some(roi) = pressed.filter(|id| session.selected().is_some_and(|own| own.id == *id)) {
                     return Reaction::command(Command::DeleteContour { roi, at });
@@ -88,19 +90,35 @@ impl DeleteContourTool {
         Reaction::default()
     }
 
-    /// How the cursor looks now: a minus over a contour that a click would delete.
+    /// The contour that a click would delete, and what is said of it.
+    fn meant(&self, session: &Session) -> Option<(Vec<Point3>, &'static str)> {
+        let roi = session.selected()?;
+        let (own, at) = on_nearest_slice(&session.series().volume, roi, self.at?)?;
+        let meant = edit::contour_at(&own.polygons, at)?;
+        let ring = meant.ring(&own.polygons)?.iter().map(|point| own.plane.lift(*point)).collect();
+        Some((ring, if meant.hole.is_some() { "delete hole" } else { "delete contour" }))
+    }
+
+    /// The ring that a click would delete, patient mm; empty where it deletes nothing.
+    #[must_use]
+    pub fn doomed(&self, session: &Session) -> Vec<Point3> {
+        self.meant(session).map_or_else(Vec::new, |(ring, _)| ring)
+    }
+
+    /// How the cursor looks now: a minus over a contour that a click would delete, with what it is.
     #[must_use]
     pub fn cursor(&self, session: &Session) -> Cursor {
         let roi = session.selected();
-        let hit = roi.zip(self.at).is_some_and(|(roi, at)| {
-            on_nearest_slice(&session.series().volume, roi, at)
-                .is_some_and(|(polygons, at)| edit::contains(polygons, at))
+        let meant = self.meant(session);
+        let label = roi.map(|roi| match &meant {
+            Some((_, what)) => format!("{}: {what}", roi.name),
+            None => roi.name.clone(),
         });
         Cursor {
             shape: CursorShape::Cross,
-            sign: hit.then_some(edit::Sign::Cut),
+            sign: meant.map(|_| edit::Sign::Cut),
             color: roi.map(|roi| roi.color),
-            label: roi.map(|roi| roi.name.clone()),
+            label,
         }
     }
 }

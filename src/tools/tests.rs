@@ -10,7 +10,10 @@ mod preview;
 mod pushing;
 mod reshaping;
 mod segment;
+mod sound;
 mod tilted;
+
+use self::sound::check_polygons;
 
 use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
 use crate::edit::Sign;
@@ -38,27 +41,10 @@ fn sagittal(x: f64) -> ViewPlane {
     ViewPlane { plane: Plane::new(p(x, 0.0, 0.0), Vector3::y(), Vector3::z()).unwrap(), pixel_mm: 0.5 }
 }
 
-/// Polygons as the rest of the program may rely on: simple, disjoint, holes inside, on the lattice
-/// once the gesture is over.
-fn check_polygons(polygons: &[Polygon]) {
-    for piece in polygons {
-        assert!(
-            piece
-                .rings()
-                .all(|ring| ring.len() >= 3 && ring.iter().all(|p| p.x.is_finite() && p.y.is_finite()))
-        );
-        assert!(ring_area(&piece.outer) > 0.0, "outer rings run counter-clockwise");
-        assert!(piece.holes.iter().all(|hole| ring_area(hole) < 0.0), "holes run clockwise");
-    }
-    let sum: f64 = polygons.iter().map(Polygon::area_mm2).sum();
-    let union: f64 = clip::union_all(polygons.to_vec()).iter().map(Polygon::area_mm2).sum();
-    assert!((sum - union).abs() < 1e-3 * sum.max(1.0), "pieces overlap: {sum} against {union}");
-}
-
 fn check(tools: &Tools, session: &Session) {
     if let Some(preview) = tools.preview() {
         let roi = tools.previewed_roi(session).expect("the preview belongs to the selected ROI");
-        for plane in &preview.planes {
+        for plane in preview.planes.iter().chain(preview.others.iter().flat_map(|other| &other.planes)) {
             check_polygons(&plane.polygons);
         }
         let offsets: Vec<f64> = roi.planes.iter().map(|plane| plane.plane.offset_mm()).collect();
@@ -217,6 +203,58 @@ fn auto_adds_from_inside_and_cuts_from_outside() {
     assert!(cut < 420.0, "{cut}");
     drag(&mut auto, &mut session, &axial(9.0), KEYS, &[p(-40.0, -40.0, 9.0)]);
     near(area_at(&session, 9.0), cut + PI * 9.0, 0.005);
+}
+
+#[test]
+fn auto_cuts_where_what_it_reaches_meets_the_structure_in_every_view() {
+    use super::BrushReach;
+    // Slices 10 to 14, z 30 to 42.
+    let mut session = session_with(axial_series(), &["Liver"]);
+    for slice in 10..15 {
+        session.apply(draw(&session, "Liver", slice, vec![square(0.0, 0.0, 30.0)])).unwrap();
+    }
+    let mut auto = tools(ToolKind::Brush, 8.0);
+    auto.brush.set_mode(BrushMode::Auto);
+    let oblique = ViewPlane {
+        plane: Plane::new(p(0.0, 0.0, 36.0), Vector3::y(), p(1.0, 0.0, 1.0).coords).unwrap(),
+        pixel_mm: 0.5,
+    };
+    let (slab, ball, disc) = (BrushReach::Slab, BrushReach::Ball, BrushReach::Slice);
+    auto.brush.set_thickness_mm(10.0);
+    for (view, reach, at, wanted) in [
+        // A ball 4.5 mm above the top, nearest to the empty slice 15 or 16.
+        (sagittal(0.0), disc, p(0.0, 0.0, 46.5), Sign::Cut),
+        (sagittal(0.0), disc, p(0.0, 0.0, 51.0), Sign::Add),
+        (sagittal(0.0), disc, p(0.0, 0.0, 36.0), Sign::Add),
+        (oblique, disc, p(10.0, 0.0, 46.0), Sign::Cut),
+        (oblique, disc, p(16.0, 0.0, 52.0), Sign::Add),
+        // In a view on a slice beside the top: the disc meets nothing there, ball and slab do below.
+        (axial(45.0), disc, p(0.0, 0.0, 45.0), Sign::Add),
+        (axial(45.0), ball, p(0.0, 0.0, 45.0), Sign::Cut),
+        (axial(45.0), slab, p(0.0, 0.0, 45.0), Sign::Cut),
+        (axial(51.0), slab, p(0.0, 0.0, 51.0), Sign::Add),
+        (axial(45.0), ball, p(30.0, 0.0, 45.0), Sign::Add),
+        // A slab along the view beside the structure: as far as it is thick.
+        (sagittal(18.0), slab, p(18.0, 0.0, 36.0), Sign::Cut),
+        (sagittal(22.0), slab, p(22.0, 0.0, 36.0), Sign::Add),
+    ] {
+        auto.brush.set_reach(reach);
+        auto.event(&session, &view, ToolEvent::Hover(at, KEYS));
+        assert_eq!(auto.brush.cursor(&session).sign, Some(wanted), "{reach:?} at {at}");
+        auto.event(&session, &view, ToolEvent::Hover(at, CTRL));
+        assert_eq!(auto.brush.cursor(&session).sign, Some(wanted.opposite()), "{reach:?} at {at} with Ctrl");
+        let before = roi(&session).volume_cc(&session.series().volume);
+        drag(&mut auto, &mut session, &view, KEYS, &[at]);
+        let gain = roi(&session).volume_cc(&session.series().volume) - before;
+        let is_inside = at.z < 40.0 && at.x < 15.0;
+        assert!(
+            if is_inside { gain == 0.0 } else { (gain > 0.0) == (wanted == Sign::Add) && gain != 0.0 },
+            "{reach:?} at {at}: {gain}"
+        );
+        if !is_inside {
+            session.undo().unwrap();
+        }
+    }
 }
 
 #[test]
@@ -488,6 +526,43 @@ fn the_cursor_follows_the_state() {
     drag(&mut delete, &mut session, &view, KEYS, &[at]);
     assert!(session.selected().unwrap().planes.is_empty());
     assert_eq!(session.undo_name(), Some("Delete contour on Liver"));
+}
+
+#[test]
+fn delete_contour_deletes_what_the_cursor_shows_a_piece_or_a_hole() {
+    let mut session = session_with(axial_series(), &["Rectum"]);
+    let hole = |x, y, side| square(x, y, side).outer.into_iter().rev().collect::<Vec<_>>();
+    let wall = Polygon { outer: square(0.0, 0.0, 40.0).outer, holes: vec![hole(0.0, 0.0, 20.0)] };
+    let beside = square(35.0, 0.0, 10.0);
+    session.apply(draw(&session, "Rectum", 3, vec![wall.clone(), beside.clone()])).unwrap();
+    for view in [axial(9.0), sagittal(1.0)] {
+        let mut delete = tools(ToolKind::DeleteContour, 1.0);
+        let in_hole = p(1.0, 2.0, 9.0);
+        delete.event(&session, &view, ToolEvent::Hover(in_hole, KEYS));
+        let cursor = delete.cursor(&session);
+        assert_eq!((cursor.sign, cursor.label.as_deref()), (Some(Sign::Cut), Some("Rectum: delete hole")));
+        let shown: Vec<_> = delete.doomed(&session).iter().map(|point| point.xy()).collect();
+        assert_eq!(shown, wall.holes[0], "the ring that goes is shown");
+        drag(&mut delete, &mut session, &view, KEYS, &[in_hole]);
+        assert_eq!(roi(&session).planes[0].polygons, [square(0.0, 0.0, 40.0), beside.clone()]);
+        assert_eq!(session.undo_name(), Some("Delete hole on Rectum"));
+        session.undo().unwrap();
+
+        let in_wall = p(1.0, 15.0, 9.0);
+        delete.event(&session, &view, ToolEvent::Hover(in_wall, KEYS));
+        let cursor = delete.cursor(&session);
+        assert_eq!((cursor.sign, cursor.label.as_deref()), (Some(Sign::Cut), Some("Rectum: delete contour")));
+        assert_eq!(delete.doomed(&session).len(), 4);
+        drag(&mut delete, &mut session, &view, KEYS, &[in_wall]);
+        assert_eq!(roi(&session).planes[0].polygons, [beside.clone()]);
+        session.undo().unwrap();
+
+        let outside = p(1.0, 25.0, 9.0);
+        delete.event(&session, &view, ToolEvent::Hover(outside, KEYS));
+        let cursor = delete.cursor(&session);
+        assert_eq!((cursor.sign, cursor.label.as_deref()), (None, Some("Rectum")));
+        assert!(delete.doomed(&session).is_empty());
+    }
 }
 
 #[test]

@@ -330,7 +330,7 @@ const OWN: &[ActionInfo] = {
         row(A::Segment(Method::Bones), G::Tool, icons::SEGMENT, "Find bones", &[], "Suggests bone by its density, with its marrow.").also("bone, skeleton"),
         row(A::CloseOutline, G::Tool, icons::SHAPE, "Close the outline", &[], "Ends an outline drawn by clicks.").also("finish, end polygon"),
         row(A::ReopenOutline, G::Tool, icons::SHAPE, "Reopen the last outline", &[shift(Key::Enter)], "Takes what an outline drawn by clicks did back and opens it again, with all its points to drag.").also("edit anchors, control points, spline points, continue polygon"),
-        row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure to remove it on its slice.").also("remove piece, delete island"),
+        row(A::SelectDeleteContour, G::Tool, icons::DELETE_CONTOUR, "Delete contour by click", &[key(Key::D)], "Click a contour of the selected structure, or in a hole of it, to remove it on its slice.").also("remove piece, delete island, fill hole, remove hole"),
         row(A::SelectRuler, G::Tool, icons::RULER, "Ruler", &[key(Key::M)], "Drag to measure a distance in mm.").also("measure, distance, length, caliper"),
         row(A::SmallerBrush, G::Tool, icons::BRUSH, "Smaller brush", &[key(Key::OpenBracket), shift(Key::S)], "Alt and the wheel do the same.").also("size, radius, diameter"),
         row(A::LargerBrush, G::Tool, icons::BRUSH, "Larger brush", &[key(Key::CloseBracket), shift(Key::W)], "Alt and the wheel do the same.").also("size, radius, diameter"),

@@ -1,6 +1,7 @@
 //! `bench edit`: from pointer event to the changed slice's polygons and line buffer, on a study of
 //! 512 x 512 x 200 voxels with 120 structures, with the journal running.
 
+mod among;
 mod between;
 mod grow;
 mod reshaping;
@@ -71,7 +72,8 @@ fn cpu_ms(since: Instant) -> f64 {
 }
 
 /// Times brush, eraser, ball and freehand gestures along the contours of a structure, and after them
-/// those that reshape an outline. CPU time of all work, for none of it leaves the thread that is timed; the pointer events of a stroke and its release (with tidying, the session and the
+/// those that reshape an outline; last, in lists of their own, gestures among neighbours that are in the
+/// way and a whole structure that is moved. CPU time of all work, for none of it leaves the thread that is timed; the pointer events of a stroke and its release (with tidying, the session and the
 /// journal's commit) are listed apart and together.
 ///
 /// # Errors
@@ -121,6 +123,7 @@ fn measure_here(count: u32) -> anyhow::Result<Vec<EventTimes>> {
     session.close()?;
     lists.extend(reshaping::measure(count, &mut all)?);
     lists.push(EventTimes::of("all events", all));
+    lists.extend(among::measure(count)?);
     Ok(lists)
 }
 
@@ -330,8 +333,10 @@ mod tests {
         for list in &lists {
             outln!("{list:?}");
         }
-        let (all, pairs) = lists.split_last().unwrap();
-        assert_eq!(pairs.len(), 2 * 12);
+        let at = lists.iter().position(|list| list.event == "all events").unwrap();
+        let (pairs, all, among) = (&lists[..at], &lists[at], &lists[at + 1..]);
+        assert_eq!((pairs.len(), among.len()), (2 * 12, 2 * 6));
+        assert!(among.chunks(2).all(|pair| pair[1].count > 0 && pair[0].count == pair[1].count * 40));
         assert_eq!((all.event, all.count), ("all events", 12 * 40 * 41));
         assert!(pairs.chunks(2).all(|pair| (pair[0].count, pair[1].count) == (40 * 40, 40)));
     }

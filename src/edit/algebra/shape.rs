@@ -132,8 +132,8 @@ pub fn simplified_to(region: &Region, count: usize) -> Region {
 }
 
 /// The region continued by up to `slices` slices at both ends, each end contour copied and made
-/// smaller as the last two slices tell (never larger), until nothing is left of it. Missing slices
-/// and the ends of the series stop it.
+/// smaller, by as much a millimetre as from the slice before it (never larger), until nothing is left of
+/// it. Missing slices and the ends of the series stop it.
 #[must_use]
 pub fn extrapolated(region: &Region, volume: &Volume, slices: usize) -> Region {
     let Some((first, last)) = region.span() else { return Region::default() };
@@ -143,14 +143,21 @@ pub fn extrapolated(region: &Region, volume: &Volume, slices: usize) -> Region {
         let end = if up { last } else { first };
         let inner = if up { end.checked_sub(1) } else { Some(end + 1) };
         let own = region.on(end);
-        let inner = inner.map(|index| region.on(index)).filter(|inner| !inner.is_empty());
-        let taper = inner.map_or(0.0, |inner| (radius(inner) - radius(own)).max(0.0));
+        let inner = inner.filter(|index| !region.on(*index).is_empty());
+        let apart = |a: usize, b: usize| {
+            let at = |index: usize| volume.slices.get(index).map(|slice| slice.plane.offset_mm());
+            at(a).zip(at(b)).map_or(0.0, |(a, b)| (a - b).abs())
+        };
+        // By so much the radius shrinks a millimetre.
+        let taper = inner
+            .filter(|inner| apart(*inner, end) > 0.0)
+            .map_or(0.0, |inner| ((radius(region.on(inner)) - radius(own)) / apart(inner, end)).max(0.0));
         for step in 1..=slices {
             let target = if up { end.checked_add(step) } else { end.checked_sub(step) };
             let Some(target) = target.filter(|n| volume.slices.get(*n).is_some_and(|s| !s.missing)) else {
                 break;
             };
-            let by = taper * step as f64;
+            let by = taper * apart(end, target);
             let next =
                 if by > 0.0 { offset::shrunk(own, &[(own, Reach::disc(by))], 0.01) } else { own.to_vec() };
             if next.is_empty() {

@@ -323,6 +323,29 @@ fn ends_taper_as_the_last_slices_do() {
     assert_eq!(extrapolated(&cone, &volume, 9).span(), Some((0, 10)));
 }
 
+#[test]
+fn ends_taper_by_the_millimetre_where_slices_are_uneven() {
+    // Offsets 3.0, 4.5, 6.0, 8.0, 12.0, 14.5, 17.5: the cone loses 0.5 mm of radius a millimetre.
+    let volume = uneven_oblique();
+    let at = |slice: usize| volume.slices[slice].plane.offset_mm();
+    let wanted = |slice: usize| 12.0 - (at(slice) - at(4)) / 2.0;
+    let cone = Region::from_slices([(4, disc(wanted(4))), (5, disc(wanted(5)))]);
+    let long = extrapolated(&cone, &volume, 3);
+    assert_eq!(long.span(), Some((1, 8)));
+    for slice in 6..=8 {
+        let got = radius(long.on(slice));
+        assert!((got - wanted(slice)).abs() < 0.03, "{slice}: {got} instead of {}", wanted(slice));
+    }
+    assert!((radius(long.on(1)) - 12.0).abs() < 0.03, "never larger");
+    let down = Region::from_slices([(6, disc(9.0)), (7, disc(11.0))]);
+    let long = extrapolated(&down, &volume, 2);
+    let taper = 2.0 / (at(7) - at(6));
+    for slice in [4, 5] {
+        let wanted = 9.0 - taper * (at(6) - at(slice));
+        assert!((radius(long.on(slice)) - wanted).abs() < 0.03, "{slice}");
+    }
+}
+
 fn blobs(seed: &[(f64, f64, f64)]) -> Region {
     Region::from_slices(seed.iter().enumerate().map(|(n, (x, y, r))| {
         let rings = [shifted_disc(*x, *y, *r), shifted_disc(x + r * 1.2, *y, r * 0.6)].concat();

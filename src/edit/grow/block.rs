@@ -1,8 +1,9 @@
 //! A box of voxels that is grown in, and ways through it.
 
 use super::super::gated::smoothed;
+use super::super::segment::Source;
 use super::super::{SliceValues, Window};
-use crate::geometry::Point3;
+use crate::geometry::{Point3, distance};
 use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
@@ -19,7 +20,9 @@ pub(super) struct Block {
     pub window: Window,
     /// Pixels along rows, columns and slices, i fastest.
     pub dims: [usize; 3],
-    pub spacing_mm: [f64; 3],
+    pub pixel_mm: [f64; 2],
+    /// From each slice to the next, mm.
+    pub gaps_mm: Vec<f64>,
     /// NaN outside the scan.
     pub values: Vec<f32>,
 }
@@ -48,13 +51,21 @@ impl Block {
             })
             .collect();
         let grid = volume.grid.spacing_mm();
-        let through = if end - first > 1 {
-            (at(&volume.slices[end - 1]) - at(&volume.slices[first])) / (end - first - 1) as f64
-        } else {
-            1.0
-        };
+        let gaps_mm = Source::own(volume).gaps_mm(first, end - first);
         let dims = [window.size[0], window.size[1], end - first];
-        Some(Self { first, window, dims, spacing_mm: [grid[0], grid[1], through], values })
+        Some(Self { first, window, dims, pixel_mm: [grid[0], grid[1]], gaps_mm, values })
+    }
+
+    /// The distances between voxels along rows, columns and (mean) slices, mm.
+    pub fn spacing_mm(&self) -> [f64; 3] {
+        let gaps = &self.gaps_mm;
+        let through = if gaps.is_empty() { 1.0 } else { gaps.iter().sum::<f64>() / gaps.len() as f64 };
+        [self.pixel_mm[0], self.pixel_mm[1], through]
+    }
+
+    /// The distance of every voxel to the nearest that is `wanted`, mm; infinite where none is.
+    pub fn to_nearest(&self, wanted: &[bool]) -> Vec<f32> {
+        distance::to_nearest_on_slices(wanted, self.dims, self.pixel_mm, &self.gaps_mm)
     }
 
     /// The voxel that a point (patient mm) lies in.
@@ -83,8 +94,10 @@ impl Block {
         let mut kept = vec![false; reached.len()];
         let own = place(start);
         let square = |at: usize| -> f64 {
-            let off = |axis: usize| own[axis].abs_diff(place(at)[axis]) as f64 * self.spacing_mm[axis];
-            (0..3).map(|axis| off(axis).powi(2)).sum()
+            let to = place(at);
+            let off = |axis: usize| own[axis].abs_diff(to[axis]) as f64 * self.pixel_mm[axis];
+            let through: f64 = self.gaps_mm[own[2].min(to[2])..own[2].max(to[2])].iter().sum();
+            off(0).powi(2) + off(1).powi(2) + through.powi(2)
         };
         let first = if reached[start] {
             Some(start)
@@ -128,16 +141,22 @@ impl Block {
         let mut heap = BinaryHeap::new();
         length[seed] = 0.0;
         heap.push(Step { length: 0.0, at: seed });
-        let shifts: Vec<([i64; 3], f32)> = (0..27_i64)
-            .filter(|n| *n != 13)
-            .map(|n| {
-                let by = [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1];
-                let mm: f64 = by.iter().zip(self.spacing_mm).map(|(by, mm)| (*by as f64 * mm).powi(2)).sum();
+        let shifts: Vec<[i64; 3]> =
+            (0..27_i64).filter(|n| *n != 13).map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1]).collect();
+        // How far they are from a slice with these gaps below and above it.
+        let lengths = |below: f64, above: f64| -> Vec<f32> {
+            let mm = |by: &[i64; 3]| {
+                let through = if by[2] < 0 { below } else { above };
+                let [x, y, z] = [self.pixel_mm[0], self.pixel_mm[1], through];
+                let square: f64 = by.iter().zip([x, y, z]).map(|(by, mm)| (*by as f64 * mm).powi(2)).sum();
                 #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
-                let mm = mm.sqrt() as f32;
-                (by, mm)
-            })
-            .collect();
+                let mm = square.sqrt() as f32;
+                mm
+            };
+            shifts.iter().map(mm).collect()
+        };
+        let gap = |index: Option<usize>| index.and_then(|n| self.gaps_mm.get(n)).copied().unwrap_or(1.0);
+        let lengths: Vec<Vec<f32>> = (0..nz).map(|z| lengths(gap(z.checked_sub(1)), gap(Some(z)))).collect();
         #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
         let reach = reach_mm as f32;
         let mut steps = 0_usize;
@@ -151,7 +170,7 @@ impl Block {
             }
             steps += 1;
             let here = [at % nx, at / nx % ny, at / (nx * ny)];
-            for (by, mm) in &shifts {
+            for (by, mm) in shifts.iter().zip(&lengths[here[2]]) {
                 let next = [0, 1, 2]
                     .map(|axis| here[axis].checked_add_signed(isize::try_from(by[axis]).unwrap_or(0)));
                 let [Some(x), Some(y), Some(z)] = next else { continue };

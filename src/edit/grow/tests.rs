@@ -8,19 +8,27 @@ use std::f64::consts::PI;
 
 /// 90 x 60 x 30 voxels of 1 x 1 x 2 mm from (0, 0, 0), SUV by position.
 fn volume(value: impl Fn(Point3) -> f64 + Sync) -> Volume {
+    volume_at(&std::array::from_fn(|k| k as f64 * 2.0), value)
+}
+
+/// The same with its slices at other places, mm.
+fn volume_at(offsets_mm: &[f64; 30], value: impl Fn(Point3) -> f64 + Sync) -> Volume {
     let steps = [Vector3::x(), Vector3::y(), Vector3::z() * 2.0];
     let grid = Grid::new([90, 60, 30], Point3::origin(), steps).unwrap();
     let voxels = (0..30)
         .flat_map(|k| (0..60).flat_map(move |j| (0..90).map(move |i| [i, j, k])))
-        .map(|at: [i32; 3]| {
+        .map(|at: [u32; 3]| {
+            let [i, j, k] = at;
+            let point = Point3::new(f64::from(i), f64::from(j), offsets_mm[k as usize]);
             #[expect(clippy::cast_possible_truncation, reason = "SUV")]
-            let value = value(grid.patient_of(at.map(f64::from))) as f32;
+            let value = value(point) as f32;
             value
         })
         .collect();
-    let slices = (0..30)
-        .map(|k| {
-            let origin_mm = grid.patient_of([0.0, 0.0, f64::from(k)]);
+    let slices = offsets_mm
+        .iter()
+        .map(|offset| {
+            let origin_mm = Point3::new(0.0, 0.0, *offset);
             Slice { plane: Plane::axial(origin_mm.z), origin_mm, instance: None, missing: false }
         })
         .collect();
@@ -63,7 +71,8 @@ fn what_is_cut_off_from_the_start_is_left_out() {
         first: 0,
         window: Window { low: [0, 0], size: [6, 2] },
         dims: [6, 2, 2],
-        spacing_mm: [1.0, 1.0, 2.0],
+        pixel_mm: [1.0, 1.0],
+        gaps_mm: vec![2.0],
         values: Vec::new(),
     };
     // Two columns joined across a corner and a slice, and one apart.
@@ -117,6 +126,41 @@ fn a_neck_and_a_reach_hold_growing_back() {
     let similar = Growth { range: GrowRange::Similar { tolerance: 3.0 }, reach_mm: 80.0, neck_mm: 7.0 };
     let similar = volume_mm3(&grown(&bridged, SEED, &similar, None));
     assert!((similar / one - 1.0).abs() < 0.12, "{similar} of {one}");
+}
+
+/// 2 mm apart up to slice 14, then 6 mm.
+fn uneven() -> [f64; 30] {
+    std::array::from_fn(|k| if k <= 14 { k as f64 * 2.0 } else { 28.0 + (k - 14) as f64 * 6.0 })
+}
+
+#[test]
+fn on_uneven_slices_the_reach_is_as_long_to_both_sides() {
+    let tube = volume_at(&uneven(), |at| if (at.x - 25.0).hypot(at.y - 30.0) < 10.0 { 9.0 } else { 0.0 });
+    let range = GrowRange::Fixed(ValueRange { low: 5.0, high: 99.0 });
+    let growth = Growth { range, reach_mm: 24.5, neck_mm: 0.0 };
+    let own = grown(&tube, Point3::new(25.0, 30.0, 28.0), &growth, None);
+    let ends = own.slices.first().zip(own.slices.last()).map(|(first, last)| (first.0, last.0));
+    // 12 slices of 2 mm down, 4 of 6 mm up.
+    assert_eq!(ends, Some((2, 18)));
+}
+
+#[test]
+fn on_uneven_slices_a_neck_is_as_wide_as_it_is() {
+    // Two blocks, joined by a layer that is either three slices of 2 mm (8 mm from beyond to beyond) or one
+    // of 6 mm (12 mm).
+    let range = GrowRange::Fixed(ValueRange { low: 5.0, high: 99.0 });
+    let growth = Growth { range, reach_mm: 200.0, neck_mm: 9.0 };
+    for (layer, passes) in [([12.0, 16.0], false), ([64.0, 64.0], true)] {
+        let joined = volume_at(&uneven(), |at| {
+            let is_block = (5.0..=35.0).contains(&at.x) || (55.0..=85.0).contains(&at.x);
+            let is_layer = (35.0..=55.0).contains(&at.x) && (layer[0]..=layer[1]).contains(&at.z);
+            if (10.0..=50.0).contains(&at.y) && (is_block || is_layer) { 9.0 } else { 0.0 }
+        });
+        let own = grown(&joined, Point3::new(20.0, 30.0, 28.0), &growth, None);
+        let points = own.slices.iter().flat_map(|(_, own)| own).flat_map(|own| &own.outer);
+        let farthest = points.map(|at| at.x).fold(0.0, f64::max);
+        assert_eq!(farthest > 60.0, passes, "{layer:?}: {farthest}");
+    }
 }
 
 #[test]

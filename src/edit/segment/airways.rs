@@ -234,7 +234,7 @@ fn trachea(volume: &Volume, body: &Bits) -> Vec<usize> {
     let (values, size) = on_slices(volume);
     let [nx, ny, nz] = size;
     let source = Source::own(volume);
-    let spacing = source.spacing_mm();
+    let spacing = source.pixel_mm();
     let pixel_mm2 = source.pixel_mm2();
     let found: Vec<Vec<Section>> = (0..nz)
         .into_par_iter()
@@ -283,7 +283,11 @@ fn trachea(volume: &Volume, body: &Bits) -> Vec<usize> {
             }
         }
     }
-    let Some(mut at) = best.filter(|best| all[*best].length as f64 * spacing[2] >= LEAST_MM) else {
+    let length_mm = |end: &Section| -> f64 {
+        let slices = end.slice + 1 - end.length..=end.slice;
+        slices.map(|slice| volume.slice_thickness_mm(slice)).sum()
+    };
+    let Some(mut at) = best.filter(|best| length_mm(&all[*best]) >= LEAST_MM - 1e-6) else {
         return Vec::new();
     };
     let mut chain = vec![at];
@@ -299,7 +303,7 @@ fn trachea(volume: &Volume, body: &Bits) -> Vec<usize> {
 fn sections(
     air: &Bits,
     slice: usize,
-    spacing_mm: [f64; 3],
+    spacing_mm: [f64; 2],
     pixel_mm2: f64,
     (left, right): (f64, f64),
 ) -> Vec<Section> {

@@ -51,7 +51,7 @@ pub fn bones(
     }
     progress.set_step("Finding bones");
     let source = Source::own(volume);
-    let spacing = source.spacing_mm();
+    let [across, down] = source.pixel_mm();
     let body = mask_on_slices(volume, body);
     let (values, size) = on_slices(volume);
     let mut weak = body;
@@ -67,8 +67,11 @@ pub fn bones(
     });
     let held: Bits = pieces.chosen(|piece| volumes[piece] >= options.least_cc && strong[piece] > 0);
     progress.set_fraction(0.4)?;
-    let mut closed =
-        if options.close_mm > 0.0 { held.closed_in_slices(options.close_mm, spacing) } else { held };
+    let mut closed = if options.close_mm > 0.0 {
+        held.closed_in_slices(options.close_mm, [across, down, 1.0])
+    } else {
+        held
+    };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of pixels")]
     closed.fill_holes((MARROW_MM2 / source.pixel_mm2()) as usize);
     progress.set_fraction(0.7)?;

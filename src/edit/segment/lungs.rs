@@ -67,8 +67,9 @@ pub fn lungs(
     let tree = tree(volume, &body, None, &progress.part(0.0, 0.4))?;
     progress.set_step("Finding the lungs");
     let source = Source::own(volume);
-    let spacing = source.spacing_mm();
-    let walls = tree.map(|tree| tree.grown_in_slices(spacing[0] * 1.5, spacing));
+    let [across, down] = source.pixel_mm();
+    let spacing = [across, down, 1.0];
+    let walls = tree.map(|tree| tree.grown_in_slices(across * 1.5, spacing));
     let (values, size) = on_slices(volume);
     let plane = (size[0] * size[1]).max(1);
     let mut air = Bits::new(size);
@@ -157,7 +158,7 @@ fn apart(volume: &Volume, air: &Bits) -> Result<[Bits; 2], OrganError> {
     let second = lungs.get(1).copied().filter(|second| volumes[*second] >= volumes[first] * LEAST_PART);
     let two = match second {
         Some(second) => Some([one.clone(), pieces.chosen(|piece| piece == second)]),
-        None => cut(&one, source.spacing_mm()),
+        None => cut(&one, source.pixel_mm(), &source.gaps_mm(0, one.size[2])),
     };
     let Some([a, b]) = two else {
         // One lung in the image: its side by which half of the image it lies in.
@@ -185,7 +186,7 @@ fn along_left(volume: &Volume, bits: &Bits) -> f64 {
 
 /// Two halves of a set joined by a bridge; `None` when no bridge is narrow enough. Looked for on every
 /// second pixel of every second row.
-fn cut(one: &Bits, spacing_mm: [f64; 3]) -> Option<[Bits; 2]> {
+fn cut(one: &Bits, pixel_mm: [f64; 2], gaps_mm: &[f64]) -> Option<[Bits; 2]> {
     let [nx, ny, nz] = one.size;
     let size = [nx.div_ceil(2), ny.div_ceil(2), nz];
     let fine = |at: usize| {
@@ -193,9 +194,8 @@ fn cut(one: &Bits, spacing_mm: [f64; 3]) -> Option<[Bits; 2]> {
         2 * x + nx * (2 * y + ny * z)
     };
     let coarse = Bits { size, values: (0..size.iter().product()).map(|at| one.values[fine(at)]).collect() };
-    let spacing = [spacing_mm[0] * 2.0, spacing_mm[1] * 2.0, spacing_mm[2]];
     let outside: Vec<bool> = coarse.values.iter().map(|inside| !inside).collect();
-    let depth = distance::to_nearest(&outside, size, spacing);
+    let depth = distance::to_nearest_on_slices(&outside, size, pixel_mm.map(|mm| mm * 2.0), gaps_mm);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a count")]
     let least = (coarse.count() as f64 * LEAST_PART) as usize;
     for half_mm in BRIDGES_MM {
@@ -212,7 +212,7 @@ fn cut(one: &Bits, spacing_mm: [f64; 3]) -> Option<[Bits; 2]> {
                     range.for_each(|at| cores[to].values[fine(at)] = true);
                 }
             });
-            return Some(shared(one, cores, spacing_mm));
+            return Some(shared(one, cores, pixel_mm, gaps_mm));
         }
         if large.is_empty() {
             break;
@@ -223,7 +223,7 @@ fn cut(one: &Bits, spacing_mm: [f64; 3]) -> Option<[Bits; 2]> {
 
 /// Every voxel of a set to the core that the shorter way through the set leads to.
 #[expect(clippy::cast_possible_truncation, reason = "fewer voxels than 2^32; millimetres")]
-fn shared(one: &Bits, cores: [Bits; 2], spacing_mm: [f64; 3]) -> [Bits; 2] {
+fn shared(one: &Bits, cores: [Bits; 2], pixel_mm: [f64; 2], gaps_mm: &[f64]) -> [Bits; 2] {
     let [nx, ny, _] = one.size;
     let mut length = vec![f32::INFINITY; one.values.len()];
     let mut queue = Queue::new();
@@ -239,10 +239,16 @@ fn shared(one: &Bits, cores: [Bits; 2], spacing_mm: [f64; 3]) -> [Bits; 2] {
         }
         let here = [at % nx, at / nx % ny, at / (nx * ny)];
         for (axis, by) in [1, nx, nx * ny].into_iter().enumerate() {
-            let total = so_far + spacing_mm[axis] as f32;
-            let beside =
-                [(here[axis] > 0).then(|| at - by), (here[axis] + 1 < one.size[axis]).then(|| at + by)];
-            for to in beside.into_iter().flatten() {
+            let step = |gap: usize| {
+                let through = gaps_mm.get(gap).copied().unwrap_or(0.0);
+                [pixel_mm[0], pixel_mm[1], through][axis] as f32
+            };
+            let beside = [
+                (here[axis] > 0).then(|| (at - by, step(here[2].wrapping_sub(1)))),
+                (here[axis] + 1 < one.size[axis]).then(|| (at + by, step(here[2]))),
+            ];
+            for (to, mm) in beside.into_iter().flatten() {
+                let total = so_far + mm;
                 if one.values[to] && total < length[to] {
                     length[to] = total;
                     (a.values[to], b.values[to]) = (a.values[at], b.values[at]);

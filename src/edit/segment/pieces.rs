@@ -112,7 +112,9 @@ struct Field {
     first: usize,
     window: Window,
     dims: [usize; 3],
-    spacing_mm: [f64; 3],
+    pixel_mm: [f64; 2],
+    /// From each slice to the next, mm.
+    gaps_mm: Vec<f64>,
     /// NaN where nothing goes.
     values: Vec<f32>,
     /// The piece that a voxel belongs to.
@@ -131,7 +133,7 @@ impl Field {
         limit: Option<&Region>,
         margin_mm: f64,
     ) -> Result<Self, PiecesError> {
-        let spacing_mm = source.spacing_mm();
+        let pixel_mm = source.pixel_mm();
         let (first, count, window) = match limit {
             Some(limit) => reach(source, limit).ok_or(PiecesError::NoSeed)?,
             None => around(source, own, margin_mm).ok_or(PiecesError::NoSeed)?,
@@ -150,7 +152,8 @@ impl Field {
             .collect();
         let (seeds, labels) = (vec![NONE; voxels], vec![NONE; voxels * 2]);
         let ways = vec![f32::INFINITY; voxels * 2];
-        Ok(Self { first, window, dims, spacing_mm, values, seeds, labels, ways, links: BTreeMap::new() })
+        let (gaps_mm, links) = (source.gaps_mm(first, count), BTreeMap::new());
+        Ok(Self { first, window, dims, pixel_mm, gaps_mm, values, seeds, labels, ways, links })
     }
 
     fn plane(&self) -> usize {
@@ -203,19 +206,25 @@ impl Field {
         (at(98) - at(2)).max(1e-6)
     }
 
-    /// The neighbours of a voxel: how far along each axis, in memory, and mm.
-    fn steps(&self) -> Vec<([isize; 3], isize, f32)> {
+    /// The neighbours of a voxel of each slice: how far along each axis, in memory, and mm.
+    fn steps(&self) -> Vec<Vec<([isize; 3], isize, f32)>> {
         let [nx, ny, _] = self.dims.map(usize::cast_signed);
-        (0..27_isize)
-            .map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1])
-            .filter(|by| *by != [0; 3])
-            .map(|by| {
-                let square: f64 = (0..3).map(|axis| (by[axis] as f64 * self.spacing_mm[axis]).powi(2)).sum();
-                #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
-                let mm = square.sqrt() as f32;
-                (by, by[0] + nx * (by[1] + ny * by[2]), mm)
-            })
-            .collect()
+        let gap = |index: Option<usize>| index.and_then(|n| self.gaps_mm.get(n)).copied().unwrap_or(0.0);
+        let on = |slice: usize| {
+            (0..27_isize)
+                .map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1])
+                .filter(|by| *by != [0; 3])
+                .map(|by| {
+                    let through = gap(if by[2] < 0 { slice.checked_sub(1) } else { Some(slice) });
+                    let spacing = [self.pixel_mm[0], self.pixel_mm[1], through];
+                    let square: f64 = (0..3).map(|axis| (by[axis] as f64 * spacing[axis]).powi(2)).sum();
+                    #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
+                    let mm = square.sqrt() as f32;
+                    (by, by[0] + nx * (by[1] + ny * by[2]), mm)
+                })
+                .collect()
+        };
+        (0..self.dims[2]).map(on).collect()
     }
 
     /// Finds the two nearest pieces of every voxel.
@@ -244,7 +253,7 @@ impl Field {
             }
             let (at, label, way) = (place / 2, self.labels[place], self.ways[place]);
             let here = [at % dims[0], at / dims[0] % dims[1], at / (dims[0] * dims[1])];
-            for (by, offset, mm) in &steps {
+            for (by, offset, mm) in &steps[here[2]] {
                 let is_there =
                     (0..3).all(|n| here[n].checked_add_signed(by[n]).is_some_and(|own| own < dims[n]));
                 let Some(to) = at.checked_add_signed(*offset).filter(|_| is_there) else { continue };
@@ -354,9 +363,8 @@ impl Field {
 
 /// The slices (first, number) and pixels that hold the pieces, and `margin_mm` more.
 fn around(source: &Source<'_>, own: &[Region], margin_mm: f64) -> Option<(usize, usize, Window)> {
-    let spacing = source.spacing_mm();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few voxels")]
-    let margin = spacing.map(|mm| (margin_mm.max(0.0) / mm.max(1e-3)).round() as usize);
+    let margin = source.pixel_mm().map(|mm| (margin_mm.max(0.0) / mm.max(1e-3)).round() as usize);
     let [ni, nj, _] = source.volume.grid.dims();
     let boxes = own.iter().filter_map(|piece| reach(source, piece));
     let (low, high) = boxes
@@ -367,11 +375,11 @@ fn around(source: &Source<'_>, own: &[Region], margin_mm: f64) -> Option<(usize,
         .reduce(|(al, ah), (bl, bh)| {
             ([0, 1, 2].map(|n| al[n].min(bl[n])), [0, 1, 2].map(|n| ah[n].max(bh[n])))
         })?;
-    let all = [ni, nj, source.volume.slices.len()];
-    let low = [0, 1, 2].map(|n| low[n].saturating_sub(margin[n]));
-    let high = [0, 1, 2].map(|n| (high[n] + margin[n]).min(all[n]));
+    let slices = source.slices_around(low[2], high[2].saturating_sub(1), margin_mm.max(0.0));
+    let low = [0, 1].map(|n| low[n].saturating_sub(margin[n]));
+    let high = [0, 1].map(|n| (high[n] + margin[n]).min([ni, nj][n]));
     let window = Window { low: [low[0], low[1]], size: [high[0] - low[0], high[1] - low[1]] };
-    Some((low[2], high[2] - low[2], window))
+    Some((slices.start, slices.len(), window))
 }
 
 #[cfg(test)]

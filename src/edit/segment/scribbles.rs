@@ -89,7 +89,7 @@ struct Mark {
 fn marked(source: &Source<'_>, scribbles: &[Scribble]) -> Vec<Mark> {
     let volume = source.volume;
     let Some(base) = volume.base_plane() else { return Vec::new() };
-    let spacing = source.spacing_mm();
+    let spacing = source.pixel_mm();
     let mut marks = std::collections::BTreeMap::new();
     for scribble in scribbles {
         let step = (spacing[0].min(spacing[1]) / 2.0).max(0.05);
@@ -131,7 +131,9 @@ struct Block {
     first: usize,
     window: Window,
     dims: [usize; 3],
-    spacing_mm: [f64; 3],
+    pixel_mm: [f64; 2],
+    /// From each slice to the next, mm.
+    gaps_mm: Vec<f64>,
     values: Vec<f32>,
     /// The difference that costs everything.
     greatest: f32,
@@ -139,18 +141,23 @@ struct Block {
 
 impl Block {
     fn around(source: &Source<'_>, marks: &[Mark], margin_mm: f64) -> Result<Self, ScribbleError> {
-        let spacing_mm = source.spacing_mm();
+        let pixel_mm = source.pixel_mm();
         let [ni, nj, _] = source.volume.grid.dims();
-        let all = [ni, nj, source.volume.slices.len()];
+        let ends = |axis: usize| {
+            let along = || marks.iter().map(|mark| mark.at[axis]);
+            (along().min().unwrap_or(0), along().max().unwrap_or(0))
+        };
         let (mut low, mut dims) = ([0; 3], [0; 3]);
-        for axis in 0..3 {
+        for (axis, all) in [ni, nj].into_iter().enumerate() {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few voxels")]
-            let margin = (margin_mm.max(0.0) / spacing_mm[axis]).round() as usize;
-            let least = marks.iter().map(|mark| mark.at[axis]).min().unwrap_or(0);
-            let most = marks.iter().map(|mark| mark.at[axis]).max().unwrap_or(0);
+            let margin = (margin_mm.max(0.0) / pixel_mm[axis]).round() as usize;
+            let (least, most) = ends(axis);
             low[axis] = least.saturating_sub(margin);
-            dims[axis] = (most + margin + 1).min(all[axis]) - low[axis];
+            dims[axis] = (most + margin + 1).min(all) - low[axis];
         }
+        let (least, most) = ends(2);
+        let slices = source.slices_around(least, most, margin_mm.max(0.0));
+        (low[2], dims[2]) = (slices.start, slices.len());
         let voxels = dims.iter().product::<usize>();
         if voxels > MOST_VOXELS {
             return Err(ScribbleError::TooLarge(voxels / 1_000_000));
@@ -163,7 +170,8 @@ impl Block {
                 None => vec![f32::NAN; window.len()],
             })
             .collect();
-        let mut block = Self { first: low[2], window, dims, spacing_mm, values, greatest: 0.0 };
+        let gaps_mm = source.gaps_mm(low[2], dims[2]);
+        let mut block = Self { first: low[2], window, dims, pixel_mm, gaps_mm, values, greatest: 0.0 };
         let under: Vec<f32> = marks.iter().map(|mark| block.values[block.index(mark.at)]).collect();
         let (least, most) = under
             .iter()
@@ -191,8 +199,8 @@ impl Block {
             own.values[at] = mark.belongs;
             queue.push(0.0, at as u32);
         }
-        let steps = [(1, self.spacing_mm[0]), (nx, self.spacing_mm[1]), (nx * ny, self.spacing_mm[2])]
-            .map(|(by, mm)| (by, mm as f32 * COST_A_MM));
+        let [across, down] = self.pixel_mm.map(|mm| mm as f32 * COST_A_MM);
+        let through: Vec<f32> = self.gaps_mm.iter().map(|mm| *mm as f32 * COST_A_MM).collect();
         let mut taken = 0_usize;
         while let Some((so_far, at)) = queue.pop() {
             let at = at as usize;
@@ -204,12 +212,13 @@ impl Block {
                 progress.set_fraction(taken as f64 / self.values.len() as f64)?;
             }
             let here = [at % nx, at / nx % ny, at / (nx * ny)];
-            for (axis, (by, mm)) in steps.into_iter().enumerate() {
+            for (axis, by) in [1, nx, nx * ny].into_iter().enumerate() {
+                let step = |gap: usize| [across, down, through.get(gap).copied().unwrap_or(0.0)][axis];
                 let beside = [
-                    (here[axis] > 0).then(|| at - by),
-                    (here[axis] + 1 < [nx, ny, nz][axis]).then(|| at + by),
+                    (here[axis] > 0).then(|| (at - by, step(here[2].wrapping_sub(1)))),
+                    (here[axis] + 1 < [nx, ny, nz][axis]).then(|| (at + by, step(here[2]))),
                 ];
-                for to in beside.into_iter().flatten().filter(|to| !settled[*to]) {
+                for (to, mm) in beside.into_iter().flatten().filter(|(to, _)| !settled[*to]) {
                     let part = (self.values[to] - self.values[at]).abs() / self.greatest;
                     if part.is_nan() {
                         continue;

@@ -4,6 +4,7 @@ use crate::edit::algebra::Region;
 use crate::edit::{SliceValues, Window};
 use crate::geometry::Polygon;
 use crate::geometry::bits::Bits;
+use crate::geometry::distance::gaps_mm;
 use crate::geometry::{Plane, Point3, rasterise, trace};
 use crate::patient::{Volume, Voxels};
 use rayon::prelude::*;
@@ -65,17 +66,34 @@ impl<'a> Source<'a> {
         Window { low: [0; 2], size: [ni, nj] }
     }
 
-    /// The distance between pixels along i, j and (mean) from slice to slice, mm.
-    pub(super) fn spacing_mm(&self) -> [f64; 3] {
-        let grid = self.volume.grid.spacing_mm();
-        let slices = self.volume.slices.as_slice();
-        let through = match slices {
-            [first, .., last] => {
-                (last.plane.offset_mm() - first.plane.offset_mm()) / (slices.len() - 1) as f64
-            }
-            _ => 1.0,
+    /// The distance between pixels along i and j, mm.
+    pub(super) fn pixel_mm(&self) -> [f64; 2] {
+        let [i, j, _] = self.volume.grid.spacing_mm();
+        [i, j]
+    }
+
+    /// The distance from each of `count` slices from `first` on to the next, mm; one less than slices, and
+    /// all the same where they differ by no more than rounding.
+    pub(in crate::edit) fn gaps_mm(&self, first: usize, count: usize) -> Vec<f64> {
+        let slices = self.volume.slices.iter().skip(first).take(count);
+        gaps_mm(&slices.map(|slice| slice.plane.offset_mm()).collect::<Vec<_>>())
+    }
+
+    /// The slices from `low` to `high` and those beside them that stand for something within `margin_mm`: a
+    /// slice stands for half the way to its neighbours.
+    pub(super) fn slices_around(&self, low: usize, high: usize, margin_mm: f64) -> std::ops::Range<usize> {
+        let gaps = self.gaps_mm(0, self.volume.slices.len());
+        let reached = |gaps: &mut dyn Iterator<Item = f64>| {
+            let mut way = 0.0;
+            gaps.take_while(|gap| {
+                way += gap;
+                way - gap / 2.0 <= margin_mm + 1e-9
+            })
+            .count()
         };
-        [grid[0], grid[1], through]
+        let below = reached(&mut gaps[..low.min(gaps.len())].iter().rev().copied());
+        let above = reached(&mut gaps.iter().skip(high).copied());
+        low - below..high + above + 1
     }
 
     pub(super) fn pixel_mm2(&self) -> f64 {

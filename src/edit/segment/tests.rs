@@ -207,6 +207,41 @@ fn scribbles_part_two_organs_in_noise_and_even_tissue_half_way() {
     assert!((area - 30.5 * 20.0).abs() < 25.0, "{area}");
 }
 
+/// A flat image of 20 x 20 pixels of 1 mm with slices at these places, mm.
+fn flat_at(offsets_mm: &[f64]) -> Volume {
+    let mut flat = axial([20, 20, offsets_mm.len()], Unit::Hu, |_| 20.0);
+    for (slice, offset) in flat.slices.iter_mut().zip(offsets_mm) {
+        slice.plane = slice.plane.at_offset(*offset);
+        slice.origin_mm.z = *offset;
+    }
+    flat
+}
+
+#[test]
+fn scribbles_meet_half_way_in_millimetres_on_uneven_slices() {
+    let flat = flat_at(&[0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 24.0]);
+    let ends = [(0.0, true), (24.0, false)].map(|(z, belongs)| Scribble {
+        path: vec![Point3::new(2.0, 10.0, z), Point3::new(17.0, 10.0, z)],
+        radius_mm: 0.5,
+        belongs,
+    });
+    let half = from_scribbles(&Source::own(&flat), &ends, 100.0, &Progress::new()).unwrap();
+    assert_eq!(half.span(), Some((0, 5)));
+    let area: f64 = half.on(5).iter().map(Polygon::area_mm2).sum();
+    assert!((area - 400.0).abs() < 5.0, "{area}");
+}
+
+#[test]
+fn slices_beside_others_are_counted_by_the_way_to_them() {
+    let flat = flat_at(&[0.0, 2.0, 4.0, 6.0, 12.0, 18.0, 24.0]);
+    let source = Source::own(&flat);
+    assert_eq!(source.gaps_mm(1, 4), [2.0, 2.0, 6.0]);
+    assert!(source.gaps_mm(6, 1).is_empty());
+    // 4.9 mm hold two slices of 2 mm, and of one of 6 mm more than half.
+    assert_eq!(source.slices_around(3, 3, 4.9), 1..5);
+    assert_eq!((source.slices_around(3, 4, 0.5), source.slices_around(3, 4, 500.0)), (3..5, 0..7));
+}
+
 #[test]
 fn uptake_has_the_radius_of_its_edge_whatever_the_background() {
     for background in [0.5, 3.0] {

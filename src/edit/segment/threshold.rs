@@ -78,7 +78,7 @@ pub fn threshold(
         }
     };
     progress.set_fraction(0.5)?;
-    let pixel_mm = source.spacing_mm()[0].max(source.spacing_mm()[1]);
+    let pixel_mm = source.pixel_mm()[0].max(source.pixel_mm()[1]);
     let slices: Vec<(usize, Vec<Polygon>)> = belongs
         .values
         .par_chunks(window.len().max(1))

@@ -146,7 +146,8 @@ fn hottest_within(source: &Source<'_>, limit: &Region) -> Option<(f32, Point3)> 
         }
     }
     // A slice stands for the way half to its neighbours: a voxel may lie that far beyond the contours.
-    let through = source.spacing_mm()[2] / image.grid.spacing_mm().into_iter().fold(f64::MAX, f64::min);
+    let thickest = limit.slices().map(|(slice, _)| volume.slice_thickness_mm(slice)).fold(0.0, f64::max);
+    let through = thickest / image.grid.spacing_mm().into_iter().fold(f64::MAX, f64::min);
     let [columns, rows, planes] = [0, 1, 2].map(|axis| {
         let most = image.grid.dims()[axis] as f64;
         let [low, high] = range[axis];
@@ -216,7 +217,6 @@ fn edge(
 ) -> Result<(Region, f32), Cancelled> {
     let nothing = (Region::default(), f32::NAN);
     // The rim takes part: it is where the background floods from.
-    let spacing = source.spacing_mm();
     let Some((first, count, window)) = reach(source, limit) else { return Ok(nothing) };
     let dims = [window.size[0], window.size[1], count];
     let values: Vec<f32> = (first..first + count)
@@ -242,7 +242,7 @@ fn edge(
     let held = index_of(source.volume, hottest, first, count, &window).and_then(|at| pieces.at(at));
     let Some(held) = held.or_else(|| pieces.largest()) else { return Ok(nothing) };
     let core = pieces.chosen(|piece| piece == held);
-    let slope = slopes(&values, dims, spacing);
+    let slope = slopes(&values, dims, source.pixel_mm(), &source.gaps_mm(first, count));
     let own = flooded(&within, &core, &rim, &slope, dims);
     progress.set_fraction(0.8)?;
     let level = mean_at_outline(&own, &values, &within);
@@ -270,7 +270,8 @@ fn neighbours(at: usize, [nx, ny, nz]: [usize; 3]) -> impl Iterator<Item = Optio
 }
 
 /// The length of the gradient by central differences, per mm; one-sided at the ends and beside NaN.
-fn slopes(values: &[f32], dims: [usize; 3], spacing_mm: [f64; 3]) -> Vec<f32> {
+fn slopes(values: &[f32], dims: [usize; 3], pixel_mm: [f64; 2], gaps_mm: &[f64]) -> Vec<f32> {
+    let plane = dims[0] * dims[1];
     (0..values.len())
         .into_par_iter()
         .map(|at| {
@@ -279,10 +280,14 @@ fn slopes(values: &[f32], dims: [usize; 3], spacing_mm: [f64; 3]) -> Vec<f32> {
             for (axis, pair) in beside.chunks_exact(2).enumerate() {
                 let value = |to: Option<usize>| to.map(|to| values[to]).filter(|value| value.is_finite());
                 let (low, high) = (value(pair[0]), value(pair[1]));
-                let steps = f64::from(u8::from(low.is_some()) + u8::from(high.is_some()));
+                let [before, after] = match axis {
+                    2 => [low.map(|_| gaps_mm[at / plane - 1]), high.map(|_| gaps_mm[at / plane])],
+                    _ => [low.map(|_| pixel_mm[axis]), high.map(|_| pixel_mm[axis])],
+                };
+                let apart = before.unwrap_or(0.0) + after.unwrap_or(0.0);
                 let rise = high.unwrap_or(values[at]) - low.unwrap_or(values[at]);
-                if steps > 0.0 && rise.is_finite() {
-                    sum += (f64::from(rise) / (steps * spacing_mm[axis])).powi(2);
+                if apart > 0.0 && rise.is_finite() {
+                    sum += (f64::from(rise) / apart).powi(2);
                 }
             }
             #[expect(clippy::cast_possible_truncation, reason = "a slope")]
@@ -331,4 +336,19 @@ fn mean_at_outline(own: &Bits, values: &[f32], within: &Bits) -> f32 {
     #[expect(clippy::cast_possible_truncation, reason = "a mean of f32")]
     let mean = (sum / count) as f32;
     mean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slope_of_an_even_rise_is_the_same_on_uneven_slices() {
+        // 3 a millimetre along the slices, 1 along the rows.
+        let at = [0.0_f32, 2.0, 4.0, 10.0, 11.0];
+        let values: Vec<f32> = at.iter().flat_map(|z| [0.0, 1.0, 2.0].map(|x| 3.0 * z + x)).collect();
+        for slope in slopes(&values, [3, 1, 5], [1.0, 1.0], &[2.0, 2.0, 6.0, 1.0]) {
+            assert!((slope - 10.0_f32.sqrt()).abs() < 1e-5, "{slope}");
+        }
+    }
 }

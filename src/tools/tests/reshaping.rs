@@ -205,6 +205,69 @@ fn a_soft_drag_bends_the_outline_in_every_view() {
 }
 
 #[test]
+fn a_point_of_a_dense_outline_is_dragged_with_what_lies_between_the_points_shown() {
+    let mut session = session_with(axial_series(), &["Liver"]);
+    let at = |n: u32| (f64::from(n) / 400.0 * 2.0 * PI).sin_cos();
+    let ring: Vec<_> =
+        (0..400).map(at).map(|(y, x)| crate::geometry::Point2::new(20.0 * x, 20.0 * y)).collect();
+    session.apply(draw(&session, "Liver", 3, vec![Polygon::from_outer(ring)])).unwrap();
+    let before = area_at(&session, 9.0);
+    let outline =
+        |session: &Session| roi(session).plane_at(&Plane::axial(9.0)).unwrap().polygons[0].outer.clone();
+    let old = outline(&session);
+    let mut points = tools(ToolKind::Points, 10.0);
+    drag_and_undo(
+        &mut points,
+        &mut session,
+        &axial(9.0),
+        KEYS,
+        &line(p(20.0, 0.0, 9.0), p(25.0, 0.0, 9.0), 5),
+    );
+    // Points shown stand 11 pixels, 5.5 mm, apart: over as much to both sides half the way in the mean.
+    near(area_at(&session, 9.0) - before, 5.0 * 5.5, 0.06);
+    let new = outline(&session);
+    let moved = |own: &&crate::geometry::Point2| !new.contains(own);
+    assert!(old.iter().filter(moved).all(|own| (own - old[0]).norm() < 5.5));
+    assert!(old.iter().filter(moved).count() > 20, "the vertices between come along");
+    session.undo().unwrap();
+    // So does one that is inserted.
+    drag_and_undo(
+        &mut points,
+        &mut session,
+        &axial(9.0),
+        CTRL,
+        &line(p(20.0, 0.1, 9.0), p(25.0, 0.1, 9.0), 5),
+    );
+    near(area_at(&session, 9.0) - before, 5.0 * 5.5, 0.06);
+}
+
+#[test]
+fn a_point_dragged_off_its_slice_says_that_contours_keep_to_it() {
+    let mut session = column(40.0);
+    let coronal =
+        ViewPlane { plane: Plane::new(p(0.0, 0.0, 0.0), Vector3::x(), Vector3::z()).unwrap(), pixel_mm: 0.5 };
+    let told = "Contours keep to their slices: drag a point sideways, or use Push or Move.";
+    for soft in [false, true] {
+        let mut points = tools(ToolKind::Points, 10.0);
+        points.points.set_soft(soft);
+        points.event(&session, &coronal, ToolEvent::Hover(p(20.0, 0.0, 15.0), KEYS));
+        let hint = points.hint().text;
+        assert!(hint.contains("sideways") && !hint.contains("Ctrl"), "{hint}");
+        points.event(&session, &coronal, ToolEvent::Hover(p(20.0, 0.0, 15.0), CTRL));
+        assert_eq!(points.cursor(&session).label.as_deref(), Some("Liver"), "nothing is inserted here");
+        let up = line(p(20.0, 0.0, 15.0), p(20.0, 0.0, 21.0), 4);
+        let reaction = drag(&mut points, &mut session, &coronal, KEYS, &up);
+        assert_eq!((reaction.message.as_deref(), reaction.command), (Some(told), None));
+        let aside = line(p(20.0, 0.0, 15.0), p(24.0, 0.0, 16.0), 4);
+        let reaction = drag(&mut points, &mut session, &coronal, KEYS, &aside);
+        assert!(reaction.message.is_none() && reaction.command.is_some());
+        session.undo().unwrap();
+        points.event(&session, &axial(15.0), ToolEvent::Hover(p(20.0, 20.0, 15.0), KEYS));
+        assert!(points.hint().text.contains("Ctrl inserts one"));
+    }
+}
+
+#[test]
 fn one_contour_is_moved_scaled_and_turned_by_its_frame() {
     let mut session = column(20.0);
     let mut hold = tools(ToolKind::Transform, 1.0);

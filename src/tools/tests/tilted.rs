@@ -141,7 +141,6 @@ impl Stage {
         assert_eq!(self.session.history().done(), steps + 1, "one undo step");
         for own in &roi(&self.session).planes {
             check_polygons(&own.polygons);
-            assert!(own.polygons.iter().flat_map(Polygon::rings).all(|ring| is_simple(ring)));
             assert!(!own.polygons.iter().flat_map(Polygon::rings).any(|ring| has_needle(ring)));
             assert!(self.session.series().volume.slice_of(&own.plane).is_some(), "on a slice");
         }
@@ -182,10 +181,6 @@ fn middle_of(ring: &[Point2]) -> Point2 {
     ring[0] + sum / twice
 }
 
-/// How deep two edges of a ring must cross to count, mm: ten steps of the lattice that vertices are
-/// rounded to.
-const DEEP_MM: f64 = 1e-3;
-
 /// Whether a ring goes out and back with less than a hundredth of a millimetre between.
 fn has_needle(ring: &[Point2]) -> bool {
     let count = ring.len();
@@ -193,22 +188,6 @@ fn has_needle(ring: &[Point2]) -> bool {
         let (back, on) = (ring[(n + count - 1) % count] - ring[n], ring[(n + 1) % count] - ring[n]);
         let (short, long) = (back.norm().min(on.norm()), back.norm().max(on.norm()));
         short > 0.2 && back.dot(&on) > 0.0 && back.perp(&on).abs() < 0.01 * long
-    })
-}
-
-/// Whether no two edges of a ring cross.
-fn is_simple(ring: &[Point2]) -> bool {
-    let count = ring.len();
-    let edge = |n: usize| (ring[n], ring[(n + 1) % count]);
-    // Whether the ends of the second edge lie clearly on different sides of the first.
-    let parts = |(a, b): (Point2, Point2), (c, d): (Point2, Point2)| {
-        let along = (b - a) / (b - a).norm().max(1e-12);
-        let (from, to) = (along.perp(&(c - a)), along.perp(&(d - a)));
-        from.min(to) < -DEEP_MM && from.max(to) > DEEP_MM
-    };
-    (0..count).all(|n| {
-        let mut others = (n + 2..count).filter(|m| (m + 1) % count != n);
-        others.all(|m| !(parts(edge(n), edge(m)) && parts(edge(m), edge(n))))
     })
 }
 

@@ -73,6 +73,16 @@ pub fn hand_line(
     }
 }
 
+/// The ring that a click would delete.
+pub fn doomed(painter: &Painter, frame: &PaneFrame, ring: &[crate::geometry::Point3]) {
+    if ring.is_empty() {
+        return;
+    }
+    let points: Vec<Pos2> = ring.iter().map(|point| frame.screen_of(*point)).collect();
+    painter.add(egui::Shape::closed_line(points.clone(), Stroke::new(4.0, Color32::from_black_alpha(150))));
+    painter.add(egui::Shape::closed_line(points, Stroke::new(2.5, theme::DARK.red)));
+}
+
 /// Points of a line that can be dragged; the first of a line that it closes is larger.
 pub fn anchors(
     painter: &Painter,

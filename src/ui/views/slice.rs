@@ -167,6 +167,7 @@ fn gesture_ui(ui: &Ui, views: &mut ViewsState, shows_tool: bool, session: &Sessi
         if tool.shape != crate::tools::CursorShape::Arrow {
             ui.ctx().set_cursor_icon(cursor::icon_of(tool.shape));
         }
+        cursor::doomed(&painter, frame, &views.tools.doomed(session));
         cursor::draw(&painter, frame, &tool, pointer);
         if tool.shape == crate::tools::CursorShape::Cross
             && views.tools.kind() == ToolKind::Navigate
