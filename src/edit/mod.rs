@@ -38,7 +38,7 @@ pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};
 pub use guided::{Guided, GuidedError, drawn_slices, guided};
-pub use mold::{RoundTool, distance_to_edge, pushed, smoothed_under};
+pub use mold::{Level, RoundTool, distance_to_edge, pushed, smoothed_in_space, smoothed_under};
 pub use motion::Motion;
 pub use outline::{
     OutlinePlace, bent, joined, nearest_on_outline, nearest_vertex, part_replaced, point_moved,

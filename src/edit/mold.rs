@@ -2,6 +2,10 @@
 //! by a weight that falls from one at the tool's centre to nothing at its radius, so that what lies
 //! outside keeps its bits and no corner is left at the rim.
 
+mod space;
+
+pub use space::{Level, smoothed_in_space};
+
 use crate::geometry::{Point2, Polygon, Ring, Vector2};
 
 /// Where a round tool meets a plane.
@@ -66,7 +70,8 @@ pub fn pushed(polygons: &[Polygon], tool: RoundTool, by: Vector2) -> Vec<Polygon
 }
 
 /// The outlines smoothed under the tool: wrinkles shorter than about its radius go, the volume
-/// stays (Taubin's alternating steps, SIGGRAPH 1995).
+/// stays (Taubin's alternating steps, SIGGRAPH 1995; what small rings would still lose is given back
+/// along the outline under the tool).
 #[must_use]
 pub fn smoothed_under(polygons: &[Polygon], tool: RoundTool) -> Vec<Polygon> {
     let spacing = (tool.radius_mm / 10.0).max(0.15);
@@ -76,7 +81,7 @@ pub fn smoothed_under(polygons: &[Polygon], tool: RoundTool) -> Vec<Polygon> {
         for ring in std::iter::once(&mut piece.outer).chain(&mut piece.holes) {
             if tool.meets(ring) && crate::geometry::ring_area(ring).abs() > least {
                 let even = evened(&refined(ring, tool.center, tool.reach_mm(), spacing), &tool, spacing);
-                *ring = faired(even, &tool);
+                *ring = with_area(faired(even, &tool), crate::geometry::ring_area(ring), &tool, spacing);
             }
         }
     }
@@ -121,6 +126,32 @@ fn faired(mut ring: Ring, tool: &RoundTool) -> Ring {
             let (before, after) = (old[(at + count - 1) % count], old[(at + 1) % count]);
             let middle = nalgebra::center(&before, &after);
             ring[at] = old[at] + (middle - old[at]) * (factor * weights[at]);
+        }
+    }
+    ring
+}
+
+/// The ring with its area, signed, brought to `wanted_mm2` by moving it along its normals under the tool,
+/// at most by `longest`.
+fn with_area(mut ring: Ring, wanted_mm2: f64, tool: &RoundTool, longest: f64) -> Ring {
+    let count = ring.len();
+    // How the area goes with each vertex.
+    let slopes: Vec<Vector2> = (0..count)
+        .map(|at| {
+            let across: Vector2 = ring[(at + 1) % count] - ring[(at + count - 1) % count];
+            Vector2::new(across.y, -across.x) * 0.5
+        })
+        .collect();
+    let weights: Vec<f64> = ring.iter().map(|point| tool.weight(*point)).collect();
+    let gain: f64 = slopes.iter().zip(&weights).map(|(slope, weight)| slope.norm() * weight).sum();
+    if gain > 0.0 {
+        let by = ((wanted_mm2 - crate::geometry::ring_area(&ring)) / gain).clamp(-longest, longest);
+        for ((point, slope), weight) in ring.iter_mut().zip(slopes).zip(weights) {
+            if weight > 0.0
+                && let Some(normal) = slope.try_normalize(0.0)
+            {
+                *point += normal * (by * weight);
+            }
         }
     }
     ring

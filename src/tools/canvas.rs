@@ -155,6 +155,15 @@ impl Canvas {
         (self.roi, self.based_on)
     }
 
+    /// What is on a slice now; `None` where nothing was and nothing was drawn.
+    pub(super) fn now<'a>(&'a self, session: &'a Session, slice: usize) -> Option<&'a RoiPlane> {
+        if let Some(work) = self.work.get(&slice) {
+            return Some(&work.now);
+        }
+        let image = session.series().volume.slices.get(slice)?;
+        Some(session.roi(self.roi)?.plane_at(&image.plane)?)
+    }
+
     /// The same with less tidied away at the end.
     pub(super) fn tidying(self, tidy: Tidy) -> Self {
         Self { tidy, ..self }

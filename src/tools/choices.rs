@@ -53,6 +53,8 @@ pub enum Choice {
     WireLearns(bool),
     /// Whether push and smooth keep to the slice shown.
     MoldFlat(bool),
+    /// Whether a push leaves nothing of the outline within its circle.
+    PushFirm(bool),
     /// What belongs to what grows.
     Grow(GrowBy),
     /// Whether the outline bends with a dragged point.
@@ -86,7 +88,7 @@ pub enum Choice {
 pub enum Aspect {
     /// What the tool does: add, cut, by where it starts, replace.
     Does,
-    /// What it does it with: the tip of a brush, the kind of shape, which values belong.
+    /// What it does it with: the tip of a brush, the kind of shape or of push, which values belong.
     Kind,
     /// How far it reaches: slice, ball, slab; one contour or the whole structure.
     Reach,
@@ -126,6 +128,7 @@ pub fn choices(kind: ToolKind, aspect: Aspect) -> &'static [Choice] {
         (ToolKind::LiveWire, Aspect::Does) => &[C::WireCuts(false), C::WireCuts(true)],
         (ToolKind::LiveWire, Aspect::Kind) => &[C::WireLearns(true), C::WireLearns(false)],
         (ToolKind::Push | ToolKind::Smooth, Aspect::Reach) => &[C::MoldFlat(false), C::MoldFlat(true)],
+        (ToolKind::Push, Aspect::Kind) => &[C::PushFirm(false), C::PushFirm(true)],
         (ToolKind::Grow, Aspect::Kind) => {
             &[C::Grow(GrowBy::Alike), C::Grow(GrowBy::Range), C::Grow(GrowBy::PartOfMaximum)]
         }
@@ -144,7 +147,7 @@ impl Choice {
             Self::Freehand(_) => ToolKind::Freehand,
             Self::Shape(_) | Self::ShapeCuts(_) => ToolKind::Shape,
             Self::WireCuts(_) | Self::WireLearns(_) => ToolKind::LiveWire,
-            Self::MoldFlat(_) => ToolKind::Push,
+            Self::MoldFlat(_) | Self::PushFirm(_) => ToolKind::Push,
             Self::Grow(_) => ToolKind::Grow,
             Self::PointsSoft(_) => ToolKind::Points,
             Self::MoveWhole(_) => ToolKind::Transform,
@@ -188,6 +191,7 @@ impl Tools {
             Choice::WireCuts(cuts) => self.live_wire.cuts() == cuts,
             Choice::WireLearns(learns) => self.live_wire.learns() == learns,
             Choice::MoldFlat(flat) => self.mold.is_flat() == flat,
+            Choice::PushFirm(firm) => self.mold.is_firm() == firm,
             Choice::Grow(by) => {
                 by == match self.grow.growth().range {
                     GrowRange::Similar { .. } => GrowBy::Alike,
@@ -236,6 +240,7 @@ impl Tools {
             Choice::WireCuts(cuts) => self.live_wire.set_cuts(cuts),
             Choice::WireLearns(learns) => self.live_wire.set_learns(learns),
             Choice::MoldFlat(flat) => self.mold.set_flat(flat),
+            Choice::PushFirm(firm) => self.mold.set_firm(firm),
             Choice::Grow(by) => {
                 let range = match by {
                     GrowBy::Alike => GrowRange::Similar { tolerance: 3.0 },

@@ -86,6 +86,7 @@ const OPTIONS: &[Row] = &[
     option!("shape_kind", shape, kind, set_kind),
     option!("shape_cuts", shape, cuts, set_cuts),
     option!("push_on_slice_only", mold, is_flat, set_flat),
+    option!("push_firmly", mold, is_firm, set_firm),
     option!("growth" by unit, grow, growth, restore_growth),
     option!("between_snaps", between, snaps, set_snaps),
     option!("between_snap_reach_mm", between, snap_reach_mm, set_snap_reach_mm),
@@ -199,6 +200,7 @@ mod tests {
         tools.shape.set_kind(ShapeKind::Ellipse);
         tools.shape.set_cuts(true);
         tools.mold.set_flat(true);
+        tools.mold.set_firm(true);
         tools.between.set_snaps(true);
         tools.between.set_snap_reach_mm(2.5);
         let growth = Growth { range: GrowRange::PartOfMaximum(0.5), reach_mm: 33.0, neck_mm: 0.0 };
@@ -245,7 +247,7 @@ mod tests {
         assert!(again.brush.by_second() && again.brush.second_ranges().get("suvbw") == Some(&uptake));
         assert_eq!(again.freehand.mode(), FreehandMode::Cut);
         assert_eq!((again.shape.kind(), again.shape.cuts()), (ShapeKind::Ellipse, true));
-        assert!(again.mold.is_flat());
+        assert!(again.mold.is_flat() && again.mold.is_firm());
         assert!(again.between.snaps() && again.between.snap_reach_mm().to_bits() == 2.5_f64.to_bits());
         assert_eq!(again.grow.growth(), growth);
         assert!(again.live_wire.cuts() && !again.live_wire.learns());

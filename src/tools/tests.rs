@@ -10,6 +10,7 @@ mod preview;
 mod pushing;
 mod reshaping;
 mod segment;
+mod smoothing;
 mod sound;
 mod tilted;
 

@@ -216,3 +216,85 @@ fn a_wall_pushed_within_the_slices_goes_as_far_as_in_their_own_view() {
         assert!((a - b).abs() < 0.25 * a.abs() + 3.0, "{along:?} {across:?}");
     }
 }
+
+/// The firm tool of this radius.
+fn firm(radius: f64) -> Tools {
+    let mut tools = tools(ToolKind::Push, radius);
+    tools.mold.set_firm(true);
+    tools
+}
+
+/// The least distance of an outline's vertices on a slice from a point of its plane.
+fn nearest(session: &Session, z: f64, x: f64, y: f64) -> f64 {
+    let own = roi(session).plane_at(&Plane::axial(z)).unwrap();
+    let corners = own.polygons.iter().flat_map(Polygon::rings).flatten();
+    corners.map(|corner| (corner - Point2::new(x, y)).norm()).fold(f64::MAX, f64::min)
+}
+
+#[test]
+fn a_firm_push_leaves_the_outline_at_the_rim_of_its_circle() {
+    for steps in [1, 3, 40] {
+        let mut session = session_with(axial_series(), &["Node"]);
+        for slice in 2..=7 {
+            session.apply(draw(&session, "Node", slice, vec![square(0.0, 0.0, 40.0)])).unwrap();
+        }
+        let before = session.structures().clone();
+        let mut push = firm(8.0);
+        push.mold.set_flat(true);
+        // The wall stands at x = 20. What of the swept circle lies beyond it is gained, or lost.
+        let half = PI * 32.0;
+        for (from, to, by) in [(8.0, 25.0, 5.0 * 16.0 + half), (29.0, 15.0, -(5.0 * 16.0 + half))] {
+            let path = line(p(from, 0.0, 21.0), p(to, 0.0, 21.0), steps);
+            drag(&mut push, &mut session, &axial(21.0), KEYS, &path);
+            near(area_at(&session, 21.0), 1600.0 + by, 1e-3);
+            let rim = nearest(&session, 21.0, to, 0.0);
+            assert!((rim - 8.0).abs() < 0.03, "tangent to the circle: {rim}");
+            assert_eq!(area_at(&session, 18.0), 1600.0, "the slice shown alone");
+            assert_eq!(session.undo_name(), Some("Push on Node"));
+            session.undo().unwrap();
+            assert_eq!(plain(session.structures()), plain(&before));
+        }
+        // As a ball: the neighbours' circles are smaller. There is no slice after the last.
+        push.mold.set_flat(false);
+        let path = line(p(8.0, 0.0, 21.0), p(25.0, 0.0, 21.0), steps);
+        drag(&mut push, &mut session, &axial(21.0), KEYS, &path);
+        for (z, radius) in [(21.0, 8.0), (18.0, 55.0_f64.sqrt()), (15.0, 28.0_f64.sqrt())] {
+            let by = 10.0 * radius + PI / 2.0 * radius * radius;
+            near(area_at(&session, z), 1600.0 + by, 1e-3);
+        }
+        assert_eq!(numbers(&session), (2..=7).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_firm_push_across_the_slices_is_a_ball() {
+    let mut session = session_with(axial_series(), &["Node"]);
+    for slice in 2..=7 {
+        session.apply(draw(&session, "Node", slice, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    }
+    let before = session.structures().clone();
+    for view in [sagittal(0.0), coronal(0.0)] {
+        // From within up through the end at z = 22.5: slices 8 to 10 (z = 24, 27, 30) are gained.
+        let path = line(p(0.0, 0.0, 12.0), p(0.0, 0.0, 24.0), 9);
+        drag(&mut firm(8.0), &mut session, &view, KEYS, &path);
+        assert_eq!(numbers(&session), (2..=10).collect::<Vec<_>>());
+        for z in [24.0, 27.0, 30.0] {
+            near(area_at(&session, z), PI * (64.0 - (z - 24.0) * (z - 24.0)), 0.01);
+        }
+        assert_eq!(area_at(&session, 21.0), 1600.0);
+        session.undo().unwrap();
+        // From above down into it: holes.
+        let path = line(p(0.0, 0.0, 36.0), p(0.0, 0.0, 21.0), 9);
+        drag(&mut firm(8.0), &mut session, &view, KEYS, &path);
+        assert_eq!(numbers(&session), (2..=7).collect::<Vec<_>>());
+        near(area_at(&session, 21.0), 1600.0 - PI * 64.0, 0.01);
+        near(area_at(&session, 15.0), 1600.0 - PI * 28.0, 0.01);
+        assert_eq!(area_at(&session, 12.0), 1600.0);
+        session.undo().unwrap();
+        assert_eq!(plain(session.structures()), plain(&before));
+    }
+    let mut push = firm(8.0);
+    push.event(&session, &sagittal(0.0), ToolEvent::Hover(p(0.0, 0.0, 12.0), KEYS));
+    assert!(MoldTool::hint(&push.mold).text.contains("out of the circle"));
+    assert!(push.cursor(&session).label.is_some_and(|label| label.ends_with("push out")));
+}

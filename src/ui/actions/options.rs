@@ -57,7 +57,7 @@ pub(super) const TABLE: &[ActionInfo] = {
     use Group as G;
     &[
         switch(A::NextChoice(Aspect::Does), icons::BRUSH, "Switch add, cut, auto", &[key(Key::Z)], "What the tool in hand does: brush, freehand (which can replace too), shapes, live-wire, Find by values.", "mode, toggle erase"),
-        switch(A::NextChoice(Aspect::Kind), icons::SHAPE, "Switch tip, shape, range", &[shift(Key::Z)], "What the tool in hand works with: a brush's tip, the shape drawn, the values that grow, whether live-wire learns; of Find by values what its method has.", "kind"),
+        switch(A::NextChoice(Aspect::Kind), icons::SHAPE, "Switch tip, shape, range", &[shift(Key::Z)], "What the tool in hand works with: a brush's tip, a soft or firm push, the shape drawn, the values that grow, whether live-wire learns; of Find by values what its method has.", "kind"),
         switch(A::NextChoice(Aspect::Reach), icons::BETWEEN, "Switch slice, ball, slab", &[shift(Key::Q)], "How far the tool in hand reaches: brush, push, smooth; points alone or softly; a contour or the whole structure; where Find by values looks.", "2D, 3D, reach, extent"),
         switch(A::NextOverwrite, icons::PUSH, "Switch what may be overwritten", &[shift(Key::O)], "What drawing does to other structures: overlap, stop at them, push them back.", "overwrite, masking, editable area, protect others"),
         option(C::Brush(BrushMode::Add), icons::BRUSH, "Brush: add", "Paints. Hold Ctrl to erase.", "paint, draw"),
@@ -85,6 +85,8 @@ pub(super) const TABLE: &[ActionInfo] = {
         option(C::WireLearns(false), icons::LIVE_WIRE, "Live-wire: do not learn", "Follows the strongest edge.", "forget"),
         option(C::MoldFlat(false), icons::PUSH, "Push and smooth: ball", "Neighbouring slices follow, less with their distance.", "3D, 3d pearl, 3d nudge"),
         option(C::MoldFlat(true), icons::PUSH, "Push and smooth: slice", "Only the slice shown changes.", "2D, 2d pearl, 2d nudge"),
+        option(C::PushFirm(false), icons::PUSH, "Push: soft", "Carries the outline along, less towards the rim of the circle.", "elastic, deform, falloff"),
+        option(C::PushFirm(true), icons::PUSH, "Push: firm", "Nothing of the outline stays within the circle: started inside it is pushed out, started outside it is pushed in.", "hard pearl, rigid, nudge with the rim"),
         option(C::Grow(GrowBy::Alike), icons::GROW, "Grow: alike", "The tissue around the click, up to half the height of its edges.", "similar, homogeneous"),
         option(C::Grow(GrowBy::Range), icons::GROW, "Grow: range", "Fixed values; starts with the window shown.", "connected threshold, HU range"),
         option(C::Grow(GrowBy::PartOfMaximum), icons::GROW, "Grow: % of maximum", "An isocontour at a part of the greatest value within reach, as for PET.", "percent, PET, SUV, isocontour"),

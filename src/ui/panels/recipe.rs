@@ -186,7 +186,15 @@ fn controls_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: &Roi,
         }
         Kind::Wall => two_ui(ui, form, ["Inside", "Outside"]),
         Kind::Ring => two_ui(ui, form, ["Gap", "Width"]),
-        Kind::Smooth | Kind::Simple => distance_ui(ui, "Distance", &mut form.pair_mm[0]),
+        Kind::Smooth => {
+            let other = distance_ui(ui, "Distance", &mut form.pair_mm[0]);
+            widgets::note(
+                ui,
+                "Smooths within each slice. From slice to slice the tool Smooth does, in sagittal and coronal views.",
+            );
+            other
+        }
+        Kind::Simple => distance_ui(ui, "Distance", &mut form.pair_mm[0]),
         Kind::Extended => number(ui, "Slices", egui::DragValue::new(&mut form.slices).range(1..=50)),
         Kind::Above => {
             let field = egui::DragValue::new(&mut form.least_cc).range(0.0..=1000.0).speed(0.05);

@@ -31,6 +31,7 @@ pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, presse
         }
         ToolKind::Push | ToolKind::Smooth => {
             radius_ui(ui, views);
+            segments(ui, views, Aspect::Kind, pressed);
             segments(ui, views, Aspect::Reach, pressed);
         }
         ToolKind::Grow => grow_ui(ui, views, session, pressed),
@@ -86,7 +87,8 @@ pub(super) fn word(choice: Choice) -> &'static str {
         | Choice::Uptake(UptakeAt::PartOfMaximum)
         | Choice::Isodose(DoseAs::PartOfMaximum) => "% of maximum",
         Choice::PointsSoft(false) => "Point",
-        Choice::PointsSoft(true) => "Soft",
+        Choice::PointsSoft(true) | Choice::PushFirm(false) => "Soft",
+        Choice::PushFirm(true) => "Firm",
         Choice::MoveWhole(false) => "Contour",
         Choice::MoveWhole(true) => "Structure",
         Choice::Keep(KeepPieces::All) => "all",
