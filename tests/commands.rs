@@ -134,6 +134,10 @@ fn what_cannot_be_opened_is_named() {
     refused(&["info", "/no/such/folder"], "/no/such/folder");
     refused(&["contour", text(&images), "--model", "body", "--series", "1.2.3"], "1.2.3");
     refused(&["contour", text(&images), "--model", "nothing"], "nothing");
+    refused(&["contour", text(&images), "--model", "body", "--fold", "0"], "no folds");
+    refused(&["contour", text(&images), "--model", "head-neck", "--fold", "0"], "without folds");
+    let odd = ["model", "import", text(folder.path()), "--orientation", "LAR"];
+    assert_eq!(code(&delineo(&odd)), 2);
     let lost = folder.path().join("no/folder/x.dcm");
     refused(&["contour", text(&images), "--model", "body", "--out", text(&lost)], "x.dcm");
 }

@@ -322,7 +322,7 @@ fn models_of_one_data_set_are_imported_side_by_side() {
 fn an_id_of_the_program_s_own_models_is_refused() {
     let target = tempfile::tempdir().unwrap();
     for id in ["head-neck", "body", "total_fast", "TOTAL"] {
-        let options = ImportOptions { id: Some(id.to_owned()), force: true };
+        let options = ImportOptions { id: Some(id.to_owned()), force: true, ..ImportOptions::default() };
         let refused = import(&TORCHRES.training(), target.path(), &options, &Progress::new());
         assert!(matches!(&refused, Err(ImportError::Reserved { id: own }) if own == id), "{refused:?}");
     }

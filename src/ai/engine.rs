@@ -11,6 +11,7 @@ use super::network::Network;
 use crate::device::DeviceChoice;
 use crate::progress::{Cancelled, Progress};
 use burn::tensor::Device;
+use std::convert::Infallible;
 
 pub use super::graphics::{
     WgpuSetup, destroy_device, forget_device, gpu_name, note_device_error, share_device, with_gpu_device,
@@ -34,7 +35,9 @@ enum Runner {
 
 /// The networks of a model's folds on a device; their logits are averaged.
 pub struct Engine {
+    /// What a graphics device was given, should it fail; the CPU has its own form of it alone.
     networks: Vec<Network>,
+    classes: usize,
     runner: Runner,
     device: String,
     /// The serial number of the graphics device, where it runs on one.
@@ -75,12 +78,27 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoGpu`] when a GPU was asked for and there is none.
     pub fn ensemble(networks: Vec<Network>, choice: DeviceChoice) -> Result<Self, EngineError> {
+        Self::of_folds(networks.into_iter().map(Ok), choice)
+    }
+
+    /// Puts networks of one shape on a device, whose logits are to be averaged: each is read when the one
+    /// before is there, and on the CPU none is kept as it was read.
+    ///
+    /// # Errors
+    /// The first network's that is one, or [`EngineError::NoGpu`] when a GPU was asked for and there is
+    /// none.
+    pub(super) fn of_folds<E: From<EngineError>>(
+        folds: impl Iterator<Item = Result<Network, E>>,
+        choice: DeviceChoice,
+    ) -> Result<Self, E> {
         let errors = device_errors();
-        if let Some(gpu) = chosen(choice)? {
+        let runner = if let Some(gpu) = chosen(choice)? {
+            let networks = folds.collect::<Result<Vec<_>, E>>()?;
             let Gpu { device, name, software, setup, serial } = gpu.clone();
             match quietly(|| Ensemble::new(&networks, &device, setup, &name, software)) {
                 Ok(runner) => {
                     return Ok(Self {
+                        classes: classes_of(&networks),
                         networks,
                         runner: Runner::Gpu(Box::new(runner)),
                         device: gpu.title(),
@@ -89,12 +107,22 @@ impl Engine {
                         warnings: Vec::new(),
                     });
                 }
-                Err(reason) if choice == DeviceChoice::Gpu => return Err(EngineError::NoGpu(reason)),
+                Err(reason) if choice == DeviceChoice::Gpu => return Err(EngineError::NoGpu(reason).into()),
                 Err(reason) => tracing::warn!("the graphics device does not take the model: {reason}"),
             }
-        }
-        let runner = Runner::Cpu(networks.iter().map(CpuNetwork::new).collect());
-        Ok(Self { networks, runner, device: cpu_name(), serial: None, errors, warnings: Vec::new() })
+            packed(networks.into_iter().map(Ok::<_, E>))?
+        } else {
+            packed(folds)?
+        };
+        Ok(Self {
+            classes: runner.first().map_or(0, CpuNetwork::classes),
+            networks: Vec::new(),
+            runner: Runner::Cpu(runner),
+            device: cpu_name(),
+            serial: None,
+            errors,
+            warnings: Vec::new(),
+        })
     }
 
     /// Puts networks on any of burn's devices, as if it were a graphics device with buffers of so many
@@ -106,7 +134,8 @@ impl Engine {
         let ensemble = ensemble.with_pace(pace).with_limit(limit_bytes);
         let runner = Runner::Gpu(Box::new(ensemble));
         let device = "test".to_owned();
-        Self { networks, runner, device, serial: None, errors: device_errors(), warnings: Vec::new() }
+        let (classes, errors) = (classes_of(&networks), device_errors());
+        Self { networks, classes, runner, device, serial: None, errors, warnings: Vec::new() }
     }
 
     /// Lets a graphics device work in pieces of so many multiply-accumulates.
@@ -220,7 +249,7 @@ impl Engine {
             Started::Gpu { reading, values, size, mirrors } => (reading, values, size, mirrors),
         };
         let read = quietly(|| reading.into_iter().map(Reading::wait).collect::<Result<Vec<_>, _>>());
-        let classes = self.networks.first().map_or(0, |network| network.architecture.classes);
+        let classes = self.classes;
         match read.and_then(|result| result).map(|parts| parts.concat()) {
             Ok(_) if self.is_in_doubt() => self.leave_gpu(IN_DOUBT),
             Ok(logits) if logits.len() != size.iter().product::<usize>() * classes => {
@@ -245,7 +274,7 @@ impl Engine {
         }
         let Runner::Cpu(networks) = &self.runner else { return Err(Cancelled.into()) };
         let mut total: Vec<f32> = Vec::new();
-        let classes = self.networks.first().map_or(0, |network| network.architecture.classes);
+        let classes = self.classes;
         for network in networks {
             let mut forward = |tile: &[f32]| Ok::<_, Cancelled>(network.forward(tile, size));
             let logits = mirror::averaged(values, size, classes, mirrors, &mut forward, progress)?;
@@ -358,8 +387,13 @@ impl Engine {
     }
 
     fn replace_runner(&mut self) {
-        let cpu = Runner::Cpu(self.networks.iter().map(CpuNetwork::new).collect());
-        let old = std::mem::replace(&mut self.runner, cpu);
+        // Several tiles may have been under way when the device failed.
+        if let Runner::Cpu(_) = &self.runner {
+            return;
+        }
+        let networks = std::mem::take(&mut self.networks);
+        let Ok(cpu) = packed(networks.into_iter().map(Ok::<_, Infallible>));
+        let old = std::mem::replace(&mut self.runner, Runner::Cpu(cpu));
         // Dropping tensors of a lost device may panic as well.
         drop(quietly(move || drop(old)));
     }
@@ -374,6 +408,21 @@ impl Engine {
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
+}
+
+/// Networks packed for the CPU, which share their buffers.
+fn packed<E>(folds: impl Iterator<Item = Result<Network, E>>) -> Result<Vec<CpuNetwork>, E> {
+    let mut all: Vec<CpuNetwork> = Vec::new();
+    for fold in folds {
+        let network = fold?;
+        let packed = all.first().map_or_else(|| CpuNetwork::new(&network), |first| first.beside(&network));
+        all.push(packed);
+    }
+    Ok(all)
+}
+
+fn classes_of(networks: &[Network]) -> usize {
+    networks.first().map_or(0, |network| network.architecture.classes)
 }
 
 /// A panic on the device's path is its failure.

@@ -129,9 +129,9 @@ fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &Predi
     // Planes gathered on their way back; all in half precision where the axes are turned.
     let turned = plan.transpose_backward[0] != 0;
     let back = if turned { plane / 2 * network_size[0] } else { 0 } + 11 * plane;
-    let network = CpuNetwork::peak_bytes(&plan.architecture, plan.patch, rayon::current_num_threads());
-    // Each fold keeps its weights and buffers.
-    let running = kept + window.peak_bytes(network_size, channels) + back + network * model.folds();
+    let threads = rayon::current_num_threads();
+    let network = CpuNetwork::peak_bytes(&plan.architecture, plan.patch, threads, model.folds());
+    let running = kept + window.peak_bytes(network_size, channels) + back + network;
     let own = given + prepared.max(running);
     model.previous.as_ref().map_or(own, |previous| own.max(nnunet(previous, size, spacing_mm, options)))
 }
@@ -161,7 +161,8 @@ fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3]) -> usize 
     let probabilities = model_voxels * (classes * size_of::<half::f16>() + 2 * size_of::<f32>());
     let mirrored = if package.inference.mirror_axes.is_empty() { 0 } else { 2 };
     let tiles = mirrored * patch * classes * size_of::<f32>();
-    let network = CpuNetwork::peak_bytes(&package.architecture, package.patch, rayon::current_num_threads());
+    let threads = rayon::current_num_threads();
+    let network = CpuNetwork::peak_bytes(&package.architecture, package.patch, threads, 1);
     // The body's search and mask, and the label map.
     voxels * 8 + sum + probabilities + tiles + network
 }

@@ -2,6 +2,7 @@
 
 use super::bar::with_bar;
 use super::{WrongUsage, label_names, peak_memory_bytes};
+use crate::ai::nnunet::Model;
 use crate::ai::{self, BodyExtent, ModelPackage, PredictOptions, Timings, memory};
 use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, prepare_rtstruct};
@@ -10,7 +11,7 @@ use crate::new_file::{NewFile, commit_all};
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
 use crate::session::channels::{self, Base, Given};
 use crate::session::study::Study;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -50,6 +51,10 @@ pub struct Args {
     /// beside the images. Channel 0 is the images themselves.
     #[arg(long, value_name = "N=PATH", value_parser = channel)]
     channel: Vec<(usize, PathBuf)>,
+    /// Only this fold of a model of nnU-Net, by its number (or `all`); several times for several. All by
+    /// default, whose mean is the result.
+    #[arg(long, value_name = "N")]
+    fold: Vec<String>,
     /// Leaves out mirroring, where the model asks for it.
     #[arg(long)]
     no_mirror: bool,
@@ -101,7 +106,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let started = Instant::now();
     check_outputs(args)?;
     // An unknown model is told before the images are read.
-    let package = if args.model == BODY { None } else { Some(ModelPackage::find(&args.model)?) };
+    let package = if args.model == BODY {
+        if !args.fold.is_empty() {
+            bail!("the model body is no network and has no folds; leave --fold out");
+        }
+        None
+    } else {
+        Some(ModelPackage::find(&args.model)?.with_folds(&args.fold)?)
+    };
     if let Some(folder) = package.as_ref().and_then(|package| package.folder.as_ref())
         && Path::new(&args.model).is_dir()
         && folder != Path::new(&args.model)
@@ -260,7 +272,9 @@ fn check_image(args: &Args, package: Option<&ModelPackage>, series: &Series) -> 
 }
 
 fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow::Result<Found> {
-    let mut warnings = Vec::new();
+    // Told once where there is a card, by the card.
+    let model = package.nnunet.as_ref().filter(|_| package.card().is_none());
+    let mut warnings = Vec::from_iter(model.and_then(Model::trainer_warning));
     let images = match &package.nnunet {
         None => Vec::new(),
         Some(model) => {
@@ -269,7 +283,7 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
                 args.channel.iter().map(|(number, path)| (*number, Given::Path(path.clone()))).collect();
             let base = Base::of(study);
             let gathered = with_bar(|progress| channels::gather(base, names, &given, progress))?;
-            warnings = gathered.warnings;
+            warnings.extend(gathered.warnings);
             gathered.images
         }
     };
@@ -289,7 +303,13 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
     let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
     eprintln!("on a graphics device the model's sums take {graphics} MB at most, beside the network");
     let device = if ai::engine::runs_on_cpu(args.device) { DeviceChoice::Cpu } else { args.device };
-    memory::check(needed, available, device).map_err(anyhow::Error::msg)?;
+    memory::check(needed, available, device).map_err(|text| {
+        let names = package.nnunet.as_ref().map(Model::fold_names).unwrap_or_default();
+        match names.as_slice() {
+            [first, _, ..] => anyhow!("{text}, or run one of its {} folds with --fold {first}", names.len()),
+            _ => anyhow!(text),
+        }
+    })?;
     let found = with_bar(|progress| ai::predict(&study.series.volume, package, &options, progress))?;
     warnings.extend(found.warnings);
     Ok(Found {

@@ -4,10 +4,12 @@ use super::bar::with_bar;
 use crate::ai::ModelPackage;
 use crate::ai::catalogue::{self, Entry, FetchOptions};
 use crate::ai::nnunet::import::{ImportOptions, import, remove};
+use crate::ai::nnunet::{Model, Orientation};
 use crate::ai::package::{Source, import_folder};
 use anyhow::bail;
 use serde_json::json;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 /// Shows and manages model packages.
 #[derive(Debug, clap::Args)]
@@ -34,6 +36,11 @@ enum Action {
         /// The model's id, in place of one made of the data set and configuration.
         #[arg(long, value_name = "ID")]
         id: Option<String>,
+        /// How images are handed over to it, in place of what its plans say: `stored` (NIfTI as it is,
+        /// DICOM as LPS), or the sides that the axes of its training images run to, x first, such as LAS
+        /// for CT that dcm2niix has made NIfTI of.
+        #[arg(long, value_name = "LAS", value_parser = Orientation::from_str)]
+        orientation: Option<Orientation>,
         /// Replaces a model of the same id.
         #[arg(long)]
         force: bool,
@@ -78,23 +85,37 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             list(*json);
             Ok(())
         }
-        Action::Import { path, id, force, json } => {
+        Action::Import { path, id, orientation, force, json } => {
             if !path.exists() {
                 bail!("there is no such folder or archive: {}", path.display());
             }
-            let options = ImportOptions { id: id.clone(), force: *force };
+            let options = ImportOptions { id: id.clone(), force: *force, orientation: *orientation };
             let imported = with_bar(|progress| import(path, &import_folder(), &options, progress))?;
             let refused: Vec<String> = imported.refused.iter().map(ToString::to_string).collect();
             for why in &refused {
                 eprintln!("warning: a model was not imported: {why}");
             }
+            let mut warnings = Vec::new();
+            for package in &imported.packages {
+                let warning = package.nnunet.as_ref().and_then(Model::trainer_warning);
+                warnings.extend(warning.map(|warning| format!("{}: {warning}", package.id)));
+            }
+            for warning in &warnings {
+                eprintln!("warning: {warning}");
+            }
             if *json {
-                let models: Vec<_> = imported.packages.iter().map(model_json).collect();
-                outln!("{:#}", json!({ "models": models, "refused": refused }));
+                let models: Vec<_> = imported.packages.iter().map(imported_json).collect();
+                outln!("{:#}", json!({ "models": models, "refused": refused, "warnings": warnings }));
                 return Ok(());
             }
             for package in &imported.packages {
                 show(package);
+                if let Some(model) = &package.nnunet {
+                    outln!("    images handed over: {}", model.plan.orientation.told());
+                    if model.folds() > 1 {
+                        outln!("    folds {} (contour --fold N takes some)", model.fold_names().join(", "));
+                    }
+                }
                 let folder = package.folder.as_ref().map(|folder| folder.display().to_string());
                 eprintln!("    imported to {}", folder.unwrap_or_default());
             }
@@ -231,4 +252,15 @@ fn model_json(package: &ModelPackage) -> serde_json::Value {
         "training_data": package.provenance.data,
         "installed": true,
     })
+}
+
+/// An imported model, and how it is run.
+fn imported_json(package: &ModelPackage) -> serde_json::Value {
+    let mut document = model_json(package);
+    if let Some(model) = &package.nnunet {
+        document["trainer"] = json!(model.trainer);
+        document["folds"] = json!(model.fold_names());
+        document["orientation"] = json!(model.plan.orientation.to_string());
+    }
+    document
 }

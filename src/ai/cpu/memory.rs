@@ -33,15 +33,17 @@ impl Buffers {
 }
 
 impl CpuNetwork {
-    /// Bytes that a network of this shape takes at most: its parameters, once as they are read and
-    /// once as they are packed, the features and working space of a patch (z, y, x), and its values
-    /// and logits.
+    /// Bytes that so many networks of this shape, a model's folds, take at most: the parameters of each
+    /// as they are packed; and once, as they run one after the other, the features and working space of a
+    /// patch (z, y, x), and its values and logits. Before they run each is read in turn, which takes its
+    /// parameters twice.
     #[must_use]
-    pub fn peak_bytes(architecture: &Architecture, patch: [usize; 3], threads: usize) -> usize {
-        let (weights, scratch) = weights(architecture);
+    pub fn peak_bytes(architecture: &Architecture, patch: [usize; 3], threads: usize, folds: usize) -> usize {
+        let Weights { plain, packed, scratch } = weights(architecture);
         let voxels: usize = patch.iter().product();
         let ends = voxels * (architecture.input_channels + architecture.classes);
-        (weights + features(architecture, patch) + ends + scratch * threads) * size_of::<f32>()
+        let running = features(architecture, patch) + ends + scratch * threads;
+        (packed * folds + running.max(2 * plain)) * size_of::<f32>()
     }
 }
 
@@ -49,9 +51,15 @@ fn padded(channels: usize) -> usize {
     channels.next_multiple_of(LANES)
 }
 
-/// Values of all parameters, plain and packed, and of the working space of a thread.
-fn weights(architecture: &Architecture) -> (usize, usize) {
-    let (mut total, mut scratch) = (0, 0);
+/// Values of all parameters, as they are read and as they are packed, and of the working space of a thread.
+struct Weights {
+    plain: usize,
+    packed: usize,
+    scratch: usize,
+}
+
+fn weights(architecture: &Architecture) -> Weights {
+    let (mut plain, mut total, mut scratch) = (0, 0, 0);
     let mut add = |kernel: [usize; 3], stride: [usize; 3], parts: &[usize], output: usize| {
         let taps: usize = kernel.iter().product();
         let inputs: usize = parts.iter().map(|channels| padded(*channels)).sum();
@@ -60,7 +68,7 @@ fn weights(architecture: &Architecture) -> (usize, usize) {
             let positions = values / (inputs * padded(output));
             scratch = scratch.max(positions * (4 * BLOCK * (inputs + padded(output)) + 2 * LANES));
         }
-        total += taps * parts.iter().sum::<usize>() * output;
+        plain += taps * parts.iter().sum::<usize>() * output;
         total += packed.unwrap_or(taps * inputs * padded(output));
     };
     let stages = architecture.features.len();
@@ -94,7 +102,7 @@ fn weights(architecture: &Architecture) -> (usize, usize) {
     }
     add([1; 3], [1; 3], &[architecture.features[0]], architecture.classes);
     // Smaller layers leave buffers of half the size, and half of that, beside the greatest.
-    (total, 2 * scratch)
+    Weights { plain, packed: total, scratch: 2 * scratch }
 }
 
 /// Values of the features of a forward pass.
@@ -173,6 +181,28 @@ mod tests {
     }
 
     #[test]
+    fn folds_share_their_buffers_and_take_no_more_than_their_weights_each() {
+        let strides = vec![[1; 3], [2; 3], [2; 3]];
+        let architecture = Architecture::plain(1, vec![8, 16, 24], strides, vec![[3; 3]; 3], 2, 5);
+        let patch = [16; 3];
+        let network = |seed: u64| Network::random(architecture.clone(), seed).unwrap();
+        let input: Vec<f32> = (0..4096_u16).map(|n| f32::from(n % 101) / 50.0 - 1.0).collect();
+        let first = CpuNetwork::new(&network(1));
+        let alone = first.forward(&input, patch);
+        let values = first.pool.values();
+        let folds = [first.beside(&network(2)), first.beside(&network(3))];
+        for (seed, fold) in (2..).zip(&folds) {
+            assert_eq!(fold.forward(&input, patch), CpuNetwork::new(&network(seed)).forward(&input, patch));
+        }
+        assert_eq!(first.forward(&input, patch), alone);
+        // Working space of threads may come later; the features are there already.
+        let scratch = weights(&architecture).scratch * rayon::current_num_threads();
+        assert!(first.pool.values() <= values + scratch, "{} after {values}", first.pool.values());
+        let bytes = |folds: usize| CpuNetwork::peak_bytes(&architecture, patch, 2, folds);
+        assert_eq!(bytes(5) - bytes(1), 4 * weights(&architecture).packed * size_of::<f32>());
+    }
+
+    #[test]
     fn the_estimate_holds_what_a_patch_takes_and_little_more() {
         let strides = vec![[1; 3], [2; 3], [2; 3], [2; 3]];
         let plain = Architecture::plain(1, vec![32, 64, 96, 96], strides, vec![[3; 3]; 4], 2, 25);
@@ -185,7 +215,7 @@ mod tests {
         };
         for architecture in [plain, residual] {
             let patch = [32, 40, 48];
-            let scratch = weights(&architecture).1;
+            let scratch = weights(&architecture).scratch;
             let estimate = features(&architecture, patch) + scratch;
             let measured = measured(&architecture, patch);
             assert!(measured <= estimate, "{measured} of {estimate}");

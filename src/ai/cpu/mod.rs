@@ -25,6 +25,7 @@ use self::norm::Then;
 use self::winograd::Winograd;
 use super::network::{Block, Convolution, EncoderBlock, InstanceNorm, Network, ResidualBlock};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Features of one resolution, channels last, with a border of zero voxels on every side.
 #[derive(Debug)]
@@ -149,7 +150,8 @@ pub struct CpuNetwork {
     head: Packed,
     input_channels: usize,
     classes: usize,
-    pool: Pool,
+    /// Shared by the folds of a model.
+    pool: Arc<Pool>,
 }
 
 /// Called with a layer's name, size (z, y, x), channels and values in PyTorch's order.
@@ -159,6 +161,23 @@ impl CpuNetwork {
     /// Packs a network's weights for this processor.
     #[must_use]
     pub fn new(network: &Network) -> Self {
+        Self::with_pool(network, Arc::default())
+    }
+
+    /// Packs another network that uses this one's buffers: both run one after the other, as a model's
+    /// folds do, and the features of one shape are there once.
+    #[must_use]
+    pub fn beside(&self, network: &Network) -> Self {
+        Self::with_pool(network, Arc::clone(&self.pool))
+    }
+
+    /// Outputs of the network.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn with_pool(network: &Network, pool: Arc<Pool>) -> Self {
         let step = |block: &EncoderBlock, is_first: bool| match block {
             EncoderBlock::Plain(block) => PackedStep::Plain(PackedBlock::new(block, None, is_first)),
             EncoderBlock::Residual(block) => PackedStep::Residual(Box::new(PackedResidual::new(block))),
@@ -187,7 +206,7 @@ impl CpuNetwork {
             head: Packed::new(&network.head, None, false),
             input_channels: network.architecture.input_channels,
             classes: network.architecture.classes,
-            pool: Pool::default(),
+            pool,
         }
     }
 
@@ -224,7 +243,7 @@ impl CpuNetwork {
                 probe(&name, feature.size, feature.channels, planar(feature));
             }
         };
-        let (border, pool) = (self.border, &self.pool);
+        let (border, pool) = (self.border, &*self.pool);
         let mut current = from_planar(values, size, self.input_channels, border, pool);
         if let Some(stem) = &self.stem {
             let next = stem.run(&[&current], border, Then::Activate, pool);

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The epsilon of every normalisation (PyTorch's default, nnU-Net's plans).
 pub const NORM_EPSILON: f32 = 1e-5;
+/// The most weights that are supported.
+const WEIGHT_LIMIT: u64 = 1 << 30;
 /// The slope of every leaky ReLU below zero.
 pub const LEAKY_SLOPE: f32 = 0.01;
 
@@ -183,7 +185,43 @@ impl Architecture {
         if !(1..=1024).contains(&self.classes) || !(1..=1024).contains(&self.input_channels) {
             return wrong("it needs 1 to 1024 classes and input channels");
         }
+        // Each is within its limit, but weights are allocated by the product.
+        if self.weights() > WEIGHT_LIMIT {
+            return wrong("it has more than 2^30 weights");
+        }
         Ok(())
+    }
+
+    /// The weights of all convolutions.
+    fn weights(&self) -> u64 {
+        let taps = |kernel: [usize; 3]| kernel.into_iter().map(|n| n as u64).product::<u64>();
+        let count =
+            |kernel: [usize; 3], input: usize, output: usize| taps(kernel) * input as u64 * output as u64;
+        let mut channels = self.input_channels;
+        let mut total = 0;
+        if self.kind == EncoderKind::Residual {
+            total += count(self.kernels[0], channels, self.stem);
+            channels = self.stem;
+        }
+        for (stage, features) in self.features.iter().enumerate() {
+            for _ in 0..self.encoder_depths[stage] {
+                total += count(self.kernels[stage], channels, *features);
+                if self.kind == EncoderKind::Residual {
+                    total += count(self.kernels[stage], *features, *features);
+                    total += if channels == *features { 0 } else { count([1; 3], channels, *features) };
+                }
+                channels = *features;
+            }
+        }
+        for (index, stage) in (0..self.features.len() - 1).rev().enumerate() {
+            let features = self.features[stage];
+            total += count(self.strides[stage + 1], self.features[stage + 1], features);
+            for conv in 0..self.decoder_convs[index] {
+                total +=
+                    count(self.kernels[stage], if conv == 0 { 2 * features } else { features }, features);
+            }
+        }
+        total + count([1; 3], self.features[0], self.classes)
     }
 
     /// What each side of a patch must be a multiple of, (z, y, x).
@@ -381,6 +419,30 @@ mod tests {
         };
         let named = shapes.into_iter().enumerate();
         named.map(|(n, (name, shape))| (name, Parameter { values: values(&shape, 3 * n), shape })).collect()
+    }
+
+    #[test]
+    fn weights_are_counted_and_bounded() {
+        let residual = Architecture {
+            kind: EncoderKind::Residual,
+            stem: 3,
+            encoder_depths: vec![2, 1],
+            ..architecture()
+        };
+        for own in [architecture(), residual] {
+            let shapes = Network::parameter_shapes(own.clone(), NormKind::Instance).unwrap();
+            let weights = shapes.values().filter(|shape| shape.len() == 5);
+            let counted: usize = weights.map(|shape| shape.iter().product::<usize>()).sum();
+            assert_eq!(own.weights(), counted as u64, "{:?}", own.kind);
+        }
+        let stages = |count: usize, features: usize| {
+            let mut strides = vec![[1, 2, 2]; count];
+            strides[0] = [1; 3];
+            Architecture::plain(1, vec![features; count], strides, vec![[7; 3]; count], 2, 2)
+        };
+        assert!(stages(4, 64).check().is_ok());
+        let told = stages(10, 2048).check().unwrap_err().to_string();
+        assert!(told.contains("2^30 weights"), "{told}");
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub(super) fn parse(
             ));
         }
     };
+    // Today's plans name it; nothing there means none to nnU-Net.
+    if configuration.contains_key("architecture") && arguments.get("nonlin").is_none_or(Value::is_null) {
+        return Err("its network has no activation (nonlin), which is not supported; LeakyReLU is".to_owned());
+    }
     let arguments: Arguments =
         serde_json::from_value(arguments).map_err(|error| format!("its architecture: {error}"))?;
     arguments.refuse_unsupported()?;
@@ -217,6 +221,28 @@ impl Axes {
             Self::One(n) => vec![all(*n); stages],
             Self::Stages(list) => list.iter().map(|n| all(*n)).collect(),
             Self::Each(list) => list.iter().map(|axes| with_axis(axes, 1)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_without_an_activation_is_refused() {
+        let read = |nonlin: &str| {
+            let text = format!(
+                r#"{{"architecture": {{"network_class_name": "a.PlainConvUNet", "arch_kwargs": {{
+                    "n_stages": 2, "features_per_stage": [4, 8], "kernel_sizes": 3, "strides": [1, 2],
+                    "n_conv_per_stage": 1, "n_conv_per_stage_decoder": 1{nonlin}}}}}}}"#
+            );
+            parse(&serde_json::from_str(&text).unwrap(), 1, 2)
+        };
+        assert!(read(r#", "nonlin": "torch.nn.LeakyReLU""#).is_ok());
+        assert!(read(r#", "nonlin": "torch.nn.GELU""#).unwrap_err().contains("GELU"));
+        for none in [r#", "nonlin": null"#, ""] {
+            assert!(read(none).unwrap_err().contains("no activation"), "{none}");
         }
     }
 }

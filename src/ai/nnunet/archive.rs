@@ -267,12 +267,24 @@ pub(super) mod tests {
 
     /// An archive of stored (or deflated) entries.
     pub(in crate::ai::nnunet) fn zip(files: &[(&str, &[u8])], deflate: bool) -> Vec<u8> {
+        let each: Vec<_> = files.iter().map(|(name, bytes)| (*name, *bytes, deflate)).collect();
+        zip_each(&each)
+    }
+
+    /// An archive of entries, each stored or deflated.
+    pub(in crate::ai::nnunet) fn zip_each(files: &[(&str, &[u8], bool)]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut directory = Vec::new();
-        for (name, bytes) in files {
-            let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(bytes).unwrap();
-            let packed = if deflate { encoder.finish().unwrap() } else { bytes.to_vec() };
+        for (name, bytes, deflate) in files {
+            let deflate = *deflate;
+            let packed = if deflate {
+                let level = flate2::Compression::default();
+                let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), level);
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            } else {
+                bytes.to_vec()
+            };
             let header = u32::try_from(out.len()).unwrap();
             let mut common = Vec::new();
             common.extend([20, 0, 0, 0, if deflate { 8 } else { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -2,8 +2,8 @@
 //!
 //! A checkpoint is a ZIP archive with a pickle (`data.pkl`) that names tensors, and one entry of raw
 //! numbers for each. Nothing in it is executed ([`super::pickle`]); the optimizer's state is never
-//! read. Sizes are checked against the archive before anything is allocated, and numbers that are
-//! compressed, which PyTorch never does, are refused: what is allocated is bounded by the file's length.
+//! read. Sizes are checked against the archive before anything is allocated, and what is compressed,
+//! which PyTorch never does, is refused: what is allocated is bounded by the file's length.
 
 use super::archive::Archive;
 use super::pickle::{Pickle, PickleError, Scalar, TensorPlace, Value};
@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-/// The greatest pickle that is read, bytes; nnU-Net's have under a megabyte.
-const PICKLE_LIMIT: u64 = 16 << 20;
+/// The greatest pickle that is read, bytes. Most have under a megabyte; that of 4000 epochs and 117
+/// classes, whose log has a number for each of both, has 26.
+const PICKLE_LIMIT: u64 = 256 << 20;
 /// The most parameters that are read, and the most numbers in their storages.
 const PARAMETER_LIMIT: usize = 1 << 30;
 
@@ -118,6 +119,11 @@ impl Checkpoint {
                 "its numbers are stored big end first; save it again on another machine".into(),
             ));
         }
+        if archive.is_deflated(&pickle_name) {
+            return Err(unusable(format!(
+                "its description ({pickle_name}) is compressed, which PyTorch never does; save it again with PyTorch"
+            )));
+        }
         let bytes = archive.read(&pickle_name, PICKLE_LIMIT).map_err(unusable)?;
         let pickle = Pickle::read(&bytes).map_err(refused)?;
         Self::from_pickle(&pickle, &mut archive, &folder, with_parameters).map_err(unusable)
@@ -138,8 +144,7 @@ impl Checkpoint {
         let mut places = BTreeMap::new();
         for (name, value) in pickle.entries(weights) {
             let Value::Tensor(place) = value else { continue };
-            let name = name.strip_prefix("module.").unwrap_or(name);
-            let name = name.strip_prefix("_orig_mod.").unwrap_or(name);
+            let name = own_name(name);
             // The same numbers under other names.
             let again = is_second_name(name);
             // How often a batch normalisation was trained; no network that is known needs others.
@@ -181,6 +186,14 @@ impl Checkpoint {
         };
         Ok(Self { trainer, configuration: configuration.and_then(text), mirror_axes, parameters })
     }
+}
+
+/// A parameter's name without what parallel training and compiling put before it, in any order.
+fn own_name(mut name: &str) -> &str {
+    while let Some(rest) = name.strip_prefix("module.").or_else(|| name.strip_prefix("_orig_mod.")) {
+        name = rest;
+    }
+    name
 }
 
 /// What may still be read.
@@ -285,17 +298,17 @@ fn read_tensor<R: Read + Seek>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::archive::tests::zip;
+    use super::super::archive::tests::{zip, zip_each};
     use super::*;
 
     fn read(files: &[(&str, &[u8])]) -> Result<Checkpoint, CheckpointError> {
-        read_packed(files, false)
+        read_archive(&zip(files, false))
     }
 
-    fn read_packed(files: &[(&str, &[u8])], deflate: bool) -> Result<Checkpoint, CheckpointError> {
+    fn read_archive(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint_final.pth");
-        std::fs::write(&path, zip(files, deflate)).unwrap();
+        std::fs::write(&path, bytes).unwrap();
         Checkpoint::read(&path)
     }
 
@@ -375,9 +388,11 @@ mod tests {
     fn numbers_that_unpack_to_more_than_the_file_are_refused() {
         // One number of a storage of 200, deflated.
         let pickle = weights("FloatStorage", 200, 0, [1, 1], [1, 1]);
-        let files: [(&str, &[u8]); 2] = [("a/data.pkl", &pickle), ("a/data/0", &[0; 800])];
-        assert_eq!(read_packed(&files, false).unwrap().parameters["w"].values, [0.0]);
-        let told = read_packed(&files, true).unwrap_err().to_string();
+        let packed = |deflate: bool| {
+            read_archive(&zip_each(&[("a/data.pkl", &pickle, false), ("a/data/0", &[0; 800], deflate)]))
+        };
+        assert_eq!(packed(false).unwrap().parameters["w"].values, [0.0]);
+        let told = packed(true).unwrap_err().to_string();
         assert!(told.contains("compressed") && told.contains("a/data/0"), "{told}");
     }
 
@@ -398,6 +413,13 @@ mod tests {
         let mut budget = Budget { values: 1, stored: 10, ..Budget::default() };
         assert_eq!(budget.take(&place("0", 9), 1), Some(()));
         assert_eq!(budget.take(&place("0", 9), 1), None, "more is seen of it than may be");
+    }
+
+    #[test]
+    fn a_name_is_the_same_however_it_was_wrapped() {
+        for name in ["w.b", "module.w.b", "_orig_mod.w.b", "module._orig_mod.w.b", "_orig_mod.module.w.b"] {
+            assert_eq!(own_name(name), "w.b");
+        }
     }
 
     #[test]

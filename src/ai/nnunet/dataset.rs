@@ -109,7 +109,10 @@ impl Dataset {
             return Err("it has no labels but background".to_owned());
         }
         let names = channels.into_iter().map(|(_, name)| name).collect();
-        let (name, license) = (raw.name.unwrap_or_default(), raw.licence.or(raw.license).unwrap_or_default());
+        // nnU-Net reads neither: whatever stands there, it is no reason to refuse the model.
+        let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+        let name = text(raw.name).unwrap_or_default();
+        let license = text(raw.licence).or_else(|| text(raw.license)).unwrap_or_default();
         Ok(Self { name, channels: names, structures, regions, foreground, license })
     }
 }
@@ -133,9 +136,9 @@ struct Raw {
     modality: Option<Ordered<String>>,
     labels: Ordered<Value>,
     regions_class_order: Option<Vec<f64>>,
-    name: Option<String>,
-    licence: Option<String>,
-    license: Option<String>,
+    name: Option<Value>,
+    licence: Option<Value>,
+    license: Option<Value>,
 }
 
 #[cfg(test)]
@@ -165,6 +168,22 @@ mod tests {
         let values: Vec<_> = set.structures.iter().map(|s| (s.name.as_str(), s.value)).collect();
         assert_eq!(values, [("whole", 1), ("core", 3), ("alone", 2)]);
         assert_eq!(set.foreground, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_name_or_licence_that_is_no_text_is_no_reason_to_refuse() {
+        let text = |entries: &str| {
+            let text = format!(
+                r#"{{"channel_names": {{"0": "CT"}}, "labels": {{"background": 0, "a": 1}}{entries}}}"#
+            );
+            Dataset::parse(&text).unwrap()
+        };
+        for odd in ["null", "7", "[\"CC-BY\"]", "{\"url\": \"x\"}"] {
+            let set = text(&format!(r#", "name": {odd}, "licence": {odd}, "license": "CC0""#));
+            assert_eq!((set.name.as_str(), set.license.as_str()), ("", "CC0"), "{odd}");
+        }
+        let set = text(r#", "name": "N", "licence": "CC-BY", "license": "CC0""#);
+        assert_eq!((set.name.as_str(), set.license.as_str()), ("N", "CC-BY"));
     }
 
     #[test]

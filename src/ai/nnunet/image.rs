@@ -6,7 +6,7 @@
 //! orientation and position, with axes to the patient's left, back and head, which for an ordinary
 //! axial series is the order that ITK gives.
 
-use super::plans::Orientation;
+use super::orientation::Orientation;
 use crate::ai::orient::Oriented;
 use crate::geometry::Grid;
 use crate::patient::{Unit, Volume};
@@ -91,10 +91,7 @@ impl ChannelImage {
     pub fn turned(&self, grid: &Grid, orientation: Orientation) -> Self {
         match orientation {
             Orientation::Stored => self.clone(),
-            Orientation::Ras => {
-                let [(x, to_right), (y, to_front), z] = Oriented::new(grid).axes();
-                self.along([z, (y, !to_front), (x, !to_right)])
-            }
+            Orientation::Turned(code) => self.along(code.of_patient(Oriented::new(grid).axes())),
         }
     }
 
@@ -193,12 +190,33 @@ mod tests {
         // The first voxel is the one furthest to the right, front and feet.
         assert_eq!(image.grid_voxel([0, 0, 0]), [0, 2, 3]);
         // Right, front, head: x and y the other way.
-        let turned = image.turned(&volume.grid, Orientation::Ras);
+        let turned = image.turned(&volume.grid, "RAS".parse().unwrap());
         assert_eq!(turned.grid_voxel([0, 0, 0]), [1, 2, 0]);
         for (at, value) in turned.values.iter().enumerate() {
             let [i, j, k] = turned.grid_voxel([at / 8, at / 4 % 2, at % 4]);
             assert_eq!(*value, f32::from(u8::try_from((k * 3 + j) * 2 + i).unwrap()));
         }
+    }
+
+    #[test]
+    fn any_order_of_axes_is_handed_over() {
+        let volume = volume();
+        let image = ChannelImage::of_volume(&volume);
+        let turned = |code: &str| image.turned(&volume.grid, code.parse().unwrap());
+        assert_eq!(turned("LPS"), image);
+        // From the back to the front, as NIfTI of dcm2niix has it: the rows of each slice in reverse.
+        let las = turned("LAS");
+        assert_eq!((las.size, las.spacing_mm), (image.size, image.spacing_mm));
+        for z in 0..3 {
+            assert_eq!(las.values[8 * z..][..4], image.values[8 * z + 4..][..4]);
+            assert_eq!(las.values[8 * z + 4..][..4], image.values[8 * z..][..4]);
+        }
+        // Back, feet and right, as it is stored: i, j, k of the grid.
+        let stored = turned("PIR");
+        assert_eq!((stored.size, stored.spacing_mm), ([4, 3, 2], [4.0, 3.0, 2.0]));
+        let numbers: Vec<f32> = (0..24_u8).map(f32::from).collect();
+        assert_eq!(*stored.values, numbers);
+        assert_eq!(stored.grid_voxel([3, 2, 1]), [1, 2, 3]);
     }
 
     #[test]

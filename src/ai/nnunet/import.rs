@@ -3,8 +3,10 @@
 //! A package appears whole or not at all: it is written beside its place and renamed. The weights
 //! are written as float32 safetensors, one file a fold, only the tensors that the network uses.
 
+use super::card::card;
 use super::composition::{Composition, Run};
 use super::model::Model;
+use super::orientation::Orientation;
 use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, plain_name};
 use super::training;
 use super::unpack::unpack;
@@ -105,6 +107,8 @@ pub struct ImportOptions {
     pub id: Option<String>,
     /// Replaces a package of the same id.
     pub force: bool,
+    /// How images are handed over, in place of what the plans say.
+    pub orientation: Option<Orientation>,
 }
 
 /// What an import has brought.
@@ -171,7 +175,10 @@ fn one(
     ids: &mut BTreeSet<String>,
     progress: &Progress,
 ) -> Result<ModelPackage, ImportError> {
-    let model = training::open(folder)?;
+    let mut model = training::open(folder)?;
+    if let Some(orientation) = options.orientation {
+        model.hand_over(orientation);
+    }
     progress.set_step(format!("Importing {}", model.plan.configuration));
     let mut about = About::of(&model);
     about.id = options.id.as_deref().map_or_else(|| fresh(&about.id, ids), plain_name);
@@ -179,7 +186,7 @@ fn one(
         return Err(ImportError::Reserved { id: about.id });
     }
     ids.insert(about.id.clone());
-    write(&model, about, target, options.force, progress)
+    write(&model, about, target, options, progress)
 }
 
 /// The id, or with the first number behind it that makes it none of these.
@@ -219,13 +226,19 @@ fn write(
     model: &Model,
     about: About,
     target: &Path,
-    force: bool,
+    options: &ImportOptions,
     progress: &Progress,
 ) -> Result<ModelPackage, ImportError> {
-    place(about, target, force, |folder| {
-        let nnunet = write_model(model, folder, "", progress)?;
-        let version = Some(as_stored(model, &nnunet, folder).state());
-        Ok(Contents { version, nnunet: Some(nnunet), ..Contents::default() })
+    let told = about.clone();
+    place(about, target, options.force, |folder| {
+        let mut nnunet = write_model(model, folder, "", progress)?;
+        let mut version = as_stored(model, &nnunet, folder).state();
+        if let Some(orientation) = options.orientation {
+            nnunet.hand_over(orientation);
+            version = format!("{version}-{orientation}");
+        }
+        let card = Some(card(model, &told, &version));
+        Ok(Contents { version: Some(version), nnunet: Some(nnunet), card, ..Contents::default() })
     })
 }
 
@@ -334,10 +347,10 @@ fn write_model(
     };
     let progress = if previous.is_some() { progress.part(0.5, 1.0) } else { progress.part(0.0, 1.0) };
     let mut folds = Vec::new();
-    for fold in 0..model.folds() {
+    for (fold, name) in model.fold_names().into_iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "few folds")]
         progress.set_fraction(fold as f64 / model.folds() as f64)?;
-        let file = format!("{prefix}fold_{fold}.safetensors");
+        let file = format!("{prefix}fold_{name}.safetensors");
         let path = folder.join(&file);
         let bytes = safetensors(model, fold, &path)?;
         let sha256 = sha256_text(&bytes);

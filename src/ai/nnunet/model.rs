@@ -2,7 +2,9 @@
 
 use super::checkpoint::Checkpoint;
 use super::dataset::Dataset;
+use super::orientation::Orientation;
 use super::plans::Plan;
+use super::trainers::is_of_nnunet;
 use crate::ai::network::{Network, Parameter};
 use crate::ai::package::{PackageError, read_weights};
 use sha2::{Digest, Sha256};
@@ -24,6 +26,27 @@ impl Fold {
             Self::Checkpoint(path) | Self::Tensors { path, .. } => path,
         }
     }
+}
+
+/// Why a model cannot run with some of its folds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The model is none of nnU-Net.
+    #[error("the model {model} is one network without folds; leave --fold out")]
+    NoFolds {
+        /// The model.
+        model: String,
+    },
+    /// It has other folds.
+    #[error("the model {model} has no fold {wanted}; it has {available}")]
+    Unknown {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        wanted: String,
+        /// The folds there are.
+        available: String,
+    },
 }
 
 /// A model of nnU-Net; its weights are read fold by fold.
@@ -50,6 +73,60 @@ impl Model {
     #[must_use]
     pub fn folds(&self) -> usize {
         self.folds.len()
+    }
+
+    /// What the folds are called: their numbers, or `all`; their places where one has another name.
+    #[must_use]
+    pub fn fold_names(&self) -> Vec<String> {
+        let name = |fold: &Fold| {
+            let path = match fold {
+                Fold::Checkpoint(path) => path.parent()?,
+                Fold::Tensors { path, .. } => path,
+            };
+            let (_, name) = path.file_stem()?.to_str()?.rsplit_once("fold_")?;
+            let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+            (is_number || name == "all").then(|| name.to_owned())
+        };
+        let names: Option<Vec<String>> = self.folds.iter().map(name).collect();
+        names.unwrap_or_else(|| (0..self.folds.len()).map(|place| place.to_string()).collect())
+    }
+
+    /// The model with the folds of these names alone, each stage of a cascade.
+    ///
+    /// # Errors
+    /// The first name that a stage has not, and those it has.
+    pub(in crate::ai) fn with_folds(&self, wanted: &[String]) -> Result<Self, (String, String)> {
+        let names = self.fold_names();
+        if let Some(unknown) = wanted.iter().find(|wanted| !names.contains(wanted)) {
+            return Err((unknown.clone(), names.join(", ")));
+        }
+        let folds = self.folds.iter().zip(&names).filter(|(_, name)| wanted.contains(name));
+        let previous = self.previous.as_ref().map(|previous| previous.with_folds(wanted)).transpose()?;
+        Ok(Self {
+            folds: folds.map(|(fold, _)| fold.clone()).collect(),
+            previous: previous.map(Box::new),
+            ..self.clone()
+        })
+    }
+
+    /// Has images handed over in this way, to each stage of a cascade.
+    pub(super) fn hand_over(&mut self, orientation: Orientation) {
+        self.plan.orientation = orientation;
+        if let Some(previous) = &mut self.previous {
+            previous.hand_over(orientation);
+        }
+    }
+
+    /// What a person should know of a trainer that is none of nnU-Net's own.
+    #[must_use]
+    pub fn trainer_warning(&self) -> Option<String> {
+        let stages = self.previous.as_deref().into_iter().chain([self]);
+        let other = stages.map(|model| &model.trainer).find(|trainer| !is_of_nnunet(trainer))?;
+        Some(format!(
+            "its trainer {other} is not one of nnU-Net's own: only its weights and its mirroring are taken, and \
+             the network is built as its plans say; compare its contours with nnU-Net's on one case before you \
+             rely on it"
+        ))
     }
 
     /// Lets go of all folds but the first.

@@ -9,7 +9,7 @@ use super::composition::{Composition, Part, Run};
 use super::dataset::Dataset;
 use super::model::{Fold, Model};
 use super::naming;
-use super::plans::Orientation;
+use super::orientation::Orientation;
 use super::training;
 use crate::ai::package::{Label, ModelPackage, PackageError, Provenance, check_anatomy};
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,8 @@ pub(super) struct Table {
     pub dataset: String,
     /// Axes of the network's three that are mirrored and averaged.
     pub mirror_axes: Vec<usize>,
-    /// `stored` or `RAS`: how the image is handed over, in place of what the plans say.
+    /// How the image is handed over, in place of what the plans say: `stored`, or the sides that its
+    /// axes run to ([`super::orientation::AxisCode`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orientation: Option<String>,
     pub folds: Vec<FoldTable>,
@@ -224,6 +225,16 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
     Ok(package)
 }
 
+impl Table {
+    /// Tells how images are handed over, to each stage of a cascade.
+    pub(super) fn hand_over(&mut self, orientation: Orientation) {
+        self.orientation = Some(orientation.to_string());
+        if let Some(previous) = &mut self.previous {
+            previous.hand_over(orientation);
+        }
+    }
+}
+
 /// A model as its package holds it: with these weights.
 pub(super) fn as_stored(model: &Model, table: &Table, folder: &Path) -> Model {
     let fold =
@@ -252,11 +263,9 @@ fn model(table: &Table, folder: &Path, may_have_previous: bool) -> Result<Model,
     let (plans_path, dataset_path) = (inside(&table.plans)?, inside(&table.dataset)?);
     let (mut plan, dataset) = training::read(&plans_path, &dataset_path, &table.configuration)
         .map_err(|error| TableError::Package(Box::new(error)))?;
-    match table.orientation.as_deref() {
-        None => {}
-        Some("stored") => plan.orientation = Orientation::Stored,
-        Some("RAS") => plan.orientation = Orientation::Ras,
-        Some(other) => return Err(TableError::Text(format!("nnunet.orientation {other} is not known"))),
+    if let Some(code) = &table.orientation {
+        plan.orientation =
+            code.parse().map_err(|reason| TableError::Text(format!("nnunet.orientation: {reason}")))?;
     }
     let first = 3 - plan.dimensions;
     if table.mirror_axes.iter().any(|axis| !(first..3).contains(axis)) {
@@ -270,7 +279,16 @@ fn model(table: &Table, folder: &Path, may_have_previous: bool) -> Result<Model,
     };
     let previous = match (&table.previous, &plan.previous_stage) {
         (None, None) => None,
-        (Some(table), Some(_)) if may_have_previous => Some(Box::new(model(table, folder, false)?)),
+        (Some(table), Some(_)) if may_have_previous => {
+            let mut previous = model(table, folder, false)?;
+            // One stage's labels are the other's input.
+            if table.orientation.is_some() && previous.plan.orientation != plan.orientation {
+                let text = "nnunet.previous.orientation is not that of nnunet";
+                return Err(TableError::Text(text.to_owned()));
+            }
+            previous.plan.orientation = plan.orientation;
+            Some(Box::new(previous))
+        }
         _ => return Err(TableError::Text("nnunet.previous does not fit its plans".to_owned())),
     };
     Ok(Model {

@@ -7,21 +7,13 @@
 
 use super::json::{self, Ordered};
 use super::normalize::Normalization;
+use super::orientation::{AxisCode, Orientation};
 use super::preprocess::Preprocessing;
 use super::resample::Resampling;
 use super::resample_plan;
 use crate::ai::network::Architecture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-/// How nnU-Net's own reader hands an image over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Orientation {
-    /// As it is stored.
-    Stored,
-    /// Turned so that the axes run to the patient's right, front and head.
-    Ras,
-}
 
 /// One configuration of a plan, ready to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +61,15 @@ impl Plan {
         let map = inherited(&raw.configurations, configuration)?;
         let own: Configuration = serde_json::from_value(Value::Object(map.clone()))
             .map_err(|error| format!("its configuration {configuration}: {error}"))?;
+        // nnU-Net looks for a class of this name; another one may do anything to images or labels.
+        for (entry, name, known) in [
+            ("preprocessor_name", &own.preprocessor_name, "DefaultPreprocessor"),
+            ("label_manager", &raw.label_manager, "LabelManager"),
+        ] {
+            if let Some(name) = name.as_ref().filter(|name| **name != known) {
+                return Err(format!("its {entry} {name} is not supported; {known} is"));
+            }
+        }
         let dimensions = own.patch_size.len();
         if !(2..=3).contains(&dimensions) || own.spacing.len() != dimensions {
             return Err(format!("its configuration {configuration} has neither 2 nor 3 axes"));
@@ -146,17 +147,6 @@ impl Plan {
     }
 }
 
-/// The axes that a trainer's name says it mirrors, where the checkpoint does not tell: nnU-Net then
-/// mirrors none but those that the trainer is named for.
-#[must_use]
-pub fn trainer_mirror_axes(trainer: &str, dimensions: usize) -> Vec<usize> {
-    match (trainer.contains("onlyMirror01"), dimensions) {
-        (true, 2) => vec![0],
-        (true, _) => vec![0, 1],
-        _ => Vec::new(),
-    }
-}
-
 /// The entries of a configuration with those it inherits.
 fn inherited(all: &Ordered<Map<String, Value>>, name: &str) -> Result<Map<String, Value>, String> {
     let find = |name: &str| all.0.iter().find(|(key, _)| key == name).map(|(_, map)| map);
@@ -197,7 +187,7 @@ fn permutation(axes: &[usize]) -> Option<[usize; 3]> {
 fn orientation(reader: Option<&str>) -> Result<Orientation, String> {
     match reader.unwrap_or("SimpleITKIO") {
         "SimpleITKIO" | "NibabelIO" | "Tiff3DIO" | "NaturalImage2DIO" => Ok(Orientation::Stored),
-        "NibabelIOWithReorient" | "SimpleITKIOWithReorient" => Ok(Orientation::Ras),
+        "NibabelIOWithReorient" | "SimpleITKIOWithReorient" => Ok(Orientation::Turned(AxisCode::RAS)),
         other => Err(format!("its image_reader_writer {other} is not known")),
     }
 }
@@ -207,7 +197,8 @@ fn channel_normalization(raw: &Raw, own: &Configuration, channel: usize) -> Resu
         .normalization_schemes
         .get(channel)
         .ok_or_else(|| format!("it has no normalization_schemes entry for channel {channel}"))?;
-    let masked = own.use_mask_for_norm.get(channel).copied().flatten().unwrap_or(false);
+    let masked = own.use_mask_for_norm.as_ref().and_then(|masks| masks.get(channel).copied().flatten());
+    let masked = masked.unwrap_or(false);
     Ok(match name.as_str() {
         "CTNormalization" => {
             // Plans of nnU-Net's first months have it under the other name, which then counts.
@@ -240,6 +231,7 @@ struct Raw {
     dataset_name: Option<String>,
     plans_name: Option<String>,
     image_reader_writer: Option<String>,
+    label_manager: Option<String>,
     transpose_forward: Vec<usize>,
     transpose_backward: Vec<usize>,
     configurations: Ordered<Map<String, Value>>,
@@ -252,8 +244,8 @@ struct Configuration {
     patch_size: Vec<usize>,
     spacing: Vec<f64>,
     normalization_schemes: Vec<String>,
-    #[serde(default)]
-    use_mask_for_norm: Vec<Option<bool>>,
+    preprocessor_name: Option<String>,
+    use_mask_for_norm: Option<Vec<Option<bool>>>,
     resampling_fn_data: Option<String>,
     resampling_fn_data_kwargs: Option<Map<String, Value>>,
     resampling_fn_seg: Option<String>,
@@ -290,7 +282,10 @@ mod tests {
     #[test]
     fn an_old_flat_plan_has_a_first_axis_of_one() {
         let plan = plan("2d", |text| text).unwrap();
-        assert_eq!((plan.dimensions, plan.patch, plan.orientation), (2, [1, 16, 8], Orientation::Ras));
+        assert_eq!(
+            (plan.dimensions, plan.patch, plan.orientation),
+            (2, [1, 16, 8], Orientation::Turned(AxisCode::RAS))
+        );
         let network = &plan.architecture;
         assert_eq!(network.kernels, [[1, 3, 3], [1, 3, 1]]);
         assert_eq!(network.strides, [[1, 1, 1], [1, 2, 2]]);
@@ -323,6 +318,21 @@ mod tests {
         assert!(refused("PlainConvUNet", "UMambaBot").contains("UMambaBot"));
         assert!(refused("CTNormalization", "MyNormalization").contains("MyNormalization"));
         assert!(refused("NibabelIOWithReorient", "MyIO").contains("MyIO"));
+        let preprocessor = "\"preprocessor_name\": \"MyPreprocessor\", \"patch_size\": [16, 8]";
+        assert!(
+            refused("\"patch_size\": [16, 8]", preprocessor).contains("preprocessor_name MyPreprocessor")
+        );
+        let labels = "\"label_manager\": \"MyLabels\", \"dataset_name\"";
+        assert!(refused("\"dataset_name\"", labels).contains("label_manager MyLabels"));
+        for (entry, own) in [
+            ("\"patch_size\"", "\"preprocessor_name\": \"DefaultPreprocessor\", \"patch_size\""),
+            ("\"dataset_name\"", "\"label_manager\": \"LabelManager\", \"dataset_name\""),
+        ] {
+            assert!(plan("2d", |text| text.replace(entry, own)).is_ok(), "{own}");
+        }
+        // Not told, and no mask for a z-score.
+        let masks = plan("2d", |text| text.replace("[false, true]", "null")).unwrap();
+        assert_eq!(masks.preprocessing.normalization[1], Normalization::ZScore { masked: false });
         assert!(refused("[16, 8]", "[16, 9]").contains("multiple"));
         assert!(refused("[2, 0, 1]", "[2, 0, 0]").contains("transpose_forward"));
         assert!(refused("\"percentile_99_5\"", "\"p\"").contains("percentile_99_5"));
@@ -333,12 +343,5 @@ mod tests {
         let torch = "\"resampling_fn_data\": \"resample_torch_fornnunet\", \"resampling_fn_data_kwargs\"";
         let data = plan("2d", |text| text.replace(arguments, torch)).unwrap().preprocessing.resampling;
         assert_eq!(data.unwrap().force_separate_z, Some(true));
-    }
-
-    #[test]
-    fn a_trainer_s_name_tells_its_mirroring_where_the_checkpoint_does_not() {
-        assert_eq!(trainer_mirror_axes("nnUNetTrainer_onlyMirror01", 3), [0, 1]);
-        assert_eq!(trainer_mirror_axes("nnUNetTrainer_onlyMirror01_1500ep", 2), [0]);
-        assert!(trainer_mirror_axes("nnUNetTrainerNoMirroring", 3).is_empty());
     }
 }

@@ -290,9 +290,8 @@ impl<'a> Case<'a> {
 
         let started = Instant::now();
         progress.set_step("Loading the model");
-        let networks = (0..model.folds()).map(|fold| model.network(fold));
-        let mut engine =
-            Engine::ensemble(networks.collect::<Result<_, PackageError>>()?, self.options.device)?;
+        let folds = (0..model.folds()).map(|fold| model.network(fold).map_err(CaseError::from));
+        let mut engine = Engine::of_folds(folds, self.options.device)?;
         engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
         progress.set_step(format!("Running {}", plan.configuration));
         let offset = 3 - plan.dimensions;

@@ -8,6 +8,7 @@
 
 mod calibration;
 mod error;
+mod folds;
 mod manifest;
 mod tensors;
 

@@ -46,7 +46,7 @@ pub fn run() -> anyhow::Result<Vec<BenchRow>> {
         #[expect(clippy::cast_precision_loss, reason = "a count of operations for show")]
         let gflop = 2.0 * architecture.macs(patch) as f64 / 1e9;
         let shape = architecture.clone();
-        let memory = CpuNetwork::peak_bytes(&shape, patch, rayon::current_num_threads());
+        let memory = CpuNetwork::peak_bytes(&shape, patch, rayon::current_num_threads(), 1);
         let network = CpuNetwork::new(&Network::random(shape.clone(), 1)?);
         #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
         let input: Vec<f32> =

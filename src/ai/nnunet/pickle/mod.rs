@@ -6,6 +6,9 @@
 //! cycles nor nesting can exhaust the stack. Source: CPython's `pickletools`.
 
 mod machine;
+mod recalled;
+#[cfg(test)]
+mod tests;
 
 use self::machine::Machine;
 
@@ -83,7 +86,7 @@ pub(super) enum Value {
     Tensor(TensorPlace),
     /// A numpy type by its code, such as `f8`.
     Dtype(String),
-    /// Data that no network needs: a device, an array of a training log.
+    /// Data that no network needs: a number of a training log, an array of it, a device.
     Other,
 }
 
