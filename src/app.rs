@@ -15,6 +15,7 @@ mod models;
 mod opening;
 mod proposing;
 mod reading;
+mod remedy;
 mod segmenting;
 mod setup;
 #[cfg(test)]

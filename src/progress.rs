@@ -20,6 +20,9 @@ struct Shared {
     /// Fraction of the whole operation done, as the bits of an `f64` in 0..=1.
     fraction: AtomicU64,
     step: Mutex<String>,
+    /// Everything told: the fraction of the whole, and the step.
+    #[cfg(test)]
+    told: Mutex<Vec<(f64, String)>>,
     started: Instant,
 }
 
@@ -30,6 +33,8 @@ pub struct Progress {
     /// The part of the whole operation that this handle reports on.
     from: f64,
     to: f64,
+    /// What its steps' names begin with.
+    prefix: Arc<str>,
 }
 
 impl Default for Progress {
@@ -47,10 +52,13 @@ impl Progress {
                 cancelled: AtomicBool::new(false),
                 fraction: AtomicU64::new(0.0_f64.to_bits()),
                 step: Mutex::new(String::new()),
+                #[cfg(test)]
+                told: Mutex::default(),
                 started: Instant::now(),
             }),
             from: 0.0,
             to: 1.0,
+            prefix: Arc::from(""),
         }
     }
 
@@ -58,14 +66,23 @@ impl Progress {
     #[must_use]
     pub fn part(&self, from: f64, to: f64) -> Self {
         let width = self.to - self.from;
-        Self { shared: Arc::clone(&self.shared), from: self.from + width * from, to: self.from + width * to }
+        Self { from: self.from + width * from, to: self.from + width * to, ..self.clone() }
+    }
+
+    /// This handle, with a name before the names of its steps ("Part 2 of 5: Loading the model"): for a
+    /// sub-operation whose steps come more than once. Names add up from the outside in.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self { prefix: format!("{}{name}: ", self.prefix).into(), ..self.clone() }
     }
 
     /// Names the step now running, in words for a person ("Reading slices").
     pub fn set_step(&self, step: impl Into<String>) {
         if let Ok(mut current) = self.shared.step.lock() {
-            *current = step.into();
+            *current = format!("{}{}", self.prefix, step.into());
         }
+        #[cfg(test)]
+        self.note();
     }
 
     /// Reports the fraction done (clamped to 0..=1) of this handle's part.
@@ -76,7 +93,20 @@ impl Progress {
     pub fn set_fraction(&self, fraction: f64) -> Result<(), Cancelled> {
         let whole = self.from + (self.to - self.from) * fraction.clamp(0.0, 1.0);
         self.shared.fraction.store(whole.to_bits(), Ordering::Relaxed);
+        #[cfg(test)]
+        self.note();
         self.check()
+    }
+
+    #[cfg(test)]
+    fn note(&self) {
+        self.shared.told.lock().unwrap().push((self.fraction(), self.step()));
+    }
+
+    /// Everything that was told so far: the fraction of the whole, and the step.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> Vec<(f64, String)> {
+        self.shared.told.lock().unwrap().clone()
     }
 
     /// # Errors
@@ -126,6 +156,20 @@ mod tests {
         let second_half = whole.part(0.5, 1.0);
         second_half.set_fraction(0.5).unwrap();
         assert!((whole.fraction() - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_named_part_s_steps_begin_with_its_name() {
+        let whole = Progress::new();
+        let second = whole.named("Part 2 of 5").part(0.5, 1.0);
+        second.set_step("Loading");
+        assert_eq!(whole.step(), "Part 2 of 5: Loading");
+        second.named("First stage").set_step("Loading");
+        assert_eq!(whole.step(), "Part 2 of 5: First stage: Loading");
+        second.set_fraction(0.5).unwrap();
+        assert!((whole.fraction() - 0.75).abs() < 1e-12);
+        whole.set_step("Tracing");
+        assert_eq!(whole.step(), "Tracing");
     }
 
     #[test]

@@ -338,6 +338,18 @@ fn installed(id: &str, target: &Path) -> ModelPackage {
 }
 
 #[test]
+fn a_model_without_the_one_that_it_crops_on_is_refused_before_the_images_are_read() {
+    let data = tempfile::tempdir().unwrap();
+    installed("head_muscles", &data.path().join("models"));
+    assert!(run(&["model", "remove", "total_fastest"], data.path()).status.success());
+    let refused = run(&["contour", "nowhere", "--model", "head_muscles"], data.path());
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(told.contains("head_muscles") && told.contains("delineo model fetch total_fastest"), "{told}");
+    assert!(!told.contains("nowhere"), "{told}");
+}
+
+#[test]
 fn label_maps_are_those_of_the_published_way() {
     published_way(DeviceChoice::Cpu);
 }

@@ -531,6 +531,84 @@ fn a_cascade_of_two_folds_in_half_precision_with_an_ignored_label() {
     assert_eq!((previous.folds(), previous.mirror_axes.len()), (2, 0));
 }
 
+/// Writes into an imported package's manifest that each label is but its largest piece.
+fn with_one_piece_each(package: &ModelPackage) -> PathBuf {
+    let folder = package.folder.clone().unwrap();
+    let manifest = std::fs::read_to_string(folder.join("model.toml")).unwrap();
+    let edited = manifest.replace("keep_largest = false", "keep_largest = true");
+    assert_ne!(manifest, edited);
+    std::fs::write(folder.join("model.toml"), edited).unwrap();
+    folder
+}
+
+/// The pieces of voxels with a value that touch, by corners too.
+fn pieces(labels: &[u16], [ni, nj, nk]: [usize; 3], value: u16) -> usize {
+    let mut seen = vec![false; labels.len()];
+    let mut count = 0;
+    for start in 0..labels.len() {
+        if labels[start] != value || seen[start] {
+            continue;
+        }
+        count += 1;
+        seen[start] = true;
+        let mut next = vec![start];
+        while let Some(at) = next.pop() {
+            let span = |place: usize, size: usize| place.saturating_sub(1)..(place + 2).min(size);
+            let rows = span(at / (ni * nj), nk).flat_map(|k| span(at / ni % nj, nj).map(move |j| k * nj + j));
+            for other in rows.flat_map(|row| span(at % ni, ni).map(move |i| row * ni + i)) {
+                if labels[other] == value && !seen[other] {
+                    seen[other] = true;
+                    next.push(other);
+                }
+            }
+        }
+    }
+    count
+}
+
+#[test]
+fn clean_up_that_a_manifest_declares_works_for_a_cascade_and_is_refused_for_regions() {
+    let target = tempfile::tempdir().unwrap();
+    let packages = imported(&CASCADE.training(), target.path());
+    let run = |package: &ModelPackage| {
+        let given = CASCADE.folder().join("previous.nii.gz");
+        let how = How { no_mirror: true, previous: Some(&given), ..How::CPU };
+        let expected = CASCADE.folder().join("seg_nomirror.nii.gz");
+        differing(&CASCADE.images(), &expected, package, how).1.labels.unwrap()
+    };
+    let plain = run(&packages[0]);
+    let cleaned = run(&ModelPackage::load(&with_one_piece_each(&packages[0])).unwrap());
+    let mut dropped = 0;
+    for (own, before) in cleaned.labels.iter().zip(&plain.labels) {
+        assert!(own == before || *own == 0);
+        dropped += usize::from(own != before);
+    }
+    assert!(dropped > 0, "the fixture has stray voxels");
+    for label in &packages[0].labels {
+        let [before, after] = [&plain, &cleaned].map(|map| pieces(&map.labels, map.grid.dims(), label.value));
+        assert_eq!(after, before.min(1), "{}", label.name);
+    }
+    // The first stage runs where it is not given.
+    let package = ModelPackage::load(packages[0].folder.as_ref().unwrap()).unwrap();
+    let whole = differing(
+        &CASCADE.images(),
+        &CASCADE.folder().join("seg_nomirror.nii.gz"),
+        &package,
+        How { no_mirror: true, ..How::CPU },
+    );
+    let whole = whole.1.labels.unwrap();
+    assert!(whole.labels.iter().any(|label| *label > 0));
+    for label in &package.labels {
+        assert!(pieces(&whole.labels, whole.grid.dims(), label.value) < 2, "{}", label.name);
+    }
+
+    let regions = imported(&ANISO.training(), &target.path().join("regions"));
+    let refused = ModelPackage::load(&with_one_piece_each(&regions[0])).unwrap_err().to_string();
+    let name = &regions[0].labels[0].name;
+    assert!(refused.contains("keep_largest") && refused.contains(name.as_str()), "{refused}");
+    assert!(refused.contains("regions") && refused.contains("model.toml"), "{refused}");
+}
+
 /// A package with an image too few says which ones it takes.
 #[test]
 fn missing_channels_are_named() {

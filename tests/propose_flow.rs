@@ -5,6 +5,7 @@ use delineo::app::Workstation;
 use delineo::patient::Confidence;
 use delineo::session::Command;
 use delineo::ui::state::{Estimate, Overlay};
+use delineo::ui::toasts::Tone;
 use egui::{Event, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -179,6 +180,110 @@ fn proposals_are_listed_with_confidence_and_decided_on() {
     key(&mut harness, Modifiers::NONE, Key::Enter);
     assert_eq!(harness.state().0.session().unwrap().proposals().count(), 0);
     harness.get_by_label("No proposals wait. What a model draws appears here, dashed, until you accept it.");
+}
+
+/// Types a path into the manager's field and imports it; waits until that has ended.
+fn import(harness: &mut Harness<'_, Window>, path: &Path) {
+    harness.get_by_label("Path of the model").focus();
+    harness.step();
+    harness.event(Event::Text(path.display().to_string()));
+    harness.step();
+    click(harness, "Import");
+    wait(harness, "the import", |station| !station.is_running("import model"));
+    harness.step();
+}
+
+fn last_toast(harness: &Harness<'_, Window>) -> (Tone, String) {
+    let toast = harness.state().0.state().toasts.list().last().unwrap();
+    (toast.tone, toast.text.clone())
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_import_asks_about_models_that_are_there_and_keeps_what_was_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    let models = folder.path().join("models");
+    harness.state_mut().0.import_into(&models);
+    let here = || {
+        let mut names: Vec<String> = std::fs::read_dir(&models)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/torchres/nnUNetTrainer__nnUNetPlans__3d_fullres");
+    let id = "Dataset955_TorchRes-3d_fullres";
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    import(&mut harness, &training);
+    let (tone, text) = last_toast(&harness);
+    assert!(tone == Tone::Done && text.starts_with("Imported: "), "{text}");
+    assert_eq!(here(), [id]);
+
+    // The same again: asked in place, nothing done yet.
+    import(&mut harness, &training);
+    harness.get_by_label(&format!("{id} is on this machine already."));
+    assert_eq!(here(), [id]);
+    click(&mut harness, "Keep both");
+    wait(&mut harness, "the second", |station| !station.is_running("import model"));
+    assert_eq!(here(), [id.to_owned(), format!("{id}-2")]);
+    let manifest = std::fs::read_to_string(models.join(format!("{id}-2/model.toml"))).unwrap();
+    assert!(manifest.contains(" (2)\""), "its title tells it from the first");
+    harness.step();
+    assert!(harness.query_by_label("Keep both").is_none(), "it was answered");
+    // Something of an older model, which goes.
+    std::fs::write(models.join(id).join("old.txt"), "old").unwrap();
+    import(&mut harness, &training);
+    click(&mut harness, "Replace");
+    wait(&mut harness, "the third", |station| !station.is_running("import model"));
+    assert_eq!(here(), [id.to_owned(), format!("{id}-2")]);
+    assert!(!models.join(id).join("old.txt").exists());
+
+    // One of two cannot run: told as something to heed, and kept below the field.
+    let set = folder.path().join("Dataset956_Both");
+    let plans = std::fs::read_to_string(training.join("plans.json")).unwrap();
+    for (name, from, to) in [
+        ("nnUNetTrainer__nnUNetOtherPlans__3d_fullres", "\"nnUNetPlans\"", "\"nnUNetOtherPlans\""),
+        ("nnUNetTrainer__swin__3d_fullres", "PlainConvUNet", "SwinUNETR"),
+    ] {
+        copy_folder(&training, &set.join(name));
+        std::fs::write(set.join(name).join("plans.json"), plans.replace(from, to)).unwrap();
+    }
+    import(&mut harness, &set);
+    let (tone, text) = last_toast(&harness);
+    assert!(tone == Tone::Attention && text.contains("1 model was not imported"), "{text}");
+    assert_eq!(here().len(), 3);
+    harness.get_by_label("Not imported from Dataset956_Both:");
+    harness.get_by_label_contains("SwinUNETR");
+    click(&mut harness, "Close models");
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label_contains("SwinUNETR");
+    // Until the next import. What was typed is still there.
+    harness.get_by_label("Path of the model").focus();
+    key(&mut harness, Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text(folder.path().join("nothing").display().to_string()));
+    harness.step();
+    click(&mut harness, "Import");
+    wait(&mut harness, "the refusal", |station| !station.is_running("import model"));
+    harness.step();
+    assert!(harness.query_by_label_contains("SwinUNETR").is_none());
+    harness.get_by_label("Not imported from nothing:");
+    assert_eq!(last_toast(&harness).0, Tone::Error);
 }
 
 #[test]

@@ -14,11 +14,15 @@ use super::sliding::{SlideError, Window, run};
 use crate::device::DeviceChoice;
 use crate::patient::{LabelMap, Roi, Unit, Volume};
 use crate::progress::{Cancelled, Progress};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 /// The thread that all work of models is done on.
 const MODEL_THREAD: &str = "delineo-model";
+/// Between two looks whether the model before has ended.
+const LOOK: Duration = Duration::from_millis(50);
+/// What is told while another model runs.
+const WAITING: &str = "Waiting for another model";
 
 /// How to run a model.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -156,23 +160,40 @@ pub fn predict(
     if package.nnunet.is_none() && volume.unit != Unit::Hu {
         return Err(PredictError::Unit { model: package.id.clone() });
     }
-    on_model_thread(|| match &package.nnunet {
+    on_model_thread(progress, || match &package.nnunet {
         None => predict_here(volume, package, options, &wanted, progress),
         Some(model) => predict_as_nnunet(volume, package, model, options, progress),
     })
 }
 
-/// Does a model's work on the thread that all such work is done on, one at a time; waits for both.
+/// Does a model's work on the thread that all such work is done on, one at a time; waits for both, and
+/// hears a cancel while it waits for its turn.
 pub(super) fn on_model_thread<T: Send>(
+    progress: &Progress,
     work: impl FnOnce() -> Result<T, PredictError> + Send,
 ) -> Result<T, PredictError> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn(&ONE_AT_A_TIME, progress)?;
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name(MODEL_THREAD.to_owned()).spawn_scoped(scope, work);
         let thread = thread.map_err(|error| PredictError::Crashed(error.to_string()))?;
         thread.join().unwrap_or_else(|_| Err(PredictError::Crashed("see the log".to_owned())))
     })
+}
+
+/// Waits for one's turn, or until someone asks to stop.
+fn turn<'a>(turns: &'a Mutex<()>, progress: &Progress) -> Result<MutexGuard<'a, ()>, Cancelled> {
+    loop {
+        match turns.try_lock() {
+            Ok(turn) => return Ok(turn),
+            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                progress.set_step(WAITING);
+                progress.check()?;
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
 }
 
 fn predict_as_nnunet(
@@ -275,4 +296,27 @@ fn predict_here(
         device,
         warnings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_another_model_can_be_stopped() {
+        let turns = Mutex::new(());
+        let first = turn(&turns, &Progress::new()).unwrap();
+        let progress = Progress::new();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| turn(&turns, &progress).map(drop));
+            while progress.step() != WAITING {
+                std::thread::sleep(LOOK / 10);
+            }
+            progress.cancel();
+            assert_eq!(second.join().unwrap(), Err(Cancelled), "while the first still has its turn");
+            let third = scope.spawn(|| turn(&turns, &Progress::new()).map(drop));
+            drop(first);
+            assert_eq!(third.join().unwrap(), Ok(()));
+        });
+    }
 }

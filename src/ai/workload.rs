@@ -212,7 +212,7 @@ pub fn measure_speed(
     choice: DeviceChoice,
     progress: &Progress,
 ) -> Result<Speed, PredictError> {
-    on_model_thread(|| {
+    on_model_thread(progress, || {
         progress.check()?;
         progress.set_step("Measuring the speed of this machine");
         let network = Network::random(architecture.clone(), 7)

@@ -3,9 +3,10 @@
 
 use super::Workstation;
 use super::opening::capitalised;
+use super::remedy::InWindow as _;
 use super::workstation::Message;
-use crate::ai::nnunet::import::{ImportOptions, import, remove};
-use crate::ai::package::import_folder;
+use crate::ai::nnunet::import::{Again, ImportError, ImportOptions, Imported, import_each, remove};
+use crate::ai::package::{Unusable, import_folder, remove_unusable};
 use crate::ai::regions::{SeenRegions, seen_regions};
 use crate::ai::workload::{Speed, Workload, measure_speed};
 use crate::ai::{ModelPackage, PredictOptions, catalogue, memory};
@@ -14,10 +15,14 @@ use crate::new_file::sweep;
 use crate::progress::Progress;
 use crate::session::preferences::ModelSpeed;
 use crate::session::suggestion::{Fit, ModelFacts, StudyFacts, fit};
+use crate::ui::actions::Action;
+use crate::ui::already_there;
 use crate::ui::markdown::Document;
-use crate::ui::state::{Card, CatalogueLine, Estimate, ModelLine, Overlay, Place};
+use crate::ui::state::{
+    Card, CatalogueLine, Estimate, ImportReport, ModelLine, Overlay, Place, UnusableLine,
+};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The classical body contour, which needs no package.
@@ -38,6 +43,16 @@ pub(super) struct FoundModels {
     pub packages: Vec<ModelPackage>,
     pub cards: BTreeMap<String, Document>,
     pub catalogue: Vec<CatalogueLine>,
+    pub unusable: Vec<UnusableLine>,
+}
+
+/// How an import has ended.
+#[derive(Debug, Default)]
+pub(super) struct ImportEnd {
+    /// The titles of what was imported.
+    pub titles: Vec<String>,
+    /// What is left to read and to decide on.
+    pub report: ImportReport,
 }
 
 /// What the window keeps about models, apart from what it shows.
@@ -60,11 +75,13 @@ pub(super) struct Shop {
     pub entries: Arc<dyn Fn() -> Vec<CatalogueLine> + Send + Sync>,
     /// Fetches a model by its id from a source (empty: its publisher).
     pub fetch: Arc<Fetching>,
+    /// Where imported models are put.
+    pub target: PathBuf,
 }
 
 impl Default for Shop {
     fn default() -> Self {
-        Self { entries: Arc::new(catalogue_lines), fetch: Arc::new(fetch) }
+        Self { entries: Arc::new(catalogue_lines), fetch: Arc::new(fetch), target: import_folder() }
     }
 }
 
@@ -95,16 +112,16 @@ fn fetch(id: &str, source: &str, progress: &Progress) -> Result<String, String> 
     let from = (!source.is_empty()).then(|| source.to_owned());
     let options = catalogue::FetchOptions { from, ..catalogue::FetchOptions::default() };
     let fetched =
-        catalogue::fetch(entry, &options, progress).map_err(|error| capitalised(&error.to_string()))?;
+        catalogue::fetch(entry, &options, progress).map_err(|error| capitalised(&error.in_window()))?;
     let notes = fetched.warnings.iter().map(|warning| format!(" {}", capitalised(warning)));
     Ok(format!("{} is ready.{}", entry.title, notes.collect::<String>()))
 }
 
 /// Looks for models; `body` is always among them.
 pub(super) fn find(shop: &Shop) -> FoundModels {
-    let (packages, errors) = ModelPackage::list();
-    for error in errors {
-        tracing::warn!("{error}");
+    let (packages, unusable) = ModelPackage::look();
+    for one in &unusable {
+        tracing::warn!("{}", one.error);
     }
     let cards = packages.iter().map(|package| (package.id.clone(), card(package))).collect();
     let mut lines: Vec<ModelLine> = packages.iter().map(line).collect();
@@ -113,6 +130,7 @@ pub(super) fn find(shop: &Shop) -> FoundModels {
         title: "Body outline".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         modality: "CT".to_owned(),
+        modalities: vec!["CT".to_owned()],
         organs: vec!["Body".to_owned()],
         note: "By thresholds, without a network; leaves couch and mask out.".to_owned(),
         license: String::new(),
@@ -122,13 +140,24 @@ pub(super) fn find(shop: &Shop) -> FoundModels {
         any_values: false,
         has_card: false,
         trainable: false,
+        crops_on: None,
         fit: Fit::Possible(String::new()),
     });
     let mut catalogue = (shop.entries)();
     for entry in &mut catalogue {
         entry.installed = packages.iter().any(|package| package.id == entry.id);
     }
-    FoundModels { lines, packages, cards, catalogue }
+    let unusable = unusable.iter().map(|one| unusable_line(one, &shop.target)).collect();
+    FoundModels { lines, packages, cards, catalogue, unusable }
+}
+
+fn unusable_line(one: &Unusable, target: &Path) -> UnusableLine {
+    let name = one.name();
+    UnusableLine {
+        name: if name.is_empty() { "A model of the program".to_owned() } else { name },
+        why: capitalised(&one.error.in_window()),
+        removable: one.folder.clone().filter(|_| one.is_own(target)),
+    }
 }
 
 fn line(package: &ModelPackage) -> ModelLine {
@@ -141,6 +170,7 @@ fn line(package: &ModelPackage) -> ModelLine {
         title: package.title.clone(),
         version: package.version.clone(),
         modality: package.modality.clone(),
+        modalities: package.modalities(),
         organs: package.labels.iter().map(|label| label.name.clone()).collect(),
         note: format!("Version {}.{trained} Not a cleared medical device.", package.version),
         license: package.license.clone(),
@@ -150,6 +180,7 @@ fn line(package: &ModelPackage) -> ModelLine {
         any_values: package.nnunet.is_some(),
         has_card: true,
         trainable: package.nnunet.is_none(),
+        crops_on: package.crops_on().map(str::to_owned),
         fit: Fit::Possible(String::new()),
     }
 }
@@ -190,6 +221,7 @@ impl Workstation {
         }
         self.desk.models = found.lines;
         self.desk.catalogue = found.catalogue;
+        self.desk.unusable = found.unusable;
         self.desk.models_known = true;
         self.models.packages = found.packages;
         self.models.cards = found.cards;
@@ -225,13 +257,16 @@ impl Workstation {
             synthetic: series.info.patient.synthetic,
             regions: &self.desk.regions,
         };
-        for model in &mut self.desk.models {
+        let lacks: Vec<Option<String>> =
+            self.desk.models.iter().map(|model| self.desk.lacks(model)).collect();
+        for (model, lacks) in self.desk.models.iter_mut().zip(&lacks) {
             model.fit = fit(
                 ModelFacts {
-                    modality: &model.modality,
+                    modalities: &model.modalities,
                     organs: &model.organs,
                     synthetic: model.synthetic,
                     any_values: model.any_values,
+                    lacks: lacks.as_deref(),
                 },
                 study,
             );
@@ -239,10 +274,11 @@ impl Workstation {
         for line in &mut self.desk.catalogue {
             line.fit = fit(
                 ModelFacts {
-                    modality: &line.modality,
+                    modalities: std::slice::from_ref(&line.modality),
                     organs: &line.organs,
                     synthetic: false,
                     any_values: true,
+                    lacks: None,
                 },
                 study,
             );
@@ -292,6 +328,10 @@ impl Workstation {
             return;
         }
         let (Some(model), Some(session)) = (self.chosen_model().cloned(), &self.session) else { return };
+        if self.desk.lacks(&model).is_some() {
+            // Without the model that it needs the work is not known.
+            return;
+        }
         let key = self.speed_key(&model);
         let work = self.workload(&model);
         let package = self.models.packages.iter().find(|package| package.id == model.id);
@@ -430,42 +470,101 @@ impl Workstation {
 
     /// Imports a training folder of nnU-Net, or an archive of one.
     pub(super) fn import_model(&mut self, path: PathBuf) {
+        self.start_import(path, None);
+    }
+
+    /// Imports what was there already when it was imported last: beside that, or in its place.
+    pub(super) fn import_again(&mut self, beside: bool) {
+        let ImportReport { path, there, .. } = std::mem::take(&mut self.desk.import);
+        if !there.is_empty() {
+            self.start_import(path, Some(Again { ids: there, beside }));
+        }
+    }
+
+    fn start_import(&mut self, path: PathBuf, again: Option<Again>) {
         self.state.import_path.hint = None;
+        self.desk.import = ImportReport::default();
+        let target = self.shop.target.clone();
         self.jobs.start(IMPORT, "Importing a model", move |progress| {
-            let imported = import(&path, &import_folder(), &ImportOptions::default(), progress);
-            Message::ModelsChanged(match imported {
-                Ok(imported) => {
-                    let names: Vec<String> =
-                        imported.packages.into_iter().map(|package| package.title).collect();
-                    let refused = imported.refused.iter().map(|why| format!(" Not imported: {why}."));
-                    Ok(format!("Imported: {}.{}", names.join(", "), refused.collect::<String>()))
-                }
-                Err(error) => Err(capitalised(&error.to_string())),
-            })
+            let options = ImportOptions::default();
+            let imported = import_each(&path, &target, &options, again.as_ref(), progress);
+            Message::Imported(Box::new(import_end(path, imported)))
         });
+    }
+
+    /// Takes in how an import has ended. What was refused, and what has to be decided on, stays beside
+    /// the field for the path; it is pointed to from where the person is.
+    pub(super) fn imported(&mut self, end: ImportEnd) {
+        let ImportEnd { titles, report } = end;
+        let done = match titles.as_slice() {
+            [] => String::new(),
+            titles => format!("Imported: {}.", titles.join(", ")),
+        };
+        let in_manager = self.state.overlay == Some(Overlay::Models);
+        let toasts = &mut self.state.toasts;
+        match (report.refused.as_slice(), titles.len()) {
+            ([], 0) => {}
+            ([], _) => toasts.done(done),
+            ([only], 0) => toasts.error(only.clone(), None),
+            (refused, 0) => {
+                let text = format!("None of {} models could be imported.", refused.len());
+                toasts.error(text, Some(refused.join("\n")));
+            }
+            (refused, _) => {
+                let count = match refused.len() {
+                    1 => "1 model was not imported".to_owned(),
+                    count => format!("{count} models were not imported"),
+                };
+                let text = format!("{done} {count}; Models says why.");
+                if in_manager {
+                    toasts.attention(text);
+                } else {
+                    toasts.attention_with(text, "Models", Action::ManageModels);
+                }
+            }
+        }
+        if !report.there.is_empty() && !in_manager {
+            let text = format!("{}: replace, or keep both?", already_there(&report.there));
+            toasts.attention_with(text, "Models", Action::ManageModels);
+        }
+        if report.refused.is_empty() && report.there.is_empty() {
+            self.state.import_path.text.clear();
+        }
+        self.desk.import = report;
+        self.look_for_models();
     }
 
     /// Removes an imported or fetched model.
     pub(super) fn remove_model(&mut self, id: String) {
+        let target = self.shop.target.clone();
         self.jobs.start("remove model", "Removing a model", move |_| {
             let removed = match catalogue::entry(&id) {
                 Some(entry) => catalogue::remove(entry),
-                None => remove(&id, &import_folder()),
+                None => remove(&id, &target),
             };
             Message::ModelsChanged(match removed {
                 Ok(_) => Ok(format!("{id} was removed.")),
-                Err(error) => Err(capitalised(&error.to_string())),
+                Err(error) => Err(capitalised(&error.in_window())),
             })
         });
     }
 
-    /// Takes in that models were imported or removed, or why not.
+    /// Removes a model's folder that cannot be used.
+    pub(super) fn remove_unusable(&mut self, folder: PathBuf) {
+        let target = self.shop.target.clone();
+        self.jobs.start("remove model", "Removing a model", move |_| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Message::ModelsChanged(match remove_unusable(&folder, &target) {
+                Ok(()) => Ok(format!("{name} was removed.")),
+                Err(error) => Err(capitalised(&error.in_window())),
+            })
+        });
+    }
+
+    /// Takes in that models were removed, or why not.
     pub(super) fn models_changed(&mut self, result: Result<String, String>) {
         match result {
-            Ok(text) => {
-                self.state.import_path.text.clear();
-                self.state.toasts.done(text);
-            }
+            Ok(text) => self.state.toasts.done(text),
             Err(why) => self.state.toasts.error(why, None),
         }
         self.look_for_models();
@@ -475,10 +574,30 @@ impl Workstation {
     pub(super) fn look_for_models(&mut self) {
         let shop = self.shop.clone();
         self.jobs.start("models", "", move |_| {
-            sweep(&import_folder(), std::time::SystemTime::now());
+            sweep(&shop.target, std::time::SystemTime::now());
             Message::Models(Box::new(find(&shop)))
         });
     }
+}
+
+/// What an import tells: titles, and what is left to read and to decide on.
+fn import_end(path: PathBuf, imported: Result<Imported, ImportError>) -> ImportEnd {
+    let mut end =
+        ImportEnd { report: ImportReport { path, ..ImportReport::default() }, ..ImportEnd::default() };
+    let refused = match imported {
+        Ok(Imported { packages, refused }) => {
+            end.titles = packages.into_iter().map(|package| package.title).collect();
+            refused
+        }
+        Err(error) => vec![error],
+    };
+    for error in refused {
+        match error {
+            ImportError::Exists { id, .. } => end.report.there.push(id),
+            error => end.report.refused.push(capitalised(&error.in_window())),
+        }
+    }
+    end
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -509,6 +628,21 @@ mod tests {
         assert!((estimated_seconds(&speed, 48, 5_000_000) - 25.0).abs() < 1e-9);
         let body = speed_of_run(0, 10_000_000, 0.0, 2.0);
         assert!((estimated_seconds(&body, 0, 20_000_000) - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_shown_with_the_reason_and_can_be_removed_where_imports_are() {
+        let target = tempfile::tempdir().unwrap();
+        let folder = target.path().join("clinic-1");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("model.toml"), "id = 3").unwrap();
+        let unusable =
+            || Unusable { folder: Some(folder.clone()), error: ModelPackage::load(&folder).unwrap_err() };
+        let line = unusable_line(&unusable(), target.path());
+        assert_eq!((line.name.as_str(), line.removable.as_ref()), ("clinic-1", Some(&folder)));
+        assert!(line.why.starts_with("The model's manifest is not usable: "), "{}", line.why);
+        let elsewhere = unusable_line(&unusable(), &target.path().join("other"));
+        assert_eq!(elsewhere.removable, None);
     }
 
     #[test]

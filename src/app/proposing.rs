@@ -3,9 +3,10 @@
 use super::Workstation;
 use super::models::{BODY, MODEL, PROCESSOR};
 use super::opening::capitalised;
+use super::remedy::InWindow as _;
 use super::workstation::Message;
 use crate::ai::engine::{self, WgpuSetup};
-use crate::ai::{self, BodyError, ModelPackage, PredictError, PredictOptions, memory};
+use crate::ai::{self, ModelPackage, PredictOptions, memory};
 use crate::device::DeviceChoice;
 use crate::dicom::Library;
 use crate::patient::{Roi, Series};
@@ -186,7 +187,7 @@ fn in_short(text: &str) -> Option<String> {
 fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
     let volume = &order.series.volume;
     if order.id == BODY {
-        let roi = ai::body_contour(volume, progress).map_err(|error: BodyError| error.to_string())?;
+        let roi = ai::body_contour(volume, progress).map_err(|error| error.in_window())?;
         return Ok(Proposed {
             id: BODY.to_owned(),
             model: format!("body {}", env!("CARGO_PKG_VERSION")),
@@ -198,23 +199,26 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
             warnings: Vec::new(),
         });
     }
-    let package = ModelPackage::find(&order.id).map_err(|error| error.to_string())?;
+    let package = ModelPackage::find(&order.id).map_err(|error| error.in_window())?;
     let mut options = PredictOptions { rois: order.organs.clone(), ..PredictOptions::default() };
     let mut warnings = Vec::new();
+    let mut begun = 0.0;
     if let Some(model) = &package.nnunet {
+        begun = 0.04;
         progress.set_step("Reading the images");
         let base =
             Base { series: &order.series, path: order.opened_from.as_deref(), library: &order.library };
-        let gathered = channels::gather(base, &model.dataset.channels, &order.channels, progress);
-        let gathered = gathered.map_err(|error| error.to_string())?;
+        let reading = progress.part(0.0, begun);
+        let gathered = channels::gather(base, &model.dataset.channels, &order.channels, &reading);
+        let gathered = gathered.map_err(|error| error.in_window())?;
         options.channels = gathered.images;
         warnings = gathered.warnings;
     }
     let needed = memory::estimate_bytes(volume, &package, &options);
     let device = if order.on_cpu { DeviceChoice::Cpu } else { options.device };
     memory::check(needed, memory::available_bytes(), device)?;
-    let predicted = ai::predict(volume, &package, &options, progress);
-    let prediction = predicted.map_err(|error: PredictError| error.to_string())?;
+    let predicted = ai::predict(volume, &package, &options, &progress.part(begun, 1.0));
+    let prediction = predicted.map_err(|error| error.in_window())?;
     warnings.extend(prediction.warnings);
     Ok(Proposed {
         id: package.id.clone(),

@@ -338,7 +338,7 @@ fn shop() -> super::models::Shop {
             _ => Ok("Far model is ready.".to_owned()),
         }
     };
-    super::models::Shop { entries: Arc::new(entries), fetch: Arc::new(fetch) }
+    super::models::Shop { entries: Arc::new(entries), fetch: Arc::new(fetch), ..Default::default() }
 }
 
 #[test]
@@ -379,6 +379,55 @@ fn a_model_to_get_is_judged_by_what_the_study_shows() {
     assert_eq!(seen(&mut station, &[BodyRegion::Chest]), 0, "a heart is in a chest");
     assert_eq!(seen(&mut station, &[BodyRegion::Head]), 2);
     assert_eq!(seen(&mut station, &[]), 1);
+}
+
+#[test]
+fn a_model_whose_crop_model_is_absent_says_so_and_its_removal_names_it() {
+    use crate::ui::state::{Estimate, Place};
+    let folder = tempfile::tempdir().unwrap();
+    let [series, _] = patients();
+    let mut station = at_work(series, folder.path());
+    station.shop = shop();
+    let found = |station: &Workstation, with_coarse: bool| {
+        let mut found = super::models::find(&station.shop);
+        let plain = found.lines.pop().unwrap();
+        let crops_on = Some("far".to_owned());
+        let id = |id: &str| id.to_owned();
+        let mut lines = vec![crate::ui::state::ModelLine { id: id("muscles"), crops_on, ..plain.clone() }];
+        if with_coarse {
+            lines.push(crate::ui::state::ModelLine { id: id("far"), ..plain });
+        }
+        super::models::FoundModels { lines, ..found }
+    };
+    let place = |station: &Workstation| station.desk.models.iter().position(|line| line.id == "muscles");
+    let none = found(&station, false);
+    station.models_found(none);
+    let muscles = station.desk.models[place(&station).unwrap()].clone();
+    assert_eq!(muscles.fit.rank(), 3);
+    assert_eq!(muscles.fit.why(), "Needs Far model, which is not on this machine.");
+    // How long it takes is not told without what it needs, whatever was measured.
+    station.state.place = Place::Propose;
+    station.state.propose.model = Some("muscles".to_owned());
+    station.desk.model_device.clear();
+    let key = format!("the processor, muscles {}", muscles.version);
+    let speed = crate::session::preferences::ModelSpeed {
+        seconds_per_pass: 1.0,
+        seconds_per_megavoxel: 1.0,
+        from_run: true,
+    };
+    station.preferences.speeds.insert(key, speed);
+    station.estimate_time();
+    assert_eq!(station.desk.estimate, Estimate::Unknown);
+
+    let both = found(&station, true);
+    station.models_found(both);
+    assert!(station.desk.models[place(&station).unwrap()].fit.rank() < 3);
+    let names: Vec<&str> = station.desk.dependants("far").iter().map(|line| line.id.as_str()).collect();
+    assert_eq!(names, ["muscles"]);
+    assert!(station.desk.dependants("muscles").is_empty());
+    station.estimate_time();
+    assert!(matches!(station.desk.estimate, Estimate::Known { .. }));
+    station.close_all();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::Workstation;
 use super::opening::capitalised;
+use super::remedy::InWindow as _;
 use super::workstation::Message;
 use crate::ai::ModelPackage;
 use crate::ai::train::{CHECKPOINT, Event, Options, Recipe, read_log, train};
@@ -133,7 +134,7 @@ fn run(
     progress: &Progress,
 ) -> Result<Trained, String> {
     let init = form.init.as_deref().map(ModelPackage::find).transpose();
-    let init = init.map_err(|error| error.to_string())?;
+    let init = init.map_err(|error| error.in_window())?;
     let recipe = match (form.recipe.text.trim(), &init) {
         ("", Some(package)) => Recipe::of_package(package),
         ("", None) => return Err("a training that begins with nothing needs a recipe".to_owned()),
@@ -153,7 +154,7 @@ fn run(
         validate_patients: 5,
     };
     let outcome = train(&recipe, init.as_ref(), &patients, &options, observe, progress);
-    let outcome = outcome.map_err(|error| error.to_string())?;
+    let outcome = outcome.map_err(|error| error.in_window())?;
     Ok(Trained { package: outcome.package, finished: outcome.finished, step: outcome.step })
 }
 

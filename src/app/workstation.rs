@@ -4,7 +4,7 @@ use super::deriving;
 use super::dialogs::Dialogs;
 use super::exporting::Exported;
 use super::leaving::{EXPORT, Leaving};
-use super::models::{FoundModels, ModelDesk, Shop};
+use super::models::{FoundModels, ImportEnd, ModelDesk, Shop};
 use super::opening::edits_text;
 use super::proposing::Proposed;
 use super::reading::{OpenStudyFailure, Opened};
@@ -52,7 +52,9 @@ pub(super) enum Message {
     Measured { key: String, model: String, speed: Option<Speed> },
     /// A model was fetched: what to say, or why not.
     Fetched { id: String, result: Result<String, String> },
-    /// Models were imported or removed: what to say, or why not.
+    /// An import has ended.
+    Imported(Box<ImportEnd>),
+    /// Models were removed: what to say, or why not.
     ModelsChanged(Result<String, String>),
     /// The journals that there are.
     Journals(Catalog),
@@ -187,6 +189,11 @@ impl Workstation {
     #[must_use]
     pub fn estimate(&self) -> &crate::ui::state::Estimate {
         &self.desk.estimate
+    }
+
+    /// Puts models that are imported into this folder, in place of the person's own.
+    pub fn import_into(&mut self, folder: &Path) {
+        folder.clone_into(&mut self.shop.target);
     }
 
     /// Whether a job of this key runs.
@@ -436,6 +443,7 @@ impl Workstation {
             Message::Regions(seen) => self.regions_seen(seen),
             Message::Measured { key, model, speed } => self.measured(key, &model, speed),
             Message::Fetched { id, result } => self.fetched(&id, result),
+            Message::Imported(end) => self.imported(*end),
             Message::ModelsChanged(result) => self.models_changed(result),
             Message::Journals(catalog) => {
                 self.desk.resume = catalog.resumable.iter().map(resume_line).collect();

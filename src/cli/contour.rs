@@ -48,7 +48,8 @@ pub struct Args {
     #[arg(long, value_name = "UID")]
     series: Option<String>,
     /// An input channel's images, where the model takes several: a path, or the UID of a series
-    /// beside the images. Channel 0 is the images themselves.
+    /// beside the images. Channel 0 is the images themselves; where it is given, they are the channel
+    /// that is left. Contours lie on the images.
     #[arg(long, value_name = "N=PATH", value_parser = channel)]
     channel: Vec<(usize, PathBuf)>,
     /// Only this fold of a model of nnU-Net, by its number (or `all`); several times for several. All by
@@ -119,6 +120,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         && folder != Path::new(&args.model)
     {
         eprintln!("using the model in {}", folder.display());
+    }
+    if let Some((package, needed)) = package.as_ref().and_then(|own| Some((own, own.crops_on()?)))
+        && let Err(error) = package.beside(needed)
+    {
+        bail!("the model {} looks where another has found its region: {error}", package.id);
     }
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(&args.path), args.series.as_deref(), progress))?;
@@ -252,12 +258,16 @@ fn check_image(args: &Args, package: Option<&ModelPackage>, series: &Series) -> 
     let have = &series.info.modality;
     // An image without a modality (NIfTI) is taken by its values, but for models of nnU-Net, which
     // take any values; they do not always tell what they are for.
+    // Where channel 0 comes from elsewhere, the images may be any other.
     let unknown = matches!(have, Modality::Other(_))
         || wanted.is_empty()
+        || args.channel.iter().any(|(number, _)| *number == 0)
         || (package.is_some_and(|package| package.nnunet.is_some()) && nifti::is_nifti_name(&args.path));
     if !unknown && have.code() != wanted {
+        let several = package.is_some_and(|package| package.modalities().len() > 1);
+        let or = if several { ", or say with --channel 0=PATH where those are" } else { "" };
         bail!(
-            "the model {} is for {wanted}, these images are {}; choose another series with --series: {path}",
+            "the model {} is for {wanted}, these images are {}; choose another series with --series{or}: {path}",
             args.model,
             have.code()
         );
@@ -390,4 +400,40 @@ fn write(
     }
     commit_all(files)?;
     Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(more: &[&str]) -> Args {
+        let line = ["delineo", "/images", "--model", "m"];
+        Line::parse_from(line.iter().chain(more)).args
+    }
+
+    #[test]
+    fn images_of_another_modality_are_taken_where_channel_0_is_given() {
+        let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/nnunet/res2d/nnUNetTrainer__nnUNetPlans__2d");
+        let mut package = ModelPackage::load(&training).unwrap();
+        package.modality = "PT".to_owned();
+        let model = package.nnunet.as_mut().unwrap();
+        model.dataset.channels = vec!["PET".to_owned(), "CT".to_owned()];
+        assert_eq!(package.modalities(), ["PT", "CT"]);
+        let series = crate::session::fixture::axial_series();
+        let told = |more: &[&str]| {
+            check_image(&args(more), Some(&package), &series).map_err(|error| error.to_string())
+        };
+        let refused = told(&[]).unwrap_err();
+        assert!(refused.contains("for PT") && refused.contains("--channel 0=PATH"), "{refused}");
+        assert!(told(&["--channel", "1=/pet"]).is_err());
+        assert_eq!(told(&["--channel", "0=/pet"]), Ok(()));
+    }
 }

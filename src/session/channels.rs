@@ -6,10 +6,11 @@
 
 use super::study::{OpenStudyError, Study};
 use crate::ai::nnunet::ChannelImage;
+use crate::ai::nnunet::package::channel_modality;
 use crate::dicom::Library;
 use crate::formats::nifti::{self, NiftiError};
 use crate::geometry::Grid;
-use crate::patient::{Series, Volume};
+use crate::patient::{Modality, Series, Volume};
 use crate::progress::Progress;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +113,8 @@ fn of_file(path: &Path, progress: &Progress) -> Result<Option<(ChannelImage, Gri
     Ok(Some((image, stored.grid)))
 }
 
-/// The channels of these names: those `given` by number, the study itself for number 0 otherwise.
+/// The channels of these names: those `given` by number, the study itself for number 0 otherwise. Where
+/// number 0 is given and one alone is not, whose name tells of the study's modality, that is the study.
 ///
 /// # Errors
 /// [`ChannelError`] when a channel has no image, cannot be read, or does not belong to the study.
@@ -126,19 +128,34 @@ pub fn gather(
         let all: Vec<String> = names.iter().enumerate().map(|(n, name)| format!("{n} ({name})")).collect();
         return Err(ChannelError::Unknown { number: *number, available: all.join(", ") });
     }
-    let own = of_volume(&base.series.volume, base.path, progress)?;
+    let left = |number: &usize| !given.iter().any(|(other, _)| other == number);
+    let left: Vec<usize> = (0..names.len()).filter(left).collect();
+    let is_base = |number: usize| match left.as_slice() {
+        // What is said to be another channel is not the first one.
+        [0, ..] => number == 0 && !given.iter().any(|(_, given)| *given == Given::Own),
+        [only] => number == *only && is_like(&names[number], &base.series.info.modality),
+        _ => false,
+    };
+    let share = |number: usize| number as f64 / (names.len() + 1) as f64;
+    let own = of_volume(&base.series.volume, base.path, &progress.part(0.0, share(1)))?;
     let mut channels = Channels { images: Vec::new(), warnings: Vec::new() };
     for (number, name) in names.iter().enumerate() {
+        let progress = &progress.part(share(number + 1), share(number + 2));
         // The last one given counts.
         let image = match given.iter().rev().find(|(other, _)| *other == number) {
             Some((_, Given::Own)) => own.clone(),
             Some((_, given)) => other(base, &own, number, given, &mut channels.warnings, progress)?,
-            None if number == 0 => own.clone(),
+            None if is_base(number) => own.clone(),
             None => return Err(ChannelError::Missing { number, name: name.clone() }),
         };
         channels.images.push(image);
     }
     Ok(channels)
+}
+
+/// Whether a channel's name tells of this modality.
+fn is_like(name: &str, modality: &Modality) -> bool {
+    !matches!(modality, Modality::Other(_)) && channel_modality(name) == modality.code()
 }
 
 fn other(
@@ -206,4 +223,47 @@ fn same(one: &Grid, other: &Grid) -> bool {
             });
             (one.patient_of(at) - other.patient_of(at)).norm() < 0.01
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::fixture::axial_series;
+
+    /// How many channels a study of this modality makes, or the number of the one that has no image.
+    fn gathered(modality: Modality, names: [&str; 2], given: &[(usize, Given)]) -> Result<usize, usize> {
+        let mut series = axial_series();
+        series.info.modality = modality;
+        let library = Library::default();
+        let base = Base { series: &series, path: None, library: &library };
+        match gather(base, &names.map(str::to_owned), given, &Progress::new()) {
+            Ok(channels) => Ok(channels.images.len()),
+            Err(ChannelError::Missing { number, .. }) => Err(number),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_study_is_the_first_channel_or_the_one_that_is_left_and_like_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let nothing = Given::Path(folder.path().join("nothing"));
+        let pet_ct = ["PET", "CT"];
+        assert_eq!(gathered(Modality::Ct, ["CT", "PET"], &[(1, Given::Own), (0, Given::Own)]), Ok(2));
+        assert_eq!(gathered(Modality::Ct, ["CT", "PET"], &[]), Err(1));
+        // The first is given: the study is the other, if it can be.
+        assert_eq!(gathered(Modality::Ct, pet_ct, &[(0, Given::Own)]), Ok(2));
+        assert_eq!(gathered(Modality::Mr, pet_ct, &[(0, Given::Own)]), Err(1));
+        assert_eq!(gathered(Modality::Other("OT".into()), pet_ct, &[(0, Given::Own)]), Err(1));
+        // The study is said to be the second: it is not the first as well.
+        assert_eq!(gathered(Modality::Ct, pet_ct, &[(1, Given::Own)]), Err(0));
+        // An image that is not there is said, not replaced.
+        let series = axial_series();
+        let library = Library::default();
+        let base = Base { series: &series, path: None, library: &library };
+        let names = pet_ct.map(str::to_owned);
+        assert!(matches!(
+            gather(base, &names, &[(0, nothing)], &Progress::new()),
+            Err(ChannelError::Open(_))
+        ));
+    }
 }

@@ -5,14 +5,17 @@ use crate::patient::{BodyRegion, Modality};
 /// What is known of a model.
 #[derive(Debug, Clone, Copy)]
 pub struct ModelFacts<'a> {
-    /// The DICOM code of the images it is for; empty for any.
-    pub modality: &'a str,
+    /// The DICOM codes of the images that its channels take: the series it runs on is one of them. Empty
+    /// ones are for any.
+    pub modalities: &'a [String],
     /// What it contours.
     pub organs: &'a [String],
     /// Whether it has only seen synthetic anatomy.
     pub synthetic: bool,
     /// Whether it takes any values; others need Hounsfield units.
     pub any_values: bool,
+    /// The title of the model that it cannot run without, where that is not on this machine.
+    pub lacks: Option<&'a str>,
 }
 
 /// What is known of the study.
@@ -66,16 +69,21 @@ impl Fit {
 #[must_use]
 pub fn fit(model: ModelFacts<'_>, study: StudyFacts<'_>) -> Fit {
     // An image without a modality (NIfTI) is taken by its values.
-    let told = !matches!(study.modality, Modality::Other(_)) && !model.modality.is_empty();
-    if told && study.modality.code() != model.modality {
+    let is_any = model.modalities.iter().all(String::is_empty) || model.modalities.contains(&String::new());
+    let told = !matches!(study.modality, Modality::Other(_)) && !is_any;
+    if told && !model.modalities.iter().any(|own| own == study.modality.code()) {
+        let own: Vec<&str> = model.modalities.iter().map(|code| word(code)).collect();
         return Fit::Unfit(format!(
             "For {}; this series is {}.",
-            word(model.modality),
+            own.join(" and "),
             word(study.modality.code())
         ));
     }
     if !model.any_values && !study.is_hu {
         return Fit::Unfit("For CT in Hounsfield units; this series has other values.".to_owned());
+    }
+    if let Some(lacks) = model.lacks {
+        return Fit::Unfit(format!("Needs {lacks}, which is not on this machine."));
     }
     match (model.synthetic, study.synthetic) {
         (true, true) => return Fit::Suggested("Made for the sample patient.".to_owned()),
@@ -124,26 +132,54 @@ mod tests {
         StudyFacts { modality, is_hu: *modality == Modality::Ct, synthetic: false, regions }
     }
 
-    fn model<'a>(modality: &'a str, organs: &'a [String]) -> ModelFacts<'a> {
-        ModelFacts { modality, organs, synthetic: false, any_values: false }
+    fn model<'a>(modalities: &'a [String], organs: &'a [String]) -> ModelFacts<'a> {
+        ModelFacts { modalities, organs, synthetic: false, any_values: false, lacks: None }
+    }
+
+    #[test]
+    fn any_channel_may_be_the_open_series() {
+        let (organs, pet_ct, mr) = (organs(&["Larynx"]), organs(&["PT", "CT"]), organs(&["MR", ""]));
+        let ct = study(&Modality::Ct);
+        assert_eq!(fit(model(&pet_ct, &organs), ct).rank(), 0, "its second channel");
+        let on_mr = StudyFacts { is_hu: true, ..study(&Modality::Mr) };
+        assert_eq!(
+            fit(model(&pet_ct, &organs), on_mr),
+            Fit::Unfit("For PET and CT; this series is MR.".into())
+        );
+        assert_eq!(fit(model(&mr, &organs), ct).rank(), 0, "a channel that does not tell");
+    }
+
+    #[test]
+    fn a_model_without_the_one_it_needs_cannot_run() {
+        let (organs, ct) = (organs(&["Larynx"]), organs(&["CT"]));
+        let alone = ModelFacts { lacks: Some("Coarse"), ..model(&ct, &organs) };
+        let fit = fit(alone, study(&Modality::Ct));
+        assert_eq!(fit, Fit::Unfit("Needs Coarse, which is not on this machine.".into()));
     }
 
     #[test]
     fn the_region_seen_and_the_modality_decide() {
         let head = organs(&["Brainstem", "Parotid_L", "Larynx"]);
         let trunk = organs(&["Bladder", "Rectum", "Prostate"]);
+        let (for_ct, for_mr, for_any) = (organs(&["CT"]), organs(&["MR"]), organs(&[""]));
         let ct = study(&Modality::Ct);
-        assert_eq!(fit(model("CT", &head), ct), Fit::Suggested("For head and neck, seen in this CT.".into()));
-        let doubtful = fit(model("CT", &trunk), ct);
+        assert_eq!(
+            fit(model(&for_ct, &head), ct),
+            Fit::Suggested("For head and neck, seen in this CT.".into())
+        );
+        let doubtful = fit(model(&for_ct, &trunk), ct);
         assert_eq!(doubtful, Fit::Doubtful("For pelvis; this CT shows head and neck.".into()));
-        assert_eq!(fit(model("MR", &head), ct), Fit::Unfit("For MR; this series is CT.".into()));
-        assert_eq!(fit(model("CT", &head), StudyFacts { regions: &[], ..ct }), Fit::Possible(String::new()));
-        assert_eq!(fit(model("CT", &organs(&["thing"])), ct), Fit::Possible(String::new()));
+        assert_eq!(fit(model(&for_mr, &head), ct), Fit::Unfit("For MR; this series is CT.".into()));
+        assert_eq!(
+            fit(model(&for_ct, &head), StudyFacts { regions: &[], ..ct }),
+            Fit::Possible(String::new())
+        );
+        assert_eq!(fit(model(&for_ct, &organs(&["thing"])), ct), Fit::Possible(String::new()));
         let unknown = Modality::Other("OT".into());
-        assert_eq!(fit(model("CT", &head), study(&unknown)).rank(), 3, "values without a unit");
-        let any = ModelFacts { any_values: true, ..model("", &head) };
+        assert_eq!(fit(model(&for_ct, &head), study(&unknown)).rank(), 3, "values without a unit");
+        let any = ModelFacts { any_values: true, ..model(&for_any, &head) };
         assert_eq!(fit(any, study(&Modality::Mr)).rank(), 0);
-        let sample = ModelFacts { synthetic: true, ..model("CT", &head) };
+        let sample = ModelFacts { synthetic: true, ..model(&for_ct, &head) };
         assert_eq!(fit(sample, ct).rank(), 2);
         assert_eq!(fit(sample, StudyFacts { synthetic: true, ..ct }).rank(), 0);
     }

@@ -21,7 +21,7 @@ mod paint;
 
 pub use layout::window_ui;
 pub use paint::GpuViews;
-pub use panels::default_series;
+pub use panels::{already_there, default_series};
 
 use crate::patient::RoiId;
 use crate::session::derive::Order;
@@ -96,12 +96,20 @@ pub enum Request {
     ForgetProblem(String),
     /// Import a model from a folder or archive.
     ImportModel(PathBuf),
+    /// Import the models that were there already when the last import came upon them: beside those, or
+    /// in their place.
+    ImportAgain {
+        /// Whether both are kept.
+        beside: bool,
+    },
     /// Ask the system for a folder to import a model from.
     PickModelFolder,
     /// Ask the system for an archive to import a model from.
     PickModelArchive,
     /// Remove a model.
     RemoveModel(String),
+    /// Remove a model's folder that cannot be used.
+    RemoveUnusable(PathBuf),
     /// Write the accepted structures.
     Export {
         /// Where to.

@@ -83,6 +83,8 @@ pub enum Overlay {
     Card(Arc<Card>),
     /// Remove a model: its id.
     RemoveModel(String),
+    /// Remove a model's folder that cannot be used.
+    RemoveUnusable(PathBuf),
     /// Go on with earlier work on the images just read: what it is.
     Resume(String),
     /// Edits would be lost if the study were left now.
@@ -405,6 +407,8 @@ pub struct ModelLine {
     pub version: String,
     /// The DICOM code of the images it is for; empty for any.
     pub modality: String,
+    /// The same of each of its channels, of which the open series can be any.
+    pub modalities: Vec<String>,
     /// What it contours.
     pub organs: Vec<String>,
     /// What the person should know first: training data, what it is not for.
@@ -423,8 +427,32 @@ pub struct ModelLine {
     pub has_card: bool,
     /// Whether it can be trained further here.
     pub trainable: bool,
+    /// The id of the model that finds the region it looks at, where it needs one.
+    pub crops_on: Option<String>,
     /// How it fits the open study.
     pub fit: Fit,
+}
+
+/// A model's folder that was found and cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableLine {
+    /// Its folder's name, or the words for one of the program's own.
+    pub name: String,
+    /// Why, a sentence.
+    pub why: String,
+    /// The folder, where it can be removed.
+    pub removable: Option<PathBuf>,
+}
+
+/// What the last import has left to read and to decide on; stays until the next one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// The training folder or archive.
+    pub path: PathBuf,
+    /// Why models of it were not imported, a sentence each.
+    pub refused: Vec<String>,
+    /// The ids of its models that are there already: replace them, or keep both?
+    pub there: Vec<String>,
 }
 
 /// A model that can be fetched.
@@ -556,6 +584,26 @@ pub struct ResumeLine {
     pub summary: String,
 }
 
+impl Desk {
+    /// The model that another one needs and that is not on this machine; its id where nobody knows its
+    /// title. `None` where there is none.
+    #[must_use]
+    pub fn lacks(&self, model: &ModelLine) -> Option<String> {
+        let id = model.crops_on.as_ref()?;
+        if self.models.iter().any(|own| own.id == *id) {
+            return None;
+        }
+        let known = self.catalogue.iter().find(|line| line.id == *id);
+        Some(known.map_or_else(|| id.clone(), |line| line.title.clone()))
+    }
+
+    /// The models that could not run without the one of this id.
+    #[must_use]
+    pub fn dependants(&self, id: &str) -> Vec<&ModelLine> {
+        self.models.iter().filter(|model| model.crops_on.as_deref() == Some(id)).collect()
+    }
+}
+
 /// What lies around the open series; filled by `app` before each frame.
 #[derive(Debug, Clone, Default)]
 pub struct Desk {
@@ -584,6 +632,10 @@ pub struct Desk {
     pub models_known: bool,
     /// The models that can be fetched.
     pub catalogue: Vec<CatalogueLine>,
+    /// The models that were found and cannot be used.
+    pub unusable: Vec<UnusableLine>,
+    /// What the last import has left to read and to decide on.
+    pub import: ImportReport,
     /// The parts of the body seen in the open series; empty where that is not known.
     pub regions: Vec<BodyRegion>,
     /// How long the chosen model will take.

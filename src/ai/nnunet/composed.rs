@@ -44,7 +44,7 @@ pub(super) fn predict(
     let mut from = 0.0;
     if let Some(crop) = &run.crop {
         from = 0.25;
-        let progress = progress.part(0.0, from);
+        let progress = progress.named("Finding the region").part(0.0, from);
         let found = region_of(volume, package, crop, &images[0], options, &mut case, &progress)?;
         let Some(found) = found else {
             let reason = format!("none of {} is in the image", crop.organs.join(", "));
@@ -56,10 +56,7 @@ pub(super) fn predict(
     }
     let started = Instant::now();
     progress.set_step("Resampling");
-    let near = images
-        .iter()
-        .map(|image| resampled(&region.cut(image), run.spacing_mm, &progress.part(from, from + 0.05)))
-        .collect::<Result<Vec<_>, Cancelled>>()?;
+    let near = cut_and_resampled(&images, region, run.spacing_mm, &progress.part(from, from + 0.05))?;
     case.timings.preprocess += started.elapsed().as_secs_f64();
 
     let mut map = vec![0_u16; near[0].values.len()];
@@ -75,12 +72,13 @@ pub(super) fn predict(
     let from = from + 0.05;
     for (index, part) in needed.iter().enumerate() {
         let share = |n: usize| from + (0.9 - from) * n as f64 / needed.len() as f64;
-        let progress = progress.part(share(index), share(index + 1));
+        let progress = of_part(progress, [index, needed.len()]).part(share(index), share(index + 1));
+        let (previous, progress) = case.previous(volume, &part.model, &near, &progress)?;
         let labels = if with_odds {
             let slices = case.stage(
                 &part.model,
                 &near,
-                None,
+                previous.as_deref(),
                 |slice| (slice.labels().to_vec(), odds_of(&slice, near[0].size[2])),
                 &progress,
             )?;
@@ -91,7 +89,7 @@ pub(super) fn predict(
             }
             labels
         } else {
-            case.labels(&part.model, &near, &progress)?
+            case.labels(&part.model, &near, previous.as_deref(), &progress)?
         };
         for (label, own) in map.iter_mut().zip(labels) {
             if own != 0 {
@@ -100,7 +98,9 @@ pub(super) fn predict(
         }
     }
     let started = Instant::now();
-    progress.set_step("Tracing contours");
+    if with_odds {
+        progress.set_step("Tracing contours");
+    }
     for label in package.labels.iter().filter(|label| label.keep_largest) {
         keep_largest(&mut map, near[0].size, label.value);
     }
@@ -131,6 +131,25 @@ pub(super) fn predict(
     let gathered = outliner.gather(slices);
     case.timings.postprocess += started.elapsed().as_secs_f64();
     Ok(case.prediction(volume, package, &dataset.structures, &wanted, gathered))
+}
+
+/// The progress of a part, which is named where there are several.
+fn of_part(progress: &Progress, [index, count]: [usize; 2]) -> Progress {
+    if count == 1 { progress.clone() } else { progress.named(&format!("Part {} of {count}", index + 1)) }
+}
+
+/// The images within a region, at a spacing.
+fn cut_and_resampled(
+    images: &[ChannelImage],
+    region: Region,
+    spacing_mm: Option<[f64; 3]>,
+    progress: &Progress,
+) -> Result<Vec<ChannelImage>, Cancelled> {
+    let share = |index: usize| index as f64 / images.len() as f64;
+    let one = |(index, image): (usize, &ChannelImage)| {
+        resampled(&region.cut(image), spacing_mm, &progress.part(share(index), share(index + 1)))
+    };
+    images.iter().enumerate().map(one).collect()
 }
 
 fn structure(label: &crate::ai::package::Label) -> Structure {
@@ -172,7 +191,7 @@ fn region_of(
     case: &mut Case<'_>,
     progress: &Progress,
 ) -> Result<Option<Region>, CaseError> {
-    let coarse = beside(package, &crop.model)?;
+    let coarse = package.beside(&crop.model)?;
     let (Some(model), true) =
         (&coarse.nnunet, coarse.composition.as_ref().is_none_or(|own| own.run.crop.is_none()))
     else {
@@ -205,15 +224,6 @@ fn region_of(
     case.timings.postprocess += found.timings.postprocess;
     let map = found.labels.map(|map| map.labels).unwrap_or_default();
     Ok(box_around(image, &map, volume.grid.dims(), &values, crop.margin_mm))
-}
-
-/// The package of this id in the folder that holds `package`, else wherever it is.
-fn beside(package: &ModelPackage, id: &str) -> Result<ModelPackage, PackageError> {
-    let folder = package.folder.as_deref().and_then(std::path::Path::parent).map(|folder| folder.join(id));
-    match folder.filter(|folder| folder.join("model.toml").is_file()) {
-        Some(folder) => ModelPackage::load(&folder),
-        None => ModelPackage::find(id),
-    }
 }
 
 /// The box, in an image's own axes, of the grid's voxels with one of these values, and the margin
@@ -343,6 +353,68 @@ mod tests {
         let mut map = vec![3, 3, 0, 3, 0, 2, 3, 3, 3];
         keep_largest(&mut map, [1, 1, 9], 3);
         assert_eq!(map, [0, 0, 0, 0, 0, 2, 3, 3, 3]);
+    }
+
+    /// A model of the catalogue, made of the fixtures' files, and what it crops on beside it.
+    fn installed(id: &str, target: &std::path::Path) -> ModelPackage {
+        use crate::ai::catalogue::{FetchOptions, entry, fetch};
+        let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/catalogue");
+        let from = Some(files.to_string_lossy().into_owned());
+        let options = FetchOptions { from, target: Some(target.to_owned()), force: false };
+        fetch(entry(id).unwrap(), &options, &Progress::new()).unwrap().packages.pop().unwrap()
+    }
+
+    /// A block of 24 x 20 x 12 voxels of 2 mm, brighter to one side.
+    fn block() -> Volume {
+        use crate::geometry::{Grid, Plane, Point3, Vector3};
+        use crate::patient::{Slice, Unit, Voxels};
+        let steps = [Vector3::x() * 2.0, Vector3::y() * 2.0, Vector3::z() * 2.0];
+        let grid = Grid::new([24, 20, 12], Point3::origin(), steps).unwrap();
+        let voxels = Voxels::I16((0..24 * 20 * 12).map(|at| (at % 24) * 10).collect());
+        let slice = |k: u8| {
+            let origin_mm = grid.patient_of([0.0, 0.0, f64::from(k)]);
+            let plane = Plane::new(origin_mm, steps[0], steps[1]).unwrap();
+            Slice { plane, origin_mm, instance: None, missing: false }
+        };
+        let slices = (0..12).map(slice).collect();
+        Volume { grid, voxels, unit: Unit::Hu, slices, native: None }
+    }
+
+    #[test]
+    fn parts_and_the_region_are_named_and_the_bar_never_jumps_back() {
+        let target = tempfile::tempdir().unwrap();
+        let mut package = installed("headneck_muscles", target.path());
+        let options =
+            PredictOptions { device: crate::device::DeviceChoice::Cpu, ..PredictOptions::default() };
+        let told = |package: &ModelPackage| {
+            let progress = Progress::new();
+            crate::ai::predict(&block(), package, &options, &progress).unwrap();
+            let told = progress.told();
+            let mut furthest: f64 = 0.0;
+            for (fraction, step) in &told {
+                // Threads may tell a piece too late, never a step.
+                assert!(*fraction > furthest - 0.02, "{step}: {fraction} after {furthest}");
+                assert!(!step.contains("3d_") && !step.contains("fullres"), "{step}");
+                furthest = furthest.max(*fraction);
+            }
+            told.into_iter().map(|(_, step)| step).collect::<Vec<_>>()
+        };
+        let run = &mut package.composition.as_mut().unwrap().run;
+        (run.spacing_mm, run.empty_below_hu) = (None, None);
+        let steps = told(&package);
+        let is_there = |steps: &[String], start: &str| steps.iter().any(|step| step.starts_with(start));
+        for step in ["Preparing the images", "Loading the model", "Running patch 1 of"] {
+            assert!(is_there(&steps, &format!("Finding the region: {step}")), "{step} in {steps:?}");
+            assert!(!is_there(&steps, step), "{steps:?}");
+        }
+        package.composition.as_mut().unwrap().run.crop = None;
+        let steps = told(&package);
+        for part in ["Part 1 of 2: ", "Part 2 of 2: "] {
+            for step in ["Preparing the images", "Loading the model", "Running patch 1 of"] {
+                assert!(is_there(&steps, &format!("{part}{step}")), "{part}{step} in {steps:?}");
+            }
+        }
+        assert_eq!(steps.last().map(String::as_str), Some("Tracing contours"));
     }
 
     #[test]

@@ -106,9 +106,6 @@ impl Composition {
             if part.model.dataset.regions {
                 return odd("has regions, which cannot be combined");
             }
-            if part.model.previous.is_some() {
-                return odd("is the second stage of a cascade, which cannot be combined");
-            }
             if part.model.dataset.channels.len() != first.model.dataset.channels.len() {
                 return odd("takes another number of images than the first");
             }

@@ -111,10 +111,20 @@ pub struct ImportOptions {
     pub orientation: Option<Orientation>,
 }
 
+/// What to do with the models of an import that are there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// Their ids, as [`ImportError::Exists`] has told them; no others are imported.
+    pub ids: Vec<String>,
+    /// Whether each is kept beside the one that is there, with a number behind its id and title; else it
+    /// takes that one's place.
+    pub beside: bool,
+}
+
 /// What an import has brought.
 #[derive(Debug)]
 pub struct Imported {
-    /// The packages, in the order of their folders; at least one.
+    /// The packages, in the order of their folders; at least one, where [`import`] has made them.
     pub packages: Vec<ModelPackage>,
     /// Why other training folders were not imported.
     pub refused: Vec<ImportError>,
@@ -130,6 +140,25 @@ pub fn import(
     source: &Path,
     target: &Path,
     options: &ImportOptions,
+    progress: &Progress,
+) -> Result<Imported, ImportError> {
+    let mut imported = import_each(source, target, options, None, progress)?;
+    if imported.packages.is_empty() && !imported.refused.is_empty() {
+        return Err(imported.refused.remove(0));
+    }
+    Ok(imported)
+}
+
+/// The same, with all reasons told where none is imported; after an import that found models there
+/// already, only these `again`.
+///
+/// # Errors
+/// [`ImportError`] when nothing is found, a package cannot be written, or someone asked to stop.
+pub fn import_each(
+    source: &Path,
+    target: &Path,
+    options: &ImportOptions,
+    again: Option<&Again>,
     progress: &Progress,
 ) -> Result<Imported, ImportError> {
     sweep(target, SystemTime::now());
@@ -154,27 +183,25 @@ pub fn import(
     for (index, folder) in found.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "few models")]
         let [from, to] = [index, index + 1].map(|n| 0.3 + 0.7 * n as f64 / count as f64);
-        match one(folder, target, options, &mut ids, &progress.part(from, to)) {
-            Ok(package) => imported.packages.push(package),
+        match one(folder, target, (options, again), &mut ids, &progress.part(from, to)) {
+            Ok(package) => imported.packages.extend(package),
             // What would stop the next one as well.
             Err(stop @ (ImportError::Cancelled(_) | ImportError::Unwritable { .. })) => return Err(stop),
             Err(refused) => imported.refused.push(refused),
         }
     }
-    if imported.packages.is_empty() && !imported.refused.is_empty() {
-        return Err(imported.refused.remove(0));
-    }
     Ok(imported)
 }
 
-/// Imports one training folder under an id that none of `ids`, those imported with it, is.
+/// Imports one training folder under an id that none of `ids`, those imported with it, is; `None` where
+/// it is none of those that are imported again.
 fn one(
     folder: &Path,
     target: &Path,
-    options: &ImportOptions,
+    (options, again): (&ImportOptions, Option<&Again>),
     ids: &mut BTreeSet<String>,
     progress: &Progress,
-) -> Result<ModelPackage, ImportError> {
+) -> Result<Option<ModelPackage>, ImportError> {
     let mut model = training::open(folder)?;
     if let Some(orientation) = options.orientation {
         model.hand_over(orientation);
@@ -186,7 +213,22 @@ fn one(
         return Err(ImportError::Reserved { id: about.id });
     }
     ids.insert(about.id.clone());
-    write(&model, about, target, options, progress)
+    if let Some(again) = again {
+        if !again.ids.contains(&about.id) {
+            return Ok(None);
+        }
+        if again.beside {
+            let id = |number: usize| format!("{}-{number}", about.id);
+            let is_free = |id: &str| !ids.contains(id) && target.join(id).symlink_metadata().is_err();
+            let mut number = 2;
+            while !is_free(&id(number)) {
+                number += 1;
+            }
+            (about.id, about.title) = (id(number), format!("{} ({number})", about.title));
+        }
+    }
+    let force = options.force || again.is_some_and(|again| !again.beside);
+    write(&model, about, (target, force), options.orientation, progress).map(Some)
 }
 
 /// The id, or with the first number behind it that makes it none of these.
@@ -225,15 +267,15 @@ pub(super) fn unwritable(error: &io::Error, path: &Path) -> ImportError {
 fn write(
     model: &Model,
     about: About,
-    target: &Path,
-    options: &ImportOptions,
+    (target, force): (&Path, bool),
+    orientation: Option<Orientation>,
     progress: &Progress,
 ) -> Result<ModelPackage, ImportError> {
     let told = about.clone();
-    place(about, target, options.force, |folder| {
+    place(about, target, force, |folder| {
         let mut nnunet = write_model(model, folder, "", progress)?;
         let mut version = as_stored(model, &nnunet, folder).state();
-        if let Some(orientation) = options.orientation {
+        if let Some(orientation) = orientation {
             nnunet.hand_over(orientation);
             version = format!("{version}-{orientation}");
         }

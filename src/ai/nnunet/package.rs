@@ -69,7 +69,13 @@ pub(super) fn plain_name(name: &str) -> String {
 
 /// The DICOM code of the first channel's images; empty where its name does not tell.
 fn modality(dataset: &Dataset) -> &'static str {
-    let name = dataset.channels.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
+    dataset.channels.first().map_or("", |name| channel_modality(name))
+}
+
+/// The DICOM code of the images that a channel of this name takes; empty where it does not tell.
+#[must_use]
+pub fn channel_modality(name: &str) -> &'static str {
+    let name = name.to_ascii_uppercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
     if has(&["CT", "CBCT"]) {
@@ -193,6 +199,13 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
         values.sort_unstable();
         values
     };
+    let has_regions = composition.parts.iter().any(|part| part.model.dataset.regions);
+    if let Some(label) = manifest.labels.iter().find(|label| label.keep_largest && has_regions) {
+        return Err(unusable(format!(
+            "its label {} has keep_largest, which a model of regions cannot have, as they overlap; take it out",
+            label.name
+        )));
+    }
     if is_composed {
         composition.check().map_err(unusable)?;
     }

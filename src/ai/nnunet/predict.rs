@@ -115,28 +115,11 @@ pub(in crate::ai) fn predict(
         return composed::predict(volume, package, model, composition, options, progress);
     }
     let mut case = Case::new(channels(volume, package, model, options)?, options);
-    let mut previous_labels: Option<Vec<i16>> = None;
-    let mut from = 0.0;
-    if let (Some(_), Some(given)) = (&model.previous, &options.previous) {
-        let given = given.turned(&volume.grid, model.plan.orientation);
-        if given.size != case.channels[0].turned(&volume.grid, model.plan.orientation).size {
-            return Err(CaseError::Sizes(given.size, case.channels[0].size));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "labels")]
-        let labels = given.values.iter().map(|label| label.round() as i16);
-        previous_labels = Some(labels.collect());
-    } else if let Some(previous) = &model.previous {
-        let turned = case.turned(volume, previous);
-        let labels = case.labels(previous, &turned, &progress.part(0.0, 0.4))?;
-        // Both stages have one reader, so one order of axes.
-        let labels = labels.into_iter().map(|label| i16::try_from(label).unwrap_or(0));
-        previous_labels = Some(labels.collect());
-        from = 0.4;
-    }
     let turned = case.turned(volume, model);
+    let (previous_labels, progress) = case.previous(volume, model, &turned, progress)?;
     let wanted = wanted(package, &model.dataset.structures, options);
     let outliner = Outliner { volume, image: &turned[0], dataset: &model.dataset, wanted: &wanted };
-    let stage_progress = progress.part(from, 0.98);
+    let stage_progress = progress.part(0.0, 0.98);
     let slices = case.stage(
         model,
         &turned,
@@ -224,6 +207,32 @@ impl<'a> Case<'a> {
         self.channels.iter().map(|image| image.turned(&volume.grid, model.plan.orientation)).collect()
     }
 
+    /// Of a cascade the labels of its first stage on the voxels of `images` (which the model's reader
+    /// has handed over): those that were given, or those that it makes. Also the progress that is left for
+    /// the model itself.
+    pub(super) fn previous(
+        &mut self,
+        volume: &Volume,
+        model: &Model,
+        images: &[ChannelImage],
+        progress: &Progress,
+    ) -> Result<(Option<Vec<i16>>, Progress), CaseError> {
+        let Some(previous) = &model.previous else { return Ok((None, progress.clone())) };
+        if let Some(given) = &self.options.previous {
+            let given = given.turned(&volume.grid, model.plan.orientation);
+            if given.size != images[0].size {
+                return Err(CaseError::Sizes(given.size, images[0].size));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "labels")]
+            let labels = given.values.iter().map(|label| label.round() as i16);
+            return Ok((Some(labels.collect()), progress.clone()));
+        }
+        // Both stages have one reader, so one order of axes.
+        let labels = self.labels(previous, images, None, &progress.named("First stage").part(0.0, 0.4))?;
+        let labels = labels.into_iter().map(|label| i16::try_from(label).unwrap_or(0));
+        Ok((Some(labels.collect()), progress.named("Second stage").part(0.4, 1.0)))
+    }
+
     /// Runs one model; gives what `map` makes of each slice of the image.
     pub(super) fn stage<T: Send>(
         &mut self,
@@ -243,6 +252,7 @@ impl<'a> Case<'a> {
         &mut self,
         model: &Model,
         images: &[ChannelImage],
+        previous: Option<&[i16]>,
         progress: &Progress,
     ) -> Result<Vec<u16>, CaseError> {
         let run = |engine: &mut Engine, run: Run<'_>| {
@@ -254,7 +264,7 @@ impl<'a> Case<'a> {
                 None => Ok(run.slices(engine, |slice| slice.labels().to_vec())?.concat()),
             }
         };
-        self.run(model, images, None, run, progress)
+        self.run(model, images, previous, run, progress)
     }
 
     /// Prepares the images and the model, and hands both to `run`.
@@ -293,7 +303,7 @@ impl<'a> Case<'a> {
         let folds = (0..model.folds()).map(|fold| model.network(fold).map_err(CaseError::from));
         let mut engine = Engine::of_folds(folds, self.options.device)?;
         engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
-        progress.set_step(format!("Running {}", plan.configuration));
+        progress.set_step("Running the model");
         let offset = 3 - plan.dimensions;
         let mirror_axes: Vec<usize> = if self.options.no_mirror {
             Vec::new()

@@ -11,11 +11,13 @@ mod error;
 mod folds;
 mod manifest;
 mod tensors;
+mod unusable;
 
 pub use self::error::PackageError;
 pub(in crate::ai) use self::manifest::check_anatomy;
 pub use self::manifest::{Inference, Input, Label, Normalization, Provenance, Side};
 pub use self::tensors::read_safetensors;
+pub use self::unusable::{Unusable, remove_unusable};
 
 use self::manifest::{Manifest, WeightsTable};
 use super::catalogue;
@@ -231,19 +233,59 @@ impl ModelPackage {
     /// has imported and those beside the program.
     #[must_use]
     pub fn list() -> (Vec<Self>, Vec<PackageError>) {
-        let mut errors = Vec::new();
+        let (packages, unusable) = Self::look();
+        (packages, unusable.into_iter().map(|one| one.error).collect())
+    }
+
+    /// All packages as [`Self::list`] gives them, and those that cannot be used, with where they lie.
+    #[must_use]
+    pub fn look() -> (Vec<Self>, Vec<Unusable>) {
+        let mut unusable = Vec::new();
         let mut found: BTreeMap<String, Self> = BTreeMap::new();
         let (chosen, beside) = search_folders();
-        let mut add = |result: Result<Self, PackageError>| match result {
+        let mut add = |(folder, result): (Option<PathBuf>, Result<Self, PackageError>)| match result {
             Ok(package) => drop(found.entry(package.id.clone()).or_insert(package)),
-            Err(error) => errors.push(error),
+            Err(error) => unusable.push(Unusable { folder, error }),
         };
         in_folders(&chosen).for_each(&mut add);
-        SHIPPED.iter().map(Self::shipped).for_each(&mut add);
+        SHIPPED.iter().map(|shipped| (None, Self::shipped(shipped))).for_each(&mut add);
         in_folders(&beside).for_each(&mut add);
         let mut packages: Vec<Self> = found.into_values().collect();
         packages.sort_by_key(|package| (package.source == Source::Imported, package.id.clone()));
-        (packages, errors)
+        (packages, unusable)
+    }
+
+    /// The id of the model that finds the region this one looks at; `None` where it looks everywhere.
+    #[must_use]
+    pub fn crops_on(&self) -> Option<&str> {
+        self.composition.as_ref()?.run.crop.as_ref().map(|crop| crop.model.as_str())
+    }
+
+    /// The package of this id in the folder that holds this one, else wherever it is.
+    ///
+    /// # Errors
+    /// [`PackageError`] when there is none, or it is not usable.
+    pub fn beside(&self, id: &str) -> Result<Self, PackageError> {
+        let folder = self.folder.as_deref().and_then(Path::parent).map(|folder| folder.join(id));
+        match folder.filter(|folder| folder.join("model.toml").is_file()) {
+            Some(folder) => Self::load(&folder),
+            None => Self::find(id),
+        }
+    }
+
+    /// The DICOM codes of the images that its channels take, each once, the first channel's first; an
+    /// empty one where a channel's name does not tell, which may be any.
+    #[must_use]
+    pub fn modalities(&self) -> Vec<String> {
+        let mut all = vec![self.modality.clone()];
+        let channels = self.nnunet.as_ref().map_or(&[][..], |model| &model.dataset.channels);
+        for name in channels.iter().skip(1) {
+            let code = nnunet::package::channel_modality(name).to_owned();
+            if !all.contains(&code) {
+                all.push(code);
+            }
+        }
+        all
     }
 
     fn shipped(shipped: &Shipped) -> Result<Self, PackageError> {
@@ -438,8 +480,10 @@ pub fn import_folder() -> PathBuf {
         .unwrap_or_else(|| data_folder().join("models"))
 }
 
-/// The packages in these folders, in order of their names.
-fn in_folders(folders: &[PathBuf]) -> impl Iterator<Item = Result<ModelPackage, PackageError>> {
+/// The packages in these folders, in order of their names, with where they lie.
+fn in_folders(
+    folders: &[PathBuf],
+) -> impl Iterator<Item = (Option<PathBuf>, Result<ModelPackage, PackageError>)> {
     folders.iter().flat_map(|folder| {
         let mut inside: Vec<PathBuf> = std::fs::read_dir(folder)
             .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
@@ -449,6 +493,9 @@ fn in_folders(folders: &[PathBuf]) -> impl Iterator<Item = Result<ModelPackage, 
             |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         inside.retain(|path| !is_hidden(path) && path.join("model.toml").is_file());
         inside.sort();
-        inside.into_iter().map(|path| ModelPackage::load(&path))
+        inside.into_iter().map(|path| {
+            let loaded = ModelPackage::load(&path);
+            (Some(path), loaded)
+        })
     })
 }

@@ -1,7 +1,7 @@
 //! The model manager: the models that are there, those that can be fetched, and importing.
 
 use super::super::actions::Action;
-use super::super::state::{CatalogueLine, Desk, JobLine, ModelLine, Overlay};
+use super::super::state::{CatalogueLine, Desk, JobLine, ModelLine, Overlay, UnusableLine};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
 use egui::{RichText, Ui, vec2};
@@ -35,7 +35,14 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         if desk.models.is_empty() {
             widgets::note(ui, if desk.models_known { "None." } else { "Looking for models…" });
         }
+        if !desk.unusable.is_empty() {
+            widgets::caption(ui, "Cannot be used");
+            for line in &desk.unusable {
+                unusable_ui(ui, scope, line);
+            }
+        }
         import_ui(ui, scope);
+        left_ui(ui, scope);
         widgets::caption(ui, "To get");
         let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
         if wanted.is_empty() {
@@ -109,7 +116,77 @@ fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
             facts = format!("{facts} · licence {}", model.license);
         }
         small(ui, facts, theme.weak);
+        if let Some(lacks) = scope.context.desk.lacks(model) {
+            warning_ui(ui, &format!("Needs {lacks}, which is not on this machine."));
+        }
     });
+}
+
+/// A sentence to heed, with its sign.
+fn warning_ui(ui: &mut Ui, text: &str) {
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal_top(|ui| {
+        ui.label(RichText::new(icons::WARNING).color(theme.amber));
+        small(ui, text, theme.amber);
+    });
+}
+
+/// A model that was found and cannot be used.
+fn unusable_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &UnusableLine) {
+    entry(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&line.name).font(theme::strong(theme::BODY)));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if let Some(folder) = &line.removable {
+                    let name = format!("Remove {}", line.name);
+                    let pressed = widgets::icon_button(ui, icons::DELETE, &name, None, false);
+                    if pressed.on_hover_text("Removes it from this machine; asks first").clicked() {
+                        scope.state.overlay = Some(Overlay::RemoveUnusable(folder.clone()));
+                    }
+                }
+            });
+        });
+        warning_ui(ui, &line.why);
+    });
+}
+
+/// Says that models are there already.
+#[must_use]
+pub fn already_there(ids: &[String]) -> String {
+    match ids {
+        [only] => format!("{only} is on this machine already"),
+        ids => format!("{} models are on this machine already ({})", ids.len(), ids.join(", ")),
+    }
+}
+
+/// What the last import has left: models that are there already, to decide on, and why others were
+/// refused, to read.
+fn left_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let desk = scope.context.desk;
+    let report = &desk.import;
+    if !report.there.is_empty() {
+        warning_ui(ui, &format!("{}.", already_there(&report.there)));
+        ui.horizontal(|ui| {
+            let (replace, beside) = if report.there.len() == 1 {
+                ("Removes the one that is there", "The new one gets a number behind its name")
+            } else {
+                ("Removes those that are there", "The new ones get a number behind their names")
+            };
+            if widgets::button(ui, "Replace").on_hover_text(replace).clicked() {
+                scope.outbox.send(Request::ImportAgain { beside: false });
+            }
+            if widgets::button(ui, "Keep both").on_hover_text(beside).clicked() {
+                scope.outbox.send(Request::ImportAgain { beside: true });
+            }
+        });
+    }
+    if !report.refused.is_empty() {
+        let from = report.path.file_name().unwrap_or(report.path.as_os_str()).to_string_lossy();
+        widgets::note(ui, format!("Not imported from {from}:"));
+        for why in &report.refused {
+            warning_ui(ui, why);
+        }
+    }
 }
 
 fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -195,10 +272,7 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
         small(ui, organs_text(&line.organs), theme.weak);
         small(ui, format!("{} · licence {}", line.id, line.license), theme.weak);
         if let Some(warning) = &line.license_warning {
-            ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icons::WARNING).color(theme.amber));
-                small(ui, warning, theme.amber);
-            });
+            warning_ui(ui, warning);
         }
         if let Some(job) = job {
             job_ui(ui, scope, &job);

@@ -28,6 +28,7 @@ mod top_bar;
 mod train;
 
 pub use inspector::inspector_ui;
+pub use manager::already_there;
 pub use numbers::{unanswered_number, waits_for_number, want_number};
 pub use overlays::overlay_ui;
 pub use propose::default_series;

@@ -39,6 +39,7 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::Models => manager::manager_ui(ui, scope),
             Overlay::Card(card) => card::card_ui(ui, scope, card),
             Overlay::RemoveModel(id) => remove_model_ui(ui, scope, id),
+            Overlay::RemoveUnusable(folder) => remove_unusable_ui(ui, scope, folder),
             Overlay::Resume(summary) => resume_ui(ui, scope, summary),
             Overlay::Unsaved { changes, why } => unsaved_ui(ui, scope, *changes, why),
         }
@@ -232,10 +233,41 @@ fn remove_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
         ui,
         "Its files go from this machine. Contours that it made stay. Undo does not bring it back.",
     );
+    let dependants = scope.context.desk.dependants(id);
+    if !dependants.is_empty() {
+        let names: Vec<&str> = dependants.iter().map(|model| model.title.as_str()).collect();
+        ui.add_space(4.0);
+        let text = format!(
+            "Without it {} cannot run until it is got again; it finds the region for: {}.",
+            if names.len() == 1 {
+                "1 other model".to_owned()
+            } else {
+                format!("{} other models", names.len())
+            },
+            names.join(", ")
+        );
+        let amber = Theme::of(ui.ctx()).amber;
+        ui.add(egui::Label::new(RichText::new(text).color(amber)).wrap());
+    }
     if let Some(yes) = answer_ui(ui, "Remove", true) {
         scope.state.overlay = Some(Overlay::Models);
         if yes {
             scope.outbox.send(Request::RemoveModel(id.to_owned()));
+        }
+    }
+}
+
+fn remove_unusable_ui(ui: &mut Ui, scope: &mut Scope<'_>, folder: &Path) {
+    ui.set_width(420.0);
+    widgets::heading(ui, &format!("Remove {}?", folder.file_name().unwrap_or_default().to_string_lossy()));
+    widgets::note(
+        ui,
+        format!("This folder goes from this machine with all that is in it: {}", folder.display()),
+    );
+    if let Some(yes) = answer_ui(ui, "Remove", true) {
+        scope.state.overlay = Some(Overlay::Models);
+        if yes {
+            scope.outbox.send(Request::RemoveUnusable(folder.to_owned()));
         }
     }
 }

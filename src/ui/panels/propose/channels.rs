@@ -40,7 +40,7 @@ fn likeness(channel: &str, line: &SeriesLine) -> u8 {
 }
 
 /// The series that a channel is given where nobody has chosen: the one most like its name; for the
-/// first channel the open one where none is more like it.
+/// first channel the open one where none is more like it, unless that is like another channel.
 #[must_use]
 pub fn default_series(desk: &Desk, model: &ModelLine, channel: usize) -> Option<usize> {
     let name = model.channels.get(channel)?;
@@ -49,7 +49,13 @@ pub fn default_series(desk: &Desk, model: &ModelLine, channel: usize) -> Option<
         .map(|index| (likeness(name, &desk.series[index]), desk.open_series == Some(index), index))
         .filter(|(likeness, ..)| *likeness > 0)
         .max_by_key(|(likeness, is_open, index)| (*likeness, *is_open, usize::MAX - index));
-    best.map(|(.., index)| index).or(if channel == 0 { desk.open_series } else { None })
+    let is_another = |open: usize| {
+        let line = &desk.series[open];
+        model.channels.iter().enumerate().any(|(other, name)| other != channel && likeness(name, line) > 0)
+    };
+    let open =
+        desk.open_series.filter(|open| channel == 0 && *open < desk.series.len() && !is_another(*open));
+    best.map(|(.., index)| index).or(open)
 }
 
 /// A row for each channel of a model that has several. Gives why it cannot run, if it cannot.
@@ -128,6 +134,7 @@ mod tests {
             title: "M".into(),
             version: "1".into(),
             modality: String::new(),
+            modalities: vec![String::new()],
             organs: vec!["Thing".into()],
             note: String::new(),
             license: String::new(),
@@ -137,6 +144,7 @@ mod tests {
             any_values: true,
             has_card: false,
             trainable: false,
+            crops_on: None,
             fit: Fit::Possible(String::new()),
         }
     }
@@ -164,5 +172,11 @@ mod tests {
         assert_eq!(default_series(&desk, &model(&["first", "second"]), 0), Some(0), "the open one");
         assert_eq!(default_series(&desk, &model(&["first", "second"]), 1), None);
         assert_eq!(default_series(&Desk::default(), &pet_ct, 1), None);
+        // The open series need not be the first channel, and is none that it is not like.
+        let ct_second = model(&["PET", "CT"]);
+        assert_eq!([0, 1].map(|channel| default_series(&desk, &ct_second, channel)), [Some(1), Some(0)]);
+        let alone =
+            Desk { series: vec![line("CT", "Planning", true)], open_series: Some(0), ..Desk::default() };
+        assert_eq!([0, 1].map(|channel| default_series(&alone, &ct_second, channel)), [None, Some(0)]);
     }
 }

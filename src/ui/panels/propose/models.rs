@@ -33,9 +33,32 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             group = Some(rank);
         }
         model_row_ui(ui, scope, model);
+        lacking_ui(ui, scope, model);
     }
     if group != Some(1) {
         to_get_ui(ui, scope);
+    }
+}
+
+/// The way to the model that this one needs and that is not on this machine.
+fn lacking_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
+    let desk = scope.context.desk;
+    let is_needed = |line: &&CatalogueLine| model.crops_on.as_ref() == Some(&line.id) && !line.installed;
+    let Some(line) = desk.catalogue.iter().find(is_needed) else { return };
+    let weak = Theme::of(ui.ctx()).weak;
+    ui.horizontal(|ui| {
+        ui.add_space(28.0);
+        if let Some(job) = fetch_job(desk, line) {
+            let text = format!("Getting {}: {:.0} %", line.title, job.fraction * 100.0);
+            ui.label(RichText::new(text).small().color(weak)).on_hover_text(&job.step);
+        } else {
+            // One button for each model that needs it.
+            ui.push_id(&model.id, |ui| get_ui(ui, scope, line));
+            ui.add(egui::Label::new(RichText::new(size_text(line)).small().color(weak)).truncate());
+        }
+    });
+    if let Some(problem) = &line.problem {
+        widgets::note(ui, problem.clone());
     }
 }
 

@@ -7,13 +7,24 @@ use egui::{RichText, Ui, vec2};
 /// The steps of a run, each with what the steps it is made of begin with.
 const STEPS: [(&str, &[&str]); 4] = [
     ("Body", &["Finding the body"]),
-    ("Prepare", &["Resampling", "Preparing", "Reading", "Loading"]),
+    ("Prepare", &["Reading", "Waiting", "Finding the region: ", "Resampling", "Preparing", "Loading"]),
     ("Network", &["Running"]),
     ("Contours", &["Tracing"]),
 ];
 
-/// The step that is under way; `None` before the first.
+/// The network's place among the steps.
+const NETWORK: usize = 2;
+
+/// The step that is under way; `None` before the first. Where a model is made of several, their own
+/// preparing is part of the network's step from the second on, so that no step comes again.
 fn step_of(text: &str) -> Option<usize> {
+    match text.split_once(": ") {
+        Some((part, inner)) if part == "First stage" || part.starts_with("Part 1 of ") => {
+            return step_of(inner);
+        }
+        Some((part, _)) if part == "Second stage" || part.starts_with("Part ") => return Some(NETWORK),
+        _ => {}
+    }
     STEPS.iter().position(|(_, starts)| starts.iter().any(|start| text.starts_with(start)))
 }
 
@@ -84,5 +95,26 @@ mod tests {
             "Tracing contours",
         ];
         assert_eq!(steps.map(step_of), [None, Some(0), Some(1), Some(1), Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn no_step_of_a_model_of_several_comes_again() {
+        let steps = [
+            "Reading the images",
+            "Waiting for another model",
+            "Finding the region: Preparing the images",
+            "Finding the region: Running patch 1 of 4",
+            "Resampling",
+            "Part 1 of 2: First stage: Preparing the images",
+            "Part 1 of 2: First stage: Running patch 2 of 2",
+            "Part 1 of 2: Second stage: Preparing the images",
+            "Part 1 of 2: Second stage: Running patch 2 of 2",
+            "Part 2 of 2: Preparing the images",
+            "Part 2 of 2: Running patch 1 of 3",
+            "Tracing contours",
+        ];
+        let places = steps.map(step_of);
+        assert!(places.is_sorted(), "{places:?}");
+        assert_eq!((places[3], places[6], places[9], places[11]), (Some(1), Some(2), Some(2), Some(3)));
     }
 }
