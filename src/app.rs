@@ -18,6 +18,7 @@ mod reading;
 mod remedy;
 mod segmenting;
 mod setup;
+mod taking_back;
 #[cfg(test)]
 mod tests;
 mod training;

@@ -7,10 +7,10 @@ use crate::patient::Approval;
 use crate::render::Interpolation;
 use crate::session::preferences::{Preferences, Theme};
 use crate::session::{Command, Neighbour, Refusal, Session};
-use crate::tools::{ToolEvent, ToolKind, ViewPlane};
+use crate::tools::ToolKind;
 use crate::ui::Request;
 use crate::ui::actions::Action;
-use crate::ui::state::{Fold, Leave, Naming, Overlay, PathField, Place};
+use crate::ui::state::{Fold, Naming, Overlay, PathField, Place};
 use crate::ui::views::ViewsState;
 use std::path::PathBuf;
 
@@ -185,41 +185,15 @@ impl Workstation {
         }
     }
 
-    /// Undo (negative) or redo (positive) so many steps. In the midst of an outline drawn by clicks
-    /// the last click is undone, in the midst of a stroke the stroke is dropped: neither was an edit
-    /// yet, and the edit before it stays.
-    fn step(&mut self, steps: i32) {
-        if let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref())
-            && views.tools.is_busy()
-        {
-            if steps > 0 {
-                return;
-            }
-            if !views.tools.waits_to_close() || !views.tools.take_back(session) {
-                views.tools.cancel();
-            }
-            return;
-        }
-        for _ in 0..steps.unsigned_abs() {
-            let Some(session) = self.session.as_mut() else { return };
-            if let Some(views) = self.state.views.as_mut() {
-                views.tools.cancel();
-            }
-            let done = if steps < 0 { session.undo() } else { session.redo() };
-            if let Err(refusal) = done {
-                self.refuse(&refusal);
-                return;
-            }
-        }
-    }
-
     /// Carries out an action of the table.
     pub(super) fn act(&mut self, action: Action) {
         let is_covered = self.state.overlay.is_some();
         match action {
             _ if is_covered && !action.works_when_covered() => {}
-            // A stroke could not be kept in a structure that is not seen.
-            Action::ToggleVisible if self.state.views.as_ref().is_some_and(ViewsState::is_in_stroke) => {}
+            // A stroke stays with its tool, structure, slice and picture; nothing drops it by the way.
+            _ if self.is_in_stroke() && !action.works_in_stroke() => {
+                self.say_here("Let go of the button first, or drop the stroke (Esc).");
+            }
             Action::CancelGesture => self.never_mind(),
             Action::Search => {
                 let open = matches!(self.state.overlay, Some(Overlay::Palette { .. }));
@@ -248,11 +222,7 @@ impl Workstation {
             Action::GoPropose => self.go(Place::Propose),
             Action::GoCorrect => self.go(Place::Correct),
             Action::GoCheck => self.go(Place::Check),
-            Action::Undo => {
-                if !self.has_dropped_back() {
-                    self.step(-1);
-                }
-            }
+            Action::Undo => self.undo(),
             Action::Redo => self.step(1),
             Action::ShowHistory => self.toggle_overlay(Overlay::History),
             Action::Segment(method) => {
@@ -289,44 +259,6 @@ impl Workstation {
 
     fn toggle_overlay(&mut self, overlay: Overlay) {
         self.state.overlay = if self.state.overlay.as_ref() == Some(&overlay) { None } else { Some(overlay) };
-    }
-
-    /// Esc: drops the stroke, closes what is open, or goes back to the crosshair.
-    fn never_mind(&mut self) {
-        if let Some(overlay) = self.state.overlay.take() {
-            match overlay {
-                Overlay::Resume(_) => self.answer_resume(true),
-                Overlay::Unsaved { .. } => self.answer_leave(Leave::Stay),
-                _ => {}
-            }
-            return;
-        }
-        if self.state.naming.take().is_some() {
-            return;
-        }
-        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else { return };
-        if views.drop_turn() {
-            return;
-        }
-        if views.tools.is_busy() {
-            let plane = crate::geometry::Plane::axial(0.0);
-            let waited = views.tools.waits_to_close();
-            views.tools.event(session, &ViewPlane { plane, pixel_mm: 1.0 }, ToolEvent::Escape);
-            let undo = Action::Undo.key_text();
-            if waited && views.tools.ended_outline(session).is_some() && !undo.is_empty() {
-                self.say_here(&format!("The outline was dropped. {undo} has it back."));
-            }
-        } else if views.tools.grow.suggestion().is_some() {
-            views.tools.drop_suggestion();
-        } else if views.tools.segment.is_active() {
-            views.tools.segment.cancel();
-        } else if views.navigation.maximised.is_some() {
-            views.navigation.maximised = None;
-        } else if views.tools.kind() != ToolKind::Navigate {
-            views.choose_tool(ToolKind::Navigate);
-        } else {
-            self.state.toasts.close_newest();
-        }
     }
 
     /// Actions on the structure list; whether it was one.
@@ -535,11 +467,12 @@ impl Workstation {
             Action::SelectLiveWire => views.choose_tool(ToolKind::LiveWire),
             Action::SelectDeleteContour => views.choose_tool(ToolKind::DeleteContour),
             Action::SelectRuler => views.choose_tool(ToolKind::Ruler),
-            Action::SmallerBrush => views.tools.brush.resize(-1),
-            Action::LargerBrush => views.tools.brush.resize(1),
-            // A stroke ends on the slice it began on.
-            Action::SliceUp | Action::SliceDown | Action::TenSlicesUp | Action::TenSlicesDown
-                if views.is_in_stroke() => {}
+            Action::SmallerBrush | Action::LargerBrush => {
+                let steps = if action == Action::LargerBrush { 1 } else { -1 };
+                if !views.tools.resize(steps) {
+                    self.say_here("This tool has no size.");
+                }
+            }
             Action::SliceUp => views.navigation.scroll(kind, 1),
             Action::SliceDown => views.navigation.scroll(kind, -1),
             Action::TenSlicesUp => views.navigation.scroll(kind, 10),

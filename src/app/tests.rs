@@ -2,6 +2,7 @@
 
 mod choosing;
 mod outlines;
+mod taking_back;
 
 use super::Workstation;
 use super::leaving::Leaving;

@@ -304,9 +304,13 @@ impl Workstation {
             return;
         }
         let escape_is_taken = self.was_typing && self.state.overlay.is_none() && self.state.naming.is_none();
-        let is_covered = self.state.overlay.is_some();
+        let over = match (self.state.overlay.is_some(), self.is_in_stroke()) {
+            (true, _) => actions::Over::Card,
+            (false, true) => actions::Over::Stroke,
+            (false, false) => actions::Over::Window,
+        };
         let will_type = crate::ui::panels::waits_for_number(ctx);
-        let pressed = actions::pressed(ctx, is_covered, escape_is_taken, will_type);
+        let pressed = actions::pressed(ctx, over, escape_is_taken, will_type);
         for actions::Pressed { action, pointer } in pressed {
             let is_free = |at: &egui::Pos2| {
                 ctx.layer_id_at(*at).is_none_or(|layer| layer.order == egui::Order::Background)

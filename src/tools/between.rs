@@ -13,23 +13,27 @@
 //! With snapping on, what is suggested is moved to image edges like those under the drawn contours
 //! ([`snapped`]), on that thread too; until that is done the slices that wait for it have nothing, so
 //! that nothing else is taken over in its place. What was there before it is kept beside it.
+//!
+//! Of all that only what the gate lets through is suggested: where it ends at other structures is seen
+//! before it is taken over. The blend and the surface themselves know nothing of others, so that they need
+//! not be worked out again when these change.
 
 mod ahead;
+mod made;
 
 use self::ahead::Ahead;
+use self::made::{Made, Seen, is_on};
 use super::Suggestion;
 use super::region::GuideLine;
+use super::suggestion::{Slices, let_through};
 use super::work::{Failed, Work};
-use crate::edit::{Gap, GuidedError, drawn_slices, gaps, guided, same_polygons, snapped};
+use crate::edit::{Gap, GuidedError, drawn_slices, gaps, same_polygons, snapped};
 use crate::geometry::{Plane, Polygon};
-use crate::patient::{Guide, Roi, RoiId, RoiPlane, Volume};
+use crate::patient::{Guide, Roi};
 use crate::progress::{Cancelled, Progress};
-use crate::session::Session;
+use crate::session::{Overwrite, Session};
 use rayon::prelude::*;
 use std::sync::Arc;
-
-/// Guides that pass drawn contours by more than this are told of, mm.
-const WORTH_TELLING_MM: f64 = 2.0;
 
 const GESTURE: &str = "Between slices";
 
@@ -40,8 +44,6 @@ const FAILED: &str = "No surface could be made of these outlines. Draw them agai
 const REACH_MM: f64 = 4.0;
 /// How far it can be looked for, mm.
 const REACHES_MM: std::ops::RangeInclusive<f64> = 1.0..=10.0;
-
-type Slices = Vec<(usize, Arc<RoiPlane>)>;
 
 /// A gap with the contours between.
 #[derive(Debug, Clone)]
@@ -61,94 +63,6 @@ enum Done {
     Surface(Result<Made, GuidedError>),
 }
 
-/// A structure as it was looked at.
-#[derive(Debug)]
-struct Seen {
-    roi: RoiId,
-    revision: u64,
-    visible: bool,
-    guides: Vec<Arc<Guide>>,
-}
-
-impl Seen {
-    fn of(roi: &Roi) -> Self {
-        Self { roi: roi.id, revision: roi.revision, visible: roi.visible, guides: roi.guides.clone() }
-    }
-
-    /// Whether the structure is still as it was.
-    fn is(&self, roi: &Roi) -> bool {
-        (self.roi, self.revision, self.visible) == (roi.id, roi.revision, roi.visible)
-            && are_same(&self.guides, &roi.guides)
-    }
-}
-
-/// Whether guides are the very same objects: they are immutable, so nothing else need be compared.
-fn are_same(some: &[Arc<Guide>], others: &[Arc<Guide>]) -> bool {
-    some.len() == others.len() && some.iter().zip(others).all(|(own, other)| Arc::ptr_eq(own, other))
-}
-
-/// What guides have led to.
-#[derive(Debug, Clone)]
-struct Made {
-    roi: RoiId,
-    guides: Vec<Arc<Guide>>,
-    drawn: Slices,
-    /// Where the surface is.
-    plain: Slices,
-    /// What is suggested: the same, or moved to edges within so many mm.
-    slices: Slices,
-    snap_mm: Option<f64>,
-    disagree_mm: f64,
-}
-
-impl Made {
-    /// The surface through contours drawn on slices and guides of a structure as it was looked at.
-    ///
-    /// # Errors
-    /// [`GuidedError`] when the outlines tell no shape, or someone asked to stop.
-    fn through(
-        of: &Seen,
-        drawn: Slices,
-        volume: &Volume,
-        snap_mm: Option<f64>,
-        progress: &Progress,
-    ) -> Result<Self, GuidedError> {
-        let guides: Vec<Guide> = of.guides.iter().map(|guide| Guide::clone(guide)).collect();
-        let found = guided(&drawn, &guides, volume, &progress.part(0.0, 0.8))?;
-        let made = Self {
-            roi: of.roi,
-            guides: of.guides.clone(),
-            drawn,
-            plain: found.slices,
-            slices: Vec::new(),
-            snap_mm,
-            disagree_mm: found.disagree_mm,
-        };
-        Ok(made.snapped(volume, progress)?)
-    }
-
-    /// What is to be told of it.
-    fn note(&self) -> Option<String> {
-        let by_mm = self.disagree_mm;
-        if by_mm > WORTH_TELLING_MM {
-            Some(format!("A guide passes a drawn contour by {by_mm:.1} mm; the contour counts."))
-        } else if self.snap_mm.is_some() && self.drawn.is_empty() {
-            Some("Edges are told by contours on slices: draw one to snap to its edge.".to_owned())
-        } else {
-            None
-        }
-    }
-
-    /// Moves what is suggested to edges, when asked for.
-    fn snapped(self, volume: &Volume, progress: &Progress) -> Result<Self, Cancelled> {
-        let slices = match self.snap_mm {
-            Some(reach_mm) => snapped(&self.plain, &self.drawn, volume, reach_mm, progress)?,
-            None => self.plain.clone(),
-        };
-        Ok(Self { slices, ..self })
-    }
-}
-
 /// Suggests contours between drawn slices.
 #[derive(Debug)]
 pub struct BetweenSlices {
@@ -157,6 +71,10 @@ pub struct BetweenSlices {
     snap_reach_mm: f64,
     gaps: Vec<Filled>,
     seen: Option<Seen>,
+    /// What is suggested, before the gate.
+    wanted: Slices,
+    /// What the gate depends on, as it was when that passed it.
+    gate: Option<(u64, Overwrite)>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
     work: Work<(Seen, Done)>,
@@ -173,6 +91,8 @@ impl Default for BetweenSlices {
             snap_reach_mm: REACH_MM,
             gaps: Vec::new(),
             seen: None,
+            wanted: Vec::new(),
+            gate: None,
             suggestion: None,
             note: None,
             work: Work::default(),
@@ -315,11 +235,12 @@ impl BetweenSlices {
             (seen, roi) => seen.is_none() && roi.is_none(),
         };
         if is_seen {
-            return has_come;
+            return self.follow_gate(session) || has_come;
         }
         self.seen = roi.map(|roi| Seen::of(roi));
         self.work.stop();
         self.suggestion = None;
+        self.wanted.clear();
         self.note = None;
         let Some(roi) = roi else {
             self.gaps.clear();
@@ -361,7 +282,7 @@ impl BetweenSlices {
             (_, 1) => Some("A gap with a missing slice was left out.".to_owned()),
             (_, count) => Some(format!("{count} gaps with missing slices were left out.")),
         };
-        self.suggest_gaps(roi);
+        self.suggest_gaps(session, roi);
         let Some(reach_mm) = self.snap_mm() else { return };
         let waiting = |own: &&Filled| own.snapped.is_none() && !own.plain.is_empty();
         let mut waiting: Vec<Filled> = self.gaps.iter().filter(waiting).cloned().collect();
@@ -381,22 +302,62 @@ impl BetweenSlices {
     }
 
     /// Suggests what is known of the gaps.
-    fn suggest_gaps(&mut self, roi: &Roi) {
+    fn suggest_gaps(&mut self, session: &Session, roi: &Roi) {
         let snaps = self.snaps;
         let known = |own: &Filled| if snaps { own.snapped.clone() } else { Some(own.plain.clone()) };
-        let planes: Slices = self.gaps.iter().filter_map(known).flatten().collect();
-        self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, GESTURE, planes));
+        let slices: Slices = self.gaps.iter().filter_map(known).flatten().collect();
+        self.suggest(session, roi, slices);
+    }
+
+    /// Suggests what the gate lets through of these.
+    fn suggest(&mut self, session: &Session, roi: &Roi, slices: Slices) {
+        self.wanted.clone_from(&slices);
+        self.gate = Some((session.revision(), session.overwrite()));
+        let slices = let_through(session, roi, slices);
+        if let Some(made) = &mut self.made {
+            made.offer(&slices);
+        }
+        self.suggestion = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
+    }
+
+    /// Lets what is suggested through the gate again when others, or what may be overwritten, have changed;
+    /// whether that changes what is suggested.
+    fn follow_gate(&mut self, session: &Session) -> bool {
+        let gate = Some((session.revision(), session.overwrite()));
+        let Some(roi) = session.selected().filter(|_| self.on && !self.wanted.is_empty()) else {
+            return false;
+        };
+        if self.gate == gate {
+            return false;
+        }
+        let before = self.suggestion.take();
+        let wanted = std::mem::take(&mut self.wanted);
+        self.suggest(session, roi, wanted);
+        let shown =
+            |own: &Option<Suggestion>| own.as_ref().map_or_else(Vec::new, |own| own.shown().planes.clone());
+        let (old, new) = (shown(&before), shown(&self.suggestion));
+        let is_same = old.len() == new.len()
+            && old.iter().zip(&new).all(|(one, other)| {
+                Arc::ptr_eq(one, other)
+                    || (one.plane == other.plane && same_polygons(&one.polygons, &other.polygons))
+            });
+        if is_same {
+            // The very same, so that nothing is drawn anew.
+            self.suggestion = before;
+        }
+        !is_same
     }
 
     fn follow_guides(&mut self, session: &Session, roi: &Roi) {
         let volume = Arc::clone(&session.series().volume);
         let drawn = drawn_slices(roi, &volume);
         let snap_mm = self.snap_mm();
-        let known = self.not_taken(roi, &drawn);
+        let known = self.made.as_ref().and_then(|made| made.not_taken(roi, &drawn));
         if let (Some(rest), Some(made)) = (&known, &self.made)
             && made.snap_mm == snap_mm
         {
-            self.suggest(roi, rest.clone());
+            let rest = rest.clone();
+            self.suggest(session, roi, rest);
             return;
         }
         // Only where it lies beside edges has changed: what was taken over is drawn by now.
@@ -407,7 +368,7 @@ impl BetweenSlices {
         });
         self.made.clone_from(&rest);
         match rest {
-            Some(rest) if snap_mm.is_none() => self.suggest(roi, rest.slices),
+            Some(rest) if snap_mm.is_none() => self.suggest(session, roi, rest.slices),
             Some(rest) => {
                 let rest = Made { snap_mm, ..rest };
                 self.start(Seen::of(roi), move |progress| {
@@ -417,7 +378,7 @@ impl BetweenSlices {
             None => {
                 // It may have been worked out while the line was drawn.
                 if let Some(made) = self.ahead.take_made(roi, &drawn, snap_mm) {
-                    self.take(roi, made);
+                    self.take(session, roi, made);
                     return;
                 }
                 let of = Seen::of(roi);
@@ -436,27 +397,11 @@ impl BetweenSlices {
     }
 
     /// Suggests a surface that has been made.
-    fn take(&mut self, roi: &Roi, made: Made) {
+    fn take(&mut self, session: &Session, roi: &Roi, made: Made) {
         self.note = made.note();
-        self.suggest(roi, made.slices.clone());
+        let slices = made.slices.clone();
         self.made = Some(made);
-    }
-
-    fn suggest(&mut self, roi: &Roi, slices: Slices) {
-        self.suggestion = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
-    }
-
-    /// What was suggested and has not been taken over, when nothing else has happened since.
-    fn not_taken(&self, roi: &Roi, drawn: &Slices) -> Option<Slices> {
-        let made = self.made.as_ref()?;
-        if made.roi != roi.id || !are_same(&made.guides, &roi.guides) {
-            return None;
-        }
-        let only_taken =
-            drawn.iter().all(|own| holds_same(&made.drawn, own) || holds_same(&made.slices, own));
-        let all_kept = made.drawn.iter().all(|own| holds_same(drawn, own));
-        (only_taken && all_kept)
-            .then(|| made.slices.iter().filter(|(slice, _)| !is_on(drawn, *slice)).cloned().collect())
+        self.suggest(session, roi, slices);
     }
 
     fn finish(&mut self, session: &Session, done: Result<(Seen, Done), Failed>) {
@@ -474,24 +419,12 @@ impl BetweenSlices {
                         known.snapped = own.snapped;
                     }
                 }
-                self.suggest_gaps(roi);
+                self.suggest_gaps(session, roi);
             }
-            Done::Surface(Ok(made)) => self.take(roi, made),
+            Done::Surface(Ok(made)) => self.take(session, roi, made),
             Done::Surface(Err(why)) => self.note = Some(why.to_string()),
         }
     }
-}
-
-/// Whether the same contours are on the same slice of a list.
-fn holds_same(list: &Slices, (slice, plane): &(usize, Arc<RoiPlane>)) -> bool {
-    list.iter().any(|(own, other)| {
-        own == slice && (Arc::ptr_eq(other, plane) || same_polygons(&other.polygons, &plane.polygons))
-    })
-}
-
-/// Whether there is anything on a slice.
-fn is_on(slices: &Slices, slice: usize) -> bool {
-    slices.iter().any(|(own, _)| *own == slice)
 }
 
 /// The outlines of the guide on a view's plane, in its coordinates; none where there is no guide.

@@ -123,8 +123,7 @@ impl BrushTool {
     /// Makes the brush larger (`steps` > 0) or smaller: a tenth of its size a step, at least half
     /// a millimetre.
     pub fn resize(&mut self, steps: i32) {
-        let step = (self.radius_mm * 0.1 * 2.0).round().max(1.0) / 2.0;
-        self.set_radius_mm(self.radius_mm + step * f64::from(steps));
+        self.set_radius_mm(super::stepped(self.radius_mm, steps));
     }
 
     /// How hard the pen presses, 0 to 1; `None` for a mouse or a pen that does not tell. Nothing but

@@ -3,15 +3,26 @@
 //! what is asked for meanwhile takes its place.
 
 use super::hint::{self, Hint};
+use super::suggestion::let_through;
 use super::work::Work;
 use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
 use crate::edit::algebra::Region;
 use crate::edit::{GrowRange, Grown, Growth, Sign, grow, paint, reoriented};
-use crate::geometry::Point3;
-use crate::patient::{RoiId, RoiPlane};
+use crate::geometry::{Point3, Polygon};
+use crate::patient::{Roi, RoiId, RoiPlane};
 use crate::progress::Progress;
 use crate::session::Session;
+use rayon::prelude::*;
 use std::sync::Arc;
+
+/// What grew.
+#[derive(Debug)]
+struct Found {
+    /// Its contours, in the coordinates of the images' slices.
+    slices: Vec<(usize, Vec<Polygon>)>,
+    /// The values used, for the strip.
+    range: Option<String>,
+}
 
 /// Grows from a click.
 #[derive(Debug)]
@@ -24,6 +35,10 @@ pub struct GrowTool {
     refused: Option<String>,
     /// Where it grew from, for which ROI and revision.
     seed: Option<(Point3, RoiId, u64)>,
+    /// How many steps were done at the click.
+    begun_at: usize,
+    /// What grew, as long as it is suggested or comes back when what was taken over is undone.
+    found: Option<Found>,
     suggestion: Option<Suggestion>,
     note: Option<String>,
     work: Work<Result<Grown, String>>,
@@ -39,6 +54,8 @@ impl Default for GrowTool {
             pressed: false,
             refused: None,
             seed: None,
+            begun_at: 0,
+            found: None,
             suggestion: None,
             note: None,
             work: Work::default(),
@@ -112,6 +129,17 @@ impl GrowTool {
         self.work.progress()
     }
 
+    /// Whether anything grew and is suggested, or grows.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.suggestion.is_some() || self.work.progress().is_some()
+    }
+
+    /// How many steps were done at the click that it grew from; `None` when there is nothing to drop.
+    pub(super) fn begun_at(&self) -> Option<usize> {
+        self.is_active().then_some(self.begun_at)
+    }
+
     /// Waits for what is growing; for tests and scripts.
     pub fn settle(&mut self, session: &Session) {
         if let Some(grown) = self.work.wait() {
@@ -119,15 +147,20 @@ impl GrowTool {
         }
     }
 
-    /// Takes what has grown; drops it for another structure, or for contours that have changed
-    /// since. Free while nothing has happened.
+    /// Takes what has grown, and follows the structure's contours: what was taken over is suggested no
+    /// more, the rest is. Drops it for another structure. Free while nothing has happened.
     pub fn update(&mut self, session: &Session) {
         if let Some(grown) = self.work.poll() {
             self.finish(session, grown.ok());
         }
-        let now = session.selected().map(|roi| (roi.id, roi.revision));
-        if self.seed.is_some_and(|(_, roi, revision)| now != Some((roi, revision))) {
-            self.cancel();
+        let Some((_, id, revision)) = &mut self.seed else { return };
+        match session.selected().filter(|roi| roi.id == *id) {
+            Some(roi) if roi.revision == *revision => {}
+            Some(roi) => {
+                *revision = roi.revision;
+                self.show(session, roi);
+            }
+            None => self.cancel(),
         }
     }
 
@@ -156,6 +189,7 @@ impl GrowTool {
             ToolEvent::Release(at) => {
                 self.refused = None;
                 if std::mem::take(&mut self.pressed) {
+                    self.begun_at = session.history().done();
                     self.run(session, at);
                 }
             }
@@ -169,6 +203,7 @@ impl GrowTool {
         let limit = match self.within.map(|id| session.roi(id).cloned()) {
             Some(None) => {
                 self.work.stop();
+                self.found = None;
                 self.suggestion = None;
                 self.note =
                     Some("Nothing grew: the structure to stay in is gone. Choose another.".to_owned());
@@ -190,48 +225,57 @@ impl GrowTool {
     }
 
     fn finish(&mut self, session: &Session, grown: Option<Result<Grown, String>>) {
-        let Some((_, id, revision)) = self.seed else { return };
-        let Some(roi) = session.selected().filter(|roi| (roi.id, roi.revision) == (id, revision)) else {
-            return;
-        };
+        let Some((_, id, revision)) = &mut self.seed else { return };
+        let Some(roi) = session.selected().filter(|roi| roi.id == *id) else { return };
+        *revision = roi.revision;
         let failed = || Err("Growing failed on this image. Try another place or range.".to_owned());
         let grown = match grown.unwrap_or_else(failed) {
             Ok(grown) => grown,
             Err(why) => {
+                self.found = None;
                 self.suggestion = None;
                 self.note = Some(why);
                 return;
             }
         };
-        let volume = &session.series().volume;
-        let unit = volume.unit;
-        self.note = grown.range.map(|range| {
+        let unit = session.series().volume.unit;
+        let range = grown.range.map(|range| {
             if range.high < 1e6 {
                 format!("{} to {}", unit.number(range.low), unit.text(range.high))
             } else {
                 format!("{} and above", unit.text(range.low))
             }
         });
-        let planes: Vec<_> = grown
-            .slices
-            .into_iter()
-            .filter_map(|(slice, contours)| {
-                let image = &volume.slices[slice];
-                let own = roi.plane_at(&image.plane);
-                let plane = own.map_or(image.plane, |own| own.plane);
-                let contours = reoriented(&contours, &image.plane, &plane);
-                let before = own.map_or(&[][..], |own| &own.polygons);
-                let after = session.gated_own(roi, &plane, before, paint(before, &contours, Sign::Add));
-                let after = RoiPlane::new(plane, image.instance.clone(), after);
-                let changed = !crate::edit::same_polygons(&after.polygons, before);
-                changed.then(|| (slice, Arc::new(after)))
-            })
-            .collect();
-        if planes.is_empty() {
+        self.found = Some(Found { slices: grown.slices, range });
+        self.show(session, roi);
+        if self.suggestion.is_none() && session.may_draw(Some(roi.id), None).is_ok() {
             let range = self.note.take().map_or_else(String::new, |range| format!(" ({range})"));
             let place = if self.within.is_some() { " and the structure to stay in" } else { "" };
             self.note = Some(format!("Nothing new grows from here{range}. Click inside the organ{place}."));
         }
+    }
+
+    /// Suggests what grew and the structure does not have, as whatever drawing does to others leaves it.
+    fn show(&mut self, session: &Session, roi: &Roi) {
+        self.suggestion = None;
+        let Some(found) = &self.found else { return };
+        if let Err(refusal) = session.may_draw(Some(roi.id), None) {
+            self.note = Some(refusal.to_string());
+            return;
+        }
+        self.note.clone_from(&found.range);
+        let volume = &session.series().volume;
+        let joined = |(slice, contours): &(usize, Vec<Polygon>)| {
+            let image = &volume.slices[*slice];
+            let own = roi.plane_at(&image.plane);
+            let plane = own.map_or(image.plane, |own| own.plane);
+            // On the lattice before it is joined: what was taken over is found again as it is.
+            let grown = RoiPlane::new(plane, None, reoriented(contours, &image.plane, &plane)).polygons;
+            let before = own.map_or(&[][..], |own| &own.polygons);
+            let joined = if before.is_empty() { grown } else { paint(before, &grown, Sign::Add) };
+            (*slice, Arc::new(RoiPlane::new(plane, image.instance.clone(), joined)))
+        };
+        let planes = let_through(session, roi, found.slices.par_iter().map(joined).collect());
         self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, "Grow", planes));
     }
 

@@ -31,6 +31,7 @@ mod suggestion;
 #[cfg(test)]
 mod tests;
 mod transform;
+mod undo;
 mod work;
 
 pub use between::BetweenSlices;
@@ -301,20 +302,26 @@ impl Tools {
         self.mold.set_kind(if kind == ToolKind::Smooth { MoldKind::Smooth } else { MoldKind::Push });
     }
 
-    /// Drops the gesture under way, if any.
+    /// Drops the gesture under way, if any, and what grew or was found.
     pub fn cancel(&mut self) {
+        self.let_go();
+        self.grow.cancel();
+        self.segment.cancel();
+    }
+
+    /// Drops the gesture under way, if any, but not what grew or was found, which follows the structure:
+    /// for a step back or forth.
+    pub fn let_go(&mut self) {
         self.drawn = None;
         self.between.forget_line();
         self.brush.cancel();
         self.freehand.cancel();
         self.shape.cancel();
         self.mold.cancel();
-        self.grow.cancel();
         self.knife.cancel();
         self.points.cancel();
         self.transform.cancel();
         self.live_wire.cancel();
-        self.segment.cancel();
         self.delete_contour.cancel();
         self.ruler.cancel();
         self.navigate.cancel();
@@ -628,16 +635,23 @@ impl Tools {
         self.shape.is_busy() || self.live_wire.is_busy()
     }
 
-    /// Takes back the last click of an outline drawn by clicks, or the last scribble; whether there was
-    /// one.
-    pub fn take_back(&mut self, session: &Session) -> bool {
-        let had = match self.kind {
-            ToolKind::Shape => self.shape.take_back(),
-            ToolKind::LiveWire => self.live_wire.take_back(session),
-            ToolKind::Segment => self.segment.take_back(session),
-            _ => false,
-        };
-        self.follow_line(session);
-        had
+    /// Makes the round tip of the tool in hand larger (`steps` > 0) or smaller; whether it has one.
+    pub fn resize(&mut self, steps: i32) -> bool {
+        match self.kind {
+            ToolKind::Brush | ToolKind::Eraser | ToolKind::Push | ToolKind::Smooth => {
+                self.brush.resize(steps);
+            }
+            // How far the outline bends with a point.
+            ToolKind::Points if self.points.is_soft() => self.brush.resize(steps),
+            ToolKind::Segment if self.segment.has_tip() => self.segment.resize_tip(steps),
+            _ => return false,
+        }
+        true
     }
+}
+
+/// A radius so many steps larger (or smaller): a tenth of its size a step, at least half a millimetre.
+fn stepped(radius_mm: f64, steps: i32) -> f64 {
+    let step = (radius_mm * 0.1 * 2.0).round().max(1.0) / 2.0;
+    radius_mm + step * f64::from(steps)
 }

@@ -12,6 +12,7 @@ mod reshaping;
 mod segment;
 mod smoothing;
 mod sound;
+mod taking_back;
 mod tilted;
 
 use self::sound::check_polygons;

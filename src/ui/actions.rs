@@ -8,7 +8,7 @@ mod keys;
 mod options;
 mod search;
 
-pub use keys::{Pressed, hint_text, key_text, pressed};
+pub use keys::{Over, Pressed, hint_text, key_text, pressed};
 pub use search::search;
 
 use super::icons;
@@ -385,6 +385,23 @@ impl Action {
     pub fn info(self) -> &'static ActionInfo {
         static MISSING: ActionInfo = row(Action::CancelGesture, Group::Go, icons::ABOUT, "", &[], "");
         TABLE.iter().find(|info| info.action == self).unwrap_or(&MISSING)
+    }
+
+    /// Whether it can be asked for while the button is down in a stroke of a tool: what changes neither the
+    /// tool, its structure, the slice nor the picture's place.
+    #[must_use]
+    pub fn works_in_stroke(self) -> bool {
+        matches!(
+            self,
+            Self::CancelGesture
+                | Self::Undo
+                | Self::Redo
+                | Self::SmallerBrush
+                | Self::LargerBrush
+                | Self::ToggleOverlays
+                | Self::ToggleInterpolation
+                | Self::Preset(_)
+        )
     }
 
     /// Whether it can be asked for while a card lies over the window.

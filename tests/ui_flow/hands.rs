@@ -75,6 +75,71 @@ fn the_wheel_scrolls_by_one_and_ten_and_zooms_to_the_pointer() {
 }
 
 #[test]
+fn alt_and_the_wheel_size_the_tip_in_hand_however_finely_they_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path());
+    name_structure(&mut harness, "Heart");
+    let sizes = |harness: &Harness<'_, Window>| {
+        let tools = &views(harness).tools;
+        (tools.brush.radius_mm(), tools.segment.settings().scribble_mm)
+    };
+    let (radius, thin) = sizes(&harness);
+    let center = harness.get_by_label("Axial view").rect().center();
+    for _ in 0..3 {
+        wheel(&mut harness, center, 0.25, Modifiers::ALT);
+    }
+    assert_eq!(sizes(&harness), (radius, thin), "not yet a step");
+    wheel(&mut harness, center, 0.25, Modifiers::ALT);
+    let (larger, _) = sizes(&harness);
+    assert!(larger > radius);
+    // Also with Ctrl held to cut; the picture is not zoomed.
+    wheel(&mut harness, center, -1.0, Modifiers::ALT | Modifiers::COMMAND);
+    assert!(sizes(&harness).0 < larger && views(&harness).navigation.look(ViewKind::Axial).is_none());
+    let (radius, _) = sizes(&harness);
+    key(&mut harness, Modifiers::SHIFT, Key::J);
+    let center = harness.get_by_label("Axial view").rect().center();
+    wheel(&mut harness, center, 2.0, Modifiers::ALT);
+    assert_eq!(sizes(&harness), (radius, thin + 1.0), "scribbles have their own");
+    key(&mut harness, Modifiers::NONE, Key::OpenBracket);
+    assert_eq!(sizes(&harness), (radius, thin + 0.5));
+}
+
+#[test]
+fn keys_that_the_left_hand_rests_on_do_not_drop_a_stroke() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path());
+    name_structure(&mut harness, "Heart");
+    let center = harness.get_by_label("Axial view").rect().center();
+    let radius = views(&harness).tools.brush.radius_mm();
+    harness.event(Event::PointerMoved(center));
+    harness.step();
+    harness.event(button_event(PointerButton::Primary, center, true));
+    harness.step();
+    for (modifiers, pressed) in [
+        (Modifiers::NONE, Key::E),
+        (Modifiers::NONE, Key::N),
+        (Modifiers::COMMAND, Key::W),
+        (Modifiers::COMMAND, Key::E),
+        (Modifiers::COMMAND, Key::CloseBracket),
+    ] {
+        key(&mut harness, modifiers, pressed);
+        assert!(views(&harness).tools.is_busy(), "{pressed:?}");
+    }
+    assert!(views(&harness).tools.brush.radius_mm() > radius, "sized all the same");
+    let to = center + vec2(40.0, 0.0);
+    harness.event(Event::PointerMoved(to));
+    harness.step();
+    harness.event(button_event(PointerButton::Primary, to, false));
+    harness.step();
+    harness.step();
+    assert_eq!(views(&harness).tools.kind(), delineo::tools::ToolKind::Brush);
+    assert_eq!(harness.state().0.session().unwrap().selected().unwrap().planes.len(), 1);
+    // With the button up they are what they were.
+    key(&mut harness, Modifiers::NONE, Key::E);
+    assert_eq!(views(&harness).tools.kind(), delineo::tools::ToolKind::Eraser);
+}
+
+#[test]
 fn middle_drag_pans_right_drag_windows_and_home_fits() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = opened(folder.path());

@@ -5,8 +5,10 @@
 //! the line ends as it was last worked on, its surface is what is suggested then ([`Ahead::take_made`]).
 
 use super::super::region::GuideLine;
+use super::super::suggestion::{Slices, let_through};
 use super::super::work::{Failed, Work};
-use super::{FAILED, GESTURE, Made, Seen, Slices, Suggestion, guide_on, holds_same};
+use super::made::{Made, Seen, holds_same};
+use super::{FAILED, GESTURE, Suggestion, guide_on};
 use crate::edit::{GuidedError, drawn_slices};
 use crate::patient::{Guide, Roi, Volume};
 use crate::progress::Progress;
@@ -143,7 +145,7 @@ impl Ahead {
             (Ok((of, outcome)), Some(roi)) if of.is(roi) => match outcome {
                 Some(Ok(made)) => {
                     self.note = made.note();
-                    let slices = made.slices.clone();
+                    let slices = let_through(session, roi, made.slices.clone());
                     self.shown = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
                     self.made = Some(made);
                 }

@@ -1,10 +1,10 @@
 //! What the hand does with the semi-automatic tool, and what it is shown.
 
 use super::super::hint::{self, Hint};
-use super::super::{Across, Cursor, CursorShape, Reaction, ToolEvent, ViewPlane, region};
+use super::super::{Across, Cursor, CursorShape, Reaction, ToolEvent, ViewPlane, region, stepped};
 use super::job::limit_of;
 use super::place::{BoxDrag, BoxGrip, CLICK_PIXELS, grip_of};
-use super::settings::Placed;
+use super::settings::{Placed, SCRIBBLE_MM};
 use super::{KeepPieces, Method, Pressed, SegmentTool, TakeAs, Within};
 use crate::edit::Sign;
 use crate::edit::segment::{Scribble, SearchArea, Source, level_line};
@@ -49,6 +49,7 @@ impl SegmentTool {
                 let sign = if keys.invert { Sign::Cut } else { Sign::Add };
                 let places = self.places_now();
                 let boxed = (places == Some(Placed::Box)).then(|| BoxDrag::new(self.search_box(), view, at));
+                self.begun_at = session.history().done();
                 self.pressed = Some(Pressed { from: at, sign, places, boxed, before: self.area });
                 match self.settings.method {
                     Method::Scribbles if places.is_none() => self.scribbles.push(Scribble {
@@ -230,6 +231,22 @@ impl SegmentTool {
         true
     }
 
+    /// Whether a round tip draws, whose size can be changed: with scribbles.
+    pub(in crate::tools) fn has_tip(&self) -> bool {
+        self.settings.method == Method::Scribbles
+    }
+
+    /// Makes scribbles wider (`steps` > 0) or thinner, the one under way and those to come, within what
+    /// can be set.
+    pub(in crate::tools) fn resize_tip(&mut self, steps: i32) {
+        let radius_mm = stepped(self.settings.scribble_mm, steps);
+        self.settings.scribble_mm = radius_mm.clamp(*SCRIBBLE_MM.start(), *SCRIBBLE_MM.end());
+        let is_scribbling = self.pressed.as_ref().is_some_and(|pressed| pressed.places.is_none());
+        if let Some(scribble) = self.scribbles.last_mut().filter(|_| is_scribbling) {
+            scribble.radius_mm = self.settings.scribble_mm;
+        }
+    }
+
     /// How the cursor looks now.
     #[must_use]
     pub fn cursor(&self, session: &Session) -> Cursor {
@@ -284,7 +301,8 @@ impl SegmentTool {
         if is_found {
             return Hint { text: "", keys: hint::TAKE_OR_DROP };
         }
-        self.wanted().into()
+        let keys = if self.has_tip() && self.places_now().is_none() { hint::SIZE } else { &[] };
+        Hint { text: self.wanted(), keys }
     }
 
     /// What has to be done for something to be found.

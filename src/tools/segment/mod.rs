@@ -18,16 +18,16 @@ pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, SetBefore, TakeA
 use self::job::{Done, Job};
 use self::place::{BoxDrag, BoxGrip};
 use self::settings::Placed;
+use super::suggestion::let_through;
 use super::work::{Failed, Work};
 use super::{Choice, Modifiers, Suggestion};
 use crate::edit::algebra::Region;
 use crate::edit::segment::{Histogram, Scribble, SearchArea, Source, histogram, isodose_name};
-use crate::edit::{Sign, ValueRange, same_polygons};
+use crate::edit::{Sign, ValueRange};
 use crate::geometry::{OrientedBox, Point3};
 use crate::patient::{Dose, Roi, RoiId, RoiPlane, RoiType, Volume};
 use crate::progress::Progress;
 use crate::session::Session;
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Bins of the histogram.
@@ -76,6 +76,8 @@ pub struct SegmentTool {
     description: Option<String>,
     note: Option<String>,
     body: Option<Arc<Roi>>,
+    /// How many steps were done when what is there was begun, or went on by hand.
+    begun_at: usize,
     work: Work<Done>,
     /// Whether what is under way is no longer what is wanted.
     again: bool,
@@ -95,6 +97,10 @@ impl SegmentTool {
             return;
         }
         let before = std::mem::replace(&mut self.settings, settings);
+        if (SegmentSettings { scribble_mm: settings.scribble_mm, ..before }) == settings {
+            // The scribbles that are there stay as they are.
+            return;
+        }
         if before.method != settings.method {
             self.cancel();
             return;
@@ -296,6 +302,16 @@ impl SegmentTool {
             || !self.scribbles.is_empty()
     }
 
+    /// How many steps were done when what undo would drop first was begun: scribbles, a ball or a box,
+    /// what is suggested or being looked for. `None` where there is nothing of it.
+    pub(super) fn begun_at(&self) -> Option<usize> {
+        let is_there = self.suggestion.is_some()
+            || self.work.progress().is_some()
+            || self.area.is_some()
+            || !self.scribbles.is_empty();
+        is_there.then_some(self.begun_at)
+    }
+
     /// Whether a gesture is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -356,6 +372,7 @@ impl SegmentTool {
             at: self.at,
             body: self.body.take(),
             histogram: self.histogram.take(),
+            begun_at: self.begun_at,
             ..Self::default()
         };
     }
@@ -369,8 +386,9 @@ impl SegmentTool {
         let is_shown = self.found.is_some() || self.suggestion.is_some();
         let follows = self.settings.method == Method::Dose && (self.waits_for_roi || is_shown);
         if follows && now.is_some() && now.map(|(id, _)| id) != self.seen.map(|(id, _)| id) {
-            // An isodose does not depend on the structure that it is for.
+            // An isodose does not depend on the structure that it is for; there it begins anew.
             self.suggestion = None;
+            self.begun_at = session.history().done();
             self.run(session);
         } else if self.seen.is_some() && now != self.seen {
             if now.map(|(id, _)| id) == self.seen.map(|(id, _)| id) && self.found.is_some() {
@@ -405,6 +423,9 @@ impl SegmentTool {
                 return;
             }
         };
+        if self.begun_at().is_none() && self.found.is_none() {
+            self.begun_at = session.history().done();
+        }
         self.seen = Some((roi.id, roi.revision));
         self.waits_for_roi = false;
         // These are quick: what comes first is shown while the next waits. All else stops.
@@ -502,14 +523,7 @@ impl SegmentTool {
 
     fn show(&mut self, session: &Session, roi: &Roi, planes: Vec<(usize, Arc<RoiPlane>)>) {
         let gesture = self.settings.method.name();
-        // Whatever drawing does to others: exclusive ones count always.
-        let gated = |(slice, plane): (usize, Arc<RoiPlane>)| {
-            let before = roi.plane_at(&plane.plane).map_or(&[][..], |own| &own.polygons);
-            let after = session.gated_own(roi, &plane.plane, before, plane.polygons.clone());
-            let after = RoiPlane::new(plane.plane, plane.image.clone(), after);
-            (!same_polygons(&after.polygons, before)).then(|| (slice, Arc::new(after)))
-        };
-        let planes: Vec<_> = planes.into_par_iter().filter_map(gated).collect();
+        let planes = let_through(session, roi, planes);
         let suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, gesture, planes));
         self.suggestion = suggestion.map(|own| self.described(roi, own));
     }

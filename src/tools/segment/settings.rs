@@ -5,6 +5,9 @@ use crate::edit::ValueRange;
 use crate::edit::segment::{BoneOptions, DoseLevel, Fill, LungSide, Uptake};
 use crate::patient::{RoiId, Unit};
 
+/// How wide half a scribble can be, mm.
+pub(super) const SCRIBBLE_MM: std::ops::RangeInclusive<f64> = 0.5..=20.0;
+
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Method {
@@ -229,7 +232,7 @@ impl SegmentSettings {
             && (0.0..=5000.0).contains(&self.least_cc)
             && (2.0..=150.0).contains(&self.ball_mm)
             && (1.0..=500.0).contains(&self.box_depth_mm)
-            && (0.5..=20.0).contains(&self.scribble_mm)
+            && SCRIBBLE_MM.contains(&self.scribble_mm)
             && (0.0..=100.0).contains(&self.margin_mm)
             && (0.0..=20.0).contains(&self.close_mm)
             && (50.0..=1000.0).contains(&bones.low_hu)

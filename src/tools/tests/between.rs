@@ -1,6 +1,8 @@
 //! Between slices with snapping to edges, and guides while they are drawn, by strokes.
 
+use super::taking_back::disc;
 use super::*;
+use crate::session::Overwrite;
 
 /// An organ as a barrel: 18 mm on slices 2 and 8, 21 mm half way between; nothing around it.
 fn organ() -> Series {
@@ -239,4 +241,115 @@ fn what_a_guide_leads_to_follows_clicks_taken_back_and_snapping() {
         pen.between.settle(&session);
     }
     assert!(shown(&pen).is_empty() && !pen.between.is_waiting());
+}
+
+#[test]
+fn what_others_keep_is_not_suggested() {
+    let mut session = session_with(axial_series(), &["Lung", "Heart"]);
+    let lung = disc(10.0, 0.0, 8.0);
+    session.apply(draw(&session, "Lung", 3, vec![lung.clone()])).unwrap();
+    for slice in [1, 5] {
+        session.apply(draw(&session, "Heart", slice, vec![square(0.0, 0.0, 20.0)])).unwrap();
+    }
+    let mut pen = tools(ToolKind::Freehand, 5.0);
+    pen.between.set_on(true);
+    pen.between.settle(&session);
+    let plain = suggested(&pen);
+    assert_eq!(plain.len(), 3);
+    near(plain[1].area_mm2(), 400.0, 0.01);
+    assert!(!pen.between.update(&session), "nothing has changed");
+    // What may be overwritten changes: that slice follows at once, the others are the very same.
+    session.set_overwrite(Overwrite::Stop);
+    assert!(pen.between.update(&session) && !pen.between.is_waiting());
+    let gated = suggested(&pen);
+    assert!([0, 2].iter().all(|n| Arc::ptr_eq(&plain[*n], &gated[*n])));
+    let rest = clip::difference(&plain[1].polygons, std::slice::from_ref(&lung));
+    let rest_mm2: f64 = rest.iter().map(Polygon::area_mm2).sum();
+    assert!(rest_mm2 < 320.0);
+    near(gated[1].area_mm2(), rest_mm2, 1e-4);
+    check_polygons(&gated[1].polygons);
+    // So does the neighbour: hidden it holds as before, taken away it does not.
+    let roi_lung = id(&session, "Lung");
+    session.apply(Command::SetVisibility { rois: vec![roi_lung], visible: false }).unwrap();
+    assert!(!pen.between.update(&session), "nothing that is shown changes");
+    session.apply(Command::SetVisibility { rois: vec![roi_lung], visible: true }).unwrap();
+    let pieces = vec![lung.clone(), disc(-10.0, 0.0, 5.0)];
+    session.apply(draw(&session, "Lung", 3, pieces)).unwrap();
+    session.select(Some(id(&session, "Heart")));
+    assert!(pen.between.update(&session));
+    assert!(suggested(&pen)[1].area_mm2() < rest_mm2 - 20.0);
+    session.undo().unwrap();
+    session.select(Some(id(&session, "Heart")));
+    pen.between.update(&session);
+    near(suggested(&pen)[1].area_mm2(), rest_mm2, 1e-4);
+    // An exclusive one that is locked holds whatever is set.
+    session.set_overwrite(Overwrite::Overlap);
+    for roi in [roi_lung, id(&session, "Heart")] {
+        session.apply(Command::SetExclusive { roi, exclusive: true }).unwrap();
+    }
+    session.apply(Command::SetLock { roi: roi_lung, locked: true }).unwrap();
+    session.select(Some(id(&session, "Heart")));
+    pen.between.settle(&session);
+    near(suggested(&pen)[1].area_mm2(), rest_mm2, 1e-4);
+    // What is taken over is what was dashed.
+    let slice = session.apply(pen.suggestion().unwrap().command(Some(3)).unwrap());
+    assert!(slice.is_ok());
+    near(area_at(&session, 9.0), rest_mm2, 1e-4);
+    // All of a slice covered: there is nothing to suggest on it.
+    session.undo().unwrap();
+    session.apply(Command::SetLock { roi: roi_lung, locked: false }).unwrap();
+    session.apply(Command::SetExclusive { roi: roi_lung, exclusive: false }).unwrap();
+    session.apply(draw(&session, "Lung", 3, vec![square(0.0, 0.0, 40.0)])).unwrap();
+    session.set_overwrite(Overwrite::Stop);
+    session.select(Some(id(&session, "Heart")));
+    pen.between.settle(&session);
+    assert_eq!(pen.suggestion().unwrap().slices().collect::<Vec<_>>(), [2, 4]);
+}
+
+#[test]
+fn a_trimmed_slice_of_a_guided_surface_is_taken_over_and_the_rest_stays_as_it_is() {
+    let mut session = session_with(organ(), &["Lung", "Liver"]);
+    session.apply(draw(&session, "Lung", 5, vec![disc(18.0, 1.0, 9.0)])).unwrap();
+    session.select(Some(id(&session, "Liver")));
+    session.set_overwrite(Overwrite::Stop);
+    let mut pen = tools(ToolKind::Freehand, 5.0);
+    draw_circle(&mut pen, &mut session, 6.0);
+    draw_circle(&mut pen, &mut session, 24.0);
+    pen.between.set_on(true);
+    let across = [p(0.0, -18.0, 5.0), p(0.0, 18.0, 5.0), p(0.0, 18.0, 25.0), p(0.0, -18.0, 25.0)];
+    let path: Vec<Point3> = (0..4).flat_map(|n| line(across[n], across[(n + 1) % 4], 20)).collect();
+    // What a guide leads to while it is drawn ends at the neighbour too.
+    let view = sagittal(0.0);
+    hold(&mut pen, &session, &view, &path);
+    pen.between.settle(&session);
+    let area = |own: Option<&crate::tools::Suggestion>| {
+        own.and_then(|own| own.shown().plane_at(&Plane::axial(15.0)).map(|plane| plane.area_mm2()))
+    };
+    let ahead = area(pen.between.ahead()).expect("on slice 5");
+    pen.event(&session, &view, ToolEvent::Escape);
+    assert!(matches!(
+        drag(&mut pen, &mut session, &view, KEYS, &path).command,
+        Some(Command::PutGuide { .. })
+    ));
+    pen.between.settle(&session);
+    let [whole, trimmed] = [Overwrite::Overlap, Overwrite::Stop].map(|overwrite| {
+        session.set_overwrite(overwrite);
+        assert!(pen.between.update(&session) && !pen.between.is_waiting());
+        area(pen.suggestion()).expect("on slice 5")
+    });
+    let all = suggested(&pen);
+    assert!(trimmed < whole - 60.0 && all.len() >= 5, "{trimmed} of {whole} mm2");
+    near(ahead, trimmed, 1e-6);
+    // Taken over it is one more drawn slice and no other shape: nothing is worked out anew.
+    for slice in [5, 3] {
+        session.apply(pen.suggestion().unwrap().command(Some(slice)).unwrap()).unwrap();
+        assert!(pen.between.update(&session) && !pen.between.is_waiting(), "after slice {slice}");
+        let rest = suggested(&pen);
+        assert!(rest.iter().all(|own| all.iter().any(|other| Arc::ptr_eq(own, other))));
+    }
+    assert_eq!(suggested(&pen).len(), all.len() - 2);
+    near(area_at(&session, 15.0), trimmed, 1e-4);
+    // Corrected by hand it is another matter.
+    session.apply(draw(&session, "Liver", 5, vec![disc(0.0, 0.0, 15.0)])).unwrap();
+    assert!(pen.between.update(&session) && pen.between.is_waiting());
 }

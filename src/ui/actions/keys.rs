@@ -41,6 +41,11 @@ impl Action {
         }
     }
 
+    /// Whether it changes the size of the round tip in hand.
+    fn sizes_tip(self) -> bool {
+        matches!(self, Self::SmallerBrush | Self::LargerBrush)
+    }
+
     /// Whether its keys are the standard ones, all of them.
     #[must_use]
     pub fn has_standard_keys(self) -> bool {
@@ -116,18 +121,26 @@ pub struct Pressed {
     pub pointer: Option<Pos2>,
 }
 
+/// What keys are pressed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The window as it is.
+    Window,
+    /// A stroke of a tool, the button down.
+    Stroke,
+    /// A card that lies over the window.
+    Card,
+}
+
 /// The actions whose keys were pressed in this frame, in order; the keys are consumed.
 ///
 /// While a text field has the keyboard, or is about to (`will_type`), only keys with Ctrl, function keys
-/// and Esc count; while a card lies over the window (`is_covered`) only those that close or change cards; Enter belongs to
-/// the button that has the keyboard, where one has, and Esc to a field that is left by it
-/// (`escape_is_taken`).
-pub fn pressed(
-    ctx: &egui::Context,
-    is_covered: bool,
-    escape_is_taken: bool,
-    will_type: bool,
-) -> Vec<Pressed> {
+/// and Esc count; over a card only those that close or change cards; Enter belongs to the button that has
+/// the keyboard, where one has, and Esc to a field that is left by it (`escape_is_taken`).
+///
+/// Ctrl is held to cut: the keys that size the tip count with it too, where it makes no other key of them.
+/// In a stroke it makes another key of none but those that count there ([`Action::works_in_stroke`]).
+pub fn pressed(ctx: &egui::Context, over: Over, escape_is_taken: bool, will_type: bool) -> Vec<Pressed> {
     let typing = will_type || ctx.text_edit_focused();
     let on_control = ctx.memory(|memory| memory.focused().is_some());
     ctx.input_mut(|input| {
@@ -143,24 +156,38 @@ pub fn pressed(
         let map = keymap::in_use();
         let mut actions = Vec::new();
         for (key, modifiers, pointer) in keys {
-            let counts = |wanted: &KeyboardShortcut| {
-                wanted.logical_key == key
-                    && modifiers.matches_exact(wanted.modifiers)
-                    && !(typing && types_text(*wanted))
-                    && !(on_control && key == Key::Enter)
-                    && !(escape_is_taken && key == Key::Escape)
+            let asked_with = |held: Modifiers| {
+                let counts = |wanted: &KeyboardShortcut| {
+                    wanted.logical_key == key
+                        && held.matches_exact(wanted.modifiers)
+                        && !(typing && types_text(*wanted))
+                        && !(on_control && key == Key::Enter)
+                        && !(escape_is_taken && key == Key::Escape)
+                };
+                let info = TABLE.iter().find(|info| map.keys(info.action).iter().any(counts));
+                info.map(|info| info.action)
             };
-            let Some(info) = TABLE.iter().find(|info| map.keys(info.action).iter().any(counts)) else {
-                continue;
+            let asked = asked_with(modifiers);
+            let has_ctrl = modifiers.command || modifiers.ctrl;
+            let asked_without = || if has_ctrl { asked_with(without_ctrl(modifiers)) } else { None };
+            let action = match over {
+                Over::Stroke => {
+                    let works = |action: &Action| action.works_in_stroke();
+                    asked.filter(works).or_else(|| asked_without().filter(works)).or(asked)
+                }
+                Over::Window => asked.or_else(|| asked_without().filter(|action| action.sizes_tip())),
+                Over::Card => asked.filter(|action| action.works_when_covered()),
             };
-            if is_covered && !info.action.works_when_covered() {
-                continue;
-            }
+            let Some(action) = action else { continue };
             input.consume_key(modifiers, key);
-            actions.push(Pressed { action: info.action, pointer });
+            actions.push(Pressed { action, pointer });
         }
         actions
     })
+}
+
+fn without_ctrl(modifiers: Modifiers) -> Modifiers {
+    Modifiers { ctrl: false, mac_cmd: false, command: false, ..modifiers }
 }
 
 /// Whether a text field needs the key itself.
@@ -231,13 +258,62 @@ mod tests {
             let input = egui::RawInput { events: keys.map(of).to_vec(), ..egui::RawInput::default() };
             let mut actions = Vec::new();
             let output = ctx.run_ui(input, |ui| {
-                actions.extend(pressed(ui.ctx(), false, false, will_type).into_iter().map(|own| own.action));
+                let asked = pressed(ui.ctx(), Over::Window, false, will_type);
+                actions.extend(asked.into_iter().map(|own| own.action));
             });
             output.drop_without_applying_deltas();
             actions
         };
         assert_eq!(asked(false).len(), 3);
         assert_eq!(asked(true), [Action::Search]);
+    }
+
+    /// What keys ask for, one frame each.
+    fn asked(over: Over, keys: &[(Key, Modifiers)]) -> Vec<Option<Action>> {
+        let ctx = egui::Context::default();
+        let ask = |(key, modifiers): &(Key, Modifiers)| {
+            let (key, modifiers) = (*key, *modifiers);
+            let event = Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+            let input = egui::RawInput { events: vec![event], ..egui::RawInput::default() };
+            let mut actions = Vec::new();
+            let output = ctx.run_ui(input, |ui| {
+                let asked = pressed(ui.ctx(), over, false, false);
+                actions.extend(asked.into_iter().map(|own| own.action));
+            });
+            output.drop_without_applying_deltas();
+            assert!(actions.len() < 2);
+            actions.pop()
+        };
+        keys.iter().map(ask).collect()
+    }
+
+    #[test]
+    fn with_ctrl_held_to_cut_the_tip_can_be_sized_and_in_a_stroke_no_key_leaves_the_work() {
+        // As a system tells Ctrl; on a Mac it would be Cmd.
+        let ctrl = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
+        let ctrl_shift = Modifiers { shift: true, ..ctrl };
+        let size = [(Key::OpenBracket, ctrl), (Key::CloseBracket, ctrl)];
+        let sized = [Some(Action::SmallerBrush), Some(Action::LargerBrush)];
+        assert_eq!(asked(Over::Window, &size), sized);
+        assert_eq!(asked(Over::Stroke, &size), sized);
+        assert_eq!(asked(Over::Card, &size), [None, None]);
+        // Shift S and W too, but where Ctrl makes another key of them.
+        let shifted = [(Key::S, ctrl_shift), (Key::W, ctrl_shift)];
+        assert_eq!(asked(Over::Stroke, &shifted), sized);
+        assert_eq!(asked(Over::Window, &shifted), [Some(Action::ChooseSeries), Some(Action::LargerBrush)]);
+        // Nothing else loses its Ctrl at rest; in a stroke window presets do, and undo is undo.
+        let others = [(Key::Num2, ctrl), (Key::I, ctrl), (Key::Z, ctrl), (Key::Y, ctrl)];
+        let [undo, redo] = [Some(Action::Undo), Some(Action::Redo)];
+        assert_eq!(asked(Over::Window, &others), [Some(Action::GoPropose), None, undo, redo]);
+        let in_stroke = [Some(Action::Preset(2)), Some(Action::ToggleInterpolation), undo, redo];
+        assert_eq!(asked(Over::Stroke, &others), in_stroke);
+        // No letter with Ctrl, and none without, is one that a stroke does not survive.
+        let letters = [Key::W, Key::E, Key::O, Key::Q, Key::N, Key::K, Key::M, Key::T, Key::L, Key::R];
+        for key in letters {
+            for action in asked(Over::Stroke, &[(key, ctrl), (key, Modifiers::NONE)]).into_iter().flatten() {
+                assert!(!action.works_in_stroke(), "{action:?} would be carried out");
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ const MOUSE: &[(&str, &str)] = &[
     ("Left button", "Use the tool"),
     ("Wheel", "Scroll slices (Shift: ten)"),
     ("Ctrl wheel", "Zoom to the pointer"),
-    ("Alt wheel", "Brush radius"),
+    ("Alt wheel", "Size of the round tool"),
     ("Middle drag", "Pan"),
     ("Right click, drag", "Menu; window level and width"),
     ("Shift right drag", "Window of the blended series"),

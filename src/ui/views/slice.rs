@@ -197,7 +197,7 @@ fn gesture_ui(ui: &Ui, views: &mut ViewsState, shows_tool: bool, session: &Sessi
     }
 }
 
-/// Wheel: slices (Shift: ten), Ctrl: zoom, Alt: brush radius.
+/// Wheel: slices (Shift: ten), Ctrl: zoom, Alt: the size of the tip in hand.
 fn wheel(ui: &Ui, views: &mut ViewsState, response: &Response, frame: &PaneFrame, kind: ViewKind) {
     if !response.contains_pointer() {
         return;
@@ -220,13 +220,14 @@ fn wheel(ui: &Ui, views: &mut ViewsState, response: &Response, frame: &PaneFrame
             MouseWheelUnit::Point => amount / 40.0,
             MouseWheelUnit::Page => amount * 10.0,
         };
-        if modifiers.command || modifiers.ctrl {
+        if modifiers.alt {
+            // Also while Ctrl is held to cut.
+            let steps = views.size_steps(lines);
+            views.tools.resize(steps);
+        } else if modifiers.command || modifiers.ctrl {
             let at = pointer.unwrap_or_else(|| frame.rect.center());
             let look = frame.zoomed(at, 1.15_f64.powf(f64::from(lines)));
             views.navigation.set_look(kind, look);
-        } else if modifiers.alt {
-            #[expect(clippy::cast_possible_truncation, reason = "a few steps")]
-            views.tools.brush.resize(lines.round() as i32);
         } else if !views.is_in_stroke() {
             let steps = views.wheel_steps(lines);
             views.navigation.scroll(kind, if modifiers.shift { steps * 10 } else { steps });

@@ -149,6 +149,8 @@ pub struct ViewsState {
     scroll_to_selected: bool,
     /// Wheel movement not yet worth a slice.
     wheel_rest: f32,
+    /// The same, not yet worth a step of the tip's size.
+    size_rest: f32,
 }
 
 impl ViewsState {
@@ -205,6 +207,7 @@ impl ViewsState {
             volumes_cc: HashMap::new(),
             scroll_to_selected: false,
             wheel_rest: 0.0,
+            size_rest: 0.0,
         }
     }
 
@@ -329,17 +332,19 @@ impl ViewsState {
     /// Whether the button is down in a stroke of a tool, which ends on the slice it began on.
     #[must_use]
     pub fn is_in_stroke(&self) -> bool {
-        self.gesture.is_some() && self.tools.kind() != ToolKind::Navigate && self.tools.is_busy()
+        // An outline drawn by clicks goes on between them, with the button up.
+        let is_down = self.gesture.is_some() || !self.tools.waits_to_close();
+        is_down && self.tools.kind() != ToolKind::Navigate && self.tools.is_busy()
     }
 
     /// Whole slices to scroll for a wheel movement of so many lines; touchpads add up.
     pub(super) fn wheel_steps(&mut self, lines: f32) -> i64 {
-        self.wheel_rest += lines;
-        let steps = self.wheel_rest.trunc();
-        self.wheel_rest -= steps;
-        #[expect(clippy::cast_possible_truncation, reason = "a few slices")]
-        let steps = steps as i64;
-        steps
+        whole_steps(&mut self.wheel_rest, lines).into()
+    }
+
+    /// Whole steps of the tip's size for a wheel movement of so many lines, added up in the same way.
+    pub(super) fn size_steps(&mut self, lines: f32) -> i32 {
+        whole_steps(&mut self.size_rest, lines)
     }
 
     /// The colours of the open series: PET alone is shown dark on white.
@@ -358,6 +363,16 @@ impl ViewsState {
     pub fn is_waiting(&self) -> bool {
         self.surfaces.is_busy() || self.preview_surfaces.is_busy() || self.tools.is_waiting()
     }
+}
+
+/// The whole steps in what is left of wheel movements and so many lines more; what is over is left.
+fn whole_steps(rest: &mut f32, lines: f32) -> i32 {
+    *rest += lines;
+    let steps = rest.trunc();
+    *rest -= steps;
+    #[expect(clippy::cast_possible_truncation, reason = "a few steps")]
+    let steps = steps as i32;
+    steps
 }
 
 fn full_window(range: (f32, f32, f32, f32)) -> Window {
