@@ -118,19 +118,9 @@ impl Stack {
     fn field(&self, tile: &Tile, polygons: &[Polygon]) -> Field {
         #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
         let reach = self.reach_mm as f32;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen")]
-        let margin = (self.reach_mm / self.pitch_mm).ceil() as usize + 1;
-        let count = self.side + 1;
-        let edge = margin as f64 * self.pitch_mm;
-        let lattice = Lattice {
-            low: tile.low - crate::geometry::Vector2::new(edge, edge),
-            pitch_mm: self.pitch_mm,
-            size: [count + 2 * margin; 2],
-        };
-        let all = signed_field::signed(polygons, &lattice);
-        let row = lattice.size[0];
-        let own = (margin..margin + count).flat_map(|y| &all[y * row + margin..][..count]);
-        Arc::new(own.map(|value| value.clamp(-reach, reach)).collect())
+        let lattice = Lattice { low: tile.low, pitch_mm: self.pitch_mm, size: [self.side + 1; 2] };
+        let all = signed_field::signed_around(polygons, &lattice, self.reach_mm);
+        Arc::new(all.into_iter().map(|value| value.clamp(-reach, reach)).collect())
     }
 
     fn gap(&self, solid: Solid<'_>, tile: &Tile, gap: usize) -> Gap {
