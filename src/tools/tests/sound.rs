@@ -27,8 +27,8 @@ fn fault(polygons: &[Polygon]) -> Option<String> {
             return Some("outlines run counter-clockwise, holes clockwise".to_owned());
         }
         for (number, hole) in piece.holes.iter().enumerate() {
-            let others = piece.holes.iter().enumerate().filter(|(other, _)| *other != number);
-            if !lies_in(hole, &piece.outer) || others.into_iter().any(|(_, other)| lies_in(hole, other)) {
+            let mut others = piece.holes.iter().enumerate().filter(|(other, _)| *other != number);
+            if !lies_in(hole, &piece.outer) || others.any(|(_, other)| lies_in(hole, other)) {
                 return Some(format!("hole {number} lies outside its outline, or in another hole"));
             }
         }
