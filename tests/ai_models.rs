@@ -76,11 +76,13 @@ fn every_layer_of_the_cpu_engine_is_pytorch_s() {
 fn burn_agrees(device: &burn::tensor::Device, way: Way, mut pace: Pace) {
     let mut comparison = Comparison::new();
     let (input, size) = comparison.input();
-    let network = BurnNetwork::new(&head_neck(), device);
+    let network = head_neck();
+    let classes = network.architecture.classes;
+    let network = BurnNetwork::new(&network, device);
     network.set_way(way);
     let mut see = |name: &str, values: &[f32]| comparison.see(name, values);
     let logits = network.forward_probed(&input, size, &mut pace, Some(&mut see)).unwrap();
-    comparison.see("logits", &planar(&logits, 8));
+    comparison.see("logits", &planar(&logits, classes));
     assert!(comparison.layers >= 13, "{} layers compared", comparison.layers);
     eprintln!("greatest difference {}", comparison.worst);
 }

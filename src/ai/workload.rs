@@ -264,13 +264,13 @@ mod tests {
         let (packages, _) = ModelPackage::list();
         let package = packages.iter().find(|package| package.id == "head-neck").unwrap();
         // 3.906 mm, patches of 48 voxels half a patch apart: 500 mm are 129 voxels, 5 windows; 300 mm
-        // of 2.5 mm slices are 121 voxels, 5 windows.
+        // of 2.5 mm slices are 121 voxels, 5 windows; each as it is and mirrored.
         let scan = grid([513, 513, 101], [500.0 / 512.0, 500.0 / 512.0, 3.0]);
         let whole = Workload::of(package, &[], &packages, &scan, [0.0; 2]);
-        assert_eq!(whole.passes, 5 * 5 * 5);
+        assert_eq!(whole.passes, 2 * 5 * 5 * 5);
         // A body 300 mm wide and 180 mm deep: 78 and 47 voxels, 3 windows and 1.
         let body = Workload::of(package, &[], &packages, &scan, [300.0, 180.0]);
-        assert_eq!(body.passes, 5 * 3);
+        assert_eq!(body.passes, 2 * 5 * 3);
         assert!((whole.macs / body.macs - 125.0 / 15.0).abs() < 1e-9);
         let none = Workload::of(package, &[], &packages, &grid([0, 5, 5], [1.0; 3]), [0.0; 2]);
         assert_eq!(none, Workload::default());

@@ -543,7 +543,7 @@ fn delete_contour_deletes_what_the_cursor_shows_a_piece_or_a_hole() {
         delete.event(&session, &view, ToolEvent::Hover(in_hole, KEYS));
         let cursor = delete.cursor(&session);
         assert_eq!((cursor.sign, cursor.label.as_deref()), (Some(Sign::Cut), Some("Rectum: delete hole")));
-        let shown: Vec<_> = delete.doomed(&session).iter().map(nalgebra::OPoint::xy).collect();
+        let shown: Vec<_> = delete.doomed(&session).iter().map(Point3::xy).collect();
         assert_eq!(shown, wall.holes[0], "the ring that goes is shown");
         drag(&mut delete, &mut session, &view, KEYS, &[in_hole]);
         assert_eq!(roi(&session).planes[0].polygons, [square(0.0, 0.0, 40.0), beside.clone()]);

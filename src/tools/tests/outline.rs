@@ -202,9 +202,11 @@ fn a_closed_outline_is_opened_again_with_its_points() {
         assert_eq!(plain(session.structures()), plain(&before), "{name}");
         assert!(tools.reopen(&session), "{name}");
         assert_eq!(tools.anchors(), clicks, "{name}");
-        // And goes on: one more click, then closed by its first point.
+        // And goes on: the last click taken back and made again, then closed by its first point.
         tools.take_back(&session);
         assert_eq!(tools.anchors().len(), 3, "{name}");
+        click(&mut tools, &mut session, &axial(9.0), clicks[3], KEYS);
+        assert_eq!(tools.anchors().len(), 4, "{name}");
         let first = tools.anchors()[0];
         assert!(click(&mut tools, &mut session, &axial(9.0), first, KEYS).command.is_some(), "{name}");
         assert!(area_at(&session, 9.0) > 0.0, "{name}");
