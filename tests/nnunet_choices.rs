@@ -107,7 +107,7 @@ fn some_folds_of_a_model_run_alone_and_those_it_lacks_are_refused() {
         let options = ImportOptions { id: Some(format!("a{fold}")), ..ImportOptions::default() };
         let package = imported(&training, &folder.path().join("models"), &options);
         let name = fold.strip_prefix("fold_").unwrap().to_owned();
-        assert_eq!(package.nnunet.as_ref().unwrap().fold_names(), [name.clone()]);
+        assert_eq!(package.nnunet.as_ref().unwrap().fold_names(), std::slice::from_ref(&name));
         assert!(package.with_folds(&[name]).is_ok());
     }
 }
