@@ -119,7 +119,7 @@ fn the_crosshair_follows_a_drag_in_either_half() {
 }
 
 #[test]
-fn a_stroke_whose_half_is_taken_away_is_dropped_and_the_next_one_works() {
+fn a_stroke_keeps_its_half_and_the_next_one_works_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = beside(folder.path());
     name_structure(&mut harness, "Heart");
@@ -130,16 +130,20 @@ fn a_stroke_whose_half_is_taken_away_is_dropped_and_the_next_one_works() {
     harness.event(Event::PointerMoved(at + vec2(10.0, 0.0)));
     harness.step();
     key(&mut harness, Modifiers::NONE, Key::U);
-    assert_eq!(views(&harness).display.fusion.mode, FusionMode::Off);
+    assert_eq!(views(&harness).display.fusion.mode, FusionMode::Beside, "not in a stroke");
     harness.event(super::shared::button_event(PointerButton::Primary, at, false));
     harness.step();
     harness.step();
+    let edits = |harness: &Harness<'_, Window>| harness.state().0.session().unwrap().history().done();
+    let before = edits(&harness);
     let planes =
         |harness: &Harness<'_, Window>| harness.state().0.session().unwrap().selected().unwrap().planes.len();
-    assert_eq!(planes(&harness), 0, "dropped");
+    assert_eq!(planes(&harness), 1, "the stroke went on");
+    key(&mut harness, Modifiers::NONE, Key::U);
+    assert_eq!(views(&harness).display.fusion.mode, FusionMode::Off);
     let center = rect(&harness, "Axial view").center();
-    stroke(&mut harness, &[center, center + vec2(20.0, 0.0)]);
-    assert_eq!(planes(&harness), 1);
+    stroke(&mut harness, &[center + vec2(0.0, 30.0), center + vec2(20.0, 30.0)]);
+    assert_eq!(edits(&harness), before + 1);
 }
 
 #[test]
