@@ -5,10 +5,13 @@
 #[path = "shared/arrays.rs"]
 #[allow(dead_code, missing_docs, reason = "each test binary uses its own part")]
 mod arrays;
+#[path = "shared/copied.rs"]
+mod copied;
 #[path = "shared/skip.rs"]
 mod skip;
 
 use arrays::{fixture, nifti, npz};
+use copied::copy_folder;
 use delineo::ai::cpu::CpuNetwork;
 use delineo::ai::engine::{Engine, EngineError, gpu_name};
 use delineo::ai::nnunet::ChannelImage;
@@ -190,19 +193,6 @@ fn label_maps_are_nnunetv2_s_but_for_a_handful_of_voxels() {
                 let inside = mask.voxels.iter().filter(|inside| **inside).count();
                 assert_eq!(inside, labels.labels.iter().filter(|own| **own == label.value).count());
             }
-        }
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
         }
     }
 }

@@ -13,9 +13,12 @@ use std::path::{Path, PathBuf};
 
 #[path = "shared/ball.rs"]
 mod ball;
+#[path = "shared/copied.rs"]
+mod copied;
 #[path = "shared/window.rs"]
 mod shared;
 
+use copied::copy_folder;
 use shared::{Window, key, sized_window, wait};
 
 /// A harness on a workstation whose data lies in `folder`, with the ball open and its models found.
@@ -212,19 +215,6 @@ fn import(harness: &mut Harness<'_, Window>, path: &Path) {
 fn last_toast(harness: &Harness<'_, Window>) -> (Tone, String) {
     let toast = harness.state().0.state().toasts.list().last().unwrap();
     (toast.tone, toast.text.clone())
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
 }
 
 #[test]

@@ -152,6 +152,18 @@ pub fn point_moved(polygons: &[Polygon], place: &OutlinePlace, by: Vector2) -> V
     with_ring(polygons, place.piece, place.ring, &changed)
 }
 
+/// The ring with `place` as its first vertex, inserted where there is none yet.
+fn begun_at(ring: &Ring, place: &OutlinePlace) -> Ring {
+    let mut points = ring.clone();
+    let mut first = place.edge;
+    if place.along > 0.0 {
+        first += 1;
+        points.insert(first, place.point);
+    }
+    points.rotate_left(first);
+    points
+}
+
 /// The pieces without the vertex at `place`; `None` when its ring has but three, or there is none.
 #[must_use]
 pub fn point_removed(polygons: &[Polygon], place: &OutlinePlace) -> Option<Vec<Polygon>> {
@@ -173,13 +185,7 @@ pub fn bent(
     weight: impl Fn(f64) -> f64,
 ) -> Vec<Polygon> {
     let Some(ring) = ring_under(polygons, place) else { return polygons.to_vec() };
-    let mut points = ring.clone();
-    let mut middle = place.edge;
-    if place.along > 0.0 {
-        middle += 1;
-        points.insert(middle, place.point);
-    }
-    points.rotate_left(middle);
+    let points = begun_at(ring, place);
     let count = points.len();
     let lengths: Vec<f64> = edges(&points).map(|(_, a, b)| (b - a).norm()).collect();
     let whole: f64 = lengths.iter().sum();

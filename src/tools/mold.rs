@@ -14,7 +14,7 @@ use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPl
 use crate::edit::{
     Level, RoundTool, Sign, SolidPush, paint_ball, paint_disc, pushed, smoothed_in_space, smoothed_under,
 };
-use crate::geometry::{Point2, Point3, Polygon, Vector3};
+use crate::geometry::{Plane, Point2, Point3, Polygon, Vector3};
 use crate::patient::RoiId;
 use crate::session::Session;
 
@@ -152,6 +152,15 @@ impl MoldTool {
         }
     }
 
+    /// The tool with its centre at a point (patient mm), as a slice's contours meet it.
+    fn on(&self, plane: &Plane, center: Point3) -> RoundTool {
+        RoundTool {
+            center: plane.project(center),
+            height_mm: plane.distance_mm(center),
+            radius_mm: self.radius_mm,
+        }
+    }
+
     fn push(&self, session: &Session, stroke: &mut Stroke, at: Point3) {
         let (radius_mm, volume) = (self.radius_mm, &session.series().volume);
         if let Some(push) = &mut stroke.push {
@@ -170,12 +179,7 @@ impl MoldTool {
         let center = from + Self::onto(session, stroke.cut, from);
         for slice in self.slices(session, stroke.cut, [from, at]) {
             stroke.canvas.change(session, slice, |plane, polygons| {
-                let tool = RoundTool {
-                    center: plane.project(center),
-                    height_mm: plane.distance_mm(center),
-                    radius_mm,
-                };
-                Some(pushed(polygons, tool, plane.project(Point3::from(by)).coords))
+                Some(pushed(polygons, self.on(plane, center), plane.project(Point3::from(by)).coords))
             });
         }
     }
@@ -209,12 +213,7 @@ impl MoldTool {
             let center = at + Self::onto(session, stroke.cut, at);
             for slice in self.slices(session, stroke.cut, [at, at]) {
                 stroke.canvas.change(session, slice, |plane, polygons| {
-                    let tool = RoundTool {
-                        center: plane.project(center),
-                        height_mm: plane.distance_mm(center),
-                        radius_mm,
-                    };
-                    Some(smoothed_under(polygons, tool))
+                    Some(smoothed_under(polygons, self.on(plane, center)))
                 });
             }
             return;

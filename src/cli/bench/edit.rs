@@ -155,11 +155,27 @@ pub fn grow() -> anyhow::Result<Vec<super::BenchRow>> {
 
 /// Performs a gesture; the times of its moves and of its release, ms.
 fn perform(session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
+    played(&mut hand(gesture), session, gesture)
+}
+
+/// The tools with that of a gesture in hand, which adds.
+fn hand(gesture: &Gesture) -> Tools {
     let mut tools = Tools::default();
     tools.choose(gesture.kind);
     tools.brush.set_radius_mm(gesture.radius_mm);
     tools.brush.set_mode(BrushMode::Add);
-    played(&mut tools, session, gesture)
+    tools
+}
+
+/// Performs a gesture after hovering where it begins; see [`played`].
+fn hovered_and_played(
+    tools: &mut Tools,
+    session: &mut Session,
+    gesture: &Gesture,
+) -> anyhow::Result<(Vec<f64>, f64)> {
+    let first = *gesture.path.first().context("a gesture without a path")?;
+    tools.event(session, &gesture.view, ToolEvent::Hover(first, Modifiers::default()));
+    played(tools, session, gesture)
 }
 
 /// Performs a gesture with these tools as they are set; see [`perform`].

@@ -1,6 +1,6 @@
 //! A vertex that is moved, with the vertices around it that stand too close to be told from it.
 
-use super::{OutlinePlace, Ring, edges, point_moved, ring_under, with_ring};
+use super::{OutlinePlace, Ring, begun_at, edges, point_moved, ring_under, with_ring};
 use crate::geometry::{Polygon, Vector2};
 
 /// The pieces with a vertex at `place` moved `by` and the outline to both sides of it taken along, less with
@@ -13,13 +13,7 @@ pub fn pulled(polygons: &[Polygon], place: &OutlinePlace, by: Vector2, apart_mm:
     let Some(ring) = ring_under(polygons, place).filter(|_| by != Vector2::zeros()) else {
         return point_moved(polygons, place, by);
     };
-    let mut points = ring.clone();
-    let mut middle = place.edge;
-    if place.along > 0.0 {
-        middle += 1;
-        points.insert(middle, place.point);
-    }
-    points.rotate_left(middle);
+    let points = begun_at(ring, place);
     let weights = weights(&points, apart_mm);
     let changed = points.iter().zip(weights).map(|(point, weight)| point + by * weight).collect();
     with_ring(polygons, place.piece, place.ring, &changed)

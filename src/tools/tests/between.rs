@@ -22,6 +22,12 @@ fn around(view: &ViewPlane, center: Point3, [a, b]: [f64; 2]) -> Vec<Point3> {
     (0..=120).map(at).collect()
 }
 
+/// A closed stroke in the sagittal view around a straight tube: 18 mm all the way.
+fn tube() -> Vec<Point3> {
+    let across = [p(0.0, -18.0, 5.0), p(0.0, 18.0, 5.0), p(0.0, 18.0, 25.0), p(0.0, -18.0, 25.0)];
+    (0..4).flat_map(|n| line(across[n], across[(n + 1) % 4], 20)).collect()
+}
+
 fn draw_circle(pen: &mut Tools, session: &mut Session, z: f64) {
     let path = around(&axial(z), p(0.0, 0.0, z), [radius(z); 2]);
     assert!(drag(pen, session, &axial(z), KEYS, &path).command.is_some());
@@ -107,9 +113,7 @@ fn a_surface_through_guides_snaps_too() {
     draw_circle(&mut pen, &mut session, 6.0);
     draw_circle(&mut pen, &mut session, 24.0);
     pen.between.set_on(true);
-    // A guide that is a straight tube: 18 mm all the way.
-    let across = [p(0.0, -18.0, 5.0), p(0.0, 18.0, 5.0), p(0.0, 18.0, 25.0), p(0.0, -18.0, 25.0)];
-    let path: Vec<Point3> = (0..4).flat_map(|n| line(across[n], across[(n + 1) % 4], 20)).collect();
+    let path = tube();
     let drawn = drag(&mut pen, &mut session, &sagittal(0.0), KEYS, &path);
     assert!(matches!(drawn.command, Some(Command::PutGuide { .. })));
     pen.between.settle(&session);
@@ -316,8 +320,7 @@ fn a_trimmed_slice_of_a_guided_surface_is_taken_over_and_the_rest_stays_as_it_is
     draw_circle(&mut pen, &mut session, 6.0);
     draw_circle(&mut pen, &mut session, 24.0);
     pen.between.set_on(true);
-    let across = [p(0.0, -18.0, 5.0), p(0.0, 18.0, 5.0), p(0.0, 18.0, 25.0), p(0.0, -18.0, 25.0)];
-    let path: Vec<Point3> = (0..4).flat_map(|n| line(across[n], across[(n + 1) % 4], 20)).collect();
+    let path = tube();
     // What a guide leads to while it is drawn ends at the neighbour too.
     let view = sagittal(0.0);
     hold(&mut pen, &session, &view, &path);

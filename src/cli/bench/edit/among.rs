@@ -1,11 +1,11 @@
 //! Gestures among neighbours that are in the way: what is drawn ends at them, or they give way. And a whole
 //! structure that is moved across the slices, in a list that no promise is made of.
 
-use super::{EventTimes, gesture, played, structures, study};
+use super::{EventTimes, gesture, hand, hovered_and_played, structures, study};
 use crate::geometry::{Point2, Point3};
 use crate::patient::{Roi, Series, StructureSet};
 use crate::session::{Command, Overwrite, Session};
-use crate::tools::{BrushMode, Modifiers, ToolEvent, ToolKind, Tools};
+use crate::tools::ToolKind;
 use anyhow::Context;
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -113,14 +113,9 @@ pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
                     *at = Point3::new(radius * cos, radius * sin, at.z);
                 }
             }
-            let mut tools = Tools::default();
-            tools.choose(kind);
-            tools.brush.set_radius_mm(gesture.radius_mm);
-            tools.brush.set_mode(BrushMode::Add);
+            let mut tools = hand(&gesture);
             tools.transform.set_whole(true);
-            let first = *gesture.path.first().context("a gesture without a path")?;
-            tools.event(&session, &gesture.view, ToolEvent::Hover(first, Modifiers::default()));
-            let (moved, released) = played(&mut tools, &mut session, &gesture)?;
+            let (moved, released) = hovered_and_played(&mut tools, &mut session, &gesture)?;
             moving.extend(moved);
             releasing.push(released);
         }

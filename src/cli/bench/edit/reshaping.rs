@@ -1,9 +1,9 @@
 //! Gestures that reshape an outline, timed like those of the brush, in lists of their own.
 
-use super::{EventTimes, Gesture, SPACING_MM, gesture, played, structures, study_of};
+use super::{EventTimes, Gesture, SPACING_MM, gesture, hand, hovered_and_played, structures, study_of};
 use crate::geometry::Point3;
 use crate::session::{Command, Session};
-use crate::tools::{BrushMode, BrushTip, Modifiers, ToolEvent, ToolKind, Tools};
+use crate::tools::{BrushTip, ToolKind};
 use anyhow::Context;
 use std::sync::Arc;
 
@@ -47,17 +47,12 @@ pub(super) fn measure(count: u32, all: &mut Vec<f64>) -> anyhow::Result<Vec<Even
         let (mut moving, mut releasing) = (Vec::new(), Vec::new());
         for number in 0..GESTURES {
             let gesture = reshaping(kind, across, number)?;
-            let mut tools = Tools::default();
-            tools.choose(kind);
-            tools.brush.set_radius_mm(gesture.radius_mm);
-            tools.brush.set_mode(BrushMode::Add);
+            let mut tools = hand(&gesture);
             if kind == ToolKind::Brush {
                 tools.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
             }
             tools.points.set_soft(true);
-            let first = *gesture.path.first().context("a gesture without a path")?;
-            tools.event(&session, &gesture.view, ToolEvent::Hover(first, Modifiers::default()));
-            let (moved, released) = played(&mut tools, &mut session, &gesture)?;
+            let (moved, released) = hovered_and_played(&mut tools, &mut session, &gesture)?;
             moving.extend(moved);
             releasing.push(released);
         }
