@@ -11,6 +11,7 @@ mod dialogs;
 mod doses;
 mod exporting;
 mod leaving;
+mod model_speed;
 mod models;
 mod opening;
 mod proposing;
@@ -19,6 +20,7 @@ mod remedy;
 mod segmenting;
 mod setup;
 mod taking_back;
+mod taking_up;
 #[cfg(test)]
 mod tests;
 mod training;

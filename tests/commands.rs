@@ -491,14 +491,14 @@ fn tiny_recipe() -> String {
 }
 
 /// A patient: the ball as DICOM and its contour, approved or as the machine drew it.
-fn write_patient(folder: &Path, is_approved: bool) {
+fn write_patient(folder: &Path, name: &str, is_approved: bool) {
     use delineo::dicom::{WriteRtstructOptions, write_rtstruct};
     use delineo::patient::{Approval, StructureSet};
     std::fs::create_dir_all(folder).unwrap();
     ball::write_ball(folder);
     let series = ball::series();
     let mut body = delineo::ai::body_contour(&series.volume, &delineo::progress::Progress::new()).unwrap();
-    body.name = "BODY".into();
+    body.name = name.into();
     if is_approved {
         body.approval = Approval::Accepted;
     }
@@ -524,11 +524,11 @@ fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
     let train = ["train", text(&recipe), "--data", text(&data), "--out", text(&out), "--device", "cpu"];
     refused(&train, "there is no such folder of patients");
     // What a machine drew and nobody reviewed is nothing to learn from.
-    write_patient(&data.join("one"), false);
+    write_patient(&data.join("one"), "BODY", false);
     refused(&train, "[synonyms]");
 
     for patient in ["one", "two", "three"] {
-        write_patient(&data.join(patient), true);
+        write_patient(&data.join(patient), "BODY", true);
     }
     let said = document(&delineo(&[&train[..], &["--steps", "10", "--json"]].concat()));
     assert_eq!((&said["step"], &said["finished"]), (&10.into(), &true.into()));
@@ -554,4 +554,30 @@ fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
     std::fs::write(&recipe, tiny_recipe().replace("hu_noise", "hu_nose")).unwrap();
     refused(&train, "hu_nose");
     assert_eq!(code(&delineo(&["train", "--data", text(&data), "--out", text(&out)])), 2);
+}
+
+#[test]
+fn a_model_of_nnu_net_is_trained_further_on_a_folder_of_dicom() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (data, out) = (at("data"), at("run"));
+    for patient in ["one", "two"] {
+        write_patient(&data.join(patient), "A", true);
+    }
+    let model = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/torchres/nnUNetTrainer__nnUNetPlans__3d_fullres");
+    let train = ["train", "--init", text(&model), "--data", text(&data), "--out", text(&out)];
+    let train = [&train[..], &["--device", "cpu", "--steps", "3", "--json"]].concat();
+    refused(&[&train[..], &["--patch", "8,15,16"]].concat(), "[8, 15, 16]");
+    refused(&[&train[..], &["--fold", "7"]].concat(), "has no fold 7; it has 0");
+    let output = delineo(&[&train[..], &["--patch", "8,16,16"]].concat());
+    let told = error_of(&output);
+    assert!(told.contains("a step takes about") && told.contains("outlined in no patient"), "{told}");
+    let said = document(&output);
+    assert_eq!((&said["step"], &said["finished"]), (&3.into(), &true.into()));
+    let package = said["package"].as_str().unwrap();
+    let images = data.join("one");
+    let contour = ["contour", text(&images), "--model", package, "--device", "cpu", "--json"];
+    let found = document(&delineo(&contour));
+    assert!(found["model"].as_str().unwrap().ends_with("-tuned"), "{found}");
 }

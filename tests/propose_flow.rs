@@ -203,6 +203,9 @@ fn proposals_are_listed_with_confidence_and_decided_on() {
 
 /// Types a path into the manager's field and imports it; waits until that has ended.
 fn import(harness: &mut Harness<'_, Window>, path: &Path) {
+    // What is found moves what stands below it.
+    wait(harness, "the models", |station| !station.is_running("models"));
+    harness.step();
     harness.get_by_label("Path of the model").focus();
     harness.step();
     harness.event(Event::Text(path.display().to_string()));
@@ -310,4 +313,84 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     assert!(said.contains("nothing"), "{said}");
     click(&mut harness, "Close models");
     assert!(harness.state().0.state().overlay.is_none());
+}
+
+/// A model of the catalogue, and what it crops on, made of the fixtures' files.
+fn fetch(id: &str, models: &Path) {
+    use delineo::ai::catalogue::{FetchOptions, entry, fetch};
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/catalogue");
+    let from = Some(files.to_string_lossy().into_owned());
+    let options = FetchOptions { from, target: Some(models.to_owned()), force: false };
+    fetch(entry(id).unwrap(), &options, &delineo::progress::Progress::new()).unwrap();
+}
+
+/// Looks for models in a folder, too; waits until they are known.
+fn look_in(harness: &mut Harness<'_, Window>, models: &Path) {
+    harness.state_mut().0.import_into(models);
+    wait(harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    harness.step();
+}
+
+#[test]
+fn removing_a_model_that_others_need_names_them_and_what_is_missing_can_be_got() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let models = folder.path().join("models");
+    fetch("headneck_muscles", &models);
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    look_in(&mut harness, &models);
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    let coarse = "TotalSegmentator v2, total, fastest (6 mm)";
+    let muscles = "TotalSegmentator v2, muscles of head and neck";
+    harness.get_by_label(muscles);
+    click(&mut harness, &format!("Remove {coarse}"));
+    harness.get_by_label(&format!("Remove {coarse}?"));
+    harness.get_by_label_contains(muscles);
+    click(&mut harness, "Cancel");
+    assert!(models.join("total_fastest/model.toml").is_file(), "nothing goes without an answer");
+    click(&mut harness, &format!("Remove {muscles}"));
+    assert!(harness.query_by_label_contains("Without it").is_none(), "nothing needs the muscles");
+    click(&mut harness, "Cancel");
+
+    // Without it: said, and a way to it beside the model that needs it.
+    click(&mut harness, &format!("Remove {coarse}"));
+    click(&mut harness, "Remove");
+    wait(&mut harness, "its removal", |station| !station.is_running("remove model"));
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    assert!(!models.join("total_fastest").exists() && models.join("headneck_muscles").exists());
+    harness.get_by_label(&format!("Needs {coarse}, which is not on this machine."));
+    click(&mut harness, "Close models");
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    harness.get_by_label(&format!("Get {coarse}"));
+}
+
+#[test]
+fn what_cannot_be_used_is_listed_with_its_reason_and_removed_where_imports_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let models = folder.path().join("models");
+    let broken = models.join("clinic-1");
+    std::fs::create_dir_all(&broken).unwrap();
+    std::fs::write(broken.join("model.toml"), "id = 3").unwrap();
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    assert!(harness.query_by_label("Cannot be used").is_none());
+    look_in(&mut harness, &models);
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label("Cannot be used");
+    harness.get_by_label("clinic-1");
+    harness.get_by_label_contains("manifest is not usable");
+    click(&mut harness, "Remove clinic-1");
+    harness.get_by_label("Remove clinic-1?");
+    harness.get_by_label_contains(&broken.display().to_string());
+    click(&mut harness, "Cancel");
+    assert!(broken.exists());
+    click(&mut harness, "Remove clinic-1");
+    click(&mut harness, "Remove");
+    wait(&mut harness, "its removal", |station| !station.is_running("remove model"));
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    assert!(!broken.exists());
+    assert!(harness.query_by_label("Cannot be used").is_none());
 }

@@ -5,7 +5,8 @@
 
 use super::cpu::CpuNetwork;
 use super::gpu::{Back, DeviceLabels, DeviceSum, Ensemble, Pace, Reading, Stop, SumPlan, Tile};
-use super::graphics::{Gpu, IN_DOUBT, device_errors, forget_failed, open_gpu, quietly};
+use super::graphics::{self, Gpu, IN_DOUBT, device_errors, forget_failed, open_gpu, quietly};
+use super::kept;
 use super::mirror::{self, Mirrors};
 use super::network::Network;
 use crate::device::DeviceChoice;
@@ -14,7 +15,7 @@ use burn::tensor::Device;
 use std::convert::Infallible;
 
 pub use super::graphics::{
-    WgpuSetup, destroy_device, forget_device, gpu_name, note_device_error, share_device, with_gpu_device,
+    WgpuSetup, destroy_device, gpu_name, note_device_error, share_device, with_gpu_device,
 };
 
 /// Why a model cannot run where it should.
@@ -46,6 +47,8 @@ pub struct Engine {
     errors: u64,
     /// What happened on the way, for a person.
     warnings: Vec<String>,
+    /// Whether it runs on the CPU because a graphics device would not do.
+    has_fallen_back: bool,
 }
 
 /// A tile that was begun.
@@ -105,6 +108,7 @@ impl Engine {
                         serial: Some(serial),
                         errors,
                         warnings: Vec::new(),
+                        has_fallen_back: false,
                     });
                 }
                 Err(reason) if choice == DeviceChoice::Gpu => return Err(EngineError::NoGpu(reason).into()),
@@ -122,6 +126,7 @@ impl Engine {
             serial: None,
             errors,
             warnings: Vec::new(),
+            has_fallen_back: false,
         })
     }
 
@@ -135,7 +140,8 @@ impl Engine {
         let runner = Runner::Gpu(Box::new(ensemble));
         let device = "test".to_owned();
         let (classes, errors) = (classes_of(&networks), device_errors());
-        Self { networks, classes, runner, device, serial: None, errors, warnings: Vec::new() }
+        let (serial, warnings, has_fallen_back) = (None, Vec::new(), false);
+        Self { networks, classes, runner, device, serial, errors, warnings, has_fallen_back }
     }
 
     /// Lets a graphics device work in pieces of so many multiply-accumulates.
@@ -378,6 +384,7 @@ impl Engine {
         self.replace_runner();
         if let Some(serial) = self.serial.take() {
             forget_failed(serial);
+            kept::forget_failed(serial);
         }
     }
 
@@ -394,8 +401,39 @@ impl Engine {
         let networks = std::mem::take(&mut self.networks);
         let Ok(cpu) = packed(networks.into_iter().map(Ok::<_, Infallible>));
         let old = std::mem::replace(&mut self.runner, Runner::Cpu(cpu));
+        self.has_fallen_back = true;
         // Dropping tensors of a lost device may panic as well.
         drop(quietly(move || drop(old)));
+    }
+
+    /// The serial number of the graphics device that it runs on; `None` for the CPU.
+    pub(super) fn serial(&self) -> Option<u64> {
+        self.serial
+    }
+
+    /// Whether it is what was asked for still: on the device that it began on, which has told of no error.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.has_fallen_back && (self.serial.is_none() || !self.is_in_doubt())
+    }
+
+    /// Lets go of what only a run needs, to be kept for another one; whether it is [`Self::is_sound`].
+    pub(super) fn rest(&mut self) -> bool {
+        self.warnings.clear();
+        if let Runner::Cpu(networks) = &self.runner {
+            networks.iter().for_each(CpuNetwork::empty_buffers);
+        }
+        self.is_sound()
+    }
+
+    /// Bytes of the weights: in memory, and on a graphics device, in every layout that layers have there.
+    pub(super) fn weight_bytes(&self) -> [u64; 2] {
+        match &self.runner {
+            Runner::Cpu(networks) => [networks.iter().map(CpuNetwork::weight_bytes).sum(), 0],
+            Runner::Gpu(ensemble) => {
+                let weights: u64 = self.networks.iter().map(|own| own.architecture.weights()).sum();
+                [weights * size_of::<f32>() as u64, ensemble.weight_bytes()]
+            }
+        }
     }
 
     /// The device, in words.
@@ -437,6 +475,21 @@ fn chosen(choice: DeviceChoice) -> Result<Option<Gpu>, EngineError> {
         DeviceChoice::Auto => Ok(open_gpu(false).ok()),
         DeviceChoice::Gpu => open_gpu(true).map(Some).map_err(EngineError::NoGpu),
     }
+}
+
+/// The serial number of the graphics device of a choice; `None` for the CPU.
+///
+/// # Errors
+/// [`EngineError::NoGpu`] when a GPU was asked for and there is none.
+pub(super) fn serial_of(choice: DeviceChoice) -> Result<Option<u64>, EngineError> {
+    Ok(chosen(choice)?.map(|gpu| gpu.serial))
+}
+
+/// Forgets the graphics device and the networks kept on it, after it was lost: the next model looks for
+/// one again, or runs on one shared anew.
+pub fn forget_device() {
+    kept::forget_graphics();
+    graphics::forget_device();
 }
 
 /// Whether networks run on the CPU where this is chosen, as far as that is known before: a graphics

@@ -4,11 +4,11 @@
 //! burn registers a device only once.
 
 use burn::tensor::wgpu::WgpuBackend;
-use burn::tensor::{Device, DeviceKind};
+use burn::tensor::{Device, DeviceKind, StreamId};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 /// The handles of a wgpu device, to share one between window and networks.
 pub use burn::tensor::wgpu::WgpuSetup;
@@ -67,9 +67,8 @@ pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
     Ok(())
 }
 
-/// Forgets the graphics device, after it was lost: the next model looks for one again, or runs on
-/// one shared anew.
-pub fn forget_device() {
+/// Forgets the graphics device.
+pub(super) fn forget_device() {
     *GPU.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
@@ -161,6 +160,13 @@ pub(super) fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
         Ok(gpu) => Ok(gpu.clone()),
         Err(reason) => Err(reason.clone()),
     }
+}
+
+/// Does a model's work in the one order that all models' work on a device has, whichever thread does it:
+/// burn gives each thread an order of its own, and each order memory of its own.
+pub(super) fn in_order<T>(work: impl FnOnce() -> T) -> T {
+    static ORDER: OnceLock<StreamId> = OnceLock::new();
+    ORDER.get_or_init(StreamId::allocate).executes(work)
 }
 
 thread_local! {

@@ -3,9 +3,11 @@
 //! What grows with the image is bounded by the depth of a patch, never all classes on all voxels; what
 //! a network takes is known from its shape ([`CpuNetwork::peak_bytes`]).
 
+use super::catalogue;
 use super::cpu::CpuNetwork;
 use super::gpu::device_bytes;
-use super::nnunet::{Composition, Model};
+use super::nnunet::{Composition, Model, Orientation, SHARE_BYTES};
+use super::orient::Oriented;
 use super::package::ModelPackage;
 use crate::ai::PredictOptions;
 use crate::device::DeviceChoice;
@@ -20,10 +22,26 @@ pub fn estimate_bytes(volume: &Volume, package: &ModelPackage, options: &Predict
     let (size, spacing_mm) = ([nz, ny, nx], [dz, dy, dx]);
     let bytes = match (&package.nnunet, &package.composition) {
         (_, Some(composition)) => composed(composition, size, spacing_mm, options),
-        (Some(model), None) => nnunet(model, size, spacing_mm, options),
+        (Some(model), None) => {
+            // Of slices that lie across the array's, the labels' shares of each voxel.
+            let voxels = if lies_across(volume, model, options) { size.iter().product::<usize>() } else { 0 };
+            nnunet(model, size, spacing_mm, options) + voxels * SHARE_BYTES
+        }
         (None, None) => own(package, size, spacing_mm),
     };
     bytes as u64
+}
+
+/// Whether the volume's slices lie across those of the array that a model is handed.
+fn lies_across(volume: &Volume, model: &Model, options: &PredictOptions) -> bool {
+    let patient = Oriented::new(&volume.grid).axes();
+    let given = options.channels.first().map(|image| image.axes[0]);
+    let [_, _, head] = patient;
+    let first = match model.plan.orientation {
+        Orientation::Stored => given.unwrap_or(head),
+        Orientation::Turned(code) => code.of_patient(patient)[0],
+    };
+    first.0 != 2 && !options.label_map_alone
 }
 
 /// Bytes that [`super::predict()`] keeps on a graphics device at most beside what the network takes for a
@@ -89,17 +107,29 @@ fn composed(
 ) -> usize {
     let (grid, target_mm) = common_grid(composition, size, spacing_mm);
     let options = PredictOptions { step: options.step.or(composition.run.step), ..options.clone() };
-    let kept = grid.iter().product::<usize>() * (2 * size_of::<f32>() + 4 * size_of::<u16>());
+    // Where one model's labels are cleaned up, the probabilities along their borders: of a few voxels.
+    let borders = if composition.is_plain() { 4 } else { 0 };
+    // The labels' shares, beside them those of the part that is laid over.
+    let shares = match (options.label_map_alone, composition.parts.len()) {
+        (true, _) => 0,
+        (false, 1) => SHARE_BYTES,
+        (false, _) => 2 * SHARE_BYTES,
+    };
+    let each = 2 * size_of::<f32>() + 2 * size_of::<u16>() + borders + shares;
+    let kept = grid.iter().product::<usize>() * each;
     let own = |model: &Model| nnunet(model, grid, target_mm, &options);
     let parts = kept + composition.parts.iter().map(|part| own(&part.model)).max().unwrap_or(0);
-    if composition.run.crop.is_none() {
-        return parts;
-    }
+    let Some(crop) = &composition.run.crop else { return parts };
     // The whole image, as given and as turned, and before the crop a coarse model, taken for one like the
-    // first part: which model it is, is only read when it runs.
+    // first part: which model it is, is only read when it runs. Of one of the catalogue it is known how
+    // finely it looks, and at what.
     let image = size.iter().product::<usize>() * (2 * size_of::<f32>() + size_of::<u16>());
-    let whole = sized([0, 1, 2].map(|axis| size[axis] as f64 * spacing_mm[axis]), COARSE_MM);
-    let coarse = composition.parts.first().map_or(0, |part| nnunet(&part.model, whole, COARSE_MM, &options));
+    let whole_mm = [0, 1, 2].map(|axis| size[axis] as f64 * spacing_mm[axis]);
+    let known = catalogue::entry(&crop.model);
+    let seen_mm = known.and_then(|own| own.crop()).map_or(whole_mm, |own| own.kept_mm(whole_mm));
+    let coarse_mm = known.and_then(|own| own.run.spacing_mm).unwrap_or(COARSE_MM);
+    let seen = sized(seen_mm, coarse_mm);
+    let coarse = composition.parts.first().map_or(0, |part| nnunet(&part.model, seen, coarse_mm, &options));
     image + parts.max(coarse)
 }
 
@@ -167,9 +197,15 @@ fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3]) -> usize 
     voxels * 8 + sum + probabilities + tiles + network
 }
 
-/// Memory that the machine has for a run, where the system tells (Linux).
+/// Memory that the machine has for a run, where the system tells (Linux): what is free, and what networks
+/// kept from earlier runs give up for it.
 #[must_use]
 pub fn available_bytes() -> Option<u64> {
+    free_bytes().map(|free| free + super::kept::bytes())
+}
+
+/// Memory that is free, where the system tells (Linux).
+pub(super) fn free_bytes() -> Option<u64> {
     available(&std::fs::read_to_string("/proc/meminfo").ok()?)
 }
 

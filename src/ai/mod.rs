@@ -16,6 +16,7 @@ mod disk;
 pub mod engine;
 pub mod gpu;
 mod graphics;
+pub mod kept;
 mod labelled;
 pub mod memory;
 mod mirror;

@@ -3,7 +3,10 @@
 use super::anatomy::put_right;
 use super::body::{BodyError, body_mask};
 use super::components::argmax;
-use super::engine::{Engine, EngineError};
+use super::engine::EngineError;
+use super::graphics::in_order;
+use super::kept;
+use super::memory::estimate_bytes;
 use super::nnunet::predict::{self as case, CaseError};
 use super::nnunet::{ChannelImage, Model};
 use super::package::{Label, ModelPackage, PackageError};
@@ -33,8 +36,8 @@ pub struct PredictOptions {
     pub rois: Vec<String>,
     /// Whether the label map is wanted beside the contours.
     pub label_map: bool,
-    /// Of a model of several parts makes the label map alone, neither contours nor confidence: what a
-    /// model that crops on it needs.
+    /// Of a model of nnU-Net makes the label map alone, neither contours nor confidence: what a model
+    /// that crops on it needs. A graphics device keeps the logits then.
     pub label_map_alone: bool,
     /// The window's step as a share of the patch, in place of the manifest's.
     pub step: Option<f64>,
@@ -46,6 +49,8 @@ pub struct PredictOptions {
     /// The label map of a cascade's first stage on the volume's grid, in place of running that stage: as
     /// nnU-Net's `-prev_stage_predictions`. Its values are labels; other models leave it alone.
     pub previous: Option<ChannelImage>,
+    /// Whether the networks are kept for a later run of this process, as far as there is room.
+    pub keep: bool,
 }
 
 /// Seconds of each step.
@@ -160,9 +165,12 @@ pub fn predict(
     if package.nnunet.is_none() && volume.unit != Unit::Hu {
         return Err(PredictError::Unit { model: package.id.clone() });
     }
-    on_model_thread(progress, || match &package.nnunet {
-        None => predict_here(volume, package, options, &wanted, progress),
-        Some(model) => predict_as_nnunet(volume, package, model, options, progress),
+    on_model_thread(progress, || {
+        kept::begin(estimate_bytes(volume, package, options));
+        match &package.nnunet {
+            None => predict_here(volume, package, options, &wanted, progress),
+            Some(model) => predict_as_nnunet(volume, package, model, options, progress),
+        }
     })
 }
 
@@ -175,7 +183,8 @@ pub(super) fn on_model_thread<T: Send>(
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = turn(&ONE_AT_A_TIME, progress)?;
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name(MODEL_THREAD.to_owned()).spawn_scoped(scope, work);
+        let thread =
+            std::thread::Builder::new().name(MODEL_THREAD.to_owned()).spawn_scoped(scope, || in_order(work));
         let thread = thread.map_err(|error| PredictError::Crashed(error.to_string()))?;
         thread.join().unwrap_or_else(|_| Err(PredictError::Crashed("see the log".to_owned())))
     })
@@ -252,7 +261,10 @@ fn predict_here(
     let preprocess = started.elapsed().as_secs_f64();
 
     progress.set_step("Loading the model");
-    let mut engine = Engine::new(package.network()?, options.device)?;
+    let made = if options.keep { package.made() } else { None };
+    let network = std::iter::once_with(|| package.network().map_err(PredictError::from));
+    let mut lent = kept::engine(made, options.device, network)?;
+    let engine = &mut lent.engine;
     engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
     progress.set_step(format!("Running {}", package.title));
     let window = Window {
@@ -262,10 +274,10 @@ fn predict_here(
         mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
         mirror_swaps: &package.inference.mirror_swaps,
     };
-    let mut probabilities = run(&mut engine, &image, package, window, &progress.part(0.15, 0.9))?;
+    let mut probabilities = run(engine, &image, package, window, &progress.part(0.15, 0.9))?;
     warnings.extend(engine.take_warnings());
     let device = engine.device().to_owned();
-    drop(engine);
+    lent.give_back();
     let infer = started.elapsed().as_secs_f64() - preprocess;
 
     progress.set_step("Tracing contours");

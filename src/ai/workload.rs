@@ -28,6 +28,32 @@ pub struct Workload {
     pub macs: f64,
 }
 
+/// In which manner a package's networks run, in words: patch, step and mirrored axes, and how many folds;
+/// of several models each that differs from the one before. How long one took tells nothing of another.
+#[must_use]
+pub fn manner(package: &ModelPackage) -> String {
+    let words = |patch: [usize; 3], step: f64, axes: &[usize], folds: usize| {
+        let [z, y, x] = patch;
+        let folds = if folds > 1 { format!(", {folds} folds") } else { String::new() };
+        format!("{z} x {y} x {x} by {step} mirrored {axes:?}{folds}")
+    };
+    let of = |model: &Model, step: f64| {
+        let stages = model.previous.as_deref().into_iter().chain([model]);
+        let stages = stages.map(|own| words(own.plan.patch, step, &own.mirror_axes, own.folds()));
+        stages.collect::<Vec<_>>().join(", then ")
+    };
+    match (&package.nnunet, &package.composition) {
+        (_, Some(composition)) => {
+            let step = composition.run.step.unwrap_or(NNUNET_STEP);
+            let mut parts: Vec<String> = composition.parts.iter().map(|part| of(&part.model, step)).collect();
+            parts.dedup();
+            parts.join("; ")
+        }
+        (Some(model), None) => of(model, NNUNET_STEP),
+        (None, None) => words(package.patch, package.inference.step, &package.inference.mirror_axes, 1),
+    }
+}
+
 impl Workload {
     /// The work of one of `packages` on a scan of this grid, for these organs (all where none is named);
     /// `body_mm` is the size of the body across ([`super::regions::SeenRegions::body_mm`]), 0 where it
@@ -90,7 +116,7 @@ impl Workload {
             let coarse = packages.iter().find(|package| package.id == crop.model);
             if let Some(coarse) = coarse {
                 total = match (&coarse.nnunet, &coarse.composition) {
-                    (_, Some(own)) if own.run.crop.is_none() => {
+                    (_, Some(own)) if ends(own, packages) => {
                         Self::of_composed(coarse, own, &crop.organs, packages, image)
                     }
                     (Some(model), None) => Self::of_nnunet(model, image, NNUNET_STEP),
@@ -138,6 +164,13 @@ impl Workload {
         let before = model.previous.as_ref().map(|first| Self::of_nnunet(first, image, step));
         own.with(before.unwrap_or_default())
     }
+}
+
+/// Whether what a model crops on, if anything, looks at the whole image: it can be cropped on then.
+fn ends(composition: &Composition, packages: &[ModelPackage]) -> bool {
+    let before = composition.run.crop.as_ref();
+    let before = before.and_then(|crop| packages.iter().find(|package| package.id == crop.model));
+    before.is_none_or(|package| package.crops_on().is_none())
 }
 
 /// nnU-Net's own step of the window, as a share of the patch.
@@ -274,6 +307,20 @@ mod tests {
         assert!((whole.macs / body.macs - 125.0 / 15.0).abs() < 1e-9);
         let none = Workload::of(package, &[], &packages, &grid([0, 5, 5], [1.0; 3]), [0.0; 2]);
         assert_eq!(none, Workload::default());
+    }
+
+    #[test]
+    fn the_manner_of_a_model_is_its_patch_step_mirrors_and_folds() {
+        let (packages, _) = ModelPackage::list();
+        let mut own = packages.into_iter().find(|package| package.id == "head-neck").unwrap();
+        assert_eq!(manner(&own), "48 x 48 x 48 by 0.5 mirrored [2]");
+        own.patch = [32, 48, 48];
+        own.inference.mirror_axes.clear();
+        assert_eq!(manner(&own), "32 x 48 x 48 by 0.5 mirrored []");
+        let target = tempfile::tempdir().unwrap();
+        let composed = installed("headneck_muscles", target.path());
+        let told = manner(&composed);
+        assert_eq!(told.split("; ").count(), 1, "its parts run alike: {told}");
     }
 
     /// A model of the catalogue, made of the fixtures' files.

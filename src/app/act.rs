@@ -3,6 +3,7 @@
 use super::Workstation;
 use super::dialogs::{Answer, Wanted};
 use super::leaving::Leaving;
+use super::taking_up::tool_of;
 use crate::patient::Approval;
 use crate::render::Interpolation;
 use crate::session::preferences::{Preferences, Theme};
@@ -173,16 +174,6 @@ impl Workstation {
             views.message = Some((at, text.to_owned(), now + seconds));
         }
         is_in_view
-    }
-
-    pub(super) fn select(&mut self, roi: Option<crate::patient::RoiId>) {
-        if let Some(session) = self.session.as_mut() {
-            session.select(roi);
-        }
-        if let Some(views) = self.state.views.as_mut() {
-            views.tools.cancel();
-            views.reveal_selected();
-        }
     }
 
     /// Carries out an action of the table.
@@ -448,25 +439,17 @@ impl Workstation {
     }
 
     fn act_on_views(&mut self, action: Action) {
+        if let Some(kind) = tool_of(action) {
+            if let Some(said) = self.take_tool(kind) {
+                self.say_here(&said);
+            }
+            return;
+        }
         let has_second = self.desk.second.is_some();
         let can_have_second = self.desk.series.iter().any(|line| line.can_be_second);
         let Some(views) = self.state.views.as_mut() else { return };
         let kind = views.navigation.focused_kind();
         match action {
-            Action::SelectCrosshair => views.choose_tool(ToolKind::Navigate),
-            Action::SelectBrush => views.choose_tool(ToolKind::Brush),
-            Action::SelectEraser => views.choose_tool(ToolKind::Eraser),
-            Action::SelectFreehand => views.choose_tool(ToolKind::Freehand),
-            Action::SelectShape => views.choose_tool(ToolKind::Shape),
-            Action::SelectPush => views.choose_tool(ToolKind::Push),
-            Action::SelectSmooth => views.choose_tool(ToolKind::Smooth),
-            Action::SelectGrow => views.choose_tool(ToolKind::Grow),
-            Action::SelectKnife => views.choose_tool(ToolKind::Knife),
-            Action::SelectPoints => views.choose_tool(ToolKind::Points),
-            Action::SelectTransform => views.choose_tool(ToolKind::Transform),
-            Action::SelectLiveWire => views.choose_tool(ToolKind::LiveWire),
-            Action::SelectDeleteContour => views.choose_tool(ToolKind::DeleteContour),
-            Action::SelectRuler => views.choose_tool(ToolKind::Ruler),
             Action::SmallerBrush | Action::LargerBrush => {
                 let steps = if action == Action::LargerBrush { 1 } else { -1 };
                 if !views.tools.resize(steps) {
@@ -529,8 +512,8 @@ impl Workstation {
     /// Gives the views of a series just opened what the person has set.
     pub(super) fn preferences_to_views(&self, views: &mut ViewsState, session: &mut Session) {
         session.set_overwrite(self.preferences.overwrite);
-        views.tools.restore_options(session.series().volume.unit, &self.preferences.tools);
         views.tools.brush.set_radius_mm(self.preferences.brush_radius_mm);
+        views.tools.restore_options(session.series().volume.unit, &self.preferences.tools);
         views.tools.freehand.set_thickness_mm(self.preferences.slab_thickness_mm);
         if !self.preferences.smooth_pictures {
             views.display.interpolation = Interpolation::Nearest;

@@ -119,7 +119,7 @@ impl Workstation {
                     Some(true) => "Values of the second series",
                     Some(false) => "Values of these images",
                     None => {
-                        "Only a brush or a search by values goes by those of a second series, once there is one."
+                        "Brush, grow, live-wire and find by values go by those of a second series, once there is one."
                     }
                 };
                 self.say_here(said);
@@ -136,36 +136,34 @@ impl Workstation {
         }
     }
 
-    /// Makes a choice and takes the tool it is for in hand, whether that was done; not where it would drop
-    /// an outline that waits to be closed, nor where the images have nothing for it.
+    /// Makes a choice and takes the tool it is for in hand, whether that was done; not where the images have
+    /// nothing for it. An outline drawn by clicks that it is not for waits.
     fn choose(&mut self, choice: Choice) -> bool {
+        let had = self.outline_under_way();
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
             return false;
         };
-        let keeps = match choice {
-            Choice::Shape(kind) => kind.has_anchors(),
-            _ => true,
-        };
-        if views.tools.waits_to_close() && !(keeps && choice.is_for(views.tools.kind())) {
-            self.say_here("Close the outline first, or drop it (Esc).");
-            return false;
-        }
+        let mut said = None;
         if choice.tool() == ToolKind::Segment {
             if let Some(why) = views.tools.refusal(session, choice) {
                 self.say_or_tell(why);
                 return false;
             }
         } else if !choice.is_for(views.tools.kind()) {
-            views.choose_tool(choice.tool());
+            said = self.take_tool(choice.tool());
         }
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
+            return false;
+        };
         let window = views.display.window;
         // Before its method is taken in hand, which may look for something at once.
         views.tools.make(session, choice, ValueRange { low: window.low(), high: window.high() });
+        let method = choice.method().unwrap_or(views.tools.segment.settings().method);
+        said = self.outline_followed(had).or(said);
         if choice.tool() == ToolKind::Segment {
-            let method = choice.method().unwrap_or(views.tools.segment.settings().method);
             self.take_method(method);
         }
-        self.say_here(Action::Choose(choice).info().name);
+        self.say_here(said.as_deref().unwrap_or(Action::Choose(choice).info().name));
         true
     }
 
@@ -179,13 +177,7 @@ impl Workstation {
 
     /// Gives the keyboard to the field of a number, with what it belongs to in hand.
     fn set_number(&mut self, number: Number) {
-        let Some(tools) = self.state.views.as_ref().map(|views| &views.tools) else { return };
-        let kind = tools.kind();
-        let keeps = number.tools().is_empty() || number.tools().contains(&kind);
-        if tools.waits_to_close() && !keeps {
-            self.say_here("Close the outline first, or drop it (Esc).");
-            return;
-        }
+        let Some(kind) = self.state.views.as_ref().map(|views| views.tools.kind()) else { return };
         let is_there = match (number.methods(), number.choice(), number.tools()) {
             ([], Some(choice), _) => self.choose(choice),
             ([first, ..], choice, _) => {
@@ -208,9 +200,9 @@ impl Workstation {
             }
             ([], None, tools) => {
                 if !tools.contains(&kind)
-                    && let Some(views) = self.state.views.as_mut()
+                    && let Some(said) = self.take_tool(tools[0])
                 {
-                    views.choose_tool(tools[0]);
+                    self.say_here(&said);
                 }
                 true
             }

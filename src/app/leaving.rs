@@ -1,6 +1,7 @@
 //! Leaving a study: closing it or the window, or opening another in its place.
 //!
-//! Nothing is left before every edit is on disk, unless the person says so; an export that is being
+//! Nothing is left before every edit is on disk and every outline drawn by clicks closed, unless the person
+//! says so; an export that is being
 //! written is finished first. What jobs bring afterwards for the study that was left is dropped.
 
 use super::Workstation;
@@ -49,19 +50,37 @@ impl Workstation {
         }
         match self.session.as_ref().and_then(Session::unsaved) {
             Some(unsaved) => self.ask_before_leaving(to, unsaved),
-            None => self.leave_now(to),
+            None => match self.open_outlines() {
+                0 => self.leave_now(to),
+                count => {
+                    self.state.overlay = Some(Overlay::OpenOutlines(count));
+                    self.leaving = Some(to);
+                }
+            },
         }
+    }
+
+    /// The outlines drawn by clicks that are not closed and would be lost: no journal has them.
+    fn open_outlines(&self) -> usize {
+        let (Some(views), Some(session)) = (&self.state.views, &self.session) else { return 0 };
+        views.tools.open_outlines(session)
     }
 
     fn ask_before_leaving(&mut self, to: Leaving, unsaved: Unsaved) {
         let Unsaved { changes, why } = unsaved;
-        self.state.overlay = Some(Overlay::Unsaved { changes, why: capitalised(&why) });
+        let why = capitalised(&why);
+        let why = match self.open_outlines() {
+            0 => why,
+            1 => format!("{why} An outline that is not closed is lost too."),
+            count => format!("{why} {count} outlines that are not closed are lost too."),
+        };
+        self.state.overlay = Some(Overlay::Unsaved { changes, why });
         self.leaving = Some(to);
     }
 
     /// The answer to whether to leave although edits would be lost.
     pub(super) fn answer_leave(&mut self, answer: Leave) {
-        if matches!(self.state.overlay, Some(Overlay::Unsaved { .. })) {
+        if matches!(self.state.overlay, Some(Overlay::Unsaved { .. } | Overlay::OpenOutlines(_))) {
             self.state.overlay = None;
         }
         match (self.leaving.take(), answer) {
@@ -100,7 +119,8 @@ impl Workstation {
             return;
         }
         let is_exporting = self.jobs.running_for(EXPORT).is_some();
-        if is_exporting || self.session.as_ref().is_some_and(|session| session.unsaved().is_some()) {
+        let loses = |session: &Session| session.unsaved().is_some() || self.open_outlines() > 0;
+        if is_exporting || self.session.as_ref().is_some_and(loses) {
             for command in [
                 egui::ViewportCommand::CancelClose,
                 egui::ViewportCommand::Minimized(false),

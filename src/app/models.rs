@@ -8,19 +8,14 @@ use super::workstation::Message;
 use crate::ai::nnunet::import::{Again, ImportError, ImportOptions, Imported, import_each, remove};
 use crate::ai::package::{Unusable, import_folder, remove_unusable};
 use crate::ai::regions::{SeenRegions, seen_regions};
-use crate::ai::workload::{Speed, Workload, measure_speed};
-use crate::ai::{ModelPackage, PredictOptions, catalogue, memory};
-use crate::device::DeviceChoice;
+use crate::ai::{ModelPackage, catalogue, kept};
 use crate::new_file::sweep;
 use crate::progress::Progress;
-use crate::session::preferences::ModelSpeed;
 use crate::session::suggestion::{Fit, ModelFacts, StudyFacts, fit};
 use crate::ui::actions::Action;
 use crate::ui::already_there;
 use crate::ui::markdown::Document;
-use crate::ui::state::{
-    Card, CatalogueLine, Estimate, ImportReport, ModelLine, Overlay, Place, UnusableLine,
-};
+use crate::ui::state::{Card, CatalogueLine, ImportReport, ModelLine, Overlay, UnusableLine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +24,6 @@ use std::sync::Arc;
 pub(super) const BODY: &str = "body";
 /// The job that a model runs in.
 pub(super) const MODEL: &str = "model";
-/// The job that measures the speed of a device.
-const MEASURE: &str = "measure";
 /// The job that imports a model.
 const IMPORT: &str = "import model";
 /// What the processor is called where no graphics device runs models.
@@ -86,8 +79,10 @@ impl Default for Shop {
 }
 
 fn catalogue_lines() -> Vec<CatalogueLine> {
+    // One that looks at a region itself is worth having for its own sake.
     let is_coarse = |entry: &catalogue::Entry| {
-        catalogue::entries().iter().filter_map(catalogue::Entry::crop).any(|crop| crop.model == entry.id)
+        let mut crops = catalogue::entries().iter().filter_map(catalogue::Entry::crop);
+        entry.crop().is_none() && crops.any(|crop| crop.model == entry.id)
     };
     let line = |entry: &catalogue::Entry| CatalogueLine {
         id: entry.id.clone(),
@@ -119,7 +114,7 @@ fn fetch(id: &str, source: &str, progress: &Progress) -> Result<String, String> 
 
 /// Looks for models; `body` is always among them.
 pub(super) fn find(shop: &Shop) -> FoundModels {
-    let (packages, unusable) = ModelPackage::look();
+    let (packages, unusable) = ModelPackage::look_with(&shop.target);
     for one in &unusable {
         tracing::warn!("{}", one.error);
     }
@@ -179,7 +174,7 @@ fn line(package: &ModelPackage) -> ModelLine {
         synthetic: package.provenance.synthetic,
         any_values: package.nnunet.is_some(),
         has_card: true,
-        trainable: package.nnunet.is_none(),
+        trainable: crate::ai::train::refusal(package).is_none(),
         crops_on: package.crops_on().map(str::to_owned),
         fit: Fit::Possible(String::new()),
     }
@@ -208,7 +203,7 @@ fn card(package: &ModelPackage) -> Document {
 }
 
 /// The name under which it is kept that a model's card was read, and how fast it is.
-fn versioned(model: &ModelLine) -> String {
+pub(super) fn versioned(model: &ModelLine) -> String {
     format!("{} {}", model.id, model.version).trim().to_owned()
 }
 
@@ -286,127 +281,6 @@ impl Workstation {
         self.desk
             .models
             .sort_by_key(|model| (model.fit.rank(), model.source == "built in", model.id.clone()));
-    }
-
-    /// The work of a model on the open series, for the organs that are chosen.
-    pub(super) fn workload(&self, model: &ModelLine) -> Workload {
-        let packages = &self.models.packages;
-        let package = packages.iter().find(|package| package.id == model.id);
-        let organs = self.state.propose.named(model);
-        let (Some(session), Some(package), Some(organs)) = (&self.session, package, organs) else {
-            return Workload::default();
-        };
-        let grid = &session.series().volume.grid;
-        Workload::of(package, &organs, packages, grid, self.models.seen.body_mm)
-    }
-
-    /// Whether models run on the processor.
-    pub(super) fn runs_on_cpu(&self) -> bool {
-        self.model_device() == PROCESSOR
-    }
-
-    fn model_device(&self) -> String {
-        let device = &self.desk.model_device;
-        if device.is_empty() { PROCESSOR.to_owned() } else { device.clone() }
-    }
-
-    /// The chosen model.
-    fn chosen_model(&self) -> Option<&ModelLine> {
-        let id = self.state.propose.model.as_ref()?;
-        self.desk.models.iter().find(|model| model.id == *id)
-    }
-
-    fn speed_key(&self, model: &ModelLine) -> String {
-        format!("{}, {}", self.model_device(), versioned(model))
-    }
-
-    /// How long the chosen model will take; asks for a measurement where nothing is known.
-    pub(super) fn estimate_time(&mut self) {
-        self.desk.estimate = Estimate::Unknown;
-        self.desk.memory_bytes = None;
-        if self.state.place != Place::Propose {
-            return;
-        }
-        let (Some(model), Some(session)) = (self.chosen_model().cloned(), &self.session) else { return };
-        if self.desk.lacks(&model).is_some() {
-            // Without the model that it needs the work is not known.
-            return;
-        }
-        let key = self.speed_key(&model);
-        let work = self.workload(&model);
-        let package = self.models.packages.iter().find(|package| package.id == model.id);
-        let options = PredictOptions::default();
-        let needed = package.map(|own| memory::estimate_bytes(&session.series().volume, own, &options));
-        self.desk.memory_bytes = needed.filter(|_| self.runs_on_cpu());
-        if let Some(speed) = self.preferences.speeds.get(&key) {
-            let seconds = estimated_seconds(speed, work.passes, session.series().volume.voxels.len());
-            let (passes, from_run) = (work.passes, speed.from_run);
-            self.desk.estimate = Estimate::Known { seconds, passes, from_run };
-            return;
-        }
-        if self.jobs.running_for(MEASURE).is_some() {
-            self.desk.estimate = Estimate::Measuring;
-            return;
-        }
-        let is_busy = self.jobs.running_for(MODEL).is_some();
-        let package = self.models.packages.iter().find(|package| package.id == model.id);
-        let (Some(package), false) = (package, is_busy || self.models.measured.contains(&key)) else {
-            return;
-        };
-        self.models.measured.insert(key.clone());
-        self.desk.estimate = Estimate::Measuring;
-        let (architecture, patch, id) = (package.architecture.clone(), package.patch, package.id.clone());
-        self.jobs.start(MEASURE, "", move |progress| {
-            let speed = measure_speed(&architecture, patch, DeviceChoice::Auto, progress);
-            if let Err(error) = &speed {
-                tracing::info!("the speed of {id} was not measured: {error}");
-            }
-            Message::Measured { key, model: id, speed: speed.ok() }
-        });
-    }
-
-    /// Takes in how fast the device is, measured on one patch.
-    pub(super) fn measured(&mut self, key: String, model: &str, speed: Option<Speed>) {
-        let Some(speed) = speed else { return };
-        let Some(work) =
-            self.desk.models.iter().find(|line| line.id == model).map(|line| self.workload(line))
-        else {
-            return;
-        };
-        if !self.is_usual_device(&speed.device)
-            || work.passes == 0
-            || self.preferences.speeds.contains_key(&key)
-        {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let seconds_per_pass = work.macs / work.passes as f64 / speed.macs_per_second;
-        let speed = ModelSpeed { seconds_per_pass, seconds_per_megavoxel: 0.0, from_run: false };
-        self.preferences.speeds.insert(key, speed);
-    }
-
-    /// Keeps how long a run of so many passes took.
-    pub(super) fn keep_speed(
-        &mut self,
-        model: &str,
-        device: &str,
-        passes: u64,
-        [network_seconds, other_seconds]: [f64; 2],
-    ) {
-        let Some(model) = self.desk.models.iter().find(|line| line.id == model).cloned() else { return };
-        let Some(session) = &self.session else { return };
-        if model.id != BODY && !self.is_usual_device(device) {
-            return;
-        }
-        let voxels = session.series().volume.voxels.len();
-        let speed = speed_of_run(passes, voxels, network_seconds, other_seconds);
-        self.preferences.speeds.insert(self.speed_key(&model), speed);
-    }
-
-    /// Whether a model ran on what the window says it runs on, from beginning to end.
-    fn is_usual_device(&self, device: &str) -> bool {
-        let is_processor = self.model_device() == PROCESSOR;
-        !device.contains("failed") && device.starts_with("CPU") == is_processor
     }
 
     /// Whether a model's card has to be read before it is used.
@@ -539,7 +413,7 @@ impl Workstation {
         let target = self.shop.target.clone();
         self.jobs.start("remove model", "Removing a model", move |_| {
             let removed = match catalogue::entry(&id) {
-                Some(entry) => catalogue::remove(entry),
+                Some(entry) => catalogue::remove(entry, &target),
                 None => remove(&id, &target),
             };
             Message::ModelsChanged(match removed {
@@ -570,11 +444,20 @@ impl Workstation {
         self.look_for_models();
     }
 
+    /// Looks for models at the start, once what imports that were killed have left is gone.
+    pub(super) fn look_for_models_first(&mut self) {
+        let shop = self.shop.clone();
+        self.jobs.start("models", "", move |_| {
+            sweep(&shop.target, std::time::SystemTime::now());
+            Message::Models(Box::new(find(&shop)))
+        });
+    }
+
     /// Looks for models again.
     pub(super) fn look_for_models(&mut self) {
         let shop = self.shop.clone();
         self.jobs.start("models", "", move |_| {
-            sweep(&shop.target, std::time::SystemTime::now());
+            kept::forget_changed();
             Message::Models(Box::new(find(&shop)))
         });
     }
@@ -600,35 +483,9 @@ fn import_end(path: PathBuf, imported: Result<Imported, ImportError>) -> ImportE
     end
 }
 
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn estimated_seconds(speed: &ModelSpeed, passes: u64, voxels: usize) -> f64 {
-    passes as f64 * speed.seconds_per_pass + voxels as f64 / 1e6 * speed.seconds_per_megavoxel
-}
-
-/// What a run tells: seconds of the network by its passes, all others by the scan's size.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn speed_of_run(passes: u64, voxels: usize, network_seconds: f64, other_seconds: f64) -> ModelSpeed {
-    let (seconds_per_pass, other_seconds) = match passes {
-        0 => (0.0, network_seconds + other_seconds),
-        passes => (network_seconds / passes as f64, other_seconds),
-    };
-    let seconds_per_megavoxel = other_seconds / (voxels.max(1) as f64 / 1e6);
-    ModelSpeed { seconds_per_pass, seconds_per_megavoxel, from_run: true }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_foretells_the_next_one() {
-        let speed = speed_of_run(96, 35_000_000, 48.0, 7.0);
-        assert!((estimated_seconds(&speed, 96, 35_000_000) - 55.0).abs() < 1e-9, "the same again");
-        // Half the passes on a scan a seventh the size: 24 s and 1 s.
-        assert!((estimated_seconds(&speed, 48, 5_000_000) - 25.0).abs() < 1e-9);
-        let body = speed_of_run(0, 10_000_000, 0.0, 2.0);
-        assert!((estimated_seconds(&body, 0, 20_000_000) - 4.0).abs() < 1e-9);
-    }
 
     #[test]
     fn what_cannot_be_used_is_shown_with_the_reason_and_can_be_removed_where_imports_are() {

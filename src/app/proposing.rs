@@ -6,6 +6,7 @@ use super::opening::capitalised;
 use super::remedy::InWindow as _;
 use super::workstation::Message;
 use crate::ai::engine::{self, WgpuSetup};
+use crate::ai::workload::Workload;
 use crate::ai::{self, ModelPackage, PredictOptions, memory};
 use crate::device::DeviceChoice;
 use crate::dicom::Library;
@@ -26,8 +27,8 @@ pub(super) struct Proposed {
     /// Its id and version.
     pub model: String,
     pub rois: Vec<Roi>,
-    /// Passes of the network that were thought necessary.
-    pub passes: u64,
+    /// The work of its networks that was thought necessary.
+    pub work: Workload,
     /// All of it.
     pub seconds: f64,
     /// The network's part.
@@ -44,8 +45,8 @@ struct Order {
     library: Library,
     /// The organs to contour; all when empty.
     organs: Vec<String>,
-    /// Passes of the network that are thought necessary.
-    passes: u64,
+    /// The work of its networks that is thought necessary.
+    work: Workload,
     channels: Vec<(usize, Given)>,
     /// Whether there is no graphics device: then the memory is known and checked before the run.
     on_cpu: bool,
@@ -88,7 +89,7 @@ impl Workstation {
             return;
         }
         let line = self.desk.models.iter().find(|line| line.id == model);
-        let passes = line.map_or(0, |line| self.workload(line).passes);
+        let work = line.map_or_else(Workload::default, |line| self.workload(line));
         let (mut organs, mut given) = (Vec::new(), Vec::new());
         if let Some(line) = line {
             let Some(named) = self.state.propose.named(line) else {
@@ -112,7 +113,7 @@ impl Workstation {
             opened_from: self.around.opened_from.first().cloned(),
             library: self.around.library.clone(),
             organs,
-            passes,
+            work,
             channels: given,
             on_cpu: self.runs_on_cpu(),
         };
@@ -138,8 +139,8 @@ impl Workstation {
                 return;
             }
         };
-        let Proposed { id, model, rois, passes, seconds, network_seconds, device, warnings } = *proposed;
-        self.keep_speed(&id, &device, passes, [network_seconds, (seconds - network_seconds).max(0.0)]);
+        let Proposed { id, model, rois, work, seconds, network_seconds, device, warnings } = *proposed;
+        self.keep_speed(&id, &device, work, [network_seconds, (seconds - network_seconds).max(0.0)]);
         let count = rois.len();
         for warning in warnings {
             let whole = capitalised(&warning);
@@ -192,7 +193,7 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
             id: BODY.to_owned(),
             model: format!("body {}", env!("CARGO_PKG_VERSION")),
             rois: vec![roi],
-            passes: 0,
+            work: Workload::default(),
             seconds: 0.0,
             network_seconds: 0.0,
             device: PROCESSOR.to_owned(),
@@ -200,7 +201,8 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
         });
     }
     let package = ModelPackage::find(&order.id).map_err(|error| error.in_window())?;
-    let mut options = PredictOptions { rois: order.organs.clone(), ..PredictOptions::default() };
+    // The next patient is mostly contoured with the same model.
+    let mut options = PredictOptions { rois: order.organs.clone(), keep: true, ..PredictOptions::default() };
     let mut warnings = Vec::new();
     let mut begun = 0.0;
     if let Some(model) = &package.nnunet {
@@ -224,7 +226,7 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
         id: package.id.clone(),
         model: format!("{} {}", package.id, package.version),
         rois: prediction.rois,
-        passes: order.passes,
+        work: order.work,
         seconds: 0.0,
         network_seconds: prediction.timings.infer,
         device: prediction.device,

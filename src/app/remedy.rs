@@ -193,6 +193,12 @@ impl InWindow for TrainError {
             Self::Device { device, reason } => format!(
                 "training stopped on {device} ({reason}); start it again, it goes on from the last checkpoint"
             ),
+            Self::Memory { what, needed, free, .. } => format!(
+                "{what} {} MB of memory, {} MB are free; give a recipe with smaller patches, train on fewer or \
+                 cropped images, or close other programs",
+                megabytes(*needed),
+                free / 1_000_000
+            ),
             other => other.to_string(),
         }
     }
@@ -243,6 +249,12 @@ mod tests {
             Box::new(TrainError::Engine(no_gpu())),
             Box::new(TrainError::Checkpoint { reason: reason(), path: path.clone() }),
             Box::new(TrainError::Device { device: "GPU".to_owned(), reason: reason() }),
+            Box::new(TrainError::Memory {
+                what: "a step takes about".to_owned(),
+                needed: 2,
+                free: 1,
+                remedy: "use --patch",
+            }),
         ];
         for error in errors {
             let text = error.in_window();

@@ -17,9 +17,14 @@ impl Workstation {
             self.say_or_tell(why);
             return false;
         }
-        if views.tools.kind() != ToolKind::Segment {
-            views.choose_tool(ToolKind::Segment);
+        if views.tools.kind() != ToolKind::Segment
+            && let Some(said) = self.take_tool(ToolKind::Segment)
+        {
+            self.say_here(&said);
         }
+        let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
+            return false;
+        };
         let tool = &mut views.tools.segment;
         let window = views.display.window;
         let mut settings = SegmentSettings { method, ..tool.settings() };

@@ -28,10 +28,12 @@ impl Workstation {
 
     /// Undo (negative) or redo (positive) so many steps. In the midst of an outline drawn by clicks
     /// the last click is undone, in the midst of a stroke the stroke is dropped: neither was an edit
-    /// yet, and the edit before it stays. What is suggested follows.
+    /// yet, and the edit before it stays. What was done since that click, while the outline waited, is
+    /// stepped over before, and the outline stays. What is suggested follows.
     pub(super) fn step(&mut self, steps: i32) {
         if let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref())
             && views.tools.is_busy()
+            && !views.tools.steps_over_edits(session, steps)
         {
             if steps > 0 {
                 return;
@@ -41,16 +43,20 @@ impl Workstation {
             }
             return;
         }
+        let had = self.outline_under_way();
+        if let Some(views) = self.state.views.as_mut() {
+            views.tools.let_go();
+        }
         for _ in 0..steps.unsigned_abs() {
             let Some(session) = self.session.as_mut() else { return };
-            if let Some(views) = self.state.views.as_mut() {
-                views.tools.let_go();
-            }
             let done = if steps < 0 { session.undo() } else { session.redo() };
             if let Err(refusal) = done {
                 self.refuse(&refusal);
-                return;
+                break;
             }
+        }
+        if had && let Some(said) = self.outline_followed(had) {
+            self.say_here(&said);
         }
     }
 
@@ -64,7 +70,7 @@ impl Workstation {
         if let Some(overlay) = self.state.overlay.take() {
             match overlay {
                 Overlay::Resume(_) => self.answer_resume(true),
-                Overlay::Unsaved { .. } => self.answer_leave(Leave::Stay),
+                Overlay::Unsaved { .. } | Overlay::OpenOutlines(_) => self.answer_leave(Leave::Stay),
                 _ => {}
             }
             return;

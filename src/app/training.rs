@@ -123,7 +123,7 @@ fn take_in(line: &mut TrainingLine, event: Event) {
             line.organs = organs.into_iter().map(|organ| (organ.name, organ.mean)).collect();
         }
         Event::Warning { message } => line.warnings.push(message),
-        Event::LeftOut { .. } | Event::Saved { .. } => {}
+        Event::LeftOut { .. } | Event::Memory { .. } | Event::Saved { .. } => {}
     }
 }
 
@@ -136,11 +136,11 @@ fn run(
     let init = form.init.as_deref().map(ModelPackage::find).transpose();
     let init = init.map_err(|error| error.in_window())?;
     let recipe = match (form.recipe.text.trim(), &init) {
-        ("", Some(package)) => Recipe::of_package(package),
+        ("", Some(package)) => Recipe::of_package_here(package, DeviceChoice::Auto, &out),
         ("", None) => return Err("a training that begins with nothing needs a recipe".to_owned()),
-        (path, _) => Recipe::read(&PathBuf::from(path)),
+        (path, _) => Recipe::read(&PathBuf::from(path)).map(|recipe| (recipe, None)),
     };
-    let mut recipe = recipe.map_err(|error| error.to_string())?;
+    let (mut recipe, smaller) = recipe.map_err(|error| error.to_string())?;
     if let Ok(steps) = form.steps.trim().parse() {
         recipe.training.steps = steps;
     }
@@ -153,7 +153,17 @@ fn run(
         validate_every: (recipe.training.steps / 8).max(50),
         validate_patients: 5,
     };
-    let outcome = train(&recipe, init.as_ref(), &patients, &options, observe, progress);
+    // Told after the run has begun, which takes away what was told before.
+    let smaller = Mutex::new(smaller);
+    let observe = |event: &Event| {
+        observe(event);
+        if matches!(event, Event::Started { .. })
+            && let Some(message) = smaller.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            observe(&Event::Warning { message });
+        }
+    };
+    let outcome = train(&recipe, init.as_ref(), &patients, &options, &observe, progress);
     let outcome = outcome.map_err(|error| error.in_window())?;
     Ok(Trained { package: outcome.package, finished: outcome.finished, step: outcome.step })
 }

@@ -191,9 +191,11 @@ impl Workstation {
         &self.desk.estimate
     }
 
-    /// Puts models that are imported into this folder, in place of the person's own.
+    /// Puts models that are imported into this folder, in place of the person's own, and looks for models
+    /// there too.
     pub fn import_into(&mut self, folder: &Path) {
         folder.clone_into(&mut self.shop.target);
+        self.look_for_models();
     }
 
     /// Whether a job of this key runs.
@@ -242,7 +244,7 @@ impl Workstation {
     pub(super) fn look_around(&mut self) {
         let folder = self.data_folder.clone();
         self.jobs.start("journals", "", move |_| Message::Journals(session::catalog(&folder)));
-        self.look_for_models();
+        self.look_for_models_first();
     }
 
     /// One frame: what came in, what is shown, what was asked for.

@@ -121,10 +121,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     {
         eprintln!("using the model in {}", folder.display());
     }
-    if let Some((package, needed)) = package.as_ref().and_then(|own| Some((own, own.crops_on()?)))
-        && let Err(error) = package.beside(needed)
-    {
-        bail!("the model {} looks where another has found its region: {error}", package.id);
+    if let Some(package) = &package {
+        check_needed(package)?;
     }
     let study =
         with_bar(|progress| Study::open(std::slice::from_ref(&args.path), args.series.as_deref(), progress))?;
@@ -198,6 +196,20 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             eprintln!("confidence with * is uncalibrated: it orders contours, but promises no agreement");
         }
         eprintln!("{}, {:.1} s; unreviewed", found.device, started.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Refuses a model that looks where another has found its region, where that one, or the one that it needs
+/// itself, is not there.
+fn check_needed(package: &ModelPackage) -> anyhow::Result<()> {
+    let mut own = package.clone();
+    // A longer chain is refused when it runs.
+    for _ in 0..2 {
+        let Some(needed) = own.crops_on() else { break };
+        own = own.beside(needed).map_err(|error| {
+            anyhow!("the model {} looks where another has found its region: {error}", package.id)
+        })?;
     }
     Ok(())
 }

@@ -127,7 +127,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         Action::Remove { id, json } => {
             let folder = match catalogue::entry(id) {
-                Some(entry) => catalogue::remove(entry)?,
+                Some(entry) => catalogue::remove(entry, &import_folder())?,
                 None => remove(id, &import_folder())?,
             };
             if *json {

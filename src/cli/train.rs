@@ -18,8 +18,8 @@ pub struct Args {
     /// The recipe, as in models/training; without one, `--init` is trained further by a short schedule.
     #[arg(value_name = "RECIPE.toml")]
     recipe: Option<PathBuf>,
-    /// The patients: one subfolder each, a CT series with an RT Structure Set or ct.nii.gz with
-    /// labels.nii.gz (default: the recipe's data.root).
+    /// The patients: one subfolder each, image series with an RT Structure Set or ct.nii.gz (image_0000.nii.gz,
+    /// image_0001.nii.gz ... for several channels) with labels.nii.gz (default: the recipe's data.root).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Where checkpoint, log and package go (made if need be).
@@ -28,6 +28,13 @@ pub struct Args {
     /// The package whose weights to begin with: its id or folder.
     #[arg(long, value_name = "ID|DIR")]
     init: Option<String>,
+    /// Of a model of nnU-Net with several folds, the one to train further (default: the first).
+    #[arg(long, value_name = "N", requires = "init")]
+    fold: Option<String>,
+    /// Voxels of a patch, slowest axis first, such as 64,128,128, in place of the recipe's: smaller ones take
+    /// less memory.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', num_args = 1)]
+    patch: Vec<usize>,
     /// Steps in all (default: the recipe's).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
@@ -51,13 +58,29 @@ pub struct Args {
 /// When the recipe, the patients or the package cannot be used, or a file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let init = args.init.as_deref().map(ModelPackage::find).transpose()?;
+    let folds: Vec<String> = args.fold.iter().cloned().collect();
+    let init = init.map(|package| package.with_folds(&folds)).transpose()?;
     let mut recipe = match (&args.recipe, &init) {
         (Some(path), _) => Recipe::read(path)?,
-        (None, Some(package)) => Recipe::of_package(package)?,
+        // With a patch of one's own nothing is made smaller, the batch neither.
+        (None, Some(package)) if !args.patch.is_empty() => Recipe::of_package(package)?,
+        (None, Some(package)) => {
+            let (recipe, smaller) = Recipe::of_package_here(package, args.device, &args.out)?;
+            if let Some(smaller) = smaller {
+                eprintln!("{smaller}");
+            }
+            recipe
+        }
         (None, None) => {
             bail!(WrongUsage("give a RECIPE.toml, or a model to train further with --init".to_owned()))
         }
     };
+    if !args.patch.is_empty() {
+        let patch = <[usize; 3]>::try_from(args.patch.as_slice());
+        let patch =
+            patch.map_err(|_| WrongUsage("--patch takes three numbers, such as 64,128,128".to_owned()))?;
+        recipe.set_patch(patch).map_err(WrongUsage)?;
+    }
     if let Some(steps) = args.steps {
         recipe.training.steps = steps;
     }
@@ -86,6 +109,15 @@ fn tell(event: &Event) {
             eprintln!(
                 "{train} patients to train on, {valid} to validate with; {millions:.2} M parameters, steps \
                  {step} to {steps}, {device}"
+            );
+        }
+        Event::Memory { step_bytes, patients_bytes, free_bytes } => {
+            let free =
+                free_bytes.map_or(String::new(), |bytes| format!("; {} MB were free", bytes / 1_000_000));
+            eprintln!(
+                "a step takes about {} MB of the device's memory, the patients {} MB of the machine's{free}",
+                step_bytes / 1_000_000,
+                patients_bytes / 1_000_000
             );
         }
         Event::Steps { step, loss, seconds_per_step, .. } if step.is_multiple_of(100) => {

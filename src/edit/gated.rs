@@ -4,7 +4,6 @@
 use super::segment::Source;
 use super::{SliceValues, Window, reoriented};
 use crate::geometry::{Plane, Point2, Point3, Polygon, clip, rasterise, trace};
-use crate::patient::Volume;
 
 /// Values from `low` to `high`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -54,7 +53,7 @@ pub fn in_range(
 /// What an adaptive brush paints on one slice, in the coordinates of the slice's plane.
 pub type Stamp = (usize, Vec<Polygon>);
 
-/// What hangs together with `center` (patient mm) without crossing an image edge, within what a brush
+/// What hangs together with `center` (patient mm) without crossing an edge of the values of `source`, within what a brush
 /// of `radius_mm` covers: `brush` gives that for a slice, in the coordinates of the slice's plane, and
 /// `slices` those that it reaches. Nothing where they leave out the slice nearest to the centre.
 ///
@@ -65,13 +64,14 @@ pub type Stamp = (usize, Vec<Polygon>);
 /// centre. Values are smoothed over 3 x 3 pixels for the decision.
 #[must_use]
 pub fn adaptive(
-    volume: &Volume,
+    source: &Source<'_>,
     center: Point3,
     radius_mm: f64,
     tolerance: f32,
     slices: std::ops::Range<usize>,
     brush: impl Fn(usize, &Plane) -> Vec<Polygon>,
 ) -> Vec<Stamp> {
+    let volume = source.volume();
     let Some(base) = volume.base_plane() else { return Vec::new() };
     let Some(middle) = volume.nearest_slice(base.normal().dot(&center.coords)) else { return Vec::new() };
     if !slices.contains(&middle) || slices.end > volume.slices.len() {
@@ -82,7 +82,7 @@ pub fn adaptive(
         slices.clone().map(|slice| brush(slice, &volume.slices[slice].plane)).collect();
     let corners = covered.iter().flatten().flat_map(|piece| &piece.outer);
     let reach_mm = corners.map(|corner| (corner - foot).norm()).fold(radius_mm, f64::max);
-    let Some(home) = Patch::new(volume, middle, center, reach_mm) else { return Vec::new() };
+    let Some(home) = Patch::new(source, middle, center, reach_mm) else { return Vec::new() };
     let Some(tissue) = home.tissue(radius_mm, tolerance) else { return Vec::new() };
     let mut stamps = Vec::new();
     let mut grow = |slice: usize, seeds: Option<&[bool]>| -> Option<Vec<bool>> {
@@ -90,7 +90,7 @@ pub fn adaptive(
         if covered.is_empty() {
             return None;
         }
-        let patch = if slice == middle { home.clone() } else { Patch::new(volume, slice, center, reach_mm)? };
+        let patch = if slice == middle { home.clone() } else { Patch::new(source, slice, center, reach_mm)? };
         let seeds = seeds.filter(|seeds| seeds.len() == patch.values.len());
         let reached = patch.flood(&tissue, covered, seeds);
         let painted = patch.outlined(&tissue, &reached, covered);
@@ -112,14 +112,14 @@ pub fn adaptive(
 /// The values of the tissue around a point (patient mm), sampled on the slice nearest to it within
 /// `radius_mm`; see [`adaptive`]. `None` outside the image.
 pub(super) fn tissue_at(
-    volume: &Volume,
+    source: &Source<'_>,
     center: Point3,
     radius_mm: f64,
     tolerance: f32,
 ) -> Option<ValueRange> {
-    let base = volume.base_plane()?;
-    let slice = volume.nearest_slice(base.normal().dot(&center.coords))?;
-    Some(Patch::new(volume, slice, center, radius_mm)?.tissue(radius_mm, tolerance)?.range)
+    let base = source.volume().base_plane()?;
+    let slice = source.volume().nearest_slice(base.normal().dot(&center.coords))?;
+    Some(Patch::new(source, slice, center, radius_mm)?.tissue(radius_mm, tolerance)?.range)
 }
 
 /// What counts as the tissue under the centre.
@@ -142,14 +142,15 @@ struct Patch<'a> {
 }
 
 impl<'a> Patch<'a> {
-    fn new(volume: &'a Volume, slice: usize, center: Point3, radius_mm: f64) -> Option<Self> {
+    fn new(source: &Source<'a>, slice: usize, center: Point3, radius_mm: f64) -> Option<Self> {
+        let volume = source.volume();
         let image = SliceValues::of(volume, slice)?;
         let center = volume.slices[slice].plane.project(center);
         let window = image.window(center, radius_mm);
         if window.size[0] < 3 || window.size[1] < 3 {
             return None;
         }
-        let values = smoothed(&image.values_in(&window), window.size);
+        let values = smoothed(&source.values(slice, &window)?, window.size);
         let step = |a: [f64; 2]| (image.frame().point(a[0], a[1]) - image.frame().point(0.0, 0.0)).norm();
         let steps = [step([1.0, 0.0]), step([0.0, 1.0])];
         let gradient = gradient(&values, window.size, steps);

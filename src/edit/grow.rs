@@ -10,7 +10,6 @@ use super::gated::{bounded, tissue_at};
 use super::segment::{Source, inside};
 use super::{SliceValues, ValueRange};
 use crate::geometry::{Point3, Polygon, clip, trace};
-use crate::patient::Volume;
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
@@ -50,7 +49,7 @@ pub struct Grown {
     pub range: Option<ValueRange>,
 }
 
-/// Grows from `seed` (patient mm). The contours run where the values, linear between pixel
+/// Grows from `seed` (patient mm) by the values of `source`, on the slices of its volume. The contours run where the values, linear between pixel
 /// centres, leave the range; of alike tissue, half way between the values a few pixels inside and those
 /// outside of them wherever there is an edge, also where it lies a few pixels beyond the range: so up to
 /// six voxels beyond the reach are taken in, or given up again. What is cut off from the seed by that (from
@@ -67,24 +66,24 @@ pub struct Grown {
 /// # Errors
 /// When someone asks to stop.
 pub fn grow(
-    volume: &Volume,
+    source: &Source<'_>,
     seed: Point3,
     growth: &Growth,
     limit: Option<&Region>,
     progress: &Progress,
 ) -> Result<Grown, Cancelled> {
+    let volume = source.volume();
     let smooth = matches!(growth.range, GrowRange::Similar { .. });
     let reach = growth.reach_mm.clamp(1.0, 300.0);
-    let Some(block) = Block::around(volume, seed, reach, smooth) else { return Ok(Grown::default()) };
+    let Some(block) = Block::around(source, seed, reach, smooth) else { return Ok(Grown::default()) };
     let Some(start) = block.index_of(volume, seed) else { return Ok(Grown::default()) };
     progress.set_fraction(0.05)?;
     let plane = block.window.len();
-    let source = Source::own(volume);
     let held: Vec<bool> = match limit {
         None => vec![true; block.values.len()],
         Some(limit) => (block.first..block.first + block.dims[2])
             .into_par_iter()
-            .flat_map_iter(|slice| inside(&source, slice, limit.on(slice), &block.window))
+            .flat_map_iter(|slice| inside(source, slice, limit.on(slice), &block.window))
             .collect(),
     };
     let range = match growth.range {
@@ -94,7 +93,7 @@ pub fn grow(
             let greatest = counts.map(|(value, _)| *value).fold(0.0, f32::max);
             ValueRange { low: greatest * part, high: f32::MAX }
         }
-        GrowRange::Similar { tolerance } => match tissue_at(volume, seed, 16.0, tolerance) {
+        GrowRange::Similar { tolerance } => match tissue_at(source, seed, 16.0, tolerance) {
             Some(range) => range,
             None => return Ok(Grown::default()),
         },

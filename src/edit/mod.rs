@@ -33,7 +33,7 @@ mod vertex_set;
 mod whole_slices;
 
 pub use between::{Gap, between, gaps};
-pub use changed::changed_box;
+pub use changed::Changed;
 pub use freehand::{freehand, freehand_slab, path_touches, region_of};
 pub use gated::{Stamp, ValueRange, adaptive, in_range};
 pub use grow::{GrowRange, Grown, Growth, grow};

@@ -2,9 +2,11 @@
 //! by a weight that falls from one at the tool's centre to nothing at its radius, so that what lies
 //! outside keeps its bits and no corner is left at the rim.
 
+mod cells;
 mod space;
 
 pub use space::{Level, smoothed_in_space};
+pub(super) use space::{Line, outward};
 
 use crate::geometry::{Point2, Polygon, Ring, Vector2};
 

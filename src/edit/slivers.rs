@@ -7,7 +7,7 @@
 use super::VertexSet;
 use crate::geometry::offset::{self, Reach};
 use crate::geometry::within::Within;
-use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, splice};
+use crate::geometry::{Point2, Polygon, Ring, Vector2, perimeter, ring_area, ring_of, splice};
 use std::cell::OnceCell;
 use std::f64::consts::FRAC_PI_4;
 
@@ -54,10 +54,6 @@ pub fn without_slivers(
     kept
 }
 
-fn perimeter(ring: &Ring) -> f64 {
-    ring.iter().zip(ring.iter().cycle().skip(1)).map(|(a, b)| (b - a).norm()).sum()
-}
-
 /// A point on a boundary: where, on which ring, and how far along it, mm.
 struct Mark {
     point: Point2,
@@ -102,16 +98,13 @@ impl Spot {
     }
 
     fn polygon(&self) -> Polygon {
-        let (low, high) = (self.low, self.high);
-        Polygon::from_outer(vec![low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)])
+        Polygon::from_outer(ring_of((self.low, self.high)))
     }
 }
 
 /// Where two parts of the boundary, one of them fresh, face each other through the inside at less
 /// than a pixel, other than at a blunt corner: boxes around such places, apart from one another.
 fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
-    let near = pixel_mm * 0.9;
-    let far = pixel_mm * 3.0;
     let is_fresh = |a: &Point2, b: &Point2| !old.holds(*a) || !old.holds(*b);
     let edges = || {
         piece.rings().enumerate().flat_map(|(index, ring)| {
@@ -142,33 +135,9 @@ fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
             marks.push(Mark { point: a + (b - a) * t, ring, along: along + length * t, fresh });
         }
     }
-    // Row by row of cells of a pixel.
-    #[expect(clippy::cast_possible_truncation, reason = "millimetres over a pixel")]
-    let cell = |point: Point2| ((point.y / pixel_mm).floor() as i64, (point.x / pixel_mm).floor() as i64);
-    let mut cells: Vec<((i64, i64), usize)> =
-        marks.iter().enumerate().map(|(index, mark)| (cell(mark.point), index)).collect();
-    cells.sort_unstable();
-    let inside = OnceCell::new();
-    let is_inside =
-        |point: Point2| inside.get_or_init(|| Within::new(std::slice::from_ref(piece))).contains(point);
-    let faces_another = |mark: &Mark| {
-        let (row, column) = cell(mark.point);
-        (row - 1..=row + 1)
-            .flat_map(|row| {
-                let first = cells.partition_point(|(at, _)| *at < (row, column - 1));
-                cells[first..].iter().take_while(move |(at, _)| *at <= (row, column + 1))
-            })
-            .map(|(_, index)| &marks[*index])
-            .any(|other| {
-                let gap = (other.along - mark.along).abs();
-                let apart = other.ring != mark.ring || gap.min(lengths[mark.ring] - gap) > far;
-                apart
-                    && (other.point - mark.point).norm() < near
-                    && is_inside(mark.point + (other.point - mark.point) * 0.5)
-            })
-    };
+    let facing = facing(piece, &marks, &lengths, pixel_mm);
     let mut spots: Vec<Spot> = Vec::new();
-    for mark in marks.iter().filter(|mark| mark.fresh && faces_another(mark)) {
+    for (mark, _) in marks.iter().zip(facing).filter(|(_, faces)| *faces) {
         let mut own = Spot::at(mark.point);
         // One that grows may come close to others.
         while let Some(index) = spots.iter().position(|spot| spot.grown(pixel_mm * 6.0).meets(&own)) {
@@ -178,6 +147,47 @@ fn thin_spots(piece: &Polygon, old: &VertexSet, pixel_mm: f64) -> Vec<Spot> {
         spots.push(own);
     }
     spots
+}
+
+/// Which of the fresh marks on the boundary of `piece` face another through the inside at less than a
+/// pixel, other than at a blunt corner; `lengths` are those of its rings, mm.
+fn facing(piece: &Polygon, marks: &[Mark], lengths: &[f64], pixel_mm: f64) -> Vec<bool> {
+    let near = pixel_mm * 0.9;
+    let far = pixel_mm * 3.0;
+    // Row by row of cells of a pixel.
+    #[expect(clippy::cast_possible_truncation, reason = "millimetres over a pixel")]
+    let cell = |point: Point2| ((point.y / pixel_mm).floor() as i64, (point.x / pixel_mm).floor() as i64);
+    let mut cells: Vec<((i64, i64), usize)> =
+        marks.iter().enumerate().map(|(index, mark)| (cell(mark.point), index)).collect();
+    cells.sort_unstable();
+    let inside = OnceCell::new();
+    let is_inside =
+        |point: Point2| inside.get_or_init(|| Within::new(std::slice::from_ref(piece))).contains(point);
+    let faces = |mark: &Mark, other: &Mark| {
+        let gap = (other.along - mark.along).abs();
+        let apart = other.ring != mark.ring || gap.min(lengths[mark.ring] - gap) > far;
+        apart
+            && (other.point - mark.point).norm() < near
+            && is_inside(mark.point + (other.point - mark.point) * 0.5)
+    };
+    let mut found = vec![false; marks.len()];
+    // Where the neighbours of a cell begin, in the row below, its own, and the one above: from cell to cell
+    // these places only move on.
+    let mut first = [0; 3];
+    for ((row, column), index) in &cells {
+        for (first, row) in first.iter_mut().zip(row - 1..) {
+            while cells.get(*first).is_some_and(|(at, _)| *at < (row, column - 1)) {
+                *first += 1;
+            }
+        }
+        let mark = &marks[*index];
+        found[*index] = mark.fresh
+            && first.iter().zip(row - 1..).any(|(first, row)| {
+                let around = cells[*first..].iter().take_while(|(at, _)| *at <= (row, column + 1));
+                around.map(|(_, other)| &marks[*other]).any(|other| faces(mark, other))
+            });
+    }
+    found
 }
 
 /// The piece without its fresh parts in which a disc of a pixel's diameter does not fit, looking
@@ -190,10 +200,11 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -
     let trusted = spot.map(|spot| spot.grown(pixel_mm * 4.0));
     let part = window.map_or_else(|| all.to_vec(), |window| splice::intersection(all, &[window.polygon()]));
     let radius = pixel_mm / 2.0 * 0.98;
-    let core = offset::shrunk(&part, &[(&part, Reach::disc(radius))], radius * ROUND);
+    let core = offset::shrunk_alone(&part, Reach::disc(radius), radius * ROUND);
     // A little more than it was eroded, so that rounding leaves no film along the boundary.
     let fat = offset::grown_alone(&core, Reach::disc(radius * (1.0 + 3.0 * ROUND)), radius * ROUND);
-    let thin = clip::difference(&part, &fat);
+    // Few places where the outlines cross: only where it is thin, and at corners.
+    let thin = splice::difference(&part, &fat);
     let own = VertexSet::of(all);
     let is_fresh = |point: &Point2| own.holds(*point) && !old.holds(*point);
     let is_taken = |part: &Polygon| {
@@ -202,7 +213,7 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -
             && trusted.is_none_or(|trusted| part.outer.iter().all(|point| trusted.holds(*point)))
     };
     let taken: Vec<Polygon> = thin.into_iter().filter(is_taken).collect();
-    let mut rest = if taken.is_empty() { vec![piece.clone()] } else { clip::difference(all, &taken) };
+    let mut rest = if taken.is_empty() { vec![piece.clone()] } else { splice::difference(all, &taken) };
     rest.retain(|part| part.area_mm2() >= FRAC_PI_4 * pixel_mm * pixel_mm);
     rest
 }
@@ -210,6 +221,7 @@ fn opened(piece: &Polygon, spot: Option<Spot>, old: &VertexSet, pixel_mm: f64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::clip;
 
     fn rectangle(x: f64, y: f64, width: f64, height: f64) -> Polygon {
         Polygon::from_outer(

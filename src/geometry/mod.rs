@@ -29,7 +29,8 @@ pub use keyhole::{keyhole, open_keyholes};
 pub use needles::without_needles;
 pub use oriented_box::OrientedBox;
 pub use plane::{LATTICE_MM, Plane};
-pub use polygon::{Polygon, Ring, ring_area};
+pub use polygon::{Bounds, Polygon, Ring, are_near, perimeter, ring_area, ring_of};
+pub use rings::nested;
 
 /// A point in patient space, mm, LPS.
 pub type Point3 = nalgebra::Point3<f64>;

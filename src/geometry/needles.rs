@@ -11,8 +11,8 @@ pub fn without_needles(ring: &mut Ring, width_mm: f64) {
         let count = ring.len();
         let here = ring[at];
         let (back, on) = (ring[(at + count - 1) % count] - here, ring[(at + 1) % count] - here);
-        let long = back.norm().max(on.norm());
-        back.dot(&on) > 0.0 && back.perp(&on).abs() <= width_mm * long
+        // Most corners are blunt, and told by that.
+        back.dot(&on) > 0.0 && back.perp(&on).abs() <= width_mm * back.norm().max(on.norm())
     };
     let mut at = 0;
     while at < ring.len() && ring.len() >= 3 {

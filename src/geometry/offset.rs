@@ -145,6 +145,29 @@ pub fn shrunk(own: &[Polygon], parts: &[(&[Polygon], Reach)], tolerance_mm: f64)
     wound(own, &rings, tolerance_mm)
 }
 
+/// A region (disjoint pieces) shrunk by a reach: [`shrunk`] with the region itself as its only part, whose
+/// complement need not be clipped.
+#[must_use]
+pub fn shrunk_alone(own: &[Polygon], reach: Reach, tolerance_mm: f64) -> Vec<Polygon> {
+    if own.len() > 1 && own.iter().any(|piece| !piece.holes.is_empty()) {
+        // A piece may lie in the hole of another.
+        return shrunk(own, &[(own, reach)], tolerance_mm);
+    }
+    let far = reach.largest_mm().max(1.0) * 2.0;
+    let Some((low, high)) = bounds(own.iter().flat_map(Polygon::rings).flatten()) else { return Vec::new() };
+    let (low, high) = (low - Vector2::new(far, far), high + Vector2::new(far, far));
+    let turned = |ring: &Ring| -> Ring { ring.iter().rev().copied().collect() };
+    let frame = Polygon {
+        outer: vec![low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)],
+        holes: own.iter().map(|piece| turned(&piece.outer)).collect(),
+    };
+    let holes = own.iter().flat_map(|piece| &piece.holes).map(|hole| Polygon::from_outer(turned(hole)));
+    let outline = Outline::new(reach.reversed(), tolerance_mm * 0.5);
+    let pieces = std::iter::once(frame).chain(holes);
+    let rings: Vec<Ring> = pieces.map(|piece| outline.sweep(&walk(&piece, tolerance_mm * 0.5))).collect();
+    wound(own, &rings, tolerance_mm)
+}
+
 /// The piece as one ring of fewer vertices, counter-clockwise.
 fn walk(piece: &Polygon, tolerance_mm: f64) -> Ring {
     let thin = Polygon {

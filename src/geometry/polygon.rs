@@ -43,7 +43,7 @@ impl Polygon {
 
     /// The bounding box (least corner, greatest corner); `None` for an empty outline.
     #[must_use]
-    pub fn bounds(&self) -> Option<(Point2, Point2)> {
+    pub fn bounds(&self) -> Option<Bounds> {
         let first = *self.outer.first()?;
         Some(self.outer.iter().fold((first, first), |(low, high), p| {
             (Point2::new(low.x.min(p.x), low.y.min(p.y)), Point2::new(high.x.max(p.x), high.y.max(p.y)))
@@ -87,12 +87,36 @@ impl Polygon {
     }
 }
 
+/// A box by its least and its greatest corner.
+pub type Bounds = (Point2, Point2);
+
+/// Whether two boxes come within `by_mm` of one another along either axis; touching is enough.
+#[must_use]
+pub fn are_near((low, high): Bounds, (least, most): Bounds, by_mm: f64) -> bool {
+    least.x <= high.x + by_mm
+        && low.x <= most.x + by_mm
+        && least.y <= high.y + by_mm
+        && low.y <= most.y + by_mm
+}
+
 /// The signed area of a ring, positive when counter-clockwise (u to v), square millimetres;
 /// 0 for fewer than three vertices.
 #[must_use]
 pub fn ring_area(ring: &[Point2]) -> f64 {
     let Some(&origin) = ring.first() else { return 0.0 };
     ring.windows(2).map(|pair| (pair[0] - origin).perp(&(pair[1] - origin))).sum::<f64>() / 2.0
+}
+
+/// The length of a ring, closed, mm; 0 without vertices.
+#[must_use]
+pub fn perimeter(ring: &[Point2]) -> f64 {
+    ring.iter().zip(ring.iter().cycle().skip(1)).map(|(a, b)| (b - a).norm()).sum()
+}
+
+/// The ring around a box, counter-clockwise.
+#[must_use]
+pub fn ring_of((low, high): Bounds) -> Ring {
+    vec![low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)]
 }
 
 /// Where the edge `a`-`b` (either way round, to the same bits) meets height `v`.

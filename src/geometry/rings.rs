@@ -225,7 +225,8 @@ fn nest(loops: &[Loop], notes: Option<&mut Vec<ResolveNote>>) -> Vec<Polygon> {
 
 /// Outer rings (counter-clockwise) with the holes (clockwise) that lie in them, for rings that do
 /// not cross and have a known turn.
-pub(super) fn nested(rings: Vec<Ring>) -> Vec<Polygon> {
+#[must_use]
+pub fn nested(rings: Vec<Ring>) -> Vec<Polygon> {
     let (outers, holes): (Vec<Ring>, Vec<Ring>) = rings.into_iter().partition(|ring| ring_area(ring) > 0.0);
     let mut polygons: Vec<Polygon> = outers.into_iter().map(Polygon::from_outer).collect();
     if holes.is_empty() {

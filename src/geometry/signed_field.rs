@@ -68,17 +68,6 @@ const NONE: u32 = u32::MAX;
 /// further off wrong by at most a small part of the pitch.
 #[must_use]
 pub fn signed(polygons: &[Polygon], lattice: &Lattice) -> Vec<f32> {
-    signed_by(polygons, lattice, None)
-}
-
-/// The same, where edges outside the lattice count up to `reach_mm` from its border: what is further off
-/// than that may come out as further off still. So a lattice needs no margin.
-#[must_use]
-pub fn signed_around(polygons: &[Polygon], lattice: &Lattice, reach_mm: f64) -> Vec<f32> {
-    signed_by(polygons, lattice, Some(reach_mm))
-}
-
-fn signed_by(polygons: &[Polygon], lattice: &Lattice, reach_mm: Option<f64>) -> Vec<f32> {
     let [nx, ny] = lattice.size;
     let edges: Vec<Edge> = polygons
         .iter()
@@ -92,9 +81,6 @@ fn signed_by(polygons: &[Polygon], lattice: &Lattice, reach_mm: Option<f64>) -> 
     let mut field =
         Nearest { lattice, edges: &edges, edge: vec![NONE; nx * ny], square: vec![f64::MAX; nx * ny] };
     field.seed();
-    if let Some(reach_mm) = reach_mm {
-        field.seed_border(reach_mm);
-    }
     field.spread();
     let inside = rasterise::polygons(polygons, &frame);
     field
@@ -148,27 +134,6 @@ impl Nearest<'_> {
                         }
                     }
                 }
-            }
-        }
-    }
-
-    /// Measures the points of the lattice's border from the edges that leave it or lie outside.
-    fn seed_border(&mut self, reach_mm: f64) {
-        let [nx, ny] = self.lattice.size;
-        let (low, high) = (self.lattice.point(0, 0), self.lattice.point(nx - 1, ny - 1));
-        let reach = Vector2::new(reach_mm, reach_mm);
-        let (from, to) = (low - reach, high + reach);
-        let sides = (0..nx).flat_map(|x| [(x, 0), (x, ny - 1)]);
-        let border: Vec<(usize, usize)> =
-            sides.chain((1..ny.saturating_sub(1)).flat_map(|y| [(0, y), (nx - 1, y)])).collect();
-        for (index, edge) in self.edges.iter().enumerate() {
-            let end = edge.from + edge.along;
-            let (least, most) = (edge.from.inf(&end), edge.from.sup(&end));
-            let is_within = least.x >= low.x && least.y >= low.y && most.x <= high.x && most.y <= high.y;
-            let is_far = most.x < from.x || most.y < from.y || least.x > to.x || least.y > to.y;
-            if !is_within && !is_far {
-                #[expect(clippy::cast_possible_truncation, reason = "far below 2^32 edges")]
-                border.iter().for_each(|(x, y)| self.offer(*x, *y, index as u32));
             }
         }
     }
@@ -238,28 +203,5 @@ mod tests {
             assert!((f64::from(*got) - wanted).abs() < 1e-5, "{p:?}: {got} instead of {wanted}");
         }
         assert!(signed(&[], &lattice).iter().all(|value| value.is_infinite()));
-    }
-
-    #[test]
-    fn a_lattice_knows_what_lies_around_it() {
-        let mut hole = square(3.0, 3.0, 4.0);
-        hole.reverse();
-        let frame = [Polygon { outer: square(0.0, 0.0, 10.0), holes: vec![hole] }];
-        let wide = Lattice { low: Point2::new(-8.1, -8.3), pitch_mm: 0.4, size: [66; 2] };
-        let all = signed(&frame, &wide);
-        // Parts of it: beside the frame, across an edge, within the hole, in the midst of the wall.
-        for (x, y, count) in [(3, 5, 14), (12, 30, 20), (31, 31, 5), (22, 22, 5), (45, 45, 20)] {
-            let by = Vector2::new(x as f64, y as f64) * wide.pitch_mm;
-            let part = Lattice { low: wide.low + by, size: [count; 2], ..wide };
-            let own = signed_around(&frame, &part, 6.0);
-            for (index, got) in own.iter().enumerate() {
-                let wanted = all[x + index % count + (y + index / count) * 66];
-                let (got, wanted) = (got.clamp(-6.0, 6.0), wanted.clamp(-6.0, 6.0));
-                assert!((got - wanted).abs() < 0.02, "{x} {y} {index}: {got} instead of {wanted}");
-            }
-        }
-        // Nothing near.
-        let far = Lattice { low: Point2::new(100.0, 0.0), pitch_mm: 0.4, size: [9; 2] };
-        assert!(signed_around(&frame, &far, 6.0).iter().all(|value| *value > 6.0));
     }
 }

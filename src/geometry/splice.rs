@@ -8,9 +8,10 @@
 //!
 //! Nothing is guessed: where a vertex lies on an edge of the other outline, where more than two
 //! stretches meet in a point, or where what is kept does not join up, general clipping
-//! ([`clip`]) does the work.
+//! ([`clip`]) does the work, on what lies around the shape where that can be told from the rest.
 
 mod edges;
+mod nearby;
 mod patch;
 
 pub use patch::replaced;
@@ -37,21 +38,30 @@ enum Rule {
 /// that do not cross themselves.
 #[must_use]
 pub fn union(region: &[Polygon], shape: &[Polygon]) -> Vec<Polygon> {
-    spliced(region, shape, Rule::Union).unwrap_or_else(|| clip::union(region, shape))
+    worked(region, shape, Rule::Union)
 }
 
 /// [`clip::difference`], fast where the outlines cross in a few places. Both operands are disjoint
 /// pieces that do not cross themselves.
 #[must_use]
 pub fn difference(region: &[Polygon], shape: &[Polygon]) -> Vec<Polygon> {
-    spliced(region, shape, Rule::Difference).unwrap_or_else(|| clip::difference(region, shape))
+    worked(region, shape, Rule::Difference)
 }
 
 /// [`clip::intersection`], fast where the outlines cross in a few places. Both operands are disjoint
 /// pieces that do not cross themselves.
 #[must_use]
 pub fn intersection(region: &[Polygon], shape: &[Polygon]) -> Vec<Polygon> {
-    spliced(region, shape, Rule::Intersection).unwrap_or_else(|| clip::intersection(region, shape))
+    worked(region, shape, Rule::Intersection)
+}
+
+fn worked(region: &[Polygon], shape: &[Polygon], rule: Rule) -> Vec<Polygon> {
+    let spliced = spliced(region, shape, rule).or_else(|| nearby::clipped(region, shape, rule));
+    spliced.unwrap_or_else(|| match rule {
+        Rule::Union => clip::union(region, shape),
+        Rule::Difference => clip::difference(region, shape),
+        Rule::Intersection => clip::intersection(region, shape),
+    })
 }
 
 /// Where an outline is cut: at the vertex that edge `at` starts with (`along` 0), or on that edge.

@@ -254,6 +254,9 @@ pub struct RoiPlane {
     pub confidence: Option<f32>,
 }
 
+/// A plane within this of another is the same one, mm.
+const COINCIDES_MM: f64 = 0.1;
+
 /// The width of a needle: far below what anyone draws or an image shows, mm.
 const NEEDLE_MM: f64 = 0.01;
 
@@ -470,7 +473,11 @@ impl Roi {
     /// The plane that coincides with `plane` within 0.1 mm.
     #[must_use]
     pub fn plane_at(&self, plane: &Plane) -> Option<&Arc<RoiPlane>> {
-        self.planes.iter().find(|own| own.plane.coincides(plane, 0.1))
+        let coincides = |own: &&Arc<RoiPlane>| own.plane.coincides(plane, COINCIDES_MM);
+        // Where the axes run the same way it is the first of these offsets; otherwise it may be anywhere.
+        let least = plane.offset_mm() - COINCIDES_MM;
+        let first = self.planes.partition_point(|own| own.plane.offset_mm() < least);
+        self.planes.get(first).filter(coincides).or_else(|| self.planes.iter().find(coincides))
     }
 
     /// The volume, cubic centimetres: the sum over the planes on image slices of area times

@@ -26,7 +26,8 @@ pub fn segments_of(rings: &[Vec<[f32; 2]>]) -> Vec<[f32; 9]> {
         for index in 0..n {
             let [before, from, to, after] = [n + index - 1, index, index + 1, index + 2].map(|i| ring[i % n]);
             segments.push([before[0], before[1], from[0], from[1], to[0], to[1], after[0], after[1], way]);
-            way += (to[0] - from[0]).hypot(to[1] - from[1]);
+            let (along, up) = (to[0] - from[0], to[1] - from[1]);
+            way += (along * along + up * up).sqrt();
         }
     }
     segments

@@ -4,11 +4,13 @@
 //! is allowed does the draft take the set's place, as one [`Edit`].
 
 use super::command::attribute_of;
-use super::overwrite::{Gate, Overwrite};
+use super::overwrite::{Gate, Loss, Overwrite};
 use super::{Applied, Attribute, Change, Command, Edit, Neighbour, PlaneEdit, Refusal, Session, color_for};
 use crate::edit;
 use crate::geometry::Point3;
 use crate::patient::{AnatomicCode, Approval, Confidence, Roi, RoiId, RoiPlane, RoiType, StructureSet};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A contour belongs to the image slice within this distance.
@@ -294,22 +296,34 @@ impl Session {
         if gate.is_open_for(own) {
             return planes;
         }
+        // No plane has a say on another: each by itself, then each other structure once.
         let through = |plane: RoiPlane| {
             let before = own
                 .plane_at(&plane.plane)
                 .map(|before| edit::reoriented(&before.polygons, &before.plane, &plane.plane))
                 .unwrap_or_default();
-            let gated = gate.gated(&draft.set.rois, own, &plane.plane, &before, plane.polygons.clone());
-            for (other, rest) in gated.others {
-                draft.put_planes_by_hand(other, vec![rest]);
-            }
-            if gated.own == plane.polygons {
+            let among = (&draft.set.rois[..], &self.neighbours);
+            let gated = gate.gated(among, own, &plane.plane, &before, plane.polygons.clone());
+            let plane = if gated.own == plane.polygons {
                 plane
             } else {
                 RoiPlane::new(plane.plane, plane.image, gated.own)
-            }
+            };
+            (plane, gated.others)
         };
-        planes.into_iter().map(through).collect()
+        let gated: Vec<(RoiPlane, Vec<Loss>)> = planes.into_par_iter().map(through).collect();
+        let mut rests: BTreeMap<RoiId, Vec<RoiPlane>> = BTreeMap::new();
+        let mut through = Vec::with_capacity(gated.len());
+        for (plane, others) in gated {
+            through.push(plane);
+            for Loss { roi, rest, .. } in others {
+                rests.entry(roi).or_default().push(Arc::unwrap_or_clone(rest));
+            }
+        }
+        for (other, rests) in rests {
+            draft.put_planes_by_hand(other, rests);
+        }
+        through
     }
 
     fn work_out_attribute(&self, id: RoiId, to: Attribute, draft: &mut Draft) -> Result<String, Refusal> {

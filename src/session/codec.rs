@@ -340,37 +340,44 @@ impl Writer {
     }
 
     fn ring(&mut self, ring: &Ring) {
-        let steps: Option<Vec<[i64; 2]>> =
-            ring.iter().map(|point| Some([lattice_step(point.x)?, lattice_step(point.y)?])).collect();
-        self.flag(steps.is_some());
-        self.number(ring.len() as u64);
-        match steps {
-            Some(steps) => {
-                let mut last = [0, 0];
-                for step in steps {
-                    self.signed(step[0] - last[0]);
-                    self.signed(step[1] - last[1]);
-                    last = step;
-                }
-            }
-            None => {
-                for point in ring {
-                    self.real(point.x);
-                    self.real(point.y);
-                }
+        let start = self.bytes.len();
+        self.bytes.reserve(ring.len() * 5 + 8);
+        if !self.lattice_ring(ring) {
+            self.bytes.truncate(start);
+            self.flag(false);
+            self.number(ring.len() as u64);
+            for point in ring {
+                self.real(point.x);
+                self.real(point.y);
             }
         }
+    }
+
+    /// The ring as steps of the lattice; false, with what is written so far of no use, when a vertex lies
+    /// off it.
+    fn lattice_ring(&mut self, ring: &Ring) -> bool {
+        self.flag(true);
+        self.number(ring.len() as u64);
+        let mut last = [0, 0];
+        for point in ring {
+            let Some(step) = lattice_step(point.x).zip(lattice_step(point.y)) else { return false };
+            self.signed(step.0 - last[0]);
+            self.signed(step.1 - last[1]);
+            last = [step.0, step.1];
+        }
+        true
     }
 }
 
 /// The number of lattice steps that make exactly `value_mm`, bit by bit.
 fn lattice_step(value_mm: f64) -> Option<i64> {
-    let steps = (value_mm / LATTICE_MM).round();
-    if steps.abs() > 1e15 {
+    let steps = value_mm / LATTICE_MM;
+    if !(steps.abs() <= 1e15) {
         return None;
     }
+    // The nearest whole number; whether it is exactly this many is seen by its bits.
     #[expect(clippy::cast_possible_truncation, reason = "below 2^50")]
-    let steps = steps as i64;
+    let steps = (steps + 0.5_f64.copysign(steps)) as i64;
     (from_lattice(steps).to_bits() == value_mm.to_bits()).then_some(steps)
 }
 

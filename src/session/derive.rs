@@ -25,8 +25,8 @@ use crate::progress::Progress;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// More vertices than this are not worked through within an edit.
-const VERTICES_IN_AN_EDIT: usize = 30_000;
+/// More vertices than this are not worked through within an edit ([`recipe::effort`]).
+const VERTICES_IN_AN_EDIT: f64 = 30_000.0;
 
 /// Where the result of a recipe goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -381,17 +381,12 @@ impl Session {
                 continue;
             }
             let (from, to) = recipe::affected(&recipe, volume, window);
-            let size: usize = sources
-                .iter()
-                .filter_map(|source| draft.set.roi(*source))
-                .flat_map(|roi| &roi.planes)
-                .filter(|own| volume.slice_of(&own.plane).is_some_and(|n| (from..=to).contains(&n)))
-                .map(|own| own.vertex_count())
-                .sum();
-            if !recipe::is_local(&recipe) || size > VERTICES_IN_AN_EDIT {
+            let rois = draft.set.rois.clone();
+            if !recipe::is_local(&recipe)
+                || recipe::effort(&recipe, &rois, volume, (from, to)) > VERTICES_IN_AN_EDIT
+            {
                 continue;
             }
-            let rois = draft.set.rois.clone();
             let Ok(part) = recipe::evaluate(&recipe, &rois, volume, (from, to), &Progress::new()) else {
                 continue;
             };

@@ -256,6 +256,7 @@ impl Session {
     /// Puts a step into the history and the journal.
     pub(super) fn commit(&mut self, edit: &Arc<Edit>, wait_for_disk: bool) {
         self.history.push(Arc::clone(edit));
+        self.neighbours.forget_answers();
         if let Some(journal) = &self.journal {
             journal.append(self.history.cursor(), Arc::clone(edit), self.next_roi);
             if wait_for_disk && let Err(error) = journal.flush_to_disk() {

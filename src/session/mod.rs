@@ -19,6 +19,7 @@ mod intake;
 pub mod jobs;
 pub mod journal;
 mod keep;
+mod neighbours;
 mod onto;
 mod overwrite;
 pub mod preferences;
@@ -37,7 +38,7 @@ pub use history::{HISTORY_MEMORY, History};
 pub use journal::{Catalog, Flushing, Journal, JournalError, JournalStatus, JournalSubject, Resumable};
 pub use keep::catalog;
 pub use onto::Carried;
-pub use overwrite::{Gated, OpenGate, Overwrite};
+pub use overwrite::{Gated, Loss, OpenGate, Overwrite, Stroke};
 pub use refusal::Refusal;
 
 use crate::patient::{Roi, RoiId, Series, Slice, StructureSet};
@@ -91,6 +92,7 @@ pub struct Session {
     /// The hidden ROIs as the journal has them.
     hidden_told: Vec<RoiId>,
     overwrite: Overwrite,
+    neighbours: neighbours::Neighbours,
     standings: derive::Standings,
 }
 
@@ -117,6 +119,7 @@ impl Session {
             journal_off: "Edits of this session are not kept after it is closed.".to_owned(),
             hidden_told: Vec::new(),
             overwrite: Overwrite::default(),
+            neighbours: neighbours::Neighbours::default(),
             standings: derive::Standings::default(),
         }
     }

@@ -10,13 +10,19 @@
 //! hold. That goes for recipes and accepted proposals as well.
 
 use super::Session;
-use crate::edit::{VertexSet, changed_box, reoriented, without_slivers};
-use crate::geometry::{Plane, Point2, Polygon, clip, splice};
+use super::neighbours::{Answer, Neighbours, OnPlane};
+use crate::edit::{Changed, VertexSet, reoriented, without_slivers};
+use crate::geometry::{
+    Bounds, LATTICE_MM, Plane, Polygon, Vector2, are_near, ring_of, splice, without_needles,
+};
 use crate::patient::{Roi, RoiId, RoiPlane, RoiType, Volume};
 use std::sync::Arc;
 
 /// More than rounding and clipping ever move a vertex, mm.
 const BESIDE_MM: f64 = 1e-3;
+
+/// How far around what an event changes its surroundings are looked at, mm.
+const AROUND_MM: f64 = 0.5;
 
 /// What drawing does to other structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -37,8 +43,32 @@ pub enum Overwrite {
 pub struct Gated {
     /// The polygons of the ROI drawn on.
     pub own: Vec<Polygon>,
-    /// The planes of others that give way.
-    pub others: Vec<(RoiId, RoiPlane)>,
+    /// The others that give way.
+    pub others: Vec<Loss>,
+}
+
+/// What another structure is left with on a plane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loss {
+    /// The structure.
+    pub roi: RoiId,
+    /// Its revision that this is told of.
+    pub based_on: u64,
+    /// Its plane with what is left, tidied.
+    pub rest: Arc<RoiPlane>,
+    /// What is left before it was tidied.
+    raw: Arc<Vec<Polygon>>,
+}
+
+/// How far a stroke has come on a plane.
+#[derive(Debug, Clone, Copy)]
+pub struct Stroke<'a> {
+    /// The polygons when it began.
+    pub before: &'a [Polygon],
+    /// The polygons now, as they passed the gate.
+    pub now: &'a [Polygon],
+    /// Who gives way to them.
+    pub others: &'a [Loss],
 }
 
 fn overlaps_by_nature(roi: &Roi) -> bool {
@@ -91,34 +121,105 @@ impl Gate {
         }
     }
 
-    /// What becomes of `after`, put in place of `before` on `plane` of `roi`, among `rois`: only what
-    /// is added counts.
+    /// What becomes of `after`, put in place of `before` on `plane` of `roi`, which stands among others:
+    /// only what is added counts.
     pub(super) fn gated(
         &self,
-        rois: &[Arc<Roi>],
+        (rois, neighbours): Among<'_>,
         roi: &Roi,
         plane: &Plane,
         before: &[Polygon],
         after: Vec<Polygon>,
     ) -> Gated {
-        let mut gated = Gated { own: after, others: Vec::new() };
         if self.is_open_for(roi) {
-            return gated;
+            return Gated { own: after, others: Vec::new() };
         }
-        // What is added lies in this box: whoever is not near it is not asked further.
-        let Some(reach) = changed_box(before, &gated.own) else { return gated };
-        let near: Vec<(&Arc<Roi>, Stance, &Arc<RoiPlane>)> = rois
-            .iter()
-            .filter_map(|other| {
-                let stance = self.stance(roi, other);
-                let theirs = if stance == Stance::Aside { None } else { other.plane_at(plane) }?;
-                meets(theirs, plane, reach).then_some((other, stance, theirs))
-            })
-            .collect();
+        let (all, known) = neighbours.on(rois, plane);
+        let is_same = |known: &Answer| {
+            known.roi == roi.id
+                && known.overwrite == self.overwrite
+                && known.before == before
+                && known.after == after
+        };
+        if let Some(known) = known.filter(|known| Arc::ptr_eq(&known.all, &all) && is_same(known)) {
+            return known.gated.clone();
+        }
+        let Some(changed) = Changed::between(before, &after) else {
+            return Gated { own: after, others: Vec::new() };
+        };
+        // What is added lies in its box: whoever is not near it is not asked further.
+        let near = self.near((rois, &all), roi, changed.bounds);
         if near.is_empty() {
-            return gated;
+            return Gated { own: after, others: Vec::new() };
         }
-        let mut added = splice::difference(&gated.own, before);
+        self.parted(plane, &near, after, changed.gained(), &[])
+    }
+
+    /// [`Self::gated`] of `after`, which takes the place of what a stroke has made of the plane so far:
+    /// looks only at what it has added to that, and all over again where it takes back what others
+    /// have given way to.
+    fn gated_on(
+        &self,
+        (rois, neighbours): Among<'_>,
+        roi: &Roi,
+        plane: &Plane,
+        stroke: Stroke<'_>,
+        after: Vec<Polygon>,
+    ) -> Gated {
+        if self.is_open_for(roi) {
+            return Gated { own: after, others: Vec::new() };
+        }
+        let kept = |own: Vec<Polygon>| Gated { own, others: stroke.others.to_vec() };
+        let Some(changed) = Changed::between(stroke.now, &after) else { return kept(after) };
+        let (all, _) = neighbours.on(rois, plane);
+        let is_as_it_was =
+            |loss: &Loss| rois.iter().any(|own| own.id == loss.roi && own.revision == loss.based_on);
+        if !stroke.others.iter().all(is_as_it_was) {
+            return self.gated((rois, neighbours), roi, plane, stroke.before, after);
+        }
+        let near = self.near((rois, &all), roi, changed.bounds);
+        if near.is_empty() {
+            return kept(after);
+        }
+        let has_lost = |(other, ..): &Near<'_>| stroke.others.iter().any(|loss| loss.roi == other.id);
+        if near.iter().any(has_lost) && !changed.lost().is_empty() {
+            return self.gated((rois, neighbours), roi, plane, stroke.before, after);
+        }
+        let mut added = changed.gained();
+        if !added.is_empty() {
+            // What the stroke took away earlier and gives back is nothing new.
+            let around = [window(changed.bounds)];
+            added = splice::difference(&added, &splice::intersection(stroke.before, &around));
+        }
+        self.parted(plane, &near, after, added, stroke.others)
+    }
+
+    /// Who stands near a box, and is not to be overlapped; of the structures and what they have on the plane.
+    fn near<'a>(
+        &self,
+        (rois, all): (&'a [Arc<Roi>], &'a [OnPlane]),
+        roi: &Roi,
+        reach: Bounds,
+    ) -> Vec<Near<'a>> {
+        let near = |(other, on_plane): (&'a Arc<Roi>, &'a OnPlane)| {
+            let theirs = on_plane.own.as_ref()?;
+            let meets = on_plane.boxes.iter().any(|own| are_near(*own, reach, BESIDE_MM));
+            let stance = if meets { self.stance(roi, other) } else { Stance::Aside };
+            (stance != Stance::Aside).then_some((other, stance, theirs))
+        };
+        rois.iter().zip(all).filter_map(near).collect()
+    }
+
+    /// Takes what is added out of those near, or them out of it; `others` have given way before.
+    fn parted(
+        &self,
+        plane: &Plane,
+        near: &[Near<'_>],
+        own: Vec<Polygon>,
+        mut added: Vec<Polygon>,
+        others: &[Loss],
+    ) -> Gated {
+        let mut gated = Gated { own, others: others.to_vec() };
         for (_, _, theirs) in near.iter().filter(|(_, stance, _)| *stance == Stance::Holds) {
             if added.is_empty() {
                 break;
@@ -126,41 +227,52 @@ impl Gate {
             let shape = reoriented(&theirs.polygons, &theirs.plane, plane);
             let hit = splice::intersection(&shape, &added);
             if !hit.is_empty() {
-                gated.own = clip::difference(&gated.own, &hit);
-                added = clip::difference(&added, &shape);
+                gated.own = splice::difference(&gated.own, &hit).into_iter().filter_map(needleless).collect();
+                added = splice::difference(&added, &hit);
             }
         }
         for (other, _, theirs) in near.iter().filter(|(_, stance, _)| *stance == Stance::GivesWay) {
             if added.is_empty() {
                 break;
             }
-            let drawn = reoriented(&added, plane, &theirs.plane);
-            let rest = splice::difference(&theirs.polygons, &drawn);
-            if !crate::edit::same_polygons(&rest, &theirs.polygons) {
-                let rest =
-                    without_slivers(&theirs.polygons, &VertexSet::of(&theirs.polygons), rest, self.pixel_mm);
-                gated.others.push((other.id, RoiPlane::new(theirs.plane, theirs.image.clone(), rest)));
+            let known = gated.others.iter_mut().find(|loss| loss.roi == other.id);
+            let had = known.as_ref().map_or(&theirs.polygons, |known| &*known.raw);
+            let raw = splice::difference(had, &reoriented(&added, plane, &theirs.plane));
+            if crate::edit::same_polygons(&raw, had) {
+                continue;
+            }
+            let whole = &theirs.polygons;
+            let rest = without_slivers(whole, &VertexSet::of(whole), raw.clone(), self.pixel_mm);
+            let rest = Arc::new(RoiPlane::new(theirs.plane, theirs.image.clone(), rest));
+            let loss = Loss { roi: other.id, based_on: other.revision, rest, raw: Arc::new(raw) };
+            match known {
+                Some(known) => *known = loss,
+                None => gated.others.push(loss),
             }
         }
         gated
     }
 }
 
-/// Whether any piece of a plane comes near a box on the plane `on`, which coincides with it.
-fn meets(own: &RoiPlane, on: &Plane, (low, high): (Point2, Point2)) -> bool {
-    let corners = [low, Point2::new(high.x, low.y), high, Point2::new(low.x, high.y)];
-    let corners = corners.map(|corner| own.plane.project(on.lift(corner)));
-    let (mut low, mut high) = (corners[0], corners[0]);
-    for corner in corners {
-        low = Point2::new(low.x.min(corner.x), low.y.min(corner.y));
-        high = Point2::new(high.x.max(corner.x), high.y.max(corner.y));
-    }
-    own.polygons.iter().filter_map(Polygon::bounds).any(|(least, most)| {
-        least.x <= high.x + BESIDE_MM
-            && low.x <= most.x + BESIDE_MM
-            && least.y <= high.y + BESIDE_MM
-            && low.y <= most.y + BESIDE_MM
-    })
+/// The structures of a session, and what they have on its planes.
+pub(super) type Among<'a> = (&'a [Arc<Roi>], &'a Neighbours);
+
+/// A structure that is in the way, how, and its contours on the plane.
+type Near<'a> = (&'a Arc<Roi>, Stance, &'a Arc<RoiPlane>);
+
+/// A piece without the needles that clipping leaves where edges nearly coincide, as those along a neighbour
+/// do; `None` when nothing is left.
+fn needleless(mut piece: Polygon) -> Option<Polygon> {
+    without_needles(&mut piece.outer, LATTICE_MM);
+    piece.holes.iter_mut().for_each(|hole| without_needles(hole, LATTICE_MM));
+    piece.holes.retain(|hole| hole.len() >= 3);
+    (piece.outer.len() >= 3).then_some(piece)
+}
+
+/// The surroundings of a box.
+fn window((low, high): Bounds) -> Polygon {
+    let by = Vector2::new(AROUND_MM, AROUND_MM);
+    Polygon::from_outer(ring_of((low - by, high + by)))
 }
 
 /// The gate as it stands now, to be asked from any thread.
@@ -168,19 +280,34 @@ fn meets(own: &RoiPlane, on: &Plane, (low, high): (Point2, Point2)) -> bool {
 pub struct OpenGate<'a> {
     gate: Gate,
     rois: &'a [Arc<Roi>],
+    neighbours: &'a Neighbours,
 }
 
 impl OpenGate<'_> {
-    /// See [`Session::gated`].
+    /// What becomes of `after`, drawn in place of `before` on `plane` of `roi`: only what the gesture added
+    /// counts.
     #[must_use]
     pub fn gated(&self, roi: &Roi, plane: &Plane, before: &[Polygon], after: Vec<Polygon>) -> Gated {
-        self.gate.gated(self.rois, roi, plane, before, after)
+        self.gate.gated((self.rois, self.neighbours), roi, plane, before, after)
     }
 
-    /// The revision of a structure that gives way; 0 where there is none.
+    /// [`Self::gated`] in the course of a stroke: what the stroke has made of the plane so far passed the
+    /// gate, so that only what `after` adds to it is looked at. The same within the rounding of a vertex.
     #[must_use]
-    pub fn revision_of(&self, roi: RoiId) -> u64 {
-        self.rois.iter().find(|own| own.id == roi).map_or(0, |own| own.revision)
+    pub fn gated_on(&self, roi: &Roi, plane: &Plane, stroke: Stroke<'_>, after: Vec<Polygon>) -> Gated {
+        self.gate.gated_on((self.rois, self.neighbours), roi, plane, stroke, after)
+    }
+
+    /// Works [`Self::gated`] out ahead: as long as nothing changes, the same question is answered at once.
+    pub fn prepare(&self, roi: &Roi, plane: &Plane, before: &[Polygon], after: &[Polygon]) {
+        if self.gate.is_open_for(roi) {
+            return;
+        }
+        let gated = self.gated(roi, plane, before, after.to_vec());
+        let (all, _) = self.neighbours.on(self.rois, plane);
+        let overwrite = self.gate.overwrite;
+        let (before, after) = (before.to_vec(), after.to_vec());
+        self.neighbours.remember(plane, Answer { all, roi: roi.id, overwrite, before, after, gated });
     }
 }
 
@@ -189,7 +316,7 @@ impl Session {
     #[must_use]
     pub fn gate(&self) -> OpenGate<'_> {
         let gate = Gate::new(self.overwrite, &self.series().volume);
-        OpenGate { gate, rois: &self.structures().rois }
+        OpenGate { gate, rois: &self.structures().rois, neighbours: &self.neighbours }
     }
 
     /// What drawing does to other structures.
@@ -203,190 +330,12 @@ impl Session {
         self.overwrite = overwrite;
     }
 
-    /// [`Self::gated`] without the others, for what is suggested.
-    #[must_use]
-    pub fn gated_own(
-        &self,
-        roi: &Roi,
-        plane: &Plane,
-        before: &[Polygon],
-        after: Vec<Polygon>,
-    ) -> Vec<Polygon> {
-        self.gated(roi, plane, before, after).own
-    }
-
     /// Whether `roi` meets other structures where it is drawn: it ends at them, or they give way.
     #[must_use]
     pub fn meets_others(&self, roi: &Roi) -> bool {
         !Gate::new(self.overwrite, &self.series().volume).is_open_for(roi)
     }
-
-    /// What becomes of `after`, drawn in place of `before` on `plane` of `roi`: only what the
-    /// gesture added counts.
-    #[must_use]
-    pub fn gated(&self, roi: &Roi, plane: &Plane, before: &[Polygon], after: Vec<Polygon>) -> Gated {
-        self.gate().gated(roi, plane, before, after)
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fixture::{axial_series, draw, id, plain, proposals, session_with, square};
-    use super::super::{Command, Refusal};
-    use super::*;
-    use crate::session::derive::{Order, Target};
-
-    /// Three structures; A and B exclusive, with a square of 20 mm around x = 0 and x = 30 on slice 3.
-    fn neighbours() -> Session {
-        let mut session = session_with(axial_series(), &["A", "B", "C"]);
-        for (name, x) in [("A", 0.0), ("B", 30.0), ("C", 10.0)] {
-            session.apply(draw(&session, name, 3, vec![square(x, 0.0, 20.0)])).unwrap();
-        }
-        for name in ["A", "B"] {
-            let roi = id(&session, name);
-            session.apply(Command::SetExclusive { roi, exclusive: true }).unwrap();
-        }
-        session
-    }
-
-    fn area(session: &Session, name: &str) -> f64 {
-        session.structures().roi_named(name).unwrap().planes.iter().map(|plane| plane.area_mm2()).sum()
-    }
-
-    fn common(session: &Session, a: &str, b: &str) -> f64 {
-        let on = |name: &str| session.structures().roi_named(name).unwrap().planes[0].polygons.clone();
-        clip::intersection(&on(a), &on(b)).iter().map(Polygon::area_mm2).sum()
-    }
-
-    #[test]
-    fn what_one_exclusive_structure_gains_the_others_lose() {
-        let mut session = neighbours();
-        let before = session.structures().clone();
-        // A from -10..10 to -10..30 in x: B, from 20 to 40, loses its left half; C overlaps freely.
-        let wide = vec![square(0.0, 0.0, 20.0), square(20.0, 0.0, 20.0)];
-        let wide = clip::union_all(wide);
-        session.apply(draw(&session, "A", 3, wide)).unwrap();
-        assert!((area(&session, "A") - 800.0).abs() < 1e-6);
-        assert!((area(&session, "B") - 200.0).abs() < 1e-6);
-        assert!((area(&session, "C") - 400.0).abs() < 1e-6);
-        assert!(common(&session, "A", "B") < 1e-6);
-        // One step takes back both.
-        session.undo().unwrap();
-        assert_eq!(plain(session.structures()), plain(&before));
-    }
-
-    #[test]
-    fn only_those_near_what_is_added_are_asked_and_all_of_them() {
-        // On slices seen from behind too: B lies on a plane of its own with other axes.
-        let session = neighbours();
-        let series = session.series();
-        let slice = &series.volume.slices[3];
-        let behind =
-            Plane::new(slice.origin_mm, crate::geometry::Vector3::x(), -crate::geometry::Vector3::y())
-                .unwrap();
-        let b = Arc::clone(session.structures().roi_named("B").unwrap());
-        let turned =
-            RoiPlane::new(behind, None, reoriented(&b.planes[0].polygons, &b.planes[0].plane, &behind));
-        let mut rois: Vec<Arc<Roi>> = session.structures().rois.clone();
-        let at = rois.iter().position(|roi| roi.id == b.id).unwrap();
-        Arc::make_mut(&mut rois[at]).planes = vec![Arc::new(turned)];
-        let a = Arc::clone(session.structures().roi_named("A").unwrap());
-        let gate = Gate::new(Overwrite::Overlap, &series.volume);
-        let before = &a.planes[0].polygons;
-        let drawn =
-            |polygons: Vec<Polygon>| gate.gated(&rois, &a, &slice.plane, before, clip::union_all(polygons));
-        let wide = drawn(vec![square(0.0, 0.0, 20.0), square(15.0, 0.0, 20.0)]);
-        assert_eq!(wide.others.len(), 1);
-        assert_eq!(wide.others[0].0, b.id);
-        // From 20 to 25 of B's 20 to 40 mm.
-        assert!((wide.others[0].1.area_mm2() - 300.0).abs() < 1e-6);
-        let away = drawn(vec![square(0.0, 0.0, 20.0), square(-5.0, 30.0, 20.0)]);
-        assert!(away.others.is_empty() && away.own.len() == 2);
-        // What is taken away, far or near, is nobody's loss.
-        let less = gate.gated(&rois, &a, &slice.plane, before, vec![square(0.0, 0.0, 10.0)]);
-        assert_eq!(less, Gated { own: vec![square(0.0, 0.0, 10.0)], others: Vec::new() });
-        let stop = Gate::new(Overwrite::Stop, &series.volume);
-        let wide = stop.gated(
-            &rois,
-            &a,
-            &slice.plane,
-            before,
-            clip::union_all(vec![square(0.0, 0.0, 20.0), square(15.0, 0.0, 20.0)]),
-        );
-        assert!(wide.others.is_empty());
-        // B from 20, C (0 to 20 mm) where A was not: A ends at x = 10.
-        let own: f64 = wide.own.iter().map(Polygon::area_mm2).sum();
-        assert!((own - 400.0).abs() < 1e-6, "{own}");
-    }
-
-    #[test]
-    fn a_hole_that_is_filled_stops_at_who_is_in_it() {
-        let mut session = neighbours();
-        let hole = square(0.0, 0.0, 10.0).outer.into_iter().rev().collect();
-        let ring = Polygon { outer: square(0.0, 0.0, 20.0).outer, holes: vec![hole] };
-        session.apply(draw(&session, "A", 3, vec![ring])).unwrap();
-        session.apply(draw(&session, "B", 3, vec![square(0.0, 0.0, 4.0)])).unwrap();
-        let (a, b) = (id(&session, "A"), id(&session, "B"));
-        session.apply(Command::SetLock { roi: b, locked: true }).unwrap();
-        let at = crate::geometry::Point3::new(3.0, 3.0, 9.0);
-        session.apply(Command::DeleteContour { roi: a, at }).unwrap();
-        assert!((area(&session, "A") - 384.0).abs() < 1e-6, "{}", area(&session, "A"));
-        assert!((area(&session, "B") - 16.0).abs() < 1e-6);
-        assert_eq!(session.undo_name(), Some("Delete hole on A"));
-    }
-
-    #[test]
-    fn a_locked_exclusive_structure_wins() {
-        let mut session = neighbours();
-        let b = id(&session, "B");
-        session.apply(Command::SetLock { roi: b, locked: true }).unwrap();
-        session.apply(draw(&session, "A", 3, vec![square(20.0, 0.0, 20.0)])).unwrap();
-        assert!((area(&session, "A") - 200.0).abs() < 1e-6);
-        assert!((area(&session, "B") - 400.0).abs() < 1e-6);
-        // So does every one where nothing may be overwritten.
-        session.apply(Command::SetLock { roi: b, locked: false }).unwrap();
-        session.set_overwrite(Overwrite::Stop);
-        session.apply(draw(&session, "A", 3, vec![square(25.0, 0.0, 20.0)])).unwrap();
-        assert!((area(&session, "B") - 400.0).abs() < 1e-6);
-        assert!(common(&session, "A", "B") < 1e-6);
-    }
-
-    #[test]
-    fn overlaps_there_were_stay_and_others_are_left_alone() {
-        let mut session = neighbours();
-        // C becomes exclusive too; it overlaps A by half already.
-        let c = id(&session, "C");
-        session.apply(Command::SetExclusive { roi: c, exclusive: true }).unwrap();
-        assert!((common(&session, "A", "C") - 200.0).abs() < 1e-6);
-        // A gains 1 mm on its left, where nobody is.
-        let mut grown = vec![square(0.0, 0.0, 20.0), square(-1.0, 0.0, 20.0)];
-        grown = clip::union_all(grown);
-        session.apply(draw(&session, "A", 3, grown)).unwrap();
-        assert!((common(&session, "A", "C") - 200.0).abs() < 1e-6);
-        assert!((area(&session, "C") - 400.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn recipes_and_accepted_proposals_push_back_too() {
-        let mut session = neighbours();
-        let (a, b) = (id(&session, "A"), id(&session, "B"));
-        let recipe = session.read_recipe("A + (left 15) mm").unwrap().recipe;
-        let order = Order { recipe, target: Target::Roi(a), keep: false };
-        let done = session.plan("Margin", vec![order]).unwrap().run(&crate::progress::Progress::new());
-        session.apply(done.unwrap()).unwrap();
-        assert!((area(&session, "A") - 700.0).abs() < 0.5, "{}", area(&session, "A"));
-        assert!((area(&session, "B") - 300.0).abs() < 0.5, "{}", area(&session, "B"));
-        session.undo().unwrap();
-        // A model's A, 10 mm around 0, moved nowhere near B: slices 2 to 4 of 100 mm2.
-        let found = proposals(session.series(), &["A"]);
-        session.apply(found).unwrap();
-        let proposal = session.proposals().next().unwrap().id;
-        let exclusive = Command::SetExclusive { roi: proposal, exclusive: true };
-        assert_eq!(session.apply(exclusive).unwrap_err(), Refusal::StillAProposal("A".to_owned()));
-        session.apply(draw(&session, "B", 2, vec![square(0.0, 0.0, 4.0)])).unwrap();
-        session.apply(Command::AcceptProposals { rois: vec![proposal] }).unwrap();
-        assert!((area(&session, "A") - 300.0).abs() < 1e-6);
-        let b = session.roi(b).unwrap();
-        assert_eq!(b.planes.len(), 1, "what the accepted A covers is no longer in B");
-    }
-}
+mod tests;

@@ -53,8 +53,9 @@ pub struct Preferences {
     pub keys: BTreeMap<String, String>,
     /// The organs that each model is asked for; all of one that is not named here.
     pub organs: BTreeMap<String, Vec<String>>,
-    /// How long models took, by device, model and version.
-    pub speeds: BTreeMap<String, ModelSpeed>,
+    /// How long models took, by device, model, version and the manner in which its networks run. Before,
+    /// `speeds` held times that were counted otherwise; they are not read.
+    pub model_speeds: BTreeMap<String, ModelSpeed>,
     /// The person's own sets of organs.
     pub templates: Vec<Template>,
 }
@@ -62,8 +63,8 @@ pub struct Preferences {
 /// How long a model took on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpeed {
-    /// Seconds for one pass of its network.
-    pub seconds_per_pass: f64,
+    /// Seconds for 10^12 multiply-accumulate operations of its networks.
+    pub seconds_per_teramac: f64,
     /// Seconds for everything around that (body, resampling, contours), for a million voxels.
     pub seconds_per_megavoxel: f64,
     /// Whether a whole run told; otherwise one patch was measured.
@@ -73,7 +74,9 @@ pub struct ModelSpeed {
 impl ModelSpeed {
     /// Whether the numbers can be times.
     fn is_usable(&self) -> bool {
-        [self.seconds_per_pass, self.seconds_per_megavoxel].iter().all(|seconds| (0.0..1e7).contains(seconds))
+        [self.seconds_per_teramac, self.seconds_per_megavoxel]
+            .iter()
+            .all(|seconds| (0.0..1e7).contains(seconds))
     }
 }
 
@@ -94,7 +97,7 @@ impl Default for Preferences {
             model_source: String::new(),
             keys: BTreeMap::new(),
             organs: BTreeMap::new(),
-            speeds: BTreeMap::new(),
+            model_speeds: BTreeMap::new(),
             templates: Vec::new(),
         }
     }
@@ -172,7 +175,7 @@ impl Preferences {
             model_source: |_: &String| true,
             keys: |_: &BTreeMap<String, String>| true,
             organs: |_: &BTreeMap<String, Vec<String>>| true,
-            speeds: |speeds: &BTreeMap<String, ModelSpeed>| speeds.values().all(ModelSpeed::is_usable),
+            model_speeds: |speeds: &BTreeMap<String, ModelSpeed>| speeds.values().all(ModelSpeed::is_usable),
             templates: |_: &Vec<Template>| true,
         }
         (preferences, notes)
@@ -217,8 +220,8 @@ mod tests {
         preferences.cards_read.insert("head-neck 0.1.0".to_owned());
         preferences.organs.insert("head-neck".to_owned(), vec!["Brainstem".to_owned()]);
         preferences.templates.push(Template { name: "Mine".to_owned(), organs: vec!["Larynx".to_owned()] });
-        let speed = ModelSpeed { seconds_per_pass: 0.25, seconds_per_megavoxel: 0.5, from_run: true };
-        preferences.speeds.insert("the processor, head-neck 0.1.0".to_owned(), speed);
+        let speed = ModelSpeed { seconds_per_teramac: 0.25, seconds_per_megavoxel: 0.5, from_run: true };
+        preferences.model_speeds.insert("the processor, head-neck 0.1.0".to_owned(), speed);
         preferences.save(folder.path()).unwrap();
         assert_eq!(Preferences::load(folder.path()), (preferences, Vec::new()));
     }
@@ -232,8 +235,12 @@ mod tests {
         assert_eq!(notes.len(), 2, "{notes:?}");
         let (preferences, notes) = Preferences::from_toml("brush_radius_mm = 1e9");
         assert_eq!((preferences, notes.len()), (Preferences::default(), 1));
-        let text = "[speeds.x]\nseconds_per_pass = -1.0\nseconds_per_megavoxel = 0.0\nfrom_run = true";
-        assert!(Preferences::from_toml(text).0.speeds.is_empty());
+        let speed = "seconds_per_teramac = -1.0\nseconds_per_megavoxel = 0.0\nfrom_run = true";
+        let (preferences, notes) = Preferences::from_toml(&format!("[model_speeds.x]\n{speed}"));
+        assert_eq!((preferences.model_speeds.len(), notes.len()), (0, 1));
+        // Those of before, which were counted otherwise, go without a word.
+        let before = Preferences::from_toml("[speeds.x]\nseconds = 2.0\nfrom_run = true");
+        assert_eq!(before, (Preferences::default(), Vec::new()));
         let _ = Preferences::from_toml("\u{0}\u{1}[[[");
     }
 }

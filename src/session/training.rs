@@ -1,23 +1,31 @@
 //! The patients of a training folder, read through the program's own readers.
 //!
-//! One subfolder a patient: a CT series with an RT Structure Set, or `ct.nii(.gz)` with
-//! `labels.nii(.gz)`. With an `index.json` (as `models/training` has it) that file tells names, split
+//! One subfolder a patient: image series with an RT Structure Set, or `ct.nii(.gz)` (or `image.nii(.gz)`;
+//! of several channels `image_0000.nii(.gz)`, `image_0001.nii(.gz)` and so on) with `labels.nii(.gz)`. What
+//! is called `ignore` is not judged. With an `index.json` (as `models/training` has it) that file tells names, split
 //! and what was annotated; without it the split is the recipe's list, else drawn from its seed, and an
 //! organ that a patient lacks counts as unknown.
 
+use super::channels::{Base, ChannelError, Given, gather};
 use super::study::Study;
-use crate::ai::train::{Case, Patients, Recipe, TrainError};
+use crate::ai::nnunet::ChannelImage;
+use crate::ai::nnunet::package::channel_modality;
+use crate::ai::train::loss::IGNORE;
+use crate::ai::train::{Case, Patients, Recipe, TrainError, name_key};
 use crate::dicom::read_rtstruct;
 use crate::formats::nifti;
 use crate::patient::{Approval, LabelMap, Mask, Series};
 use crate::progress::Progress;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The greatest index that is read, bytes.
 const INDEX_LIMIT: u64 = 64 << 20;
+
+/// What the voxels that nobody can tell the label of are called.
+const IGNORED: &str = "ignore";
 
 /// `index.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -89,7 +97,7 @@ impl TrainingFolder {
         }
         if own.train.is_empty() {
             return Err(wrong(
-                "there is no patient to train on; put each patient's CT and RT Structure Set (or ct.nii.gz \
+                "there is no patient to train on; put each patient's images and RT Structure Set (or ct.nii.gz \
                  and labels.nii.gz) into a subfolder of its own",
             ));
         }
@@ -157,40 +165,106 @@ impl TrainingFolder {
 
     fn case(&self, id: &str, entry: &Entry, progress: &Progress) -> Result<Case, String> {
         let folder = &entry.folder;
-        let nifti = |stem: &str| {
-            ["nii.gz", "nii"]
-                .map(|end| folder.join(format!("{stem}.{end}")))
-                .into_iter()
-                .find(|p| p.is_file())
-        };
-        let classes = self.recipe.network.classes;
-        let mut known = vec![false; classes];
+        let mut known = vec![false; self.recipe.labels.len() + 1];
         known[0] = true;
-        let (series, labels) = if let Some(image) = nifti("ct") {
-            let labels = nifti("labels").ok_or_else(|| {
-                format!("there is a ct.nii but no labels.nii beside it: {}", folder.display())
+        let first = ["ct", "image", "image_0000"].iter().find_map(|stem| nifti_of(folder, stem));
+        let (study, labels, given) = if let Some(image) = first {
+            let labels = nifti_of(folder, "labels").ok_or_else(|| {
+                format!(
+                    "there is an image but no labels.nii beside it: {}; {}",
+                    image.display(),
+                    "leave the patient's folder out, or put the labels there"
+                )
             })?;
             let study = Study::open(&[image], None, progress).map_err(|error| error.to_string())?;
-            let labels = self.label_map(&labels, &study.series, progress)?;
-            (study.series, labels)
+            let (labels, there) = self.label_map(&labels, &study.series, progress)?;
+            if entry.annotated.is_none() {
+                there.into_iter().for_each(|number| known[usize::from(number)] = true);
+            }
+            let others = (1..self.recipe.channels().len())
+                .filter_map(|number| Some((number, nifti_of(folder, &format!("image_{number:04}"))?)));
+            let given = others.map(|(number, path)| (number, Given::Path(path))).collect();
+            (study, labels, given)
         } else {
-            self.structures(folder, &mut known, progress)?
+            let study =
+                Study::open(&[folder.to_owned()], None, progress).map_err(|error| error.to_string())?;
+            let labels = self.structures(&study, folder, &mut known)?;
+            let given = self.series_of_channels(&study, folder)?;
+            (study, labels, given)
         };
         if let Some(names) = &entry.annotated {
-            for value in names.iter().filter_map(|name| self.recipe.label_of(name)) {
-                known[usize::from(value)] = true;
-            }
-        } else {
-            for label in &labels {
-                known[usize::from(*label)] = true;
+            for number in names.iter().filter_map(|name| self.recipe.label_of(name)) {
+                known[usize::from(number)] = true;
             }
         }
         let truncated = entry.truncated.iter().filter_map(|name| self.recipe.label_of(name)).collect();
-        Ok(Case { id: id.to_owned(), volume: series.volume, labels, known, truncated })
+        let channels = self.channels(&study, &given, progress)?;
+        Ok(Case { id: id.to_owned(), volume: study.series.volume, channels, labels, known, truncated })
     }
 
-    /// A label map with the recipe's values, on the voxels of its image.
-    fn label_map(&self, path: &Path, series: &Series, progress: &Progress) -> Result<Vec<u16>, String> {
+    /// The input channels of a model of nnU-Net.
+    fn channels(
+        &self,
+        study: &Study,
+        given: &[(usize, Given)],
+        progress: &Progress,
+    ) -> Result<Vec<ChannelImage>, String> {
+        let names = self.recipe.channels();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let gathered = gather(Base::of(study), names, given, progress).map_err(|error| match error {
+            ChannelError::Missing { number, name } => format!(
+                "the channel {number} ({name}) has no image; put it there as image_{number:04}.nii.gz: {}",
+                study.path.display()
+            ),
+            other => other.to_string(),
+        })?;
+        Ok(gathered.images)
+    }
+
+    /// Which series of a folder of DICOM each channel is: of several the one, in the open one's frame of
+    /// reference, whose modality the channel's name tells.
+    fn series_of_channels(&self, study: &Study, folder: &Path) -> Result<Vec<(usize, Given)>, String> {
+        let names = self.recipe.channels();
+        if names.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let own = (Given::Own, study.series.info.modality.code().to_owned());
+        let beside = study.companions();
+        let beside = beside.map(|(at, entry)| (Given::Entry(at), entry.info.modality.code().to_owned()));
+        let all: Vec<(Given, String)> = std::iter::once(own).chain(beside).collect();
+        let of_channel = |(number, name): (usize, &String)| {
+            let wanted = channel_modality(name);
+            let mut fits = all.iter().filter(|(_, modality)| !wanted.is_empty() && modality == wanted);
+            match (fits.next(), fits.next()) {
+                (Some((given, _)), None) => Ok((number, given.clone())),
+                _ => Err(format!(
+                    "it is not clear which series the channel {number} ({name}) is; put the images there as \
+                     image_0000.nii.gz, image_0001.nii.gz and so on, with labels.nii.gz: {}",
+                    folder.display()
+                )),
+            }
+        };
+        names.iter().enumerate().map(of_channel).collect()
+    }
+
+    /// What stands for a label of this name; `None` where it is none of the recipe's.
+    fn word_of(&self, name: &str) -> Option<(Option<u16>, u16)> {
+        if name_key(name) == IGNORED {
+            return Some((None, IGNORE));
+        }
+        let number = self.recipe.label_of(name)?;
+        Some((Some(number), self.recipe.word(number)))
+    }
+
+    /// A label map with the recipe's words, on the voxels of its image, and the numbers of those there.
+    fn label_map(
+        &self,
+        path: &Path,
+        series: &Series,
+        progress: &Progress,
+    ) -> Result<(Vec<u16>, BTreeSet<u16>), String> {
         let read = nifti::read_labels(path, progress).map_err(|error| error.to_string())?;
         let mut names = self.names.clone();
         if names.is_empty() {
@@ -200,22 +274,19 @@ impl TrainingFolder {
             .on_grid(&series.volume.grid)
             .map_err(|error| format!("the labels do not lie on their image ({error}): {}", path.display()))?;
         let greatest = names.keys().copied().max().unwrap_or(0);
-        let mut table = vec![0_u16; usize::from(greatest) + 1];
+        let mut table = vec![(None, 0_u16); usize::from(greatest) + 1];
         for (value, name) in &names {
-            table[usize::from(*value)] = self.recipe.label_of(name).unwrap_or(0);
+            table[usize::from(*value)] = self.word_of(name).unwrap_or((None, 0));
         }
-        Ok(labels.into_iter().map(|own| table.get(usize::from(own)).copied().unwrap_or(0)).collect())
+        let named = |own: u16| table.get(usize::from(own)).copied().unwrap_or((None, 0));
+        let there: BTreeSet<u16> = labels.iter().copied().collect();
+        let there = there.into_iter().filter_map(|own| named(own).0).collect();
+        Ok((labels.into_iter().map(|own| named(own).1).collect(), there))
     }
 
-    /// A CT series and its structures as labels. Where structures overlap, the smaller one counts: it
-    /// lies within the other.
-    fn structures(
-        &self,
-        folder: &Path,
-        known: &mut [bool],
-        progress: &Progress,
-    ) -> Result<(Series, Vec<u16>), String> {
-        let study = Study::open(&[folder.to_owned()], None, progress).map_err(|error| error.to_string())?;
+    /// The structures of a series as labels, which are known. Where structures overlap, the smaller one
+    /// counts: it lies within the other; regions overlap as they are.
+    fn structures(&self, study: &Study, folder: &Path, known: &mut [bool]) -> Result<Vec<u16>, String> {
         let info = &study.series.info;
         let hits = |set: &&crate::dicom::StructureSetEntry| {
             set.rois.iter().filter(|roi| self.recipe.label_of(&roi.name).is_some()).count()
@@ -227,36 +298,44 @@ impl TrainingFolder {
         let sets = &study.library.structure_sets;
         let set = sets.iter().filter(belongs).rev().max_by_key(hits).ok_or_else(|| {
             format!(
-                "there is no RT Structure Set of the CT series; put it beside the images: {}",
+                "there is no RT Structure Set of the image series {}; put it beside the images: {}",
+                info.uid,
                 folder.display()
             )
         })?;
         let read = read_rtstruct(&set.path, Some(&study.series)).map_err(|error| error.to_string())?;
         let mut masks: Vec<(u16, Mask, usize)> = Vec::new();
+        let mut numbers = Vec::new();
         for roi in read.set.rois.iter().filter(|roi| roi.approval != Approval::Proposal) {
-            let Some(value) = self.recipe.label_of(&roi.name) else { continue };
-            if masks.iter().any(|(other, ..)| *other == value) {
+            let Some((number, word)) = self.word_of(&roi.name) else { continue };
+            if numbers.contains(&number) {
                 continue;
             }
             let mask = Mask::of_roi(roi, &study.series.volume);
             let count = mask.count();
             if count > 0 {
-                masks.push((value, mask, count));
+                numbers.push(number);
+                if let Some(number) = number {
+                    known[usize::from(number)] = true;
+                }
+                // What is not judged lies over everything.
+                masks.push((word, mask, if number.is_some() { count } else { 0 }));
             }
         }
-        masks.sort_by_key(|(value, _, count)| (std::cmp::Reverse(*count), *value));
+        masks.sort_by_key(|(word, _, count)| (std::cmp::Reverse(*count), *word));
+        let overlap = self.recipe.has_regions();
         let dims = study.series.volume.grid.dims();
         let mut labels = vec![0_u16; study.series.volume.grid.len()];
-        for (value, mask, _) in &masks {
-            known[usize::from(*value)] = true;
+        for (word, mask, _) in &masks {
             for (place, _) in mask.voxels.iter().enumerate().filter(|(_, inside)| **inside) {
                 let [nx, ny, _] = mask.size;
                 let voxel = [place % nx, place / nx % ny, place / (nx * ny)];
                 let [i, j, k] = [0, 1, 2].map(|axis| mask.low[axis] + voxel[axis]);
-                labels[i + dims[0] * (j + dims[1] * k)] = *value;
+                let own = &mut labels[i + dims[0] * (j + dims[1] * k)];
+                *own = if overlap { *own | word } else { *word };
             }
         }
-        Ok((study.series, labels))
+        Ok(labels)
     }
 }
 
@@ -273,6 +352,12 @@ impl Patients for TrainingFolder {
         let entry = self.entries.get(id).ok_or_else(|| format!("there is no patient {id}"))?;
         self.case(id, entry, progress)
     }
+}
+
+/// The NIfTI file of this name in a folder.
+fn nifti_of(folder: &Path, stem: &str) -> Option<PathBuf> {
+    let named = |end: &str| folder.join(format!("{stem}.{end}"));
+    ["nii.gz", "nii"].map(named).into_iter().find(|path| path.is_file())
 }
 
 /// The names in the JSON file beside a label map (`labels.json`, `{"1": "Heart"}`).
@@ -308,6 +393,58 @@ fn split(mut ids: Vec<String>, share: f64, seed: u64) -> (Vec<String>, Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ai::ModelPackage;
+    use crate::geometry::{Grid, Point3, Vector3};
+
+    /// The recipe that trains a fixture's model of nnU-Net further.
+    fn recipe_of(training: &str) -> Recipe {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet").join(training);
+        Recipe::of_package(&ModelPackage::load(&folder).unwrap()).unwrap()
+    }
+
+    /// Four voxels in a row as a NIfTI file.
+    fn write(folder: &Path, name: &str, labels: [u16; 4]) {
+        let steps = [Vector3::x(), Vector3::y(), Vector3::z()];
+        let grid = Grid::new([4, 1, 1], Point3::origin(), steps).unwrap();
+        let map = LabelMap { grid, labels: labels.to_vec(), names: Vec::new(), unreviewed: false };
+        std::fs::create_dir_all(folder).unwrap();
+        nifti::write_labels(&map, &folder.join(name), None, "").unwrap();
+    }
+
+    #[test]
+    fn regions_lie_in_one_another_and_what_is_ignored_is_not_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let patient = folder.path().join("one");
+        write(&patient, "image.nii.gz", [10, 20, 30, 40]);
+        write(&patient, "labels.nii.gz", [0, 1, 3, 7]);
+        let names = r#"{"1": "Whole", "3": "tip", "7": "ignore", "9": "else"}"#;
+        std::fs::write(patient.join("labels.json"), names).unwrap();
+        let recipe = recipe_of("aniso/nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres");
+        let training = TrainingFolder::open(folder.path(), &recipe).unwrap();
+        let case = training.read("one", &Progress::new()).unwrap();
+        assert_eq!(case.labels, [0, 0b001, 0b111, IGNORE]);
+        // The core was not outlined: nobody knows how far it reaches.
+        assert_eq!(case.known, [true, true, false, true]);
+        assert_eq!(case.channels.len(), 1);
+    }
+
+    #[test]
+    fn each_channel_is_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let patient = folder.path().join("one");
+        write(&patient, "image_0000.nii.gz", [1, 2, 3, 4]);
+        write(&patient, "labels.nii.gz", [0, 1, 2, 0]);
+        std::fs::write(patient.join("labels.json"), r#"{"1": "a", "2": "B"}"#).unwrap();
+        let recipe = recipe_of("res2d/nnUNetTrainer__nnUNetPlans__2d");
+        let training = TrainingFolder::open(folder.path(), &recipe).unwrap();
+        let missing = training.read("one", &Progress::new()).unwrap_err();
+        assert!(missing.contains("image_0001.nii.gz") && missing.contains("PET"), "{missing}");
+        write(&patient, "image_0001.nii.gz", [5, 6, 7, 8]);
+        let case = training.read("one", &Progress::new()).unwrap();
+        let values: Vec<Vec<f32>> = case.channels.iter().map(|own| own.values.to_vec()).collect();
+        assert_eq!(values, [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]);
+        assert_eq!((case.labels, case.known), (vec![0, 1, 2, 0], vec![true, true, true, false]));
+    }
 
     #[test]
     fn the_split_is_the_seed_s_and_nobody_is_in_both() {

@@ -25,13 +25,13 @@ use self::ahead::Ahead;
 use self::made::{Made, Seen, is_on};
 use super::Suggestion;
 use super::region::GuideLine;
-use super::suggestion::{Slices, let_through};
+use super::suggestion::{Offer, Slices};
 use super::work::{Failed, Work};
-use crate::edit::{Gap, GuidedError, drawn_slices, gaps, same_polygons, snapped};
+use crate::edit::{Gap, GuidedError, drawn_slices, gaps, snapped};
 use crate::geometry::{Plane, Polygon};
 use crate::patient::{Guide, Roi};
 use crate::progress::{Cancelled, Progress};
-use crate::session::{Overwrite, Session};
+use crate::session::Session;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -71,11 +71,7 @@ pub struct BetweenSlices {
     snap_reach_mm: f64,
     gaps: Vec<Filled>,
     seen: Option<Seen>,
-    /// What is suggested, before the gate.
-    wanted: Slices,
-    /// What the gate depends on, as it was when that passed it.
-    gate: Option<(u64, Overwrite)>,
-    suggestion: Option<Suggestion>,
+    offer: Offer,
     note: Option<String>,
     work: Work<(Seen, Done)>,
     made: Option<Made>,
@@ -91,9 +87,7 @@ impl Default for BetweenSlices {
             snap_reach_mm: REACH_MM,
             gaps: Vec::new(),
             seen: None,
-            wanted: Vec::new(),
-            gate: None,
-            suggestion: None,
+            offer: Offer::default(),
             note: None,
             work: Work::default(),
             made: None,
@@ -162,7 +156,7 @@ impl BetweenSlices {
     /// What is suggested, as [`Self::update`] last worked it out.
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
-        self.suggestion.as_ref()
+        self.offer.suggestion()
     }
 
     /// Why less than everything, or nothing, is suggested, or would be by the guide being drawn; for the
@@ -239,8 +233,7 @@ impl BetweenSlices {
         }
         self.seen = roi.map(|roi| Seen::of(roi));
         self.work.stop();
-        self.suggestion = None;
-        self.wanted.clear();
+        self.offer.clear();
         self.note = None;
         let Some(roi) = roi else {
             self.gaps.clear();
@@ -311,41 +304,25 @@ impl BetweenSlices {
 
     /// Suggests what the gate lets through of these.
     fn suggest(&mut self, session: &Session, roi: &Roi, slices: Slices) {
-        self.wanted.clone_from(&slices);
-        self.gate = Some((session.revision(), session.overwrite()));
-        let slices = let_through(session, roi, slices);
-        if let Some(made) = &mut self.made {
-            made.offer(&slices);
+        self.offer.put(session, roi, GESTURE, slices);
+        self.remember_offer();
+    }
+
+    fn remember_offer(&mut self) {
+        if let (Some(made), Some(suggestion)) = (&mut self.made, self.offer.suggestion()) {
+            made.offer(&suggestion.planes());
         }
-        self.suggestion = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
     }
 
     /// Lets what is suggested through the gate again when others, or what may be overwritten, have changed;
     /// whether that changes what is suggested.
     fn follow_gate(&mut self, session: &Session) -> bool {
-        let gate = Some((session.revision(), session.overwrite()));
-        let Some(roi) = session.selected().filter(|_| self.on && !self.wanted.is_empty()) else {
-            return false;
-        };
-        if self.gate == gate {
-            return false;
+        let Some(roi) = session.selected().filter(|_| self.on) else { return false };
+        let changes = self.offer.follow_gate(session, roi);
+        if changes {
+            self.remember_offer();
         }
-        let before = self.suggestion.take();
-        let wanted = std::mem::take(&mut self.wanted);
-        self.suggest(session, roi, wanted);
-        let shown =
-            |own: &Option<Suggestion>| own.as_ref().map_or_else(Vec::new, |own| own.shown().planes.clone());
-        let (old, new) = (shown(&before), shown(&self.suggestion));
-        let is_same = old.len() == new.len()
-            && old.iter().zip(&new).all(|(one, other)| {
-                Arc::ptr_eq(one, other)
-                    || (one.plane == other.plane && same_polygons(&one.polygons, &other.polygons))
-            });
-        if is_same {
-            // The very same, so that nothing is drawn anew.
-            self.suggestion = before;
-        }
-        !is_same
+        changes
     }
 
     fn follow_guides(&mut self, session: &Session, roi: &Roi) {

@@ -4,12 +4,12 @@
 use super::canvas::{Canvas, Cut, cut_of, pixel_mm, roi_contains, slices_between};
 use super::gesture::{Hand, Strokes};
 use super::hint::{self, Hint};
-use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, ToolEvent, ViewPlane, region};
-use crate::edit::segment::Source;
+use super::second::Second;
+use super::{Cursor, CursorShape, Modifiers, Preview, Reaction, Tip, ToolEvent, ViewPlane, region};
 use crate::edit::{CHORD_MM, Sign, ValueRange, adaptive, in_range, paint, reoriented};
 use crate::geometry::stroke::{extruded_section, swept_ball_section, swept_disc};
-use crate::geometry::{Plane, Point3, Polygon, clip};
-use crate::patient::{Roi, RoiId, Unit, Volume};
+use crate::geometry::{Plane, Point3, Polygon, are_near, clip};
+use crate::patient::{Roi, RoiId, Volume};
 use crate::session::{Refusal, Session};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,11 +72,12 @@ pub struct BrushTool {
     radius_mm: f64,
     mode: BrushMode,
     tip: BrushTip,
-    /// Whether a range is one of the second image's values, while there is one.
-    by_second: bool,
-    second: Option<Arc<Volume>>,
-    /// Ranges of a second image's values, by the name of their unit.
-    second_ranges: BTreeMap<String, ValueRange>,
+    /// Whether edges and ranges are those of a second image.
+    second: Second,
+    /// The numbers of each kind of tip as they were when it was last in hand, by the kind's name: what it
+    /// paints, and its radius, mm.
+    tips: BTreeMap<String, BrushTip>,
+    radii_mm: BTreeMap<String, f64>,
     reach: BrushReach,
     thickness_mm: f64,
     eraser: bool,
@@ -93,9 +94,9 @@ impl Default for BrushTool {
             radius_mm: 8.0,
             mode: BrushMode::Add,
             tip: BrushTip::Plain,
-            by_second: false,
-            second: None,
-            second_ranges: BTreeMap::new(),
+            second: Second::default(),
+            tips: BTreeMap::new(),
+            radii_mm: BTreeMap::new(),
             reach: BrushReach::Slice,
             thickness_mm: 10.0,
             eraser: false,
@@ -160,73 +161,104 @@ impl BrushTool {
         self.tip
     }
 
-    /// Sets what of its disc it paints; what is no range is not taken.
+    /// Sets what of its disc it paints; what is no range is not taken. Another kind of tip comes with the
+    /// radius that it had when it was last in hand.
     pub fn set_tip(&mut self, tip: BrushTip) {
-        if !super::options::is_sound_tip(tip) {
+        if tip == self.tip || !super::options::is_sound_tip(tip) {
             return;
         }
+        let (before, now) = (Tip::of(self.tip), Tip::of(tip));
         self.tip = match tip {
             BrushTip::Adaptive { tolerance } => BrushTip::Adaptive { tolerance: tolerance.clamp(1.0, 8.0) },
             other => other,
         };
+        self.tips.insert(now.key().to_owned(), self.tip);
+        if before != now {
+            self.radii_mm.insert(before.key().to_owned(), self.radius_mm);
+            if let Some(radius_mm) = self.radii_mm.get(now.key()) {
+                self.set_radius_mm(*radius_mm);
+            }
+        }
     }
 
-    /// The second image, in the same frame of reference, whose values a range can be one of.
-    pub fn set_second(&mut self, second: Option<&Arc<Volume>>) {
-        self.second = second.map(Arc::clone);
+    /// Takes another kind of tip in hand, with the numbers that it had when it last was; a range that is new
+    /// is `shown`.
+    pub(super) fn choose_tip(&mut self, kind: Tip, shown: ValueRange) {
+        let known = self.tips.get(kind.key()).copied();
+        self.set_tip(known.unwrap_or(match kind {
+            Tip::All => BrushTip::Plain,
+            Tip::Edges => BrushTip::Adaptive { tolerance: 3.0 },
+            Tip::Range => BrushTip::Range(shown),
+        }));
+    }
+
+    /// What each kind of tip paints, as it was when it was last in hand, by the kind's name.
+    pub(super) fn tips(&self) -> &BTreeMap<String, BrushTip> {
+        &self.tips
+    }
+
+    /// Sets what each kind of tip paints but the one in hand; what cannot be is not taken.
+    pub(super) fn set_tips(&mut self, tips: BTreeMap<String, BrushTip>) {
+        let in_hand = Tip::of(self.tip);
+        let fits = |(key, tip): &(String, BrushTip)| {
+            let kind = Tip::of(*tip);
+            super::options::is_sound_tip(*tip) && kind != in_hand && kind.key() == key
+        };
+        self.tips.extend(tips.into_iter().filter(fits));
+    }
+
+    /// The radius of each kind of tip, mm, as it was when it was last in hand, by the kind's name.
+    pub(super) fn radii_mm(&self) -> &BTreeMap<String, f64> {
+        &self.radii_mm
+    }
+
+    /// Sets the radii of the kinds of tip, mm, but of the one in hand.
+    pub(super) fn set_radii_mm(&mut self, radii_mm: BTreeMap<String, f64>) {
+        self.radii_mm = radii_mm.into_iter().filter(|(_, radius)| RADIUS_MM.contains(radius)).collect();
+    }
+
+    /// The second image, in the same frame of reference, whose values it can go by.
+    pub(super) fn set_second(&mut self, second: Option<&Arc<Volume>>) {
+        self.second.set_image(second);
     }
 
     /// The second image.
     #[must_use]
     pub fn second(&self) -> Option<&Volume> {
-        self.second.as_deref()
+        self.second.image()
     }
 
-    /// Whether a range is one of the second image's values, while there is one.
+    /// Whether edges and ranges are those of the second image, while there is one.
     #[must_use]
     pub fn by_second(&self) -> bool {
-        self.by_second
+        self.second.is_wanted()
     }
 
-    /// Sets whether a range is one of the second image's values.
+    /// Sets whether edges and ranges are those of the second image.
     pub fn set_by_second(&mut self, by_second: bool) {
-        self.by_second = by_second;
+        self.second.want(by_second);
     }
 
     /// The range of the second image's values that is painted, in its unit; `None` until it is set.
     #[must_use]
     pub fn second_range(&self) -> Option<ValueRange> {
-        self.second_ranges.get(&unit_name(self.second()?.unit)).copied()
+        self.second.range()
     }
 
     /// Sets that range; nothing without a second image.
     pub fn set_second_range(&mut self, range: ValueRange) {
-        if let Some(unit) = self.second().map(|second| second.unit).filter(|_| range.low <= range.high) {
-            self.second_ranges.insert(unit_name(unit), range);
-        }
+        self.second.set_range(range);
     }
 
     /// The ranges of second images' values, by the name of their unit.
     #[must_use]
     pub(super) fn second_ranges(&self) -> &BTreeMap<String, ValueRange> {
-        &self.second_ranges
+        self.second.ranges()
     }
 
     /// Sets the ranges of second images' values; what is no range is not taken.
     pub(super) fn set_second_ranges(&mut self, ranges: BTreeMap<String, ValueRange>) {
-        self.second_ranges = ranges.into_iter().filter(|(_, range)| range.low <= range.high).collect();
-    }
-
-    /// The values that a range is one of, and the range: `own` of the volume, or that of the second
-    /// image. All of its values until a range of them is set.
-    fn ranged<'a>(&'a self, volume: &'a Volume, own: ValueRange) -> (Source<'a>, ValueRange) {
-        match self.second().filter(|_| self.by_second) {
-            Some(second) => {
-                let all = ValueRange { low: f32::NEG_INFINITY, high: f32::INFINITY };
-                (Source::of_other(volume, second), self.second_range().unwrap_or(all))
-            }
-            None => (Source::own(volume), own),
-        }
+        self.second.set_ranges(ranges);
     }
 
     /// How far it reaches from the view.
@@ -318,14 +350,8 @@ impl BrushTool {
                 return false;
             };
             let foot = own.plane.project(at);
-            let is_near = |piece: &&Polygon| {
-                piece.bounds().is_some_and(|(low, high)| {
-                    low.x - reach < foot.x
-                        && foot.x < high.x + reach
-                        && low.y - reach < foot.y
-                        && foot.y < high.y + reach
-                })
-            };
+            let is_near =
+                |piece: &&Polygon| piece.bounds().is_some_and(|bounds| are_near(bounds, (foot, foot), reach));
             let near: Vec<Polygon> = own.polygons.iter().filter(is_near).cloned().collect();
             !near.is_empty() && {
                 let shape = self.swept(cut, &view.plane, &[at], radius, &own.plane);
@@ -350,14 +376,14 @@ impl BrushTool {
             BrushTip::Adaptive { tolerance } => self.stamp(session, stroke, path, radius, tolerance),
             BrushTip::Plain => self.sweep_shape(session, stroke, path, radius, |_, _, shape| shape),
             BrushTip::Range(range) => {
-                let (source, range) = self.ranged(volume, range);
+                let (source, range) = (self.second.source(volume), self.second.range_or(range));
                 self.sweep_shape(session, stroke, path, radius, |slice, plane, shape| {
                     in_range(&source, slice, plane, &shape, range)
                 });
             }
         }
         stroke.last = at;
-        stroke.canvas.refresh();
+        stroke.canvas.end_event(session);
     }
 
     /// Paints what the brush sweeps on every slice it reaches, as far as `part` lets it.
@@ -412,6 +438,7 @@ impl BrushTool {
     /// Paints what hangs together with the brush's centre, stamp by stamp.
     fn stamp(&self, session: &Session, stroke: &mut Stroke, path: &[Point3], radius: f64, tolerance: f32) {
         let volume = &session.series().volume;
+        let source = self.second.source(volume);
         let sign = stroke.sign;
         let (from, to) = (path[0], path[path.len() - 1]);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
@@ -431,7 +458,7 @@ impl BrushTool {
             let (cut, view) = (stroke.cut, stroke.view);
             let slices = self.slices(volume, cut, &around, radius);
             let brush = |_, plane: &Plane| self.swept(cut, &view, &around, radius, plane);
-            for (slice, shape) in adaptive(volume, center, radius, tolerance, slices, brush) {
+            for (slice, shape) in adaptive(&source, center, radius, tolerance, slices, brush) {
                 let own = volume.slices[slice].plane;
                 stroke.canvas.change(session, slice, |plane, polygons| {
                     Some(paint(polygons, &reoriented(&shape, &own, plane), sign))
@@ -473,11 +500,6 @@ impl BrushTool {
             (_, false) => Hint { text: "Drag to paint, Ctrl to erase", keys: hint::SIZE },
         }
     }
-}
-
-/// A unit's name in the settings.
-fn unit_name(unit: Unit) -> String {
-    format!("{unit:?}").to_lowercase()
 }
 
 impl Strokes for BrushTool {

@@ -4,7 +4,7 @@ use super::{Preview, Reaction, ViewPlane};
 use crate::edit::{VertexSet, same_polygons, simplified, without_slivers};
 use crate::geometry::{Plane, Point2, Point3, Polygon};
 use crate::patient::{Roi, RoiId, RoiPlane, Volume};
-use crate::session::{Command, Gated, OpenGate, Refusal, Session};
+use crate::session::{self, Command, Gated, Loss, OpenGate, Refusal, Session};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,13 +84,8 @@ pub(super) enum Tidy {
     Nothing,
 }
 
-/// What another structure is left with on a slice.
-#[derive(Debug)]
-struct Loss {
-    roi: RoiId,
-    based_on: u64,
-    rest: Arc<RoiPlane>,
-}
+/// So many slices that the last event left alone are settled at its end.
+const SETTLED_AT_ONCE: usize = 2;
 
 #[derive(Debug)]
 struct Work {
@@ -100,7 +95,16 @@ struct Work {
     losses: Vec<Loss>,
     /// The vertex count after the last thinning.
     thinned_at: usize,
+    /// Whether it was thinned since it passed the gate.
+    is_thinned: bool,
+    /// The event that changed it last.
+    event: u64,
+    /// What it becomes at the end of the gesture, where that is known already.
+    settled: Option<Settled>,
 }
+
+/// A plane as the gesture leaves it, tidied; `None` when that is what it found.
+type Settled = Option<RoiPlane>;
 
 /// What a change makes of a slice.
 #[derive(Debug)]
@@ -113,8 +117,9 @@ enum Step {
         before: Option<Arc<RoiPlane>>,
         now: Arc<RoiPlane>,
         thinned_at: usize,
-        /// Others that give way, with the revision that their loss is based on.
-        others: Vec<(RoiId, u64, RoiPlane)>,
+        is_thinned: bool,
+        /// Others that give way.
+        others: Vec<Loss>,
     },
 }
 
@@ -129,6 +134,8 @@ pub(super) struct Canvas {
     preview: Preview,
     /// Slices the gesture reached but could not draw on.
     missing: usize,
+    /// How many events are over.
+    event: u64,
 }
 
 impl Canvas {
@@ -147,6 +154,7 @@ impl Canvas {
                 others: Vec::new(),
             },
             missing: 0,
+            event: 0,
         }
     }
 
@@ -230,7 +238,13 @@ impl Canvas {
         });
         let Some(polygons) = change(&now.plane, &now.polygons) else { return Step::Nothing };
         let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
-        let Gated { own: polygons, others } = gate.gated(roi, &now.plane, old, polygons);
+        let others = known.map_or(&[][..], |work| &work.losses);
+        let Gated { own: polygons, others } = if known.is_some_and(|work| work.is_thinned) {
+            gate.gated(roi, &now.plane, old, polygons)
+        } else {
+            let stroke = session::Stroke { before: old, now: &now.polygons, others };
+            gate.gated_on(roi, &now.plane, stroke, polygons)
+        };
         if polygons == now.polygons {
             return Step::Nothing;
         }
@@ -245,34 +259,38 @@ impl Canvas {
             source: Vec::new(),
             confidence: None,
         };
-        if self.tidy == Tidy::All && next.vertex_count() > thinned_at * 3 / 2 + 48 {
+        let is_thinned = self.tidy == Tidy::All && next.vertex_count() > thinned_at * 3 / 2 + 48;
+        if is_thinned {
             next.polygons = simplified(&next.polygons, &VertexSet::of(old), THIN_MM);
             thinned_at = next.vertex_count();
         }
-        let others = others.into_iter().map(|(other, rest)| (other, gate.revision_of(other), rest)).collect();
-        Step::Changed { before, now: Arc::new(next), thinned_at, others }
+        Step::Changed { before, now: Arc::new(next), thinned_at, is_thinned, others }
     }
 
     /// Takes in what became of a slice.
     fn take(&mut self, slice: usize, step: Step) {
-        let (before, now, thinned_at, others) = match step {
+        let (before, now, thinned_at, is_thinned, others) = match step {
             Step::Nothing => return,
             Step::Missing => {
                 self.missing += 1;
                 self.work.remove(&slice);
                 return;
             }
-            Step::Changed { before, now, thinned_at, others } => (before, now, thinned_at, others),
+            Step::Changed { before, now, thinned_at, is_thinned, others } => {
+                (before, now, thinned_at, is_thinned, others)
+            }
         };
         let known = self.work.remove(&slice).map_or_else(Vec::new, |work| work.losses);
         // What is left as it was stays the same object: its picture is not made anew.
-        let loss = |(roi, based_on, rest): (RoiId, u64, RoiPlane)| {
-            let same = known.iter().find(|known| known.roi == roi && *known.rest == rest);
-            let rest = same.map_or_else(|| Arc::new(rest), |known| Arc::clone(&known.rest));
-            Loss { roi, based_on, rest }
+        let loss = |mut own: Loss| {
+            if let Some(same) = known.iter().find(|known| known.roi == own.roi && known.rest == own.rest) {
+                own.rest = Arc::clone(&same.rest);
+            }
+            own
         };
         let losses = others.into_iter().map(loss).collect();
-        self.work.insert(slice, Work { before, now, losses, thinned_at });
+        let (event, settled) = (self.event, None);
+        self.work.insert(slice, Work { before, now, losses, thinned_at, is_thinned, event, settled });
     }
 
     /// Whether the gesture has changed nothing so far.
@@ -288,6 +306,25 @@ impl Canvas {
     /// What to tell at the end of a gesture that reached missing slices; `None` when it did not.
     pub(super) fn left_out(&self) -> Option<&'static str> {
         (self.missing > 0).then_some("A missing slice was left out.")
+    }
+
+    /// Ends an event of a stroke: slices that the stroke seems to have left behind are settled, a few at a
+    /// time, so that little is left for its end; and the preview is brought up to date.
+    pub(super) fn end_event(&mut self, session: &Session) {
+        if let Some(roi) = session.roi(self.roi).filter(|roi| roi.revision == self.based_on) {
+            let (gate, ends) = (session.gate(), (self.pixel_mm, self.tidy));
+            let is_left = |work: &&mut Work| work.settled.is_none() && work.event < self.event;
+            for work in self.work.values_mut().filter(is_left).take(SETTLED_AT_ONCE) {
+                let settled = settled(work.before.as_deref(), &work.now, ends);
+                if let Some(after) = &settled {
+                    let old = work.before.as_ref().map_or(&[][..], |before| &before.polygons);
+                    gate.prepare(roi, &after.plane, old, &after.polygons);
+                }
+                work.settled = Some(settled);
+            }
+        }
+        self.event += 1;
+        self.refresh();
     }
 
     /// Brings the preview up to date after changes.
@@ -338,25 +375,12 @@ impl Canvas {
 
     /// Ends the gesture: the command that does what was shown, tidied; `None` when nothing changed.
     pub(super) fn into_command(self, gesture: &'static str) -> Option<Command> {
-        let (pixel_mm, tidy) = (self.pixel_mm, self.tidy);
+        let ends = (self.pixel_mm, self.tidy);
         let work: Vec<Work> = self.work.into_values().collect();
-        let planes: Vec<RoiPlane> = work
-            .into_par_iter()
-            .filter_map(|Work { before, now, .. }| {
-                let old = before.as_ref().map_or(&[][..], |before| &before.polygons);
-                let RoiPlane { plane, image, polygons, .. } = Arc::unwrap_or_clone(now);
-                let polygons = if tidy == Tidy::Nothing {
-                    polygons
-                } else {
-                    let vertices = VertexSet::of(old);
-                    let thin =
-                        if tidy == Tidy::All { simplified(&polygons, &vertices, THIN_MM) } else { polygons };
-                    without_slivers(old, &vertices, thin, pixel_mm)
-                };
-                let after = RoiPlane::new(plane, image, polygons);
-                (!same_polygons(&after.polygons, old)).then_some(after)
-            })
-            .collect();
+        let end = |Work { before, now, settled: known, .. }| {
+            known.unwrap_or_else(|| settled(before.as_deref(), &now, ends))
+        };
+        let planes: Vec<RoiPlane> = work.into_par_iter().filter_map(end).collect();
         (!planes.is_empty()).then_some(Command::SetPlanes {
             roi: self.roi,
             gesture,
@@ -364,6 +388,23 @@ impl Canvas {
             planes,
         })
     }
+}
+
+/// What a gesture makes of a plane that it found as `before`: tidied, without what is thinner than a pixel.
+fn settled(before: Option<&RoiPlane>, now: &RoiPlane, (pixel_mm, tidy): (f64, Tidy)) -> Settled {
+    let old = before.map_or(&[][..], |before| &before.polygons);
+    let polygons = if tidy == Tidy::Nothing {
+        now.polygons.clone()
+    } else {
+        let vertices = VertexSet::of(old);
+        let thin = match tidy {
+            Tidy::All => simplified(&now.polygons, &vertices, THIN_MM),
+            _ => now.polygons.clone(),
+        };
+        without_slivers(old, &vertices, thin, pixel_mm)
+    };
+    let after = RoiPlane::new(now.plane, now.image.clone(), polygons);
+    (!same_polygons(&after.polygons, old)).then_some(after)
 }
 
 /// Whether the ROI contains a patient point, by its contours on the nearest slice.
@@ -382,3 +423,6 @@ pub(super) fn on_nearest_slice<'a>(
     let plane = roi.plane_at(&volume.slices[slice].plane)?;
     Some((plane, plane.plane.project(point)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,27 @@ pub enum Tip {
     Range,
 }
 
+impl Tip {
+    /// The kind of a tip.
+    #[must_use]
+    pub fn of(tip: BrushTip) -> Self {
+        match tip {
+            BrushTip::Plain => Self::All,
+            BrushTip::Adaptive { .. } => Self::Edges,
+            BrushTip::Range(_) => Self::Range,
+        }
+    }
+
+    /// Its name in the settings.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Edges => "edges",
+            Self::Range => "range",
+        }
+    }
+}
+
 /// What belongs to what grows from a click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GrowBy {
@@ -30,6 +51,27 @@ pub enum GrowBy {
     Range,
     /// A part of the greatest value.
     PartOfMaximum,
+}
+
+impl GrowBy {
+    /// The kind of what belongs.
+    #[must_use]
+    pub fn of(range: GrowRange) -> Self {
+        match range {
+            GrowRange::Similar { .. } => Self::Alike,
+            GrowRange::Fixed(_) => Self::Range,
+            GrowRange::PartOfMaximum(_) => Self::PartOfMaximum,
+        }
+    }
+
+    /// Its name in the settings.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Alike => "alike",
+            Self::Range => "range",
+            Self::PartOfMaximum => "part_of_maximum",
+        }
+    }
 }
 
 /// Something chosen of a tool.
@@ -177,13 +219,7 @@ impl Tools {
     pub fn has_chosen(&self, choice: Choice) -> bool {
         match choice {
             Choice::Brush(mode) => self.brush.mode() == mode,
-            Choice::Tip(tip) => {
-                tip == match self.brush.tip() {
-                    BrushTip::Plain => Tip::All,
-                    BrushTip::Adaptive { .. } => Tip::Edges,
-                    BrushTip::Range(_) => Tip::Range,
-                }
-            }
+            Choice::Tip(tip) => tip == Tip::of(self.brush.tip()),
             Choice::Reach(reach) => self.brush.reach() == reach,
             Choice::Freehand(mode) => self.freehand.mode() == mode,
             Choice::Shape(kind) => self.shape.kind() == kind,
@@ -192,13 +228,7 @@ impl Tools {
             Choice::WireLearns(learns) => self.live_wire.learns() == learns,
             Choice::MoldFlat(flat) => self.mold.is_flat() == flat,
             Choice::PushFirm(firm) => self.mold.is_firm() == firm,
-            Choice::Grow(by) => {
-                by == match self.grow.growth().range {
-                    GrowRange::Similar { .. } => GrowBy::Alike,
-                    GrowRange::Fixed(_) => GrowBy::Range,
-                    GrowRange::PartOfMaximum(_) => GrowBy::PartOfMaximum,
-                }
-            }
+            Choice::Grow(by) => by == GrowBy::of(self.grow.growth().range),
             Choice::PointsSoft(soft) => self.points.is_soft() == soft,
             Choice::MoveWhole(whole) => self.transform.is_whole() == whole,
             own => self.segment.settings().has_chosen(own),
@@ -220,35 +250,24 @@ impl Tools {
         self.segment.settings().refusal(choice, session.series().volume.unit)
     }
 
-    /// Makes a choice, whatever tool is in hand. A range of values that is new starts with those
-    /// `shown`, in the unit of the images.
+    /// Makes a choice, whatever tool is in hand; its numbers are those that it had when it was last chosen.
+    /// A range of values that is new starts with those `shown`, in the unit of the images.
     pub fn make(&mut self, session: &Session, choice: Choice, shown: ValueRange) {
         if self.has_chosen(choice) {
             return;
         }
         match choice {
             Choice::Brush(mode) => self.brush.set_mode(mode),
-            Choice::Tip(tip) => self.brush.set_tip(match tip {
-                Tip::All => BrushTip::Plain,
-                Tip::Edges => BrushTip::Adaptive { tolerance: 3.0 },
-                Tip::Range => BrushTip::Range(shown),
-            }),
+            Choice::Tip(tip) => self.brush.choose_tip(tip, shown),
             Choice::Reach(reach) => self.brush.set_reach(reach),
             Choice::Freehand(mode) => self.freehand.set_mode(mode),
-            Choice::Shape(kind) => self.shape.set_kind(kind),
+            Choice::Shape(kind) => self.set_shape_kind(session, kind),
             Choice::ShapeCuts(cuts) => self.shape.set_cuts(cuts),
             Choice::WireCuts(cuts) => self.live_wire.set_cuts(cuts),
             Choice::WireLearns(learns) => self.live_wire.set_learns(learns),
             Choice::MoldFlat(flat) => self.mold.set_flat(flat),
             Choice::PushFirm(firm) => self.mold.set_firm(firm),
-            Choice::Grow(by) => {
-                let range = match by {
-                    GrowBy::Alike => GrowRange::Similar { tolerance: 3.0 },
-                    GrowBy::Range => GrowRange::Fixed(shown),
-                    GrowBy::PartOfMaximum => GrowRange::PartOfMaximum(0.41),
-                };
-                self.grow.set_growth(session, Growth { range, ..self.grow.growth() });
-            }
+            Choice::Grow(by) => self.grow.choose(session, by, shown),
             Choice::PointsSoft(soft) => self.points.set_soft(soft),
             Choice::MoveWhole(whole) => self.transform.set_whole(whole),
             own => self.segment.make(session, own),
@@ -353,6 +372,59 @@ mod tests {
             assert!(found > 1, "{kind:?}");
         }
         assert_eq!(Tools::default().next_choice(&session, Aspect::Does), None, "the crosshair has none");
+    }
+
+    #[test]
+    fn brush_and_grow_keep_the_numbers_of_each_kind() {
+        let session = session_with(axial_series(), &["Liver"]);
+        let mut tools = Tools::default();
+        tools.choose(ToolKind::Brush);
+        let round = |tools: &mut Tools| {
+            let next = tools.next_choice(&session, Aspect::Kind).unwrap();
+            tools.make(&session, next, SHOWN);
+        };
+        // A kind that has not been in hand begins with the radius that is set.
+        tools.brush.set_radius_mm(5.0);
+        round(&mut tools);
+        assert_eq!(
+            (tools.brush.tip(), tools.brush.radius_mm()),
+            (BrushTip::Adaptive { tolerance: 3.0 }, 5.0)
+        );
+        tools.resize_tolerance(&session, 3);
+        tools.brush.set_radius_mm(14.0);
+        round(&mut tools);
+        assert_eq!((tools.brush.tip(), tools.brush.radius_mm()), (BrushTip::Range(SHOWN), 14.0));
+        let fat = ValueRange { low: -120.0, high: -30.0 };
+        tools.brush.set_tip(BrushTip::Range(fat));
+        tools.brush.set_radius_mm(9.0);
+        let wanted = [
+            (BrushTip::Plain, 5.0),
+            (BrushTip::Adaptive { tolerance: 4.5 }, 14.0),
+            (BrushTip::Range(fat), 9.0),
+        ];
+        for (tip, radius_mm) in wanted.into_iter().chain(wanted) {
+            round(&mut tools);
+            assert_eq!((tools.brush.tip(), tools.brush.radius_mm()), (tip, radius_mm));
+        }
+        // Growing: its values, its reach, its necks.
+        tools.choose(ToolKind::Grow);
+        let kinds = [
+            Growth { range: GrowRange::Similar { tolerance: 2.5 }, reach_mm: 40.0, neck_mm: 6.0 },
+            Growth { range: GrowRange::Fixed(fat), reach_mm: 90.0, neck_mm: 0.0 },
+            Growth { range: GrowRange::PartOfMaximum(0.6), reach_mm: 20.0, neck_mm: 2.0 },
+        ];
+        for growth in kinds {
+            tools.make(&session, Choice::Grow(GrowBy::of(growth.range)), SHOWN);
+            tools.grow.set_growth(&session, growth);
+        }
+        for growth in kinds.into_iter().chain(kinds) {
+            round(&mut tools);
+            assert_eq!(tools.grow.growth(), growth);
+        }
+        // Nothing of it is dropped with what grew.
+        tools.cancel();
+        round(&mut tools);
+        assert_eq!(tools.grow.growth(), kinds[0]);
     }
 
     #[test]

@@ -3,17 +3,27 @@
 //! what is asked for meanwhile takes its place.
 
 use super::hint::{self, Hint};
-use super::suggestion::let_through;
+use super::second::Second;
+use super::suggestion::Offer;
 use super::work::Work;
-use super::{Cursor, CursorShape, Reaction, Suggestion, ToolEvent, ViewPlane, region};
+use super::{Cursor, CursorShape, GrowBy, Reaction, Suggestion, ToolEvent, ViewPlane, region};
 use crate::edit::algebra::Region;
-use crate::edit::{GrowRange, Grown, Growth, Sign, grow, paint, reoriented};
+use crate::edit::segment::Source;
+use crate::edit::{GrowRange, Grown, Growth, Sign, ValueRange, grow, paint, reoriented};
 use crate::geometry::{Point3, Polygon};
-use crate::patient::{Roi, RoiId, RoiPlane};
+use crate::patient::{Roi, RoiId, RoiPlane, Volume};
 use crate::progress::Progress;
 use crate::session::Session;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Whether what belongs and what holds growing back can be set.
+fn is_sound(growth: &Growth) -> bool {
+    (5.0..=150.0).contains(&growth.reach_mm)
+        && (0.0..=30.0).contains(&growth.neck_mm)
+        && super::options::is_sound_range(growth.range)
+}
 
 /// What grew.
 #[derive(Debug)]
@@ -28,8 +38,12 @@ struct Found {
 #[derive(Debug)]
 pub struct GrowTool {
     growth: Growth,
+    /// The numbers of each kind of what belongs as they were when it was last chosen, by the kind's name.
+    kinds: BTreeMap<String, Growth>,
     /// The structure that growing keeps to.
     within: Option<RoiId>,
+    /// Whether the values of a second image count.
+    second: Second,
     at: Option<Point3>,
     pressed: bool,
     refused: Option<String>,
@@ -39,7 +53,7 @@ pub struct GrowTool {
     begun_at: usize,
     /// What grew, as long as it is suggested or comes back when what was taken over is undone.
     found: Option<Found>,
-    suggestion: Option<Suggestion>,
+    offer: Offer,
     note: Option<String>,
     work: Work<Result<Grown, String>>,
 }
@@ -49,14 +63,16 @@ impl Default for GrowTool {
         let range = GrowRange::Similar { tolerance: 3.0 };
         Self {
             growth: Growth { range, reach_mm: 60.0, neck_mm: 4.0 },
+            kinds: BTreeMap::new(),
             within: None,
+            second: Second::default(),
             at: None,
             pressed: false,
             refused: None,
             seed: None,
             begun_at: 0,
             found: None,
-            suggestion: None,
+            offer: Offer::default(),
             note: None,
             work: Work::default(),
         }
@@ -73,11 +89,38 @@ impl GrowTool {
     /// Sets what belongs and what holds growing back; what is suggested follows.
     pub fn set_growth(&mut self, session: &Session, growth: Growth) {
         if growth != self.growth {
+            self.keep_kind();
             self.growth = growth;
-            if let Some((seed, ..)) = self.seed {
-                self.run(session, seed);
-            }
+            self.grow_again(session);
         }
+    }
+
+    fn keep_kind(&mut self) {
+        self.kinds.insert(GrowBy::of(self.growth.range).key().to_owned(), self.growth);
+    }
+
+    /// Goes by something else, with the numbers that this had when it was last chosen; a range that is new is
+    /// `shown`. What is suggested follows.
+    pub(super) fn choose(&mut self, session: &Session, by: GrowBy, shown: ValueRange) {
+        let known = self.kinds.get(by.key()).copied();
+        let range = match by {
+            GrowBy::Alike => GrowRange::Similar { tolerance: 3.0 },
+            GrowBy::Range => GrowRange::Fixed(shown),
+            GrowBy::PartOfMaximum => GrowRange::PartOfMaximum(0.41),
+        };
+        self.set_growth(session, known.unwrap_or(Growth { range, ..self.growth }));
+    }
+
+    /// The numbers of each kind of what belongs, as they were when it was last chosen, by the kind's name.
+    pub(super) fn kinds(&self) -> &BTreeMap<String, Growth> {
+        &self.kinds
+    }
+
+    /// Sets them; what cannot be is not taken.
+    pub(super) fn set_kinds(&mut self, kinds: BTreeMap<String, Growth>) {
+        let fits =
+            |(key, growth): &(String, Growth)| is_sound(growth) && GrowBy::of(growth.range).key() == key;
+        self.kinds = kinds.into_iter().filter(fits).collect();
     }
 
     /// The structure that growing keeps to; `None` in the whole image.
@@ -90,17 +133,76 @@ impl GrowTool {
     pub fn set_within(&mut self, session: &Session, within: Option<RoiId>) {
         if within != self.within {
             self.within = within;
-            if let Some((seed, ..)) = self.seed {
-                self.run(session, seed);
-            }
+            self.grow_again(session);
+        }
+    }
+
+    /// The second image, in the same frame of reference, whose values can count. What came of another one's
+    /// values is dropped.
+    pub(super) fn set_second(&mut self, second: Option<&Arc<Volume>>) {
+        if self.second.set_image(second) {
+            self.cancel();
+        }
+    }
+
+    /// The second image.
+    #[must_use]
+    pub fn second(&self) -> Option<&Volume> {
+        self.second.image()
+    }
+
+    /// Whether the values of the second image count, while there is one.
+    #[must_use]
+    pub fn by_second(&self) -> bool {
+        self.second.is_wanted()
+    }
+
+    /// Sets whether the values of the second image count; what is suggested follows.
+    pub fn set_by_second(&mut self, session: &Session, by_second: bool) {
+        if self.second.want(by_second) {
+            self.grow_again(session);
+        }
+    }
+
+    /// Sets that before anything has grown.
+    pub(super) fn restore_by_second(&mut self, by_second: bool) {
+        self.second.want(by_second);
+    }
+
+    /// The range of the second image's values that belongs, in its unit; `None` until it is set.
+    #[must_use]
+    pub fn second_range(&self) -> Option<ValueRange> {
+        self.second.range()
+    }
+
+    /// Sets that range; what is suggested follows. Nothing without a second image.
+    pub fn set_second_range(&mut self, session: &Session, range: ValueRange) {
+        if self.second.set_range(range) && matches!(self.growth.range, GrowRange::Fixed(_)) {
+            self.grow_again(session);
+        }
+    }
+
+    /// The ranges of second images' values, by the name of their unit.
+    pub(super) fn second_ranges(&self) -> &BTreeMap<String, ValueRange> {
+        self.second.ranges()
+    }
+
+    /// Sets them; what is no range is not taken.
+    pub(super) fn set_second_ranges(&mut self, ranges: BTreeMap<String, ValueRange>) {
+        self.second.set_ranges(ranges);
+    }
+
+    /// Has what grew follow a change.
+    fn grow_again(&mut self, session: &Session) {
+        if let Some((seed, ..)) = self.seed {
+            self.run(session, seed);
         }
     }
 
     /// Sets what belongs and what holds growing back before anything has grown; what cannot be is not
     /// taken.
     pub fn restore_growth(&mut self, growth: Growth) {
-        let fits = (5.0..=150.0).contains(&growth.reach_mm) && (0.0..=30.0).contains(&growth.neck_mm);
-        if fits && super::options::is_sound_range(growth.range) {
+        if is_sound(&growth) {
             self.growth = growth;
         }
     }
@@ -108,7 +210,7 @@ impl GrowTool {
     /// What grew.
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
-        self.suggestion.as_ref()
+        self.offer.suggestion()
     }
 
     /// The values used, or why nothing grew, for the strip.
@@ -120,7 +222,14 @@ impl GrowTool {
     /// Drops what grew; stops what is growing.
     pub fn cancel(&mut self) {
         self.work.stop();
-        *self = Self { growth: self.growth, within: self.within, at: self.at, ..Self::default() };
+        *self = Self {
+            growth: self.growth,
+            kinds: std::mem::take(&mut self.kinds),
+            within: self.within,
+            second: std::mem::take(&mut self.second),
+            at: self.at,
+            ..Self::default()
+        };
     }
 
     /// How far growing is; `None` when nothing grows.
@@ -132,7 +241,7 @@ impl GrowTool {
     /// Whether anything grew and is suggested, or grows.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.suggestion.is_some() || self.work.progress().is_some()
+        self.offer.suggestion().is_some() || self.work.progress().is_some()
     }
 
     /// How many steps were done at the click that it grew from; `None` when there is nothing to drop.
@@ -155,7 +264,9 @@ impl GrowTool {
         }
         let Some((_, id, revision)) = &mut self.seed else { return };
         match session.selected().filter(|roi| roi.id == *id) {
-            Some(roi) if roi.revision == *revision => {}
+            Some(roi) if roi.revision == *revision => {
+                self.offer.follow_gate(session, roi);
+            }
             Some(roi) => {
                 *revision = roi.revision;
                 self.show(session, roi);
@@ -204,19 +315,27 @@ impl GrowTool {
             Some(None) => {
                 self.work.stop();
                 self.found = None;
-                self.suggestion = None;
+                self.offer.clear();
                 self.note =
                     Some("Nothing grew: the structure to stay in is gone. Choose another.".to_owned());
                 return;
             }
             limit => limit.flatten(),
         };
-        let (volume, growth) = (Arc::clone(&session.series().volume), self.growth);
+        let (volume, second) = (Arc::clone(&session.series().volume), self.second.used().map(Arc::clone));
+        let mut growth = self.growth;
+        if let GrowRange::Fixed(range) = &mut growth.range {
+            *range = self.second.range_or(*range);
+        }
         let work = move |progress: &Progress| {
             let sentence = |why: String| format!("Nothing grew. {why}");
             let limit = limit.map(|roi| Region::of_roi(&roi, &volume)).transpose();
             let limit = limit.map_err(|error| sentence(error.to_string()))?;
-            grow(&volume, seed, &growth, limit.as_ref(), progress).map_err(|stop| sentence(stop.to_string()))
+            let source = match second.as_deref() {
+                Some(second) => Source::of_other(&volume, second),
+                None => Source::own(&volume),
+            };
+            grow(&source, seed, &growth, limit.as_ref(), progress).map_err(|stop| sentence(stop.to_string()))
         };
         match self.work.start("grow", work) {
             Ok(()) => self.note = Some("Growing".to_owned()),
@@ -233,12 +352,12 @@ impl GrowTool {
             Ok(grown) => grown,
             Err(why) => {
                 self.found = None;
-                self.suggestion = None;
+                self.offer.clear();
                 self.note = Some(why);
                 return;
             }
         };
-        let unit = session.series().volume.unit;
+        let unit = self.second.source(&session.series().volume).image().unit;
         let range = grown.range.map(|range| {
             if range.high < 1e6 {
                 format!("{} to {}", unit.number(range.low), unit.text(range.high))
@@ -248,7 +367,7 @@ impl GrowTool {
         });
         self.found = Some(Found { slices: grown.slices, range });
         self.show(session, roi);
-        if self.suggestion.is_none() && session.may_draw(Some(roi.id), None).is_ok() {
+        if self.offer.suggestion().is_none() && session.may_draw(Some(roi.id), None).is_ok() {
             let range = self.note.take().map_or_else(String::new, |range| format!(" ({range})"));
             let place = if self.within.is_some() { " and the structure to stay in" } else { "" };
             self.note = Some(format!("Nothing new grows from here{range}. Click inside the organ{place}."));
@@ -257,7 +376,7 @@ impl GrowTool {
 
     /// Suggests what grew and the structure does not have, as whatever drawing does to others leaves it.
     fn show(&mut self, session: &Session, roi: &Roi) {
-        self.suggestion = None;
+        self.offer.clear();
         let Some(found) = &self.found else { return };
         if let Err(refusal) = session.may_draw(Some(roi.id), None) {
             self.note = Some(refusal.to_string());
@@ -275,8 +394,7 @@ impl GrowTool {
             let joined = if before.is_empty() { grown } else { paint(before, &grown, Sign::Add) };
             (*slice, Arc::new(RoiPlane::new(plane, image.instance.clone(), joined)))
         };
-        let planes = let_through(session, roi, found.slices.par_iter().map(joined).collect());
-        self.suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, "Grow", planes));
+        self.offer.put(session, roi, "Grow", found.slices.par_iter().map(joined).collect());
     }
 
     /// How the cursor looks now.
@@ -300,7 +418,7 @@ impl GrowTool {
     /// What the person can do now.
     #[must_use]
     pub fn hint(&self) -> Hint {
-        if self.suggestion.is_some() {
+        if self.offer.suggestion().is_some() {
             Hint { text: "Click elsewhere to grow from there", keys: hint::TAKE_OR_DROP }
         } else {
             "Click inside the organ: what is alike and hangs together is suggested".into()

@@ -21,6 +21,8 @@ pub enum Taught {
     Tool(ToolKind),
     /// Freehand, replacing a part of an outline.
     Replace,
+    /// Push, with a firm tool.
+    Firm,
     /// A way of finding by values.
     Find(Method),
     /// Filling between drawn slices.
@@ -31,7 +33,7 @@ pub enum Taught {
 
 impl Taught {
     /// All lessons, in the order of the tools.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Tool(ToolKind::Brush),
         Self::Tool(ToolKind::Eraser),
         Self::Tool(ToolKind::Freehand),
@@ -39,6 +41,7 @@ impl Taught {
         Self::Tool(ToolKind::Shape),
         Self::Tool(ToolKind::LiveWire),
         Self::Tool(ToolKind::Push),
+        Self::Firm,
         Self::Tool(ToolKind::Smooth),
         Self::Tool(ToolKind::Points),
         Self::Tool(ToolKind::Knife),
@@ -113,6 +116,13 @@ pub fn lesson(taught: Taught) -> Option<Lesson> {
                 (5.0, 17.5),
             ]);
         }
+        Taught::Firm => {
+            hand.draw(dented());
+            hand.tools.mold.set_firm(true);
+            hand.tip(9.0);
+            // Along the organ's edge, a radius inside of it.
+            hand.stroke(&beside_edge(-9.0, 10));
+        }
         Taught::Find(method) => hand.find(method),
         Taught::Between => {
             for (slice, part) in [(-6, 0.66), (0, 1.0), (6, 0.66)] {
@@ -150,6 +160,22 @@ fn too_far_right() -> Vec<Polygon> {
     clip::union(&organ(26.0, 17.0), &[round(9.0, 0.0, 26.0, 14.0)])
 }
 
+/// The organ with a dent on the right.
+fn dented() -> Vec<Polygon> {
+    clip::difference(&organ(26.0, 17.0), &[round(28.0, 0.0, 15.0, 12.0)])
+}
+
+/// A way along the organ's right edge, `out_mm` outside of it, over so many tenths of a radian to either side.
+fn beside_edge(out_mm: f64, tenths: i32) -> Vec<(f64, f64)> {
+    (-tenths..=tenths)
+        .map(|n| (f64::from(n) * 0.1).sin_cos())
+        .map(|(sine, cosine)| {
+            let out = Vector2::new(17.0 * cosine, 26.0 * sine).normalize() * out_mm;
+            (26.0 * cosine + out.x, 17.0 * sine + out.y)
+        })
+        .collect()
+}
+
 /// The left part of the organ, up to `x`.
 fn part_up_to(x: f64) -> Vec<Polygon> {
     let corners = [(-48.0, -32.0), (x, -32.0), (x, 32.0), (-48.0, 32.0)];
@@ -179,6 +205,7 @@ impl Hand {
         tools.choose(match taught {
             Taught::Tool(kind) => kind,
             Taught::Replace => ToolKind::Freehand,
+            Taught::Firm => ToolKind::Push,
             Taught::Find(_) => ToolKind::Segment,
             Taught::Between | Taught::Snapped => ToolKind::Navigate,
         });
@@ -197,14 +224,7 @@ impl Hand {
                 self.draw(too_far_right());
                 self.tip(9.0);
                 // Along the organ's edge, a radius outside of it.
-                let way: Vec<(f64, f64)> = (-14..=14)
-                    .map(|n| (f64::from(n) * 0.1).sin_cos())
-                    .map(|(sine, cosine)| {
-                        let out = Vector2::new(17.0 * cosine, 26.0 * sine).normalize() * 9.0;
-                        (26.0 * cosine + out.x, 17.0 * sine + out.y)
-                    })
-                    .collect();
-                self.stroke(&way);
+                self.stroke(&beside_edge(9.0, 14));
             }
             ToolKind::Freehand => {
                 self.draw(part_up_to(6.0));
@@ -239,7 +259,7 @@ impl Hand {
                 self.apply(closed);
             }
             ToolKind::Push => {
-                self.draw(clip::difference(&organ(26.0, 17.0), &[round(28.0, 0.0, 15.0, 12.0)]));
+                self.draw(dented());
                 self.tip(9.0);
                 self.stroke(&[(4.0, 0.0), (16.0, 0.0)]);
             }
@@ -477,6 +497,8 @@ mod tests {
             Taught::Between => {
                 lesson.is_suggested && lesson.before.len() == 3 && own > 2.0 * area(&lesson.before)
             }
+            // The circle's own rim is the outline then.
+            Taught::Firm => after < 0.03,
             // What is drawn, or found, is the organ.
             _ => after < 0.12,
         };

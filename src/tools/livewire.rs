@@ -5,11 +5,14 @@
 use super::canvas::Cut;
 use super::hint::{self, Hint};
 use super::outline::{self, NEAR_PIXELS, TWICE_PIXELS};
+use super::second::Second;
 use super::{Across, Cursor, CursorShape, Modifiers, Reaction, ToolEvent, ViewPlane, region};
 use crate::edit::Sign;
 use crate::edit::livewire::{EdgeImage, Taught, Wire};
 use crate::geometry::{Plane, Point3};
+use crate::patient::Volume;
 use crate::session::{Refusal, Session};
+use std::sync::{Arc, Weak};
 
 /// The name of its undo step.
 pub(super) const GESTURE: &str = "Live-wire";
@@ -36,6 +39,8 @@ pub(super) struct Drawing {
     /// From the last anchor.
     wire: Option<Wire>,
     taught: Option<Taught>,
+    /// The second image whose edges were followed last, and taught; `None` for the images that contours lie on.
+    edges_of: Option<Weak<Volume>>,
     /// All of it with the part to the pointer.
     outline: Vec<Point3>,
     /// Whether Shift is held: straight, and exactly where the pointer is.
@@ -60,6 +65,8 @@ enum State {
 pub struct LiveWireTool {
     cuts: bool,
     learns: bool,
+    /// Whether edges are those of a second image.
+    second: Second,
     state: State,
     /// The one closed by the last event.
     closed: Option<Box<Drawing>>,
@@ -67,7 +74,7 @@ pub struct LiveWireTool {
 
 impl Default for LiveWireTool {
     fn default() -> Self {
-        Self { cuts: false, learns: true, state: State::Away, closed: None }
+        Self { cuts: false, learns: true, second: Second::default(), state: State::Away, closed: None }
     }
 }
 
@@ -94,7 +101,55 @@ impl LiveWireTool {
         self.learns = learns;
         if let (State::Drawing(drawing), false) = (&mut self.state, learns) {
             drawing.taught = None;
+            drawing.segments.iter_mut().for_each(|segment| segment.taught = None);
         }
+    }
+
+    /// The second image, in the same frame of reference, whose edges can be followed.
+    pub(super) fn set_second(&mut self, session: &Session, second: Option<&Arc<Volume>>) {
+        if self.second.set_image(second) {
+            self.rewire(session);
+        }
+    }
+
+    /// The second image.
+    #[must_use]
+    pub fn second(&self) -> Option<&Volume> {
+        self.second.image()
+    }
+
+    /// Whether the edges followed are those of the second image, while there is one.
+    #[must_use]
+    pub fn by_second(&self) -> bool {
+        self.second.is_wanted()
+    }
+
+    /// Sets whether the edges followed are those of the second image, from the last click on.
+    pub fn set_by_second(&mut self, session: &Session, by_second: bool) {
+        if self.second.want(by_second) {
+            self.rewire(session);
+        }
+    }
+
+    /// Sets that before anything is drawn.
+    pub(super) fn restore_by_second(&mut self, by_second: bool) {
+        self.second.want(by_second);
+    }
+
+    /// Goes on along other edges; what was learned of those before means nothing there.
+    fn rewire(&mut self, session: &Session) {
+        if let State::Drawing(drawing) = &mut self.state {
+            drawing.look_at(self.second.used());
+            drawing.start_wire(session, self.second.used().map(AsRef::as_ref));
+            drawing.show(None);
+        }
+    }
+
+    /// How many lessons an outline under way may come back to.
+    #[cfg(test)]
+    pub(super) fn lessons(&self) -> usize {
+        let State::Drawing(drawing) = &self.state else { return 0 };
+        drawing.segments.iter().map(|segment| &segment.taught).chain([&drawing.taught]).flatten().count()
     }
 
     /// Whether an outline is under way, until it is closed or dropped.
@@ -147,15 +202,26 @@ impl LiveWireTool {
         }
     }
 
+    /// Puts the outline aside as it is, without the way to the pointer; `None` where there is none.
+    pub(super) fn put_aside(&mut self) -> Option<outline::Clicks> {
+        let State::Drawing(drawing) = &mut self.state else { return None };
+        drawing.show(None);
+        drawing.wire = None;
+        let State::Drawing(drawing) = std::mem::take(&mut self.state) else { return None };
+        Some(outline::Clicks::Wire(drawing))
+    }
+
     /// The outline that the last event has closed; once.
     pub(super) fn take_closed(&mut self) -> Option<outline::Clicks> {
         self.closed.take().map(outline::Clicks::Wire)
     }
 
-    /// Opens an outline again.
-    pub(super) fn take_up(&mut self, session: &Session, mut drawing: Box<Drawing>) {
-        (drawing.is_away, drawing.is_back) = (false, true);
-        drawing.start_wire(session);
+    /// Goes on with an outline; `was_dropped` says that dropped once more it is gone.
+    pub(super) fn take_up(&mut self, session: &Session, mut drawing: Box<Drawing>, was_dropped: bool) {
+        drawing.is_away = false;
+        drawing.is_back |= was_dropped;
+        drawing.look_at(self.second.used());
+        drawing.start_wire(session, self.second.used().map(AsRef::as_ref));
         drawing.show(None);
         self.state = State::Drawing(drawing);
     }
@@ -186,16 +252,19 @@ impl LiveWireTool {
                 self.state = State::Refused(why);
                 told
             }
-            (_, ToolEvent::Press(at, keys)) => match Drawing::begin(session, view, at, keys) {
-                Ok(drawing) => {
-                    self.state = State::Drawing(Box::new(drawing));
-                    Reaction::default()
+            (_, ToolEvent::Press(at, keys)) => {
+                match Drawing::begin(session, self.second.used().map(AsRef::as_ref), view, at, keys) {
+                    Ok(mut drawing) => {
+                        drawing.look_at(self.second.used());
+                        self.state = State::Drawing(Box::new(drawing));
+                        Reaction::default()
+                    }
+                    Err(refusal) => {
+                        self.state = State::Refused(refusal.to_string());
+                        Reaction::message(&refusal)
+                    }
                 }
-                Err(refusal) => {
-                    self.state = State::Refused(refusal.to_string());
-                    Reaction::message(&refusal)
-                }
-            },
+            }
             (_, ToolEvent::Hover(_, keys)) => {
                 self.state = State::Hovering(keys);
                 Reaction::default()
@@ -250,7 +319,7 @@ impl LiveWireTool {
                 }
                 // The second press of a double click on the only anchor adds nothing.
                 if !on(drawing.anchors.last(), TWICE_PIXELS) {
-                    drawing.add(session, at, self.learns);
+                    drawing.add(session, self.second.used().map(AsRef::as_ref), at, self.learns);
                 }
             }
             ToolEvent::Release(_) => {}
@@ -268,7 +337,7 @@ impl LiveWireTool {
             return true;
         }
         drawing.taught = drawing.segments.pop().and_then(|segment| segment.taught);
-        drawing.start_wire(session);
+        drawing.start_wire(session, self.second.used().map(AsRef::as_ref));
         drawing.show(None);
         true
     }
@@ -342,7 +411,23 @@ impl LiveWireTool {
 }
 
 impl Drawing {
-    fn begin(session: &Session, view: &ViewPlane, at: Point3, keys: Modifiers) -> Result<Self, Refusal> {
+    /// Its plane, the line so far and the anchors.
+    pub(super) fn shown(&self) -> (&Plane, &[Point3], &[Point3]) {
+        (&self.view.plane, &self.outline, &self.anchors)
+    }
+
+    /// Where it lies.
+    pub(super) fn place(&self) -> (&ViewPlane, Cut) {
+        (&self.view, self.cut)
+    }
+
+    fn begin(
+        session: &Session,
+        second: Option<&Volume>,
+        view: &ViewPlane,
+        at: Point3,
+        keys: Modifiers,
+    ) -> Result<Self, Refusal> {
         let (_, cut) = region::may_begin(session, view, at)?;
         let plane = match cut {
             Cut::Along(slice) => session.series().volume.slices[slice].plane,
@@ -357,22 +442,29 @@ impl Drawing {
             segments: Vec::new(),
             wire: None,
             taught: None,
+            edges_of: None,
             outline: Vec::new(),
             is_straight: keys.shift,
             is_away: false,
             is_back: false,
         };
-        let on = drawing.edges(session, at).filter(|_| !keys.shift).map(|edges| drawing.snapped(&edges, at));
+        let on = drawing
+            .edges(session, second, at)
+            .filter(|_| !keys.shift)
+            .map(|edges| drawing.snapped(&edges, at));
         drawing.anchors.push(on.unwrap_or(at));
-        drawing.start_wire(session);
+        drawing.start_wire(session, second);
         drawing.show(None);
         Ok(drawing)
     }
 
-    /// The image around a point.
-    fn edges(&self, session: &Session, at: Point3) -> Option<EdgeImage> {
+    /// The image around a point: that of the slice or the view, or a second one's on the same plane.
+    fn edges(&self, session: &Session, second: Option<&Volume>, at: Point3) -> Option<EdgeImage> {
         let volume = &session.series().volume;
         let center = self.plane.project(at);
+        if let Some(second) = second {
+            return EdgeImage::across(second, &self.plane, center);
+        }
         match self.cut {
             Cut::Along(slice) => EdgeImage::of_slice(volume, slice, center),
             Cut::Across => EdgeImage::across(volume, &self.plane, center),
@@ -385,9 +477,24 @@ impl Drawing {
         self.plane.lift(edges.snapped(self.plane.project(at), within_mm))
     }
 
-    fn start_wire(&mut self, session: &Session) {
+    /// From now on the edges of another image may count; what those of the one before have taught means
+    /// nothing there.
+    fn look_at(&mut self, second: Option<&Arc<Volume>>) {
+        let is_same = match (&self.edges_of, second) {
+            (Some(own), Some(second)) => std::ptr::eq(own.as_ptr(), Arc::as_ptr(second)),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same {
+            self.edges_of = second.map(Arc::downgrade);
+            self.taught = None;
+            self.segments.iter_mut().for_each(|segment| segment.taught = None);
+        }
+    }
+
+    fn start_wire(&mut self, session: &Session, second: Option<&Volume>) {
         let Some(anchor) = self.anchors.last().copied() else { return };
-        let edges = self.edges(session, anchor);
+        let edges = self.edges(session, second, anchor);
         self.wire = edges.map(|edges| Wire::new(edges, self.plane.project(anchor), self.taught.as_ref()));
     }
 
@@ -403,7 +510,7 @@ impl Drawing {
     }
 
     /// Sets an anchor.
-    fn add(&mut self, session: &Session, at: Point3, learns: bool) {
+    fn add(&mut self, session: &Session, second: Option<&Volume>, at: Point3, learns: bool) {
         let edges = self.wire.as_ref().map(Wire::image).filter(|_| !self.is_straight);
         let at = edges.map_or(at, |edges| self.snapped(edges, at));
         let points = self.way(at);
@@ -415,7 +522,7 @@ impl Drawing {
         }
         self.segments.push(Segment { points, taught: before });
         self.anchors.push(at);
-        self.start_wire(session);
+        self.start_wire(session, second);
         self.show(None);
     }
 

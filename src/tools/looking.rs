@@ -2,8 +2,9 @@
 //! images whose values count. Unlike a [`Choice`](super::Choice) these are others in every study.
 
 use super::{Method, Rivals, SegmentSettings, ToolKind, Tools, Within};
-use crate::patient::RoiId;
+use crate::patient::{RoiId, Volume};
 use crate::session::Session;
+use std::sync::Arc;
 
 /// The structure after `now` among those with contours that something can be looked for in, those of the
 /// selected one excepted; the first after `None`, `None` after the last.
@@ -74,7 +75,19 @@ impl Tools {
         }
     }
 
-    /// Changes between the values of these images and those of the second series, for a brush of a range
+    /// The second image, in the same frame of reference, that brush, grow, live-wire and the semi-automatic
+    /// tool can go by.
+    pub fn set_second(&mut self, session: &Session, second: Option<&Arc<Volume>>) {
+        self.brush.set_second(second);
+        self.grow.set_second(second);
+        self.live_wire.set_second(session, second);
+        self.segment.set_second(second.map(Arc::clone));
+        if self.waits_to_close() {
+            self.follow_line(session);
+        }
+    }
+
+    /// Changes between the values of these images and those of the second series, for brush, grow, live-wire
     /// and the semi-automatic tool. Whether they are the second's now; `None` without a second series and
     /// for what goes by these images alone.
     pub fn toggle_second_values(&mut self, session: &Session) -> Option<bool> {
@@ -82,6 +95,15 @@ impl Tools {
             ToolKind::Brush if self.brush.second().is_some() => {
                 self.brush.set_by_second(!self.brush.by_second());
                 Some(self.brush.by_second())
+            }
+            ToolKind::Grow if self.grow.second().is_some() => {
+                self.grow.set_by_second(session, !self.grow.by_second());
+                Some(self.grow.by_second())
+            }
+            ToolKind::LiveWire if self.live_wire.second().is_some() => {
+                self.live_wire.set_by_second(session, !self.live_wire.by_second());
+                self.follow_line(session);
+                Some(self.live_wire.by_second())
             }
             ToolKind::Segment if self.segment.offers_second() => {
                 let settings = self.segment.settings();

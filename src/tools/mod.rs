@@ -21,9 +21,11 @@ mod number;
 mod options;
 mod outline;
 mod points;
+mod preview;
 mod region;
 mod replace;
 mod ruler;
+mod second;
 mod segment;
 mod shape;
 mod simple;
@@ -32,6 +34,7 @@ mod suggestion;
 mod tests;
 mod transform;
 mod undo;
+mod waiting;
 mod work;
 
 pub use between::BetweenSlices;
@@ -47,6 +50,7 @@ pub use number::Number;
 pub use options::ToolOptions;
 pub use outline::Ended;
 pub use points::PointsTool;
+pub use preview::Preview;
 pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
 pub use segment::{
@@ -57,12 +61,13 @@ pub use shape::{ShapeKind, ShapeTool};
 pub use simple::{DeleteContourTool, NavigateTool};
 pub use suggestion::Suggestion;
 pub use transform::TransformTool;
+pub use waiting::WaitingOutline;
 
 use self::region::{GuideDeed, GuideLine};
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3};
-use crate::patient::{Color, Dose, Roi, RoiId, RoiPlane};
-use crate::session::{Command, Session};
+use crate::patient::{Color, Dose, RoiId};
+use crate::session::{Command, Overwrite, Session};
 use std::sync::Arc;
 
 /// The view a pointer is over.
@@ -205,45 +210,6 @@ impl Reaction {
     }
 }
 
-/// The contours as they would be if the gesture ended now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preview {
-    /// The ROI being edited.
-    pub roi: RoiId,
-    /// Its revision that the gesture started from.
-    pub based_on: u64,
-    /// Differs for every state of the preview, and from every revision of a session.
-    pub stamp: u64,
-    /// The planes that changed since the gesture started; without polygons where nothing is left.
-    pub planes: Vec<Arc<RoiPlane>>,
-    /// The same for each structure that gives way.
-    pub others: Vec<Preview>,
-}
-
-impl Preview {
-    /// The session's ROI as it would be; `None` when it has changed since the gesture started.
-    fn shown(&self, session: &Session) -> Option<Arc<Roi>> {
-        let roi = session.roi(self.roi).filter(|roi| roi.revision == self.based_on)?;
-        Some(Arc::new(self.applied_to(roi)))
-    }
-
-    /// The ROI with the preview's planes in place, its revision the preview's stamp.
-    #[must_use]
-    pub fn applied_to(&self, roi: &Roi) -> Roi {
-        let mut shown = roi.clone();
-        shown.revision = self.stamp;
-        for plane in &self.planes {
-            shown.planes.retain(|own| !own.plane.coincides(&plane.plane, 0.1));
-            if !plane.polygons.is_empty() {
-                let offset = plane.plane.offset_mm();
-                let at = shown.planes.partition_point(|own| own.plane.offset_mm() < offset);
-                shown.planes.insert(at, Arc::clone(plane));
-            }
-        }
-        shown
-    }
-}
-
 /// All tools with their settings, and which one is in hand.
 #[derive(Debug, Default)]
 pub struct Tools {
@@ -252,10 +218,18 @@ pub struct Tools {
     draws_guide: bool,
     /// What the closed line being drawn would do if it ended now.
     drawn: Option<canvas::Canvas>,
+    /// What the gate depends on, as it was when that was worked out.
+    drawn_by: Option<(u64, Overwrite)>,
     /// The outline drawn by clicks that ended last.
     kept: Option<outline::Kept>,
     /// Whether it can be had back, as of the last update.
     can_reopen: bool,
+    /// Outlines drawn by clicks that wait for their tool and structure.
+    waiting: Vec<waiting::Waiting>,
+    /// The structure that the outline under way is for.
+    drawn_on: Option<RoiId>,
+    /// When its points were clicked, as many as it has.
+    clicked: Vec<waiting::Clicked>,
     /// Moves the crosshair.
     pub navigate: NavigateTool,
     /// Brush and eraser.
@@ -293,7 +267,7 @@ impl Tools {
         self.kind
     }
 
-    /// Takes another tool in hand; a gesture under way is dropped.
+    /// Takes another tool in hand; a gesture under way is dropped, an outline drawn by clicks waits.
     pub fn choose(&mut self, kind: ToolKind) {
         self.cancel();
         self.kind = kind;
@@ -302,7 +276,8 @@ impl Tools {
         self.mold.set_kind(if kind == ToolKind::Smooth { MoldKind::Smooth } else { MoldKind::Push });
     }
 
-    /// Drops the gesture under way, if any, and what grew or was found.
+    /// Drops the gesture under way, if any, and what grew or was found; an outline drawn by clicks waits
+    /// until its tool and structure are in hand again.
     pub fn cancel(&mut self) {
         self.let_go();
         self.grow.cancel();
@@ -310,8 +285,9 @@ impl Tools {
     }
 
     /// Drops the gesture under way, if any, but not what grew or was found, which follows the structure:
-    /// for a step back or forth.
+    /// for a step back or forth. An outline drawn by clicks waits.
     pub fn let_go(&mut self) {
+        self.put_aside();
         self.drawn = None;
         self.between.forget_line();
         self.brush.cancel();
@@ -378,6 +354,10 @@ impl Tools {
         if self.waits_to_close() && !was_waiting {
             self.kept = None;
         }
+        let is_on_it = |(plane, _): (&Plane, String)| plane.coincides(&view.plane, 0.01);
+        if matches!(event, ToolEvent::Press(..)) && self.outline().is_some_and(is_on_it) {
+            self.note_click(session);
+        }
         self.keep_closed(session, &reaction);
         self.follow_line(session);
         reaction
@@ -391,6 +371,9 @@ impl Tools {
     /// Works out what the closed line being drawn would do if it ended where the pointer is, where that
     /// is quick; asked for when something but the line has changed.
     pub fn follow_line(&mut self, session: &Session) {
+        if self.waits_to_close() {
+            self.drawn_on = session.selected().map(|roi| roi.id);
+        }
         let guide = self.drawn_guide(session);
         self.between.follow_line(session, guide);
         let thickness_mm = self.freehand.thickness_mm();
@@ -408,6 +391,7 @@ impl Tools {
         let is_guide =
             |cut: canvas::Cut| cut == canvas::Cut::Across && self.between.guides(session).is_some();
         let drawn = drawn.filter(|drawn| !is_guide(drawn.cut));
+        self.drawn_by = Some((session.revision(), session.overwrite()));
         self.drawn = drawn.and_then(|drawn| region::would_be(session, &drawn, thickness_mm));
     }
 
@@ -479,27 +463,14 @@ impl Tools {
         }
     }
 
-    /// The contours as they would be if the gesture ended now.
-    #[must_use]
-    pub fn preview(&self) -> Option<&Preview> {
-        match self.kind {
-            ToolKind::Brush | ToolKind::Eraser => self.brush.preview(),
-            ToolKind::Push | ToolKind::Smooth => self.mold.preview(),
-            ToolKind::Freehand => {
-                self.freehand.preview().or(self.drawn.as_ref().map(canvas::Canvas::preview))
-            }
-            ToolKind::Shape | ToolKind::LiveWire => self.drawn.as_ref().map(canvas::Canvas::preview),
-            ToolKind::Knife => self.knife.preview(),
-            ToolKind::Points => self.points.preview(),
-            ToolKind::Transform => self.transform.preview(),
-            _ => None,
-        }
-    }
-
-    /// Brings what is suggested up to date with the session; free while nothing has changed.
+    /// Goes on with an outline that waited for what is in hand now, and brings what is suggested up to date
+    /// with the session; free while nothing has changed.
     pub fn update(&mut self, session: &Session) {
+        self.go_on(session);
         let now = session.selected().map(|roi| (roi.id, roi.revision));
-        if self.drawn.as_ref().is_some_and(|drawn| Some(drawn.based_on()) != now) {
+        let is_other = self.drawn.as_ref().is_some_and(|drawn| Some(drawn.based_on()) != now);
+        let is_by_now = self.drawn_by == Some((session.revision(), session.overwrite()));
+        if is_other || (self.is_busy() && !is_by_now) {
             self.follow_line(session);
         }
         self.can_reopen = self.ended_outline(session).is_some();
@@ -526,13 +497,6 @@ impl Tools {
         self.grow.suggestion().or(self.segment.suggestion()).or(self.between.suggestion())
     }
 
-    /// What is shown dashed: while a guide outline is drawn what it would lead to, as far as that has been
-    /// worked out; else what is suggested.
-    #[must_use]
-    pub fn dashed(&self) -> Option<&Suggestion> {
-        self.between.ahead().or_else(|| self.suggestion())
-    }
-
     /// Drops what is suggested; whether there was anything.
     pub fn drop_suggestion(&mut self) -> bool {
         let had = self.suggestion().is_some();
@@ -544,22 +508,6 @@ impl Tools {
             self.between.set_on(false);
         }
         had
-    }
-
-    /// The ROI being edited as the preview shows it; `None` without a preview.
-    #[must_use]
-    pub fn previewed_roi(&self, session: &Session) -> Option<Arc<Roi>> {
-        self.preview()?.shown(session)
-    }
-
-    /// All structures that the gesture changes as the preview shows them: the one being edited, then
-    /// those that give way. Empty without a preview.
-    #[must_use]
-    pub fn previewed_rois(&self, session: &Session) -> Vec<Arc<Roi>> {
-        let Some(preview) = self.preview() else { return Vec::new() };
-        let own = preview.shown(session);
-        let others = preview.others.iter().filter(|_| own.is_some());
-        own.iter().map(Arc::clone).chain(others.filter_map(|other| other.shown(session))).collect()
     }
 
     /// The line being drawn by hand, patient mm; to be shown closed by a straight dashed line unless

@@ -127,7 +127,7 @@ impl MoldTool {
             (MoldKind::Push, None) => self.push(session, stroke, at),
         }
         stroke.last = at;
-        stroke.canvas.refresh();
+        stroke.canvas.end_event(session);
     }
 
     /// The slices that a tool on its way reaches.

@@ -80,6 +80,8 @@ const OPTIONS: &[Row] = &[
     option!("brush_reach", brush, reach, set_reach),
     option!("brush_thickness_mm", brush, thickness_mm, set_thickness_mm),
     option!("brush_tip" by unit, brush, tip, set_tip),
+    option!("brush_tips" by unit, brush, tips, set_tips),
+    option!("brush_radii_mm" by unit, brush, radii_mm, set_radii_mm),
     option!("brush_by_second", brush, by_second, set_by_second),
     option!("brush_second_ranges", brush, second_ranges, set_second_ranges),
     option!("freehand_mode", freehand, mode, set_mode),
@@ -88,10 +90,14 @@ const OPTIONS: &[Row] = &[
     option!("push_on_slice_only", mold, is_flat, set_flat),
     option!("push_firmly", mold, is_firm, set_firm),
     option!("growth" by unit, grow, growth, restore_growth),
+    option!("growth_kinds" by unit, grow, kinds, set_kinds),
+    option!("growth_by_second", grow, by_second, restore_by_second),
+    option!("growth_second_ranges", grow, second_ranges, set_second_ranges),
     option!("between_snaps", between, snaps, set_snaps),
     option!("between_snap_reach_mm", between, snap_reach_mm, set_snap_reach_mm),
     option!("wire_cuts", live_wire, cuts, set_cuts),
     option!("wire_learns", live_wire, learns, set_learns),
+    option!("wire_by_second", live_wire, by_second, restore_by_second),
     option!("points_soft", points, is_soft, set_soft),
     option!("move_whole", transform, is_whole, set_whole),
     segment!("find_as", take_as),
@@ -178,12 +184,13 @@ pub(super) fn is_sound_range(range: GrowRange) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BrushMode, BrushReach, FreehandMode, KeepPieces, ShapeKind, TakeAs};
+    use super::super::{BrushMode, BrushReach, FreehandMode, GrowBy, KeepPieces, ShapeKind, TakeAs, Tip};
     use super::*;
     use crate::ai::body::BodyExtent;
     use crate::edit::segment::{BoneOptions, DoseLevel, Fill};
     use crate::edit::{Growth, ValueRange};
     use crate::patient::RoiId;
+    use crate::session::fixture::{axial_series, session_with};
 
     #[test]
     fn settings_come_back_and_ranges_only_in_their_unit() {
@@ -192,10 +199,16 @@ mod tests {
         tools.brush.set_mode(BrushMode::Auto);
         tools.brush.set_reach(BrushReach::Slab);
         tools.brush.set_thickness_mm(4.5);
+        tools.brush.set_radius_mm(5.0);
+        tools.brush.set_tip(BrushTip::Adaptive { tolerance: 4.5 });
+        tools.brush.set_radius_mm(15.0);
         tools.brush.set_tip(BrushTip::Range(range));
         let uptake = ValueRange { low: 2.5, high: 40.0 };
         tools.brush.set_by_second(true);
         tools.brush.set_second_ranges([("suvbw".to_owned(), uptake)].into());
+        tools.grow.restore_by_second(true);
+        tools.grow.set_second_ranges([("suvbw".to_owned(), uptake)].into());
+        tools.live_wire.restore_by_second(true);
         tools.freehand.set_mode(FreehandMode::Cut);
         tools.shape.set_kind(ShapeKind::Ellipse);
         tools.shape.set_cuts(true);
@@ -203,8 +216,11 @@ mod tests {
         tools.mold.set_firm(true);
         tools.between.set_snaps(true);
         tools.between.set_snap_reach_mm(2.5);
+        let session = session_with(axial_series(), &["Liver"]);
+        let alike = Growth { range: GrowRange::Similar { tolerance: 5.0 }, reach_mm: 80.0, neck_mm: 7.0 };
+        tools.grow.set_growth(&session, alike);
         let growth = Growth { range: GrowRange::PartOfMaximum(0.5), reach_mm: 33.0, neck_mm: 0.0 };
-        tools.grow.restore_growth(growth);
+        tools.grow.set_growth(&session, growth);
         tools.live_wire.set_cuts(true);
         tools.live_wire.set_learns(false);
         tools.points.set_soft(true);
@@ -245,6 +261,17 @@ mod tests {
         assert_eq!(again.brush.thickness_mm().to_bits(), 4.5_f64.to_bits());
         assert_eq!(again.brush.tip(), BrushTip::Range(range));
         assert!(again.brush.by_second() && again.brush.second_ranges().get("suvbw") == Some(&uptake));
+        assert!(again.grow.by_second() && again.grow.second_ranges().get("suvbw") == Some(&uptake));
+        assert!(again.live_wire.by_second());
+        // The numbers of the kinds that were not in hand.
+        again.brush.choose_tip(Tip::Edges, range);
+        assert_eq!(again.brush.tip(), BrushTip::Adaptive { tolerance: 4.5 });
+        assert_eq!(again.brush.radius_mm().to_bits(), 15.0_f64.to_bits());
+        again.brush.choose_tip(Tip::All, range);
+        assert_eq!(again.brush.radius_mm().to_bits(), 5.0_f64.to_bits());
+        again.grow.choose(&session, GrowBy::Alike, range);
+        assert_eq!(again.grow.growth(), alike);
+        again.grow.choose(&session, GrowBy::PartOfMaximum, range);
         assert_eq!(again.freehand.mode(), FreehandMode::Cut);
         assert_eq!((again.shape.kind(), again.shape.cuts()), (ShapeKind::Ellipse, true));
         assert!(again.mold.is_flat() && again.mold.is_firm());
@@ -259,6 +286,7 @@ mod tests {
         pet.restore_options(Unit::SuvBw, &kept);
         assert_eq!(pet.brush.mode(), BrushMode::Auto);
         assert_eq!(pet.brush.tip(), BrushTip::Plain);
+        assert!(pet.brush.radii_mm().is_empty(), "those of the kinds go with what they paint");
         assert_eq!(pet.grow.growth(), Tools::default().grow.growth());
         let unset = SegmentSettings::default();
         assert_eq!((pet.segment.settings().range, pet.segment.settings().uptake), (None, unset.uptake));
@@ -289,7 +317,10 @@ mod tests {
                     between_snap_reach_mm = nan\nbetween_snaps = 3\nwire_learns = \"no\"\nfind_as = \"Sideways\"\n\
                     find_range_hu = { low = 2.0, high = 1.0 }\nfind_within = { Roi = 3 }\nfind_ball_mm = nan\n\
                     find_dose = { Gy = -1.0 }\nfind_bones = { low_hu = 9e9 }\nfind_lung = \"Upper\"\n\
-                    brush_by_second = 1\nbrush_second_ranges = { hu = { low = 2.0, high = 1.0 } }";
+                    brush_by_second = 1\nbrush_second_ranges = { hu = { low = 2.0, high = 1.0 } }\n\
+                    brush_radii_mm_hu = { edges = 1e6, range = nan }\n\
+                    brush_tips_hu = { edges = { Range = { low = 0.0, high = 1.0 } }, range = \"Plain\" }\n\
+                    growth_kinds_hu = { alike = { range = { Similar = { tolerance = 90.0 } }, reach_mm = 50.0, neck_mm = 4.0 } }";
         let kept: ToolOptions = toml::from_str(text).unwrap();
         let mut tools = Tools::default();
         tools.restore_options(Unit::Hu, &kept);
@@ -297,6 +328,8 @@ mod tests {
         assert_eq!(tools.brush.tip(), BrushTip::Plain);
         assert_eq!(tools.brush.thickness_mm().to_bits(), 10.0_f64.to_bits());
         assert_eq!(tools.grow.growth(), Tools::default().grow.growth());
+        assert!(tools.brush.radii_mm().is_empty() && tools.brush.tips().is_empty());
+        assert!(tools.grow.kinds().is_empty());
         assert!(tools.live_wire.learns());
         assert_eq!(tools.segment.settings(), SegmentSettings::default());
         assert!(!tools.brush.by_second() && tools.brush.second_ranges().is_empty());

@@ -15,7 +15,7 @@ pub(super) const NEAR_PIXELS: f64 = 8.0;
 /// How close the second press of a double click comes to the first, screen pixels.
 pub(super) const TWICE_PIXELS: f64 = 3.0;
 /// From so many clicks on a dropped outline is worth keeping.
-const KEPT_CLICKS: usize = 2;
+pub(super) const KEPT_CLICKS: usize = 2;
 /// The cosine from which on a plane is one of the patient's.
 const ALONG: f64 = 1.0 - 1.5e-6;
 
@@ -165,13 +165,14 @@ impl Tools {
         match kept.into_clicks() {
             Clicks::Shape(kind, drawing) => {
                 self.choose(ToolKind::Shape);
-                self.shape.take_up(kind, drawing);
+                self.shape.take_up(kind, drawing, true);
             }
             Clicks::Wire(drawing) => {
                 self.choose(ToolKind::LiveWire);
-                self.live_wire.take_up(session, drawing);
+                self.live_wire.take_up(session, drawing, true);
             }
         }
+        self.note_reopened(session);
         self.follow_line(session);
         true
     }

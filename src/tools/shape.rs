@@ -71,6 +71,18 @@ pub(super) struct Drawing {
     outline: Vec<Point3>,
 }
 
+impl Drawing {
+    /// Its plane, the line so far and the anchors.
+    pub(super) fn shown(&self) -> (&Plane, &[Point3], &[Point3]) {
+        (&self.view.plane, &self.outline, &self.points)
+    }
+
+    /// Where it lies.
+    pub(super) fn place(&self) -> (&ViewPlane, Cut) {
+        (&self.view, self.cut)
+    }
+}
+
 #[derive(Debug, Default)]
 enum State {
     #[default]
@@ -172,18 +184,33 @@ impl ShapeTool {
         }
     }
 
+    /// Puts an outline drawn by clicks aside as it is, without the way to the pointer; `None` where there is
+    /// none.
+    pub(super) fn put_aside(&mut self) -> Option<outline::Clicks> {
+        let State::Drawing(drawing) = &mut self.state else { return None };
+        if !self.kind.has_anchors() {
+            return None;
+        }
+        (drawing.next, drawing.grabbed) = (None, None);
+        let State::Drawing(drawing) = std::mem::take(&mut self.state) else { return None };
+        self.show(*drawing);
+        let State::Drawing(drawing) = std::mem::take(&mut self.state) else { return None };
+        Some(outline::Clicks::Shape(self.kind, drawing))
+    }
+
     /// The outline drawn by clicks that the last event has closed; once.
     pub(super) fn take_closed(&mut self) -> Option<outline::Clicks> {
         let kind = self.kind;
         self.closed.take().filter(|_| kind.has_anchors()).map(|drawing| outline::Clicks::Shape(kind, drawing))
     }
 
-    /// Opens an outline again.
-    pub(super) fn take_up(&mut self, kind: ShapeKind, mut drawing: Box<Drawing>) {
+    /// Goes on with an outline; `was_dropped` says that dropped once more it is gone.
+    pub(super) fn take_up(&mut self, kind: ShapeKind, mut drawing: Box<Drawing>, was_dropped: bool) {
         self.kind = kind;
         drawing.next = None;
         drawing.grabbed = None;
-        (drawing.appended, drawing.closes, drawing.is_away, drawing.is_back) = (false, false, false, true);
+        (drawing.appended, drawing.closes, drawing.is_away) = (false, false, false);
+        drawing.is_back |= was_dropped;
         self.show(*drawing);
     }
 

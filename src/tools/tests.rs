@@ -3,17 +3,20 @@
 mod area;
 mod between;
 mod drawing;
+mod giving_way;
 mod held;
 mod limits;
 mod outline;
 mod preview;
 mod pushing;
 mod reshaping;
+mod second;
 mod segment;
 mod smoothing;
 mod sound;
 mod taking_back;
 mod tilted;
+mod waiting;
 
 use self::sound::check_polygons;
 

@@ -15,6 +15,9 @@ impl Tools {
             ToolKind::Segment => self.segment.take_back(session),
             _ => false,
         };
+        if self.waits_to_close() {
+            self.note_had_back(session);
+        }
         self.follow_line(session);
         had
     }

@@ -94,6 +94,8 @@ pub enum Overlay {
         /// Why they are not on disk, and what to do: a sentence.
         why: String,
     },
+    /// Outlines drawn by clicks would be lost: so many are not closed.
+    OpenOutlines(usize),
 }
 
 /// A model's card, as it is read.
@@ -107,7 +109,7 @@ pub struct Card {
     pub before_use: bool,
 }
 
-/// What to do when edits would be lost.
+/// What to do when edits, or outlines that are not closed, would be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
     /// Bring them to disk again and leave when that succeeds.
@@ -589,18 +591,29 @@ impl Desk {
     /// title. `None` where there is none.
     #[must_use]
     pub fn lacks(&self, model: &ModelLine) -> Option<String> {
-        let id = model.crops_on.as_ref()?;
-        if self.models.iter().any(|own| own.id == *id) {
-            return None;
+        let needed = self.needed(model);
+        let id = needed.into_iter().find(|id| !self.models.iter().any(|own| own.id == **id))?;
+        let known = self.catalogue.iter().find(|line| line.id == id);
+        Some(known.map_or_else(|| id.to_owned(), |line| line.title.clone()))
+    }
+
+    /// The ids of the models that one needs to find its region, as far as they are known: what it crops on,
+    /// and what that one crops on.
+    #[must_use]
+    pub fn needed<'a>(&'a self, model: &'a ModelLine) -> Vec<&'a str> {
+        let mut all: Vec<&str> = Vec::new();
+        let mut next = model.crops_on.as_deref();
+        while let Some(id) = next.filter(|id| !all.contains(id)) {
+            all.push(id);
+            next = self.models.iter().find(|own| own.id == id).and_then(|own| own.crops_on.as_deref());
         }
-        let known = self.catalogue.iter().find(|line| line.id == *id);
-        Some(known.map_or_else(|| id.clone(), |line| line.title.clone()))
+        all
     }
 
     /// The models that could not run without the one of this id.
     #[must_use]
     pub fn dependants(&self, id: &str) -> Vec<&ModelLine> {
-        self.models.iter().filter(|model| model.crops_on.as_deref() == Some(id)).collect()
+        self.models.iter().filter(|model| self.needed(model).contains(&id)).collect()
     }
 }
 
@@ -642,6 +655,8 @@ pub struct Desk {
     pub estimate: Estimate,
     /// The memory that it will take at most, bytes, where it runs on the processor.
     pub memory_bytes: Option<u64>,
+    /// The memory that networks kept from earlier runs take.
+    pub kept_bytes: u64,
     /// The jobs now running.
     pub jobs: Vec<JobLine>,
     /// The training that runs, or the last one.

@@ -334,7 +334,7 @@ fn name_structure(harness: &mut Harness<'_, Window>, name: &str) {
     harness.step();
     key(harness, Modifiers::NONE, Key::Enter);
     harness.step();
-    assert_eq!(harness.state().0.session().unwrap().structures().rois[0].name, name);
+    assert_eq!(harness.state().0.session().unwrap().structures().rois.last().unwrap().name, name);
 }
 
 fn described(station: &Workstation) -> &str {

@@ -10,18 +10,26 @@ use egui_kittest::kittest::Queryable;
 /// The radius of the ground of the larger dot at an outline's first point.
 const FIRST_POINT: f32 = 6.0;
 
-/// How many first points of outlines were drawn within a rectangle in the last frame.
-fn first_points_in(harness: &Harness<'_, Window>, rect: Rect) -> usize {
-    fn count(shape: &Shape, rect: Rect) -> usize {
+/// The radius of the dots of one that waits.
+const WAITING_POINT: f32 = 2.5;
+
+/// How many circles of a radius were drawn within a rectangle in the last frame.
+fn circles_in(harness: &Harness<'_, Window>, rect: Rect, radius: f32) -> usize {
+    fn count(shape: &Shape, rect: Rect, radius: f32) -> usize {
         match shape {
             Shape::Circle(circle) => {
-                usize::from((circle.radius - FIRST_POINT).abs() < 1e-3 && rect.contains(circle.center))
+                usize::from((circle.radius - radius).abs() < 1e-3 && rect.contains(circle.center))
             }
-            Shape::Vec(shapes) => shapes.iter().map(|shape| count(shape, rect)).sum(),
+            Shape::Vec(shapes) => shapes.iter().map(|shape| count(shape, rect, radius)).sum(),
             _ => 0,
         }
     }
-    harness.output().shapes.iter().map(|clipped| count(&clipped.shape, rect)).sum()
+    harness.output().shapes.iter().map(|clipped| count(&clipped.shape, rect, radius)).sum()
+}
+
+/// How many first points of outlines were drawn within a rectangle in the last frame.
+fn first_points_in(harness: &Harness<'_, Window>, rect: Rect) -> usize {
+    circles_in(harness, rect, FIRST_POINT)
 }
 
 fn rect(harness: &Harness<'_, Window>, label: &str) -> Rect {
@@ -106,4 +114,35 @@ fn a_right_click_offers_to_close_to_take_back_and_to_drop_an_outline() {
     // Without an outline the menu is the structure's again.
     right_click(&mut harness, center);
     assert!(harness.query_by_label_contains("Move the crosshair here").is_some());
+}
+
+#[test]
+fn an_outline_waits_pale_on_its_plane_while_another_tool_or_structure_is_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = begun(folder.path());
+    let (axial, coronal) = (rect(&harness, "Axial view"), rect(&harness, "Coronal view"));
+    let waiting = |harness: &Harness<'_, Window>, rect: Rect| circles_in(harness, rect, WAITING_POINT);
+    let before = [waiting(&harness, axial), waiting(&harness, coronal)];
+    key(&mut harness, Modifiers::NONE, Key::B);
+    point_at(&mut harness, axial.center());
+    assert_eq!(first_points_in(&harness, axial), 0);
+    assert_eq!([waiting(&harness, axial), waiting(&harness, coronal)], [before[0] + 3, before[1]]);
+    wheel(&mut harness, axial.center(), 1.0, Modifiers::NONE);
+    assert_eq!(waiting(&harness, axial), before[0]);
+    wheel(&mut harness, axial.center(), -1.0, Modifiers::NONE);
+    // A stroke of the brush, taken back, is nothing to it.
+    clicks(&mut harness, axial.center(), 1);
+    key(&mut harness, Modifiers::COMMAND, Key::Z);
+    key(&mut harness, Modifiers::NONE, Key::S);
+    point_at(&mut harness, axial.center());
+    assert_eq!((views(&harness).tools.anchors().len(), first_points_in(&harness, axial)), (3, 1));
+    assert_eq!(waiting(&harness, axial), before[0]);
+    // Another structure, and back; on another slice that is said.
+    name_structure(&mut harness, "Lung_L");
+    assert!(views(&harness).tools.anchors().is_empty());
+    wheel(&mut harness, axial.center(), 1.0, Modifiers::NONE);
+    key(&mut harness, Modifiers::NONE, Key::P);
+    assert_eq!(views(&harness).tools.anchors().len(), 3);
+    let (_, told, _) = views(&harness).message.clone().expect("a sentence");
+    assert!(told.contains("goes on"), "{told}");
 }

@@ -69,6 +69,8 @@ pub struct Organ {
     pub value: u16,
     /// Its name where it was published.
     pub source_name: String,
+    /// Whether that name means other things elsewhere ("implant").
+    pub ambiguous: bool,
     /// ROI Name: TG-263 where the standard has one.
     pub name: String,
     /// Whether [`Self::code`] is that of TG-263's own table.
@@ -108,11 +110,17 @@ impl Entry {
         self.run.crop.as_ref()
     }
 
-    /// The model it crops on, and itself last.
+    /// The model it crops on, what that one crops on before it, and itself last.
     #[must_use]
     pub fn with_dependencies(&self) -> Vec<&Entry> {
-        let before = self.crop().and_then(|crop| entry(&crop.model));
-        before.into_iter().chain([self]).collect()
+        let mut all = vec![self];
+        while let Some(before) = all.last().and_then(|own| own.crop()).and_then(|crop| entry(&crop.model))
+            && !all.iter().any(|own| own.id == before.id)
+        {
+            all.push(before);
+        }
+        all.reverse();
+        all
     }
 }
 
@@ -182,6 +190,8 @@ struct RawOrgan {
     #[serde(rename = "type")]
     roi_type: Option<String>,
     code: Option<[String; 3]>,
+    #[serde(default)]
+    ambiguous: bool,
 }
 
 fn read(text: &str) -> Result<Vec<Entry>, String> {
@@ -240,6 +250,7 @@ fn read_organ(value: u16, class: &str, raw: &RawOrgan) -> Result<Organ, String> 
     Ok(Organ {
         value,
         source_name: class.to_owned(),
+        ambiguous: raw.ambiguous,
         name: raw.name.clone(),
         standard: standard.is_some(),
         roi_type: raw.roi_type.as_deref().map_or(RoiType::Organ, RoiType::from_term),
@@ -290,7 +301,61 @@ mod tests {
         "Teeth_Lower",
         "Teeth_Upper",
         "Head",
+        "Canal_Alveolar",
+        "Canal_Incisive",
+        "Canal_Lingual",
+        "Bridge_Dental",
+        "Crown_Dental",
+        "Implant_Dental",
+        "Horn_Frontal",
+        "Horn_Occipital",
+        "Horn_Temporal",
+        "Vent_Body",
+        "Vent_Trigone",
+        "Vent_Third",
+        "Vent_Fourth",
     ];
+
+    /// A tooth or its pulp, by its FDI number.
+    fn is_tooth(name: &str) -> bool {
+        let number = name.strip_prefix("Tooth_").map(|rest| rest.strip_suffix("_Pulp").unwrap_or(rest));
+        number.is_some_and(|fdi| {
+            matches!(fdi.as_bytes(), [quadrant, tooth] if (b'1'..=b'4').contains(quadrant)
+                && (b'1'..=b'8').contains(tooth))
+        })
+    }
+
+    #[test]
+    fn a_tooth_s_number_names_the_side_and_jaw_that_its_publisher_and_its_code_name() {
+        let teeth = &entry("teeth").unwrap().organs;
+        let numbered: Vec<&Organ> = teeth.iter().filter(|organ| is_tooth(&organ.name)).collect();
+        assert_eq!((teeth.len(), numbered.len()), (77, 64));
+        for organ in numbered {
+            let (quadrant, tooth) = (&organ.name[6..7], &organ.name[7..8]);
+            let (jaw, bone) =
+                if matches!(quadrant, "1" | "2") { ("upper", "Maxillary") } else { ("lower", "Mandibular") };
+            let side = if matches!(quadrant, "1" | "4") { "right" } else { "left" };
+            let kind = match tooth {
+                "1" => "central incisor",
+                "2" => "lateral incisor",
+                "3" => "canine",
+                "4" => "first premolar",
+                "5" => "second premolar",
+                "6" => "first molar",
+                "7" => "second molar",
+                _ => "third molar",
+            };
+            assert_eq!(organ.code.meaning, format!("{bone} {side} {kind} tooth"), "{}", organ.name);
+            let place = format!("{jaw}_{side}_{}_", kind.replace(' ', "_"));
+            assert!(organ.source_name.starts_with(&place), "{}", organ.source_name);
+            let number = if organ.name.ends_with("_Pulp") { "pulp_fdi1" } else { "fdi" };
+            assert_eq!(organ.source_name[place.len()..], format!("{number}{quadrant}{tooth}"));
+        }
+        // The codes of teeth are different, those of pulps are their teeth's.
+        let codes: HashSet<&str> =
+            teeth.iter().filter(|o| is_tooth(&o.name)).map(|o| o.code.value.as_str()).collect();
+        assert_eq!(codes.len(), 32);
+    }
 
     #[test]
     fn every_organ_has_a_name_a_type_a_colour_and_a_code() {
@@ -310,7 +375,8 @@ mod tests {
                 let stem = organ.name.strip_suffix("_L").or(organ.name.strip_suffix("_R"));
                 let listed = NOT_IN_THE_STANDARD
                     .iter()
-                    .any(|own| *own == organ.name || (stem == Some(*own) && !own.ends_with("_L")));
+                    .any(|own| *own == organ.name || (stem == Some(*own) && !own.ends_with("_L")))
+                    || is_tooth(&organ.name);
                 assert_ne!(standard.contains(organ.name.as_str()), listed, "{what}: {}", organ.name);
                 assert_eq!(organ.standard, standard.contains(organ.name.as_str()), "{what}");
                 assert!(organ.name.len() <= 16, "{what}: {}", organ.name);
@@ -371,6 +437,9 @@ mod tests {
         for fast in ["total_fast", "total_fastest"] {
             assert_eq!(entry(fast).unwrap().organs, total.organs);
         }
+        let teeth: Vec<&str> =
+            entry("teeth").unwrap().with_dependencies().iter().map(|own| own.id.as_str()).collect();
+        assert_eq!(teeth, ["total_fastest", "craniofacial_structures", "teeth"]);
         let mut ids = HashSet::new();
         for own in entries() {
             assert!(ids.insert(&own.id), "{} is there twice", own.id);
@@ -390,10 +459,9 @@ mod tests {
                 for name in &crop.organs {
                     assert!(coarse.organs.iter().any(|organ| organ.name == *name), "{name}");
                 }
-                assert_eq!(
-                    own.with_dependencies().iter().map(|e| &e.id).collect::<Vec<_>>(),
-                    [&crop.model, &own.id]
-                );
+                let needed: Vec<&str> = own.with_dependencies().iter().map(|own| own.id.as_str()).collect();
+                assert!(needed.ends_with(&[crop.model.as_str(), own.id.as_str()]), "{needed:?}");
+                assert!(entry(needed[0]).unwrap().crop().is_none(), "the first looks everywhere");
             }
         }
     }

@@ -359,14 +359,13 @@ pub(super) fn forget(target: &Path, name: &str) {
     let _ = std::fs::remove_dir(part.parent().unwrap_or(target));
 }
 
-/// Removes an installed model, and what an interrupted fetch has left of it. Gives its folder.
+/// Removes a model installed in `target`, and what an interrupted fetch has left of it. Gives its folder.
 ///
 /// # Errors
 /// [`ImportError`] when it is not installed, or cannot be removed.
-pub fn remove(entry: &Entry) -> Result<PathBuf, ImportError> {
-    let target = import_folder();
+pub fn remove(entry: &Entry, target: &Path) -> Result<PathBuf, ImportError> {
     for file in &entry.files {
-        forget(&target, &file.name);
+        forget(target, &file.name);
     }
-    import::remove(&entry.id, &target)
+    import::remove(&entry.id, target)
 }

@@ -29,6 +29,11 @@ impl Pool {
         }
     }
 
+    /// Gives all free buffers up.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Values of all buffers that are free.
     #[cfg(test)]
     pub(super) fn values(&self) -> usize {

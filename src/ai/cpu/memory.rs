@@ -47,6 +47,13 @@ impl CpuNetwork {
     }
 }
 
+impl CpuNetwork {
+    /// Bytes of a network's parameters as they are packed.
+    pub(super) fn packed_bytes(architecture: &Architecture) -> u64 {
+        (weights(architecture).packed * size_of::<f32>()) as u64
+    }
+}
+
 fn padded(channels: usize) -> usize {
     channels.next_multiple_of(LANES)
 }

@@ -150,6 +150,7 @@ pub struct CpuNetwork {
     head: Packed,
     input_channels: usize,
     classes: usize,
+    weight_bytes: u64,
     /// Shared by the folds of a model.
     pool: Arc<Pool>,
 }
@@ -169,6 +170,16 @@ impl CpuNetwork {
     #[must_use]
     pub fn beside(&self, network: &Network) -> Self {
         Self::with_pool(network, Arc::clone(&self.pool))
+    }
+
+    /// Gives up the buffers of features, which the next patch makes anew.
+    pub(in crate::ai) fn empty_buffers(&self) {
+        self.pool.clear();
+    }
+
+    /// Bytes of the parameters as they are packed.
+    pub(in crate::ai) fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
     }
 
     /// Outputs of the network.
@@ -206,6 +217,7 @@ impl CpuNetwork {
             head: Packed::new(&network.head, None, false),
             input_channels: network.architecture.input_channels,
             classes: network.architecture.classes,
+            weight_bytes: Self::packed_bytes(&network.architecture),
             pool,
         }
     }

@@ -154,6 +154,12 @@ impl DeviceConv {
         }
     }
 
+    /// Values of the weights on the device, in both layouts where there are both.
+    pub(super) fn values(&self) -> usize {
+        let tiles = self.tiles.borrow().as_ref().map_or(0, |tiles| tiles.dims().iter().product());
+        self.weight.dims().iter().product::<usize>() + tiles
+    }
+
     /// The weights as our own kernel reads them.
     fn tiles(&self) -> Tensor<2> {
         let mut tiles = self.tiles.borrow_mut();

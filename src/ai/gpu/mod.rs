@@ -232,6 +232,13 @@ impl BurnNetwork {
         patch.iter().product::<usize>() * widest.max(self.architecture.input_channels) * size_of::<f32>()
     }
 
+    /// Bytes that the weights of its convolutions take on the device.
+    fn weight_bytes(&self) -> u64 {
+        let values = self.convs().map(DeviceConv::values).sum::<usize>()
+            + self.upsample.iter().map(DeviceUpsample::values).sum::<usize>();
+        (values * size_of::<f32>()) as u64
+    }
+
     /// Every convolution.
     fn convs(&self) -> impl Iterator<Item = &DeviceConv> {
         self.blocks().flat_map(|block| &block.convs)

@@ -127,6 +127,11 @@ impl Ensemble {
         Ok(())
     }
 
+    /// Bytes that the networks' weights take on the device.
+    pub(in crate::ai) fn weight_bytes(&self) -> u64 {
+        self.networks.iter().map(BurnNetwork::weight_bytes).sum()
+    }
+
     /// How the layers are computed, in words: how many of each kind which way.
     pub(in crate::ai) fn ways(&self) -> Option<String> {
         self.networks.first().map(BurnNetwork::ways)

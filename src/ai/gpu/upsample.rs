@@ -47,6 +47,12 @@ impl DeviceUpsample {
         Ok(out)
     }
 
+    /// Values of the weights on the device, in both layouts where there are both.
+    pub(super) fn values(&self) -> usize {
+        let tiles = self.tiles.borrow().as_ref().map_or(0, |tiles| tiles.dims().iter().product());
+        self.weight.dims().iter().product::<usize>() + tiles
+    }
+
     /// Computes it this way from now on.
     pub(super) fn set_way(&self, way: Way) {
         self.way.set(way);

@@ -33,12 +33,17 @@ pub(super) fn taken(
 /// Whether a network may leave a parameter of this name unused: a segmentation layer of deep
 /// supervision, or a tensor that is there under another name.
 pub(super) fn is_spare(name: &str) -> bool {
-    let is_layer = name.strip_prefix("decoder.seg_layers.").is_some_and(|rest| {
+    is_head(name) || is_second_name(name)
+}
+
+/// Whether a tensor of this name is of a segmentation layer, that of the full resolution or of a lower one
+/// (deep supervision), which only training needs.
+pub(in crate::ai) fn is_head(name: &str) -> bool {
+    name.strip_prefix("decoder.seg_layers.").is_some_and(|rest| {
         let mut parts = rest.split('.');
         let number = parts.next().is_some_and(|part| part.parse::<usize>().is_ok());
         number && matches!(parts.next(), Some("weight" | "bias")) && parts.next().is_none()
-    });
-    is_layer || is_second_name(name)
+    })
 }
 
 /// Whether a tensor of this name is there under another one too.

@@ -13,7 +13,7 @@
 mod build;
 mod random;
 
-pub(super) use self::build::is_second_name;
+pub(super) use self::build::{is_head, is_second_name};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -193,7 +193,7 @@ impl Architecture {
     }
 
     /// The weights of all convolutions.
-    fn weights(&self) -> u64 {
+    pub(super) fn weights(&self) -> u64 {
         let taps = |kernel: [usize; 3]| kernel.into_iter().map(|n| n as u64).product::<u64>();
         let count =
             |kernel: [usize; 3], input: usize, output: usize| taps(kernel) * input as u64 * output as u64;

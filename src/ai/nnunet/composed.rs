@@ -1,15 +1,17 @@
 //! The way of a case through several models that make one: TotalSegmentator's way around nnU-Net.
 //!
 //! A coarse model finds the region, the image is cut to it and resampled ([`zoom`]); each part runs as
-//! nnU-Net would; its label map is kept, and of each voxel the probabilities of its label and the next;
-//! the maps are laid over one another at the models'
-//! resolution, cleaned up, and brought back to the image's own voxels by the nearest one, as
+//! nnU-Net would; its label map is kept, and of each voxel the probabilities of the labels that have a
+//! share ([`Shares`]); the maps are laid over one another at the models' resolution, cleaned up, and brought back to the image's own voxels by the nearest one, as
 //! TotalSegmentator does. Contours hold exactly these voxels; between them they run where the
-//! linearly interpolated shares of the labels are equal, so they are no staircase ([`Coarse`]).
+//! linearly interpolated shares of the labels are equal, so they are no staircase ([`Coarse`]). Where
+//! one model runs on the image as it is and only its labels are cleaned up, they run where the
+//! probabilities are equal, as nnU-Net's ([`Edges`]).
 
-use super::coarse::{Coarse, Odds, odds_of};
+use super::coarse::{Coarse, Shares};
 use super::composition::{Composition, Crop};
 use super::dataset::{Dataset, Structure};
+use super::edges::Edges;
 use super::image::ChannelImage;
 use super::model::Model;
 use super::outlines::{Outlined, Outliner, Scores};
@@ -23,6 +25,18 @@ use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What the parts have in common: the labels of the whole package.
+fn dataset_of(package: &ModelPackage, model: &Model, structures: Vec<Structure>) -> Dataset {
+    Dataset {
+        name: package.id.clone(),
+        channels: model.dataset.channels.clone(),
+        foreground: structures.iter().map(|one| one.value).collect(),
+        structures,
+        regions: false,
+        license: String::new(),
+    }
+}
 
 /// Runs a composed package over a volume; `model` is its first part.
 pub(super) fn predict(
@@ -44,7 +58,10 @@ pub(super) fn predict(
     let mut from = 0.0;
     if let Some(crop) = &run.crop {
         from = 0.25;
-        let progress = progress.named("Finding the region").part(0.0, from);
+        // The region of a region is told of as one search.
+        let is_nested = options.label_map_alone;
+        let named = if is_nested { progress.clone() } else { progress.named("Finding the region") };
+        let progress = named.part(0.0, from);
         let found = region_of(volume, package, crop, &images[0], options, &mut case, &progress)?;
         let Some(found) = found else {
             let reason = format!("none of {} is in the image", crop.organs.join(", "));
@@ -60,8 +77,10 @@ pub(super) fn predict(
     case.timings.preprocess += started.elapsed().as_secs_f64();
 
     let mut map = vec![0_u16; near[0].values.len()];
-    let with_odds = !options.label_map_alone;
-    let mut odds = vec![Odds::default(); if with_odds { map.len() } else { 0 }];
+    let with_contours = !options.label_map_alone;
+    let mut shares = vec![Shares::default(); if with_contours { near[0].size[0] } else { 0 }];
+    let is_plain = with_contours && composition.is_plain();
+    let mut edges: Vec<Edges> = Vec::new();
     let needed: Vec<_> = composition
         .parts
         .iter()
@@ -74,20 +93,19 @@ pub(super) fn predict(
         let share = |n: usize| from + (0.9 - from) * n as f64 / needed.len() as f64;
         let progress = of_part(progress, [index, needed.len()]).part(share(index), share(index + 1));
         let (previous, progress) = case.previous(volume, &part.model, &near, &progress)?;
-        let labels = if with_odds {
+        let labels = if with_contours {
             let slices = case.stage(
                 &part.model,
                 &near,
                 previous.as_deref(),
-                |slice| (slice.labels().to_vec(), odds_of(&slice, near[0].size[2])),
+                |slice| {
+                    let width = near[0].size[2];
+                    let edges = is_plain.then(|| Edges::of(&slice, width));
+                    (slice.shares(), edges, slice.into_labels())
+                },
                 &progress,
             )?;
-            let (labels, own): (Vec<_>, Vec<_>) = slices.into_iter().unzip();
-            let labels = labels.concat();
-            for ((odds, own), label) in odds.iter_mut().zip(own.into_iter().flatten()).zip(&labels) {
-                odds.take(own, *label, &part.values);
-            }
-            labels
+            laid_over(&mut shares, &mut edges, slices, &part.values)
         } else {
             case.labels(&part.model, &near, previous.as_deref(), &progress)?
         };
@@ -98,39 +116,64 @@ pub(super) fn predict(
         }
     }
     let started = Instant::now();
-    if with_odds {
+    if with_contours {
         progress.set_step("Tracing contours");
     }
     for label in package.labels.iter().filter(|label| label.keep_largest) {
         keep_largest(&mut map, near[0].size, label.value);
     }
-    let coarse = Coarse::new(map, odds, near[0].size, [region.low, region.size]);
-    let dataset = Dataset {
-        name: package.id.clone(),
-        channels: model.dataset.channels.clone(),
-        foreground: structures.iter().map(|one| one.value).collect(),
-        structures,
-        regions: false,
-        license: String::new(),
-    };
+    let coarse = Coarse::new(map, shares, near[0].size, [region.low, region.size]);
+    let dataset = dataset_of(package, model, structures);
     let outliner = Outliner { volume, image: &images[0], dataset: &dataset, wanted: &wanted };
-    let [nz, ny, nx] = images[0].size;
-    let slices: Vec<_> = (0..nz)
-        .into_par_iter()
-        .map(|z| {
-            let labels = coarse.slice(z, ny, nx);
-            if options.label_map_alone {
-                return Outlined { labels, planes: Vec::new() };
-            }
-            let share = |label: u16, at: usize| coarse.share(label, [z, at / nx, at % nx]);
-            let probability = |label: u16, at: usize| coarse.probability(label, [z, at / nx, at % nx]);
-            outliner.labelled(z, labels, Scores { share: &share, probability: &probability })
-        })
-        .collect();
+    let slices = outlined(&outliner, &coarse, &edges, with_contours);
     progress.set_fraction(0.98)?;
-    let gathered = outliner.gather(slices);
+    let probability = |label: u16, voxel: [usize; 3]| coarse.probability(label, voxel);
+    let gathered = outliner.gather(slices, with_contours.then_some(&probability));
     case.timings.postprocess += started.elapsed().as_secs_f64();
     Ok(case.prediction(volume, package, &dataset.structures, &wanted, gathered))
+}
+
+/// The slices of the image: the labels of the common map there and, where contours are wanted, these: by
+/// the probabilities along the labels' borders where such `edges` were kept, else by their shares.
+fn outlined(outliner: &Outliner<'_>, coarse: &Coarse, edges: &[Edges], with_contours: bool) -> Vec<Outlined> {
+    let [nz, ny, nx] = outliner.image.size;
+    let slice = |z: usize| {
+        let labels = coarse.slice(z, ny, nx);
+        if !with_contours {
+            return Outlined::bare(labels);
+        }
+        let now = if edges.is_empty() { Vec::new() } else { labels.clone() };
+        let share = |label: u16, at: usize| match edges.get(z) {
+            Some(edges) => edges.share(label, at, now[at]),
+            None => coarse.share(label, [z, at / nx, at % nx]),
+        };
+        let probability = |label: u16, at: usize| coarse.probability(label, [z, at / nx, at % nx]);
+        outliner.labelled(z, labels, Scores { share: Some(&share), probability: &probability })
+    };
+    (0..nz).into_par_iter().map(slice).collect()
+}
+
+/// What a part says of a slice: the labels' shares, the probabilities along their borders, where they are
+/// to be traced by them, and the labels.
+type PartSlice = (Shares, Option<Edges>, Vec<u16>);
+
+/// Lays what a part says of the common grid over what is there, and gives its labels; `values` are those of
+/// its labels in the common map.
+fn laid_over(
+    shares: &mut [Shares],
+    edges: &mut Vec<Edges>,
+    slices: Vec<PartSlice>,
+    values: &[u16],
+) -> Vec<u16> {
+    let mut labels = Vec::new();
+    for (at, (own, slice_edges, slice_labels)) in slices.into_iter().enumerate() {
+        if let Some(shares) = shares.get_mut(at) {
+            *shares = shares.under(&own, &slice_labels, values);
+        }
+        edges.extend(slice_edges);
+        labels.extend(slice_labels);
+    }
+    labels
 }
 
 /// The progress of a part, which is named where there are several.
@@ -192,9 +235,9 @@ fn region_of(
     progress: &Progress,
 ) -> Result<Option<Region>, CaseError> {
     let coarse = package.beside(&crop.model)?;
-    let (Some(model), true) =
-        (&coarse.nnunet, coarse.composition.as_ref().is_none_or(|own| own.run.crop.is_none()))
-    else {
+    // It may look at a region of its own, which the next finds in the whole image: no circles.
+    let before = coarse.crops_on().map(|id| coarse.beside(id)).transpose()?;
+    let (Some(model), true) = (&coarse.nnunet, before.is_none_or(|own| own.crops_on().is_none())) else {
         return Err(PackageError::Manifest {
             reason: format!("the model {} that it crops on is not one to crop on", crop.model),
             path: package.folder.clone().unwrap_or_default(),
@@ -207,6 +250,7 @@ fn region_of(
         label_map_alone: true,
         device: options.device,
         channels: options.channels.clone(),
+        keep: options.keep,
         ..PredictOptions::default()
     };
     let values: Vec<u16> =

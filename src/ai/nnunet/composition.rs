@@ -68,6 +68,16 @@ impl Crop {
     }
 }
 
+impl Composition {
+    /// Whether one model runs on the image as it is, with labels of its own: only what is made of its
+    /// labels may be more than nnU-Net's.
+    pub(in crate::ai) fn is_plain(&self) -> bool {
+        let is_own = |part: &Part| part.values.iter().enumerate().all(|(n, own)| n == usize::from(*own));
+        let Run { spacing_mm, crop, .. } = &self.run;
+        matches!(self.parts.as_slice(), [only] if is_own(only)) && spacing_mm.is_none() && crop.is_none()
+    }
+}
+
 impl Run {
     /// What the types do not guarantee.
     pub(super) fn check(&self) -> Result<(), String> {

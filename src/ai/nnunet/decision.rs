@@ -64,6 +64,31 @@ impl Decision {
         }
     }
 
+    /// Each label but background and its share of a voxel's probabilities, as [`Self::score`].
+    pub(super) fn shares(&self, probabilities: &[f32]) -> impl Iterator<Item = (u16, f32)> {
+        let labels: &[u16] = match self {
+            Self::Classes(_) => &[],
+            Self::Regions(labels) => labels,
+        };
+        let classes = if labels.is_empty() { probabilities.len() } else { 0 };
+        let of_class = (0..).zip(probabilities.iter().copied()).take(classes).skip(1);
+        // Of a label that several regions have once.
+        let own = labels.iter().enumerate().filter(|(at, label)| !labels[..*at].contains(label));
+        let of_region = own.map(|(_, label)| (*label, self.score(*label, probabilities)));
+        of_class.chain(of_region.filter(|(label, _)| *label != 0))
+    }
+
+    /// Whether logits leave every label a share of less than `least`, told without working it out.
+    pub(super) fn is_background(&self, logits: &[f32], least: f32) -> bool {
+        let below = match self {
+            // A class has no more than its own and background's logit alone would give it.
+            Self::Classes(_) => logits.first().copied().unwrap_or(0.0) + least.ln(),
+            Self::Regions(_) => least.ln(),
+        };
+        let others = if matches!(self, Self::Classes(_)) { logits.get(1..).unwrap_or(&[]) } else { logits };
+        others.iter().all(|logit| *logit < below)
+    }
+
     /// The share of a label of a voxel's probabilities: its class's; for regions the probability that
     /// its region is the last that belongs, for 0 that none does.
     pub(super) fn score(&self, label: u16, probabilities: &[f32]) -> f32 {
@@ -111,5 +136,21 @@ mod tests {
         let regions = Decision::Regions(vec![1, 2]);
         let shares = [0.5, 0.25];
         assert_eq!([0, 1, 2].map(|label| regions.score(label, &shares)), [0.375, 0.375, 0.25]);
+        assert_eq!(regions.shares(&shares).collect::<Vec<_>>(), [(1, 0.375), (2, 0.25)]);
+        let classes = Decision::Classes(2);
+        assert_eq!(classes.shares(&[0.25, 0.75]).collect::<Vec<_>>(), [(1, 0.75)]);
+    }
+
+    #[test]
+    fn background_is_told_by_the_logits_alone() {
+        // exp(-6.3) is less than 1/510, exp(-6.2) is more.
+        let least = 1.0 / 510.0;
+        for decision in [Decision::Classes(3), Decision::Regions(vec![1, 2, 3])] {
+            assert!(decision.is_background(&[-7.0, -13.5, -14.0], least), "{decision:?}");
+            assert!(!decision.is_background(&[-7.0, -13.1, -5.0], least), "{decision:?}");
+        }
+        assert!(Decision::Classes(2).is_background(&[4.0, -2.3], least));
+        assert!(!Decision::Classes(2).is_background(&[4.0, -2.2], least));
+        assert!(!Decision::Regions(vec![1]).is_background(&[4.0], least));
     }
 }

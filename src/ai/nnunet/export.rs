@@ -11,6 +11,7 @@
 //! `trace::labels_slice(slice.labels(), nx, ny, |label, at| slice.score(label, at))`.
 
 use super::axis::{Pair, nearest, pairs};
+use super::coarse::{LEAST_SHARE, Shares};
 pub use super::decision::Decision;
 use super::logits::round_to_half;
 use super::preprocess::Geometry;
@@ -244,6 +245,23 @@ impl Slice<'_> {
             values[0] = 1.0;
         }
         values
+    }
+
+    /// The share of each label at each voxel of [`Self::labels`] ([`Self::score`]).
+    pub(super) fn shares(&self) -> Shares {
+        let decision = &self.export.decision;
+        let [ny, nx] = self.export.slice_size();
+        let mut shares = Shares::of_voxels(ny * nx);
+        let mut values = vec![0.0; decision.channels()];
+        for (y, x) in (0..ny).flat_map(|y| (0..nx).map(move |x| (y, x))) {
+            if !self.interpolate(y, x, &mut values) || decision.is_background(&values, LEAST_SHARE) {
+                shares.push([]);
+                continue;
+            }
+            decision.probabilities(&mut values);
+            shares.push(decision.shares(&values));
+        }
+        shares.shrunk()
     }
 
     /// The non-zero region's first row and column, and its rows and columns.

@@ -118,6 +118,15 @@ impl ChannelImage {
         Self { size, spacing_mm: from.map(|old| self.spacing_mm[old]), axes, values: Arc::new(values) }
     }
 
+    /// Its own voxel (z, y, x) that is the grid's voxel (i, j, k).
+    #[must_use]
+    pub fn own_voxel(&self, voxel: [usize; 3]) -> [usize; 3] {
+        std::array::from_fn(|axis| {
+            let (grid_axis, backwards) = self.axes[axis];
+            if backwards { self.size[axis] - 1 - voxel[grid_axis] } else { voxel[grid_axis] }
+        })
+    }
+
     /// The grid's voxel (i, j, k) of one of its own (z, y, x).
     #[must_use]
     pub fn grid_voxel(&self, own: [usize; 3]) -> [usize; 3] {

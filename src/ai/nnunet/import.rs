@@ -1,16 +1,17 @@
 //! Training folders made into model packages in the program's own folder.
 //!
 //! A package appears whole or not at all: it is written beside its place and renamed. The weights
-//! are written as float32 safetensors, one file a fold, only the tensors that the network uses.
+//! are written as float32 safetensors, one file a fold, only the tensors that the network uses and those of
+//! deep supervision.
 
 use super::card::card;
 use super::composition::{Composition, Run};
 use super::model::Model;
 use super::orientation::Orientation;
-use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, plain_name};
+use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, named, plain_name};
 use super::training;
 use super::unpack::unpack;
-use crate::ai::network::{Network, NormKind};
+use crate::ai::network::{Network, NormKind, is_head};
 use crate::ai::package::{ModelPackage, PackageError, is_reserved, sha256_text};
 use crate::new_file::{NewFolder, sweep};
 use crate::progress::{Cancelled, Progress};
@@ -206,7 +207,7 @@ fn one(
     if let Some(orientation) = options.orientation {
         model.hand_over(orientation);
     }
-    progress.set_step(format!("Importing {}", model.plan.configuration));
+    progress.set_step(format!("Importing {}", named(&model)));
     let mut about = About::of(&model);
     about.id = options.id.as_deref().map_or_else(|| fresh(&about.id, ids), plain_name);
     if is_reserved(&about.id) {
@@ -243,7 +244,7 @@ fn fresh(id: &str, taken: &BTreeSet<String>) -> String {
 /// # Errors
 /// [`ImportError`] when there is none of this id, it is part of the program, or cannot be removed.
 pub fn remove(id: &str, target: &Path) -> Result<PathBuf, ImportError> {
-    let (packages, _) = ModelPackage::list();
+    let (packages, _) = ModelPackage::look_with(target);
     let package = match packages.into_iter().find(|package| package.id == id) {
         Some(package) => package,
         // Names those there are.
@@ -411,15 +412,16 @@ fn write_model(
     })
 }
 
-/// A fold's parameters, those that its network uses, as the bytes of a safetensors file.
+/// A fold's parameters, those that its network uses and the heads that training it further needs, as the
+/// bytes of a safetensors file.
 fn safetensors(model: &Model, fold: usize, path: &Path) -> Result<Vec<u8>, ImportError> {
     let unusable = |reason: String| PackageError::Weights { reason, path: path.to_owned() };
-    // Built once, so that weights of another network are refused now and not at the first use.
-    model.network(fold)?;
     let mut parameters = model.parameters(fold)?;
+    // Built once, so that weights of another network are refused now and not at the first use.
+    model.network_of(fold, &parameters)?;
     let wanted = Network::parameter_shapes(model.plan.architecture.clone(), NormKind::of(&parameters))
         .map_err(|error| unusable(error.to_string()))?;
-    parameters.retain(|name, _| wanted.contains_key(name));
+    parameters.retain(|name, _| wanted.contains_key(name) || is_head(name));
     let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
         .into_iter()
         .map(|(name, parameter)| {
@@ -437,6 +439,26 @@ fn safetensors(model: &Model, fold: usize, path: &Path) -> Result<Vec<u8>, Impor
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_import_says_in_words_which_model_it_is_at() {
+        let told = |folder: &str| {
+            let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet");
+            let target = tempfile::tempdir().unwrap();
+            let progress = Progress::new();
+            import(&fixtures.join(folder), target.path(), &ImportOptions::default(), &progress).unwrap();
+            let mut steps: Vec<String> = progress.told().into_iter().map(|(_, step)| step).collect();
+            steps.dedup();
+            steps.retain(|step| step.starts_with("Importing"));
+            steps
+        };
+        let only = told("torchres");
+        assert_eq!(only, ["Importing Dataset955_TorchRes, full resolution"]);
+        let both = told("cascade");
+        assert!(both[0].ends_with(", low, then full resolution"), "{both:?}");
+        assert!(both[1].ends_with(", low resolution"), "{both:?}");
+        assert!(told("res2d")[0].ends_with(", slice by slice"));
+    }
 
     #[test]
     fn an_id_is_used_once_in_an_import() {

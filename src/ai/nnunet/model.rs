@@ -5,6 +5,7 @@ use super::dataset::Dataset;
 use super::orientation::Orientation;
 use super::plans::Plan;
 use super::trainers::is_of_nnunet;
+use crate::ai::kept::{Made, Origin};
 use crate::ai::network::{Network, Parameter};
 use crate::ai::package::{PackageError, read_weights};
 use sha2::{Digest, Sha256};
@@ -136,7 +137,7 @@ impl Model {
 
     /// Eight digits that tell this model from one that took its place: of its plans and labels, and of
     /// the weights' hashes, or, of checkpoints, which would take long to hash, their sizes and times.
-    pub(super) fn state(&self) -> String {
+    pub(in crate::ai) fn state(&self) -> String {
         let mut hash = Sha256::new();
         self.add_to(&mut hash);
         hash.finalize().iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
@@ -163,6 +164,16 @@ impl Model {
         }
     }
 
+    /// What the networks of its folds are made of; `None` where a file does not tell its state.
+    pub(super) fn made(&self) -> Option<Made> {
+        let origin = |fold: &Fold| match fold {
+            Fold::Checkpoint(path) => Origin::file(path, ""),
+            Fold::Tensors { path, sha256 } => Origin::file(path, sha256),
+        };
+        let folds = self.folds.iter().map(origin).collect::<Option<_>>()?;
+        Some(Made { architecture: self.plan.architecture.clone(), folds })
+    }
+
     /// The network of one fold.
     ///
     /// # Errors
@@ -171,8 +182,16 @@ impl Model {
     /// # Panics
     /// When there is no such fold.
     pub fn network(&self, fold: usize) -> Result<Network, PackageError> {
-        let parameters = self.parameters(fold)?;
-        Network::new(self.plan.architecture.clone(), &parameters).map_err(|error| PackageError::Training {
+        self.network_of(fold, &self.parameters(fold)?)
+    }
+
+    /// The same of its parameters.
+    pub(super) fn network_of(
+        &self,
+        fold: usize,
+        parameters: &BTreeMap<String, Parameter>,
+    ) -> Result<Network, PackageError> {
+        Network::new(self.plan.architecture.clone(), parameters).map_err(|error| PackageError::Training {
             reason: format!(
                 "{error}; its trainer {} builds another network than its plans say",
                 self.trainer
@@ -182,7 +201,7 @@ impl Model {
     }
 
     /// The parameters of one fold by nnU-Net's names.
-    pub(super) fn parameters(&self, fold: usize) -> Result<BTreeMap<String, Parameter>, PackageError> {
+    pub(in crate::ai) fn parameters(&self, fold: usize) -> Result<BTreeMap<String, Parameter>, PackageError> {
         match &self.folds[fold] {
             Fold::Checkpoint(path) => Ok(Checkpoint::read(path)?.parameters),
             Fold::Tensors { path, sha256 } => read_weights(path, sha256),

@@ -42,7 +42,9 @@ static KNOWN: LazyLock<HashMap<String, Known>> = LazyLock::new(|| {
             code: Some(organ.code.clone()),
         };
         known.insert(name_key(&organ.name), own.clone());
-        known.entry(name_key(&organ.source_name)).or_insert(own);
+        if !organ.ambiguous {
+            known.entry(name_key(&organ.source_name)).or_insert(own);
+        }
     }
     known
 });
@@ -126,6 +128,16 @@ mod tests {
         assert!(found[2].code.is_some() && found[4].code.is_none());
         let colors: HashSet<Color> = found.iter().map(|label| label.color).collect();
         assert_eq!(colors.len(), 5, "each has a colour of its own");
+    }
+
+    #[test]
+    fn a_name_that_means_other_things_elsewhere_stays() {
+        let found = of(&["implant", "crown", "bridge", "lower_right_canine_fdi43"]);
+        let names: Vec<&str> = found.iter().map(|label| label.name.as_str()).collect();
+        assert_eq!(names, ["implant", "crown", "bridge", "Tooth_43"]);
+        assert!(
+            found[0].code.is_none() && found[3].code.as_ref().is_some_and(|code| code.value == "47055002")
+        );
     }
 
     #[test]

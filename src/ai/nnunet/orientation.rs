@@ -28,7 +28,7 @@ impl AxisCode {
 
     /// The grid's axes, slowest first, of an image that runs this way, from those to the patient's left,
     /// back and head.
-    pub(super) fn of_patient(self, patient: [GridAxis; 3]) -> [GridAxis; 3] {
+    pub(in crate::ai) fn of_patient(self, patient: [GridAxis; 3]) -> [GridAxis; 3] {
         let [x, y, z] = self.0.map(|(axis, is_opposite)| {
             let (grid_axis, backwards) = patient[axis];
             (grid_axis, backwards != is_opposite)

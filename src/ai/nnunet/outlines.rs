@@ -2,8 +2,10 @@
 //!
 //! The voxel centres inside are exactly the label map. Where the array's slices are the volume's,
 //! outlines run where the probabilities of two neighbours are equal; where they lie across (a
-//! sagittal series whose array is axial), they are smooth outlines of the label map alone.
+//! sagittal series whose array is axial), they are smooth outlines of the label map alone. How sure a
+//! contour is, is told by the probabilities on the slice it lies on, however that lies.
 
+use super::coarse::Shares;
 use super::dataset::{Dataset, Structure};
 use super::export::Slice as LabelSlice;
 use super::image::ChannelImage;
@@ -35,16 +37,29 @@ pub(super) struct Outliner<'a> {
 /// What decides where outlines run, and how sure a label is; both of a label at a voxel.
 #[derive(Clone, Copy)]
 pub(super) struct Scores<'a> {
-    /// Two labels meet where their shares are equal.
-    pub share: &'a dyn Fn(u16, usize) -> f32,
+    /// Two labels meet where their shares are equal; without them outlines are those of the labels alone.
+    pub share: Option<&'a dyn Fn(u16, usize) -> f32>,
     /// What the raw score is taken from.
     pub probability: &'a dyn Fn(u16, usize) -> f32,
 }
 
+/// The probability of a label at a voxel (z, y, x) of the array.
+pub(super) type Probability<'a> = &'a (dyn Fn(u16, [usize; 3]) -> f32 + Sync);
+
 /// One array slice: its labels, and the contours of structures on slices of the volume.
+#[derive(Default)]
 pub(super) struct Outlined {
     pub labels: Vec<u16>,
-    pub planes: Vec<Traced>,
+    planes: Vec<Traced>,
+    /// The labels' shares of each voxel, where the volume's slices lie across and are traced later.
+    shares: Shares,
+}
+
+impl Outlined {
+    /// Labels of which no contours are wanted.
+    pub(super) fn bare(labels: Vec<u16>) -> Self {
+        Self { labels, ..Self::default() }
+    }
 }
 
 /// Contours of a structure on a slice of the volume.
@@ -66,16 +81,20 @@ struct Outline {
 impl Outliner<'_> {
     /// Takes a slice of the label map and traces it, where it is one of the volume's.
     pub(super) fn slice(&self, slice: LabelSlice<'_>) -> Outlined {
+        if !self.is_along() {
+            let shares = slice.shares();
+            return Outlined { labels: slice.into_labels(), planes: Vec::new(), shares };
+        }
         let score = |label: u16, at: usize| slice.score(label, at);
-        let scores = Scores { share: &score, probability: &score };
+        let scores = Scores { share: Some(&score), probability: &score };
         let planes = self.planes(slice.index(), slice.labels(), scores);
-        Outlined { labels: slice.into_labels(), planes }
+        Outlined { labels: slice.into_labels(), planes, shares: Shares::default() }
     }
 
     /// The same for the labels of array slice `at`.
     pub(super) fn labelled(&self, at: usize, labels: Vec<u16>, scores: Scores<'_>) -> Outlined {
         let planes = self.planes(at, &labels, scores);
-        Outlined { labels, planes }
+        Outlined { labels, planes, shares: Shares::default() }
     }
 
     fn planes(&self, at: usize, labels: &[u16], scores: Scores<'_>) -> Vec<Traced> {
@@ -90,14 +109,21 @@ impl Outliner<'_> {
         planes
     }
 
-    /// The label map on the volume's grid, and the contours in the order of its slices.
-    pub(super) fn gather(&self, slices: Vec<Outlined>) -> (Vec<u16>, Planes) {
+    /// The label map on the volume's grid, and the contours in the order of its slices. Where these lie
+    /// across, `probability` tells how sure labels are, in place of what the slices have kept.
+    pub(super) fn gather(
+        &self,
+        slices: Vec<Outlined>,
+        probability: Option<Probability<'_>>,
+    ) -> (Vec<u16>, Planes) {
         let [ni, nj, _] = self.volume.grid.dims();
         let [_, ny, nx] = self.image.size;
         let mut map = vec![0; self.volume.grid.len()];
         let mut traced = Vec::new();
+        let mut shares = Vec::new();
         for (z, slice) in slices.into_iter().enumerate() {
             traced.extend(slice.planes);
+            shares.push(slice.shares);
             if slice.labels.iter().all(|label| *label == 0) {
                 continue;
             }
@@ -107,7 +133,10 @@ impl Outliner<'_> {
             }
         }
         if !self.is_along() {
-            traced = self.across(&map);
+            #[expect(clippy::cast_possible_truncation, reason = "255ths")]
+            let own = |label: u16, [z, y, x]: [usize; 3]| shares[z].probability(label, y * nx + x) as f32;
+            let has_own = shares.iter().any(|slice| !slice.is_empty());
+            traced = self.across(&map, probability.or(has_own.then_some(&own)));
         }
         traced.sort_by_key(|traced: &Traced| (traced.structure, traced.slice));
         let mut planes = Planes::new();
@@ -137,14 +166,19 @@ impl Outliner<'_> {
     }
 
     /// Traces the label map slice by slice of the volume.
-    fn across(&self, map: &[u16]) -> Vec<Traced> {
+    fn across(&self, map: &[u16], probability: Option<Probability<'_>>) -> Vec<Traced> {
         let [ni, nj, nk] = self.volume.grid.dims();
         let stored = ChannelImage::stored([nk, nj, ni], [1.0; 3], false, Vec::new());
         let upright = Outliner { image: &stored, ..*self };
         (0..nk)
             .into_par_iter()
             .flat_map_iter(|k| {
-                let outlines = upright.trace(&map[k * ni * nj..][..ni * nj], ni, None);
+                let of_pixel = |label: u16, at: usize| {
+                    let voxel = self.image.own_voxel([at % ni, at / ni, k]);
+                    probability.map_or(0.0, |probability| probability(label, voxel))
+                };
+                let scores = probability.map(|_| Scores { share: None, probability: &of_pixel });
+                let outlines = upright.trace(&map[k * ni * nj..][..ni * nj], ni, scores);
                 let mut planes = Vec::new();
                 for (index, own) in self.slices_of(k).filter(|_| !outlines.is_empty()) {
                     planes.extend(upright.mapped(index, own, &outlines));
@@ -156,7 +190,7 @@ impl Outliner<'_> {
 
     /// Outlines of the wanted structures in voxels of an array slice `width` wide.
     fn trace(&self, labels: &[u16], width: usize, scores: Option<Scores<'_>>) -> Vec<Outline> {
-        let score = scores.map(|scores| scores.share);
+        let score = scores.and_then(|scores| scores.share);
         let Some((low, size)) = bounds(labels, width) else { return Vec::new() };
         let full = |at: usize| (low[1] + at / size[0]) * width + low[0] + at % size[0];
         let cut: Vec<u16> = (0..size[0] * size[1]).map(|at| labels[full(at)]).collect();
@@ -260,4 +294,86 @@ fn bounds(labels: &[u16], width: usize) -> Option<([usize; 2], [usize; 2])> {
     let low = (high[0] > 0).then(|| low.map(|n| n.saturating_sub(1)))?;
     let high = [(high[0] + 1).min(width), (high[1] + 1).min(labels.len() / width.max(1))];
     Some((low, [high[0] - low[0], high[1] - low[1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Grid, Plane, Point3, Vector3};
+    use crate::patient::{Unit, Voxels};
+
+    /// A sagittal series of 2 x 3 voxels in 4 slices: i runs to the back, j to the feet, k to the right.
+    fn sagittal() -> Volume {
+        let steps = [Vector3::y() * 2.0, -Vector3::z() * 3.0, -Vector3::x() * 4.0];
+        let grid = Grid::new([2, 3, 4], Point3::origin(), steps).unwrap();
+        let slice = |k: u8| {
+            let origin_mm = grid.patient_of([0.0, 0.0, f64::from(k)]);
+            let plane = Plane::new(origin_mm, steps[0], steps[1]).unwrap();
+            Slice { plane, origin_mm, instance: None, missing: false }
+        };
+        let slices = (0..4).map(slice).collect();
+        Volume { grid, voxels: Voxels::I16(vec![0; 24]), unit: Unit::Hu, slices, native: None }
+    }
+
+    #[test]
+    fn the_score_of_a_slice_that_lies_across_is_taken_on_that_slice() {
+        let volume = sagittal();
+        let image = ChannelImage::of_volume(&volume);
+        assert_eq!(image.size, [3, 2, 4], "(z, y, x)");
+        let dataset = Dataset {
+            name: String::new(),
+            channels: vec!["CT".to_owned()],
+            foreground: vec![1, 2, 3],
+            structures: vec![Structure { name: "a".to_owned(), labels: vec![1], value: 1 }],
+            regions: false,
+            license: String::new(),
+        };
+        let outliner = Outliner { volume: &volume, image: &image, dataset: &dataset, wanted: &[true] };
+        // Of x = 1 the two voxels of z = 1 are the structure's, by 3/4; it has 1/4 of those below, where
+        // there is nothing, and 1/5 of those above, where two others have more.
+        let shares = |z: usize, x: usize| match (z, x) {
+            (1, 1) => [0.1, 0.75, 0.1, 0.05],
+            (0, 1) => [0.75, 0.25, 0.0, 0.0],
+            (2, 1) => [0.1, 0.2, 0.4, 0.3],
+            _ => [1.0, 0.0, 0.0, 0.0],
+        };
+        let label = |z: usize, x: usize| match (z, x) {
+            (1, 1) => 1,
+            (2, 1) => 2,
+            _ => 0,
+        };
+        let slices = |with_shares: bool| -> Vec<Outlined> {
+            let slice = |z: usize| {
+                let mut kept = Shares::default();
+                for at in (0..8).filter(|_| with_shares) {
+                    kept.push((0_u16..).zip(shares(z, at % 4)));
+                }
+                let labels = (0..8).map(|at| label(z, at % 4)).collect();
+                Outlined { labels, planes: Vec::new(), shares: kept }
+            };
+            (0..3).map(slice).collect()
+        };
+        let exact = |label: u16, [z, _, x]: [usize; 3]| {
+            assert_eq!(label, 1);
+            shares(z, x)[1]
+        };
+        let told: Probability<'_> = &exact;
+        let mut scores = Vec::new();
+        for (slices, given) in [(slices(true), None), (slices(false), Some(told))] {
+            let (map, mut planes) = outliner.gather(slices, given);
+            assert_eq!(map.iter().filter(|label| **label == 1).count(), 2);
+            let (planes, agreement) = planes.remove(&0).unwrap();
+            assert_eq!(planes.len(), 1);
+            // x = 1 from the right is the third slice.
+            assert!(planes[0].plane.coincides(&volume.slices[2].plane, 1e-6));
+            scores.extend([planes[0].confidence.unwrap(), agreement.score().unwrap()]);
+        }
+        for score in scores {
+            // Of two voxels: 2 * (2 * 3/4) / (2 * 3/4 + 2 * 1/4 + 2 * 1/5 + 2).
+            assert!((score - 3.0 / 4.4).abs() < 0.004, "{score}");
+        }
+        // Without probabilities there is none.
+        let (_, mut planes) = outliner.gather(slices(false), None);
+        assert_eq!(planes.remove(&0).unwrap().0[0].confidence, None);
+    }
 }

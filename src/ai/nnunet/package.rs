@@ -30,9 +30,7 @@ pub(in crate::ai) struct About {
 impl About {
     /// What a training folder tells of itself.
     pub(super) fn of(model: &Model) -> Self {
-        let plan = &model.plan;
-        let set = if plan.dataset.is_empty() { &model.dataset.name } else { &plan.dataset };
-        let set = if set.is_empty() { "nnunet" } else { set };
+        let (plan, set) = (&model.plan, set_of(model));
         let license = Some(model.dataset.license.clone()).filter(|text| !text.is_empty());
         let folds = if model.folds() == 1 { "1 fold".to_owned() } else { format!("{} folds", model.folds()) };
         Self {
@@ -45,6 +43,25 @@ impl About {
             labels: naming::labels(&model.dataset.structures),
         }
     }
+}
+
+/// The data set that a model was trained on.
+fn set_of(model: &Model) -> &str {
+    let plan = &model.plan;
+    let set = if plan.dataset.is_empty() { &model.dataset.name } else { &plan.dataset };
+    if set.is_empty() { "nnunet" } else { set }
+}
+
+/// A model in words, for a person who watches: its data set and how fine it looks.
+pub(super) fn named(model: &Model) -> String {
+    let finely = match model.plan.configuration.as_str() {
+        "3d_fullres" => "full resolution",
+        "3d_lowres" => "low resolution",
+        "3d_cascade_fullres" => "low, then full resolution",
+        "2d" => "slice by slice",
+        other => other,
+    };
+    format!("{}, {finely}", set_of(model))
 }
 
 /// The data set and configuration, and the plans and trainer where they are not nnU-Net's default: a

@@ -9,10 +9,11 @@ use super::dataset::Structure;
 use super::export::{Decision, Export, ExportError, Slice};
 use super::image::ChannelImage;
 use super::model::Model;
-use super::outlines::{Outliner, Planes};
+use super::outlines::{Outlined, Outliner, Planes};
 use super::preprocess::{PreprocessError, PreviousStage, preprocess};
 use super::window::{self, Needed, Window, WindowError};
 use crate::ai::engine::{Engine, EngineError};
+use crate::ai::kept;
 use crate::ai::package::{Label, ModelPackage, PackageError};
 use crate::ai::presence::{Present, Traced, present};
 use crate::ai::{PredictOptions, Prediction, Timings};
@@ -120,6 +121,13 @@ pub(in crate::ai) fn predict(
     let wanted = wanted(package, &model.dataset.structures, options);
     let outliner = Outliner { volume, image: &turned[0], dataset: &model.dataset, wanted: &wanted };
     let stage_progress = progress.part(0.0, 0.98);
+    if options.label_map_alone {
+        let labels = case.labels(model, &turned, previous_labels.as_deref(), &stage_progress)?;
+        let [_, ny, nx] = turned[0].size;
+        let slices = labels.chunks_exact((ny * nx).max(1)).map(|slice| Outlined::bare(slice.to_vec()));
+        let gathered = outliner.gather(slices.collect(), None);
+        return Ok(case.prediction(volume, package, &model.dataset.structures, &wanted, gathered));
+    }
     let slices = case.stage(
         model,
         &turned,
@@ -128,7 +136,7 @@ pub(in crate::ai) fn predict(
         &stage_progress,
     )?;
     let started = Instant::now();
-    let gathered = outliner.gather(slices);
+    let gathered = outliner.gather(slices, None);
     case.timings.postprocess += started.elapsed().as_secs_f64();
     Ok(case.prediction(volume, package, &model.dataset.structures, &wanted, gathered))
 }
@@ -301,7 +309,9 @@ impl<'a> Case<'a> {
         let started = Instant::now();
         progress.set_step("Loading the model");
         let folds = (0..model.folds()).map(|fold| model.network(fold).map_err(CaseError::from));
-        let mut engine = Engine::of_folds(folds, self.options.device)?;
+        let made = if self.options.keep { model.made() } else { None };
+        let mut lent = kept::engine(made, self.options.device, folds)?;
+        let engine = &mut lent.engine;
         engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
         progress.set_step("Running the model");
         let offset = 3 - plan.dimensions;
@@ -330,10 +340,10 @@ impl<'a> Case<'a> {
         };
         let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
         let progress = progress.part(0.12, 1.0);
-        let made = run(&mut engine, Run { values: &prepared.values, export: &export, window, progress })?;
+        let made = run(engine, Run { values: &prepared.values, export: &export, window, progress })?;
         engine.device().clone_into(&mut self.device);
         self.warnings.extend(engine.take_warnings());
-        drop(engine);
+        lent.give_back();
         self.timings.infer += started.elapsed().as_secs_f64();
         Ok(made)
     }
@@ -386,3 +396,6 @@ fn traced<'a>(package: &'a ModelPackage, structures: &[Structure], mut planes: P
     });
     traced.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,12 +21,13 @@ pub struct Preprocessing {
     pub resampling: Option<Resampling>,
 }
 
-/// The result of a cascade's first stage, an input of its second.
+/// A label map beside the image: the result of a cascade's first stage, an input of its second; or in
+/// training what is to be learnt.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviousStage<'a> {
     /// The label map on the image's own voxels, `[z][y][x]`.
     pub labels: &'a [i16],
-    /// The labels that get a channel each, in order: all but background and ignored.
+    /// The labels that get a channel each, in order: all but background and ignored; none in training.
     pub foreground: &'a [i16],
     /// `resampling_fn_seg` with its arguments.
     pub resampling: Resampling,
@@ -60,6 +61,9 @@ pub struct Preprocessed {
     pub channels: usize,
     /// Sizes, spacings and the way back.
     pub geometry: Geometry,
+    /// The label map that was given beside the image, on the network's voxels; -1 for background outside
+    /// the non-zero region.
+    pub labels: Option<Vec<i16>>,
 }
 
 /// Why an image cannot be made a network's input.
@@ -195,14 +199,13 @@ pub fn preprocess(
             None => values.extend(own),
         }
     }
-    if let (Some(labels), Some(previous)) = (labels, previous) {
-        let labels = match plan.resampling {
-            Some(_) => resample_labels(&labels, cropped, to, spacings, previous.resampling),
-            None => labels,
-        };
-        for label in foreground {
-            values.extend(labels.iter().map(|other| if other == label { 1.0 } else { 0.0 }));
-        }
+    let labels = labels.zip(previous).map(|(labels, previous)| match plan.resampling {
+        Some(_) => resample_labels(&labels, cropped, to, spacings, previous.resampling),
+        None => labels,
+    });
+    for label in foreground {
+        let is_it = |other: &i16| if other == label { 1.0 } else { 0.0 };
+        values.extend(labels.iter().flatten().map(is_it));
     }
     let geometry = Geometry {
         image_size: size,
@@ -213,7 +216,7 @@ pub fn preprocess(
         size: to,
         spacing_mm,
     };
-    Ok(Preprocessed { values, channels: channels.len() + foreground.len(), geometry })
+    Ok(Preprocessed { values, channels: channels.len() + foreground.len(), geometry, labels })
 }
 
 fn check(
@@ -342,6 +345,7 @@ mod tests {
         assert!((done.values[1] - done.values[0] * 4.0).abs() < 1e-5);
         assert_eq!(done.values[2], 0.0);
         assert_eq!(done.values[4..], [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(done.labels, Some(vec![0, 2, -1, 1]));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub use self::unusable::{Unusable, remove_unusable};
 
 use self::manifest::{Manifest, WeightsTable};
 use super::catalogue;
+use super::kept::{Made, Origin};
 use super::network::{Architecture, Network, NetworkError, Parameter};
 use super::nnunet;
 use crate::data_folder::data_folder;
@@ -240,9 +241,22 @@ impl ModelPackage {
     /// All packages as [`Self::list`] gives them, and those that cannot be used, with where they lie.
     #[must_use]
     pub fn look() -> (Vec<Self>, Vec<Unusable>) {
+        Self::look_in(search_folders())
+    }
+
+    /// The same, and what is in `folder`, where imports are put, after all others.
+    #[must_use]
+    pub fn look_with(folder: &Path) -> (Vec<Self>, Vec<Unusable>) {
+        let (chosen, mut beside) = search_folders();
+        if !chosen.iter().chain(&beside).any(|own| own == folder) {
+            beside.push(folder.to_owned());
+        }
+        Self::look_in((chosen, beside))
+    }
+
+    fn look_in((chosen, beside): (Vec<PathBuf>, Vec<PathBuf>)) -> (Vec<Self>, Vec<Unusable>) {
         let mut unusable = Vec::new();
         let mut found: BTreeMap<String, Self> = BTreeMap::new();
-        let (chosen, beside) = search_folders();
         let mut add = |(folder, result): (Option<PathBuf>, Result<Self, PackageError>)| match result {
             Ok(package) => drop(found.entry(package.id.clone()).or_insert(package)),
             Err(error) => unusable.push(Unusable { folder, error }),
@@ -356,6 +370,17 @@ impl ModelPackage {
         let (parameters, path) = self.parameters()?;
         Network::new(self.architecture.clone(), &parameters)
             .map_err(|error: NetworkError| PackageError::Weights { reason: error.to_string(), path })
+    }
+
+    /// What its network is made of; `None` where a file does not tell its state, and for a model of
+    /// nnU-Net, which tells for itself.
+    pub(super) fn made(&self) -> Option<Made> {
+        let origin = match &self.weights {
+            Weights::File { path, sha256 } => Origin::file(path, sha256)?,
+            Weights::Shipped { sha256, .. } => Origin::Shipped { sha256: sha256.clone() },
+            Weights::Folds => return None,
+        };
+        Some(Made { architecture: self.architecture.clone(), folds: vec![origin] })
     }
 
     /// The named parameters and where they are from; of a model of nnU-Net none.

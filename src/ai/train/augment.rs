@@ -3,10 +3,11 @@
 //! `models/training/patches.py`, rule for rule; only the random numbers are others.
 
 use super::loss::IGNORE;
-use super::patient::{OUTSIDE_HU, Prepared};
+use super::patient::{Image, OUTSIDE_HU, Prepared};
 use super::random::Random;
 use super::recipe::Recipe;
 use crate::ai::package::Normalization;
+use rayon::prelude::*;
 
 type Matrix = [[f64; 3]; 3];
 
@@ -14,15 +15,19 @@ fn product(a: Matrix, b: Matrix) -> Matrix {
     [0, 1, 2].map(|i| [0, 1, 2].map(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
 }
 
-/// The patch around `centre` (voxel centres are whole numbers, z, y, x): HU, labels, and whether it was
-/// mirrored (its labels are not swapped yet). Beyond the scan there is air.
-pub(super) fn deform(
-    recipe: &Recipe,
-    patient: &Prepared,
-    centre: [f64; 3],
-    random: &mut Random,
-) -> (Vec<f32>, Vec<u16>, bool) {
-    let (augment, spacing, patch) = (&recipe.augment, recipe.input.spacing_mm, recipe.network.patch);
+/// A patch cut out of a patient.
+pub(super) struct Deformed {
+    /// HU, or normalised values of one channel after the other.
+    pub values: Vec<f32>,
+    pub labels: Vec<u16>,
+    /// Whether it was mirrored from left to right; its labels are not swapped yet.
+    pub mirrored: bool,
+}
+
+/// The patch around `centre` (voxel centres are whole numbers, z, y, x). Beyond the scan there is air, or 0
+/// where values are normalised.
+pub(super) fn deform(recipe: &Recipe, patient: &Prepared, centre: [f64; 3], random: &mut Random) -> Deformed {
+    let (augment, spacing, patch) = (&recipe.augment, patient.spacing_mm, recipe.patch());
     let mut matrix: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     if random.unit() < augment.affine_probability {
         for axis in 0..3 {
@@ -41,37 +46,50 @@ pub(super) fn deform(
         }
     }
     let mirrored = augment.mirror_x && random.unit() < 0.5;
-    if mirrored {
-        matrix.iter_mut().for_each(|row| row[2] = -row[2]);
+    let mut turned = [false, false, mirrored];
+    for axis in &augment.mirror_axes {
+        turned[*axis] ^= random.unit() < 0.5;
+    }
+    for axis in (0..3).filter(|axis| turned[*axis]) {
+        matrix.iter_mut().for_each(|row| row[axis] = -row[axis]);
     }
     // From voxels to mm and back: turning happens in the patient, not in voxels.
     for (i, row) in matrix.iter_mut().enumerate() {
         (0..3).for_each(|j| row[j] *= spacing[j] / spacing[i]);
     }
-    let voxels = patch.iter().product();
-    let (mut hu, mut labels) = (Vec::with_capacity(voxels), Vec::with_capacity(voxels));
     let half = patch.map(|n| (n as f64 - 1.0) / 2.0);
-    for z in 0..patch[0] {
-        for y in 0..patch[1] {
-            for x in 0..patch[2] {
-                let offset = [z as f64 - half[0], y as f64 - half[1], x as f64 - half[2]];
-                let at = [0, 1, 2].map(|i| {
-                    let row = matrix[i];
-                    centre[i] + row[0] * offset[0] + row[1] * offset[1] + row[2] * offset[2]
-                });
-                hu.push(interpolated(patient, at));
-                labels.push(label(patient, at));
-            }
+    let place = |z: usize, at: usize| {
+        let offset = [z as f64 - half[0], (at / patch[2]) as f64 - half[1], (at % patch[2]) as f64 - half[2]];
+        [0, 1, 2].map(|i| {
+            let row = matrix[i];
+            centre[i] + row[0] * offset[0] + row[1] * offset[1] + row[2] * offset[2]
+        })
+    };
+    let (plane, voxels) = (patch[1] * patch[2], patch.iter().product::<usize>());
+    let mut labels = vec![0; voxels];
+    labels.par_chunks_mut(plane).enumerate().for_each(|(z, plane)| {
+        (0..).zip(plane).for_each(|(at, own)| *own = label(patient, place(z, at)));
+    });
+    let size = patient.size;
+    let mut values = vec![0.0; recipe.channels().len().max(1) * voxels];
+    values.par_chunks_mut(plane).enumerate().for_each(|(plane, values)| {
+        let (channel, z) = (plane / patch[0], plane % patch[0]);
+        let from = channel * size.iter().product::<usize>();
+        for (at, value) in values.iter_mut().enumerate() {
+            let at = place(z, at);
+            *value = match &patient.image {
+                Image::Hu(hu) => interpolated(|place| f32::from(hu[place]), size, at, OUTSIDE_HU),
+                Image::Normalised(all) => interpolated(|place| all[from + place], size, at, 0.0),
+            };
         }
-    }
-    (hu, labels, mirrored)
+    });
+    Deformed { values, labels, mirrored }
 }
 
-/// Linear interpolation between voxels, and to air beyond the scan.
-fn interpolated(patient: &Prepared, at: [f64; 3]) -> f32 {
-    let size = patient.size;
+/// Linear interpolation between voxels, and to `outside` beyond the scan.
+fn interpolated(value: impl Fn(usize) -> f32, size: [usize; 3], at: [f64; 3], outside: f32) -> f32 {
     if (0..3).any(|axis| at[axis] <= -1.0 || at[axis] >= size[axis] as f64) {
-        return OUTSIDE_HU;
+        return outside;
     }
     #[expect(clippy::cast_possible_truncation, reason = "inside the scan, or a voxel beyond")]
     let low = at.map(|place| place.floor() as isize);
@@ -91,10 +109,10 @@ fn interpolated(patient: &Prepared, at: [f64; 3]) -> f32 {
             }
         }
         if inside && weight > 0.0 {
-            sum += weight * (f32::from(patient.hu[place]) - OUTSIDE_HU);
+            sum += weight * (value(place) - outside);
         }
     }
-    sum + OUTSIDE_HU
+    sum + outside
 }
 
 /// The label of the nearest voxel; background beyond the scan.
@@ -113,29 +131,30 @@ fn label(patient: &Prepared, at: [f64; 3]) -> u16 {
     patient.labels[place]
 }
 
-/// Ends the scan somewhere inside the patch, above or below.
-pub(super) fn cut(recipe: &Recipe, hu: &mut [f32], labels: &mut [u16], random: &mut Random) {
-    let [nz, ny, nx] = recipe.network.patch;
+/// Ends the scan somewhere inside the patch, above or below; beyond it there is `outside`.
+pub(super) fn cut(
+    recipe: &Recipe,
+    values: &mut [f32],
+    labels: &mut [u16],
+    outside: f32,
+    random: &mut Random,
+) {
+    let [nz, ny, nx] = recipe.patch();
     if random.unit() < recipe.augment.cut_probability {
         let depth = 1 + random.below(nz / 2 - 1);
         let from = if random.unit() < 0.5 { 0 } else { nz - depth };
         let part = from * ny * nx..(from + depth) * ny * nx;
-        hu[part.clone()].fill(OUTSIDE_HU);
+        values.chunks_mut(nz * ny * nx).for_each(|channel| channel[part.clone()].fill(outside));
         labels[part].fill(IGNORE);
     }
 }
 
 /// Blurs, scales and shifts the values, adds noise, normalises. Air outside stays air.
-pub(super) fn degrade(
-    recipe: &Recipe,
-    normalization: &Normalization,
-    hu: &mut Vec<f32>,
-    random: &mut Random,
-) {
+pub(super) fn degrade(recipe: &Recipe, normalization: &Normalization, hu: &mut [f32], random: &mut Random) {
     let augment = &recipe.augment;
     let outside: Vec<bool> = hu.iter().map(|value| *value < OUTSIDE_HU + 1.0).collect();
     if random.unit() < 0.15 {
-        blur(hu, recipe.network.patch, random.between(0.3, 0.8));
+        blur(hu, recipe.patch(), random.between(0.3, 0.8), Some(OUTSIDE_HU));
     }
     let factor = random.between(augment.hu_scale[0], augment.hu_scale[1]);
     let shift = random.between(-1.0, 1.0) * augment.hu_shift;
@@ -148,25 +167,50 @@ pub(super) fn degrade(
     }
 }
 
-/// A Gaussian of five taps along each axis; beyond the patch there is air.
-fn blur(hu: &mut Vec<f32>, size: [usize; 3], sigma: f64) {
+/// The same for normalised values, each channel on its own.
+pub(super) fn degrade_normalised(recipe: &Recipe, values: &mut [f32], random: &mut Random) {
+    let (augment, patch) = (&recipe.augment, recipe.patch());
+    for channel in values.chunks_mut(patch.iter().product::<usize>().max(1)) {
+        if random.unit() < 0.15 {
+            blur(channel, patch, random.between(0.3, 0.8), None);
+        }
+        let factor = random.between(augment.hu_scale[0], augment.hu_scale[1]);
+        let shift = random.between(-1.0, 1.0) * augment.hu_shift;
+        let noise = if random.unit() < 0.3 { random.between(0.0, augment.hu_noise) } else { 0.0 };
+        for value in channel {
+            let drawn = if noise > 0.0 { random.normal() * noise } else { 0.0 };
+            #[expect(clippy::cast_possible_truncation, reason = "normalised values")]
+            {
+                *value = (f64::from(*value) * factor + shift + drawn) as f32;
+            }
+        }
+    }
+}
+
+/// A Gaussian of five taps along each axis of more than one voxel; beyond the patch there is `outside`, or
+/// where there is none the patch's edge goes on.
+fn blur(values: &mut [f32], size: [usize; 3], sigma: f64, outside: Option<f32>) {
     let taps = [-2.0, -1.0, 0.0, 1.0, 2.0].map(|at: f64| (-0.5 * (at / sigma).powi(2)).exp());
     let sum: f64 = taps.iter().sum();
     #[expect(clippy::cast_possible_truncation, reason = "shares of 1")]
     let taps = taps.map(|tap| (tap / sum) as f32);
-    for axis in 0..3 {
+    let from = outside.unwrap_or(0.0);
+    for axis in (0..3).filter(|axis| size[*axis] > 1) {
         let step: usize = size[axis + 1..].iter().product();
-        let source = std::mem::take(hu);
-        hu.extend(source.iter().enumerate().map(|(place, _)| {
+        let source = values.to_vec();
+        for (place, own) in values.iter_mut().enumerate() {
             let at = place / step % size[axis];
-            let mut value = OUTSIDE_HU;
+            let mut value = from;
             for (tap, weight) in taps.iter().enumerate() {
-                if let Some(other) = (at + tap).checked_sub(2).filter(|other| *other < size[axis]) {
-                    value += weight * (source[place + other * step - at * step] - OUTSIDE_HU);
-                }
+                let other = match (at + tap).checked_sub(2).filter(|other| *other < size[axis]) {
+                    Some(other) => other,
+                    None if outside.is_some() => continue,
+                    None => (at + tap).saturating_sub(2).min(size[axis] - 1),
+                };
+                value += weight * (source[place + other * step - at * step] - from);
             }
-            value
-        }));
+            *own = value;
+        }
     }
 }
 
@@ -187,13 +231,15 @@ mod tests {
         let patient = tiny_patient([true; 3]);
         // The patch's 8 voxels from x = 12 on: 4 inside, 4 beyond.
         let centre = [5.5, 7.5, 15.5];
-        let (hu, labels, mirrored) = deform(&still(), &patient, centre, &mut Random::new(&[1]));
+        let Deformed { values, labels, mirrored } =
+            deform(&still(), &patient, centre, &mut Random::new(&[1]));
         assert!(!mirrored);
-        for (place, (hu, label)) in hu.iter().zip(&labels).enumerate() {
+        let Image::Hu(own_hu) = &patient.image else { panic!("a CT") };
+        for (place, (hu, label)) in values.iter().zip(&labels).enumerate() {
             let (z, y, x) = (place / 64 + 2, place / 8 % 8 + 4, place % 8 + 12);
             let inside = x < 16;
             let own = (z * 16 + y) * 16 + x;
-            assert_eq!(*hu, if inside { f32::from(patient.hu[own]) } else { -1000.0 }, "{z} {y} {x}");
+            assert_eq!(*hu, if inside { f32::from(own_hu[own]) } else { -1000.0 }, "{z} {y} {x}");
             assert_eq!(*label, if inside { patient.labels[own] } else { 0 });
         }
     }
@@ -201,13 +247,12 @@ mod tests {
     #[test]
     fn a_turn_goes_about_the_patch_s_middle_in_millimetres() {
         let mut recipe = still();
-        recipe.input.spacing_mm = [6.0, 3.0, 6.0];
         recipe.augment.affine_probability = 1.0;
         recipe.augment.scale = [1.0, 1.0];
         recipe.augment.rotation_deg = [0.0; 3];
-        let patient = tiny_patient([true; 3]);
-        let (straight, ..) = deform(&still(), &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3]));
-        let (near, ..) = deform(&recipe, &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3]));
+        let patient = Prepared { spacing_mm: [6.0, 3.0, 6.0], ..tiny_patient([true; 3]) };
+        let straight = deform(&still(), &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3])).values;
+        let near = deform(&recipe, &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3])).values;
         // Only the small factors of each axis remain (6 % at most): most voxels are alike.
         let alike = straight.iter().zip(&near).filter(|(a, b)| (*a - *b).abs() < 1.0).count();
         assert!(alike > 300, "{alike}");
@@ -217,7 +262,7 @@ mod tests {
     fn a_blur_keeps_a_flat_field_and_spreads_a_point_evenly() {
         let mut point = vec![OUTSIDE_HU; 512];
         point[(4 * 8 + 4) * 8 + 4] = OUTSIDE_HU + 1000.0;
-        blur(&mut point, [8; 3], 0.6);
+        blur(&mut point, [8; 3], 0.6, Some(OUTSIDE_HU));
         let sum: f32 = point.iter().map(|value| value - OUTSIDE_HU).sum();
         assert!((sum - 1000.0).abs() < 0.5, "{sum}");
         let at = |z: usize, y: usize, x: usize| point[(z * 8 + y) * 8 + x];
@@ -229,7 +274,7 @@ mod tests {
         let mut recipe = still();
         recipe.augment.cut_probability = 1.0;
         let (mut hu, mut labels) = (vec![40.0; 512], vec![1; 512]);
-        cut(&recipe, &mut hu, &mut labels, &mut Random::new(&[2]));
+        cut(&recipe, &mut hu, &mut labels, OUTSIDE_HU, &mut Random::new(&[2]));
         let gone = labels.iter().filter(|label| **label == IGNORE).count();
         assert!((64..256).contains(&gone) && gone.is_multiple_of(64), "{gone}");
         assert!(hu.iter().zip(&labels).all(|(hu, label)| (*hu == OUTSIDE_HU) == (*label == IGNORE)));

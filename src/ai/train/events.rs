@@ -31,6 +31,15 @@ pub enum Event {
         /// Trained parameters.
         parameters: usize,
     },
+    /// What the run takes, told before its first step.
+    Memory {
+        /// Bytes of a step, on the device, about.
+        step_bytes: u64,
+        /// Bytes of the patients.
+        patients_bytes: u64,
+        /// Bytes that were free before, where the system tells.
+        free_bytes: Option<u64>,
+    },
     /// Some steps were done.
     Steps {
         /// Steps done in all.
@@ -74,7 +83,7 @@ impl Event {
             Self::Steps { step, .. } | Self::Validated { step, .. } | Self::Saved { step } => Some(*step),
             // A step that is left out is told before it counts.
             Self::LeftOut { step } => Some(step + 1),
-            Self::Started { .. } | Self::Warning { .. } => None,
+            Self::Started { .. } | Self::Memory { .. } | Self::Warning { .. } => None,
         }
     }
 }

@@ -5,20 +5,26 @@ use super::checkpoint::Stored;
 use super::graph::Parameters;
 use super::measure::{OrganDice, mean};
 use super::patient::OUTSIDE_HU;
-use super::recipe::Recipe;
+use super::recipe::Own;
 use super::recipe_parts::{InferenceTable, NetworkTable, NormalizationTable};
+use super::task::{Task, Way};
+use super::tuned::Tuned;
 use crate::ai::ModelPackage;
-use crate::ai::package::{Label, NOT_CLEARED, sha256_text};
+use crate::ai::network::{EncoderKind, Parameter};
+use crate::ai::nnunet::Model;
+use crate::ai::nnunet::trained::{TrainedError, Tuning, write_trained};
+use crate::ai::package::{Label, NOT_CLEARED, Provenance, sha256_text};
 use crate::new_file::{WriteFileError, write_file};
 use half::f16;
 use safetensors::tensor::Dtype;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// What the card and manifest tell of a run.
 pub(super) struct About<'a> {
-    pub recipe: &'a Recipe,
+    pub task: &'a Task<'a>,
     pub step: u64,
     pub seconds: f64,
     pub device: &'a str,
@@ -28,6 +34,8 @@ pub(super) struct About<'a> {
     pub init: Option<&'a str>,
     /// Agreement on the validation patients; empty where it was not measured.
     pub organs: &'a [OrganDice],
+    /// Whether the network has a batch normalisation, whose running statistics are not trained.
+    pub has_statistics: bool,
 }
 
 #[derive(Serialize)]
@@ -37,7 +45,7 @@ struct Manifest<'a> {
     version: &'a str,
     modality: &'a str,
     license: &'a str,
-    provenance: Provenance<'a>,
+    provenance: OwnProvenance<'a>,
     input: Input,
     normalization: &'a NormalizationTable,
     network: &'a NetworkTable,
@@ -47,7 +55,7 @@ struct Manifest<'a> {
 }
 
 #[derive(Serialize)]
-struct Provenance<'a> {
+struct OwnProvenance<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     synthetic: bool,
     data: String,
@@ -81,7 +89,6 @@ pub(super) fn write_package(
     average: &[Vec<f32>],
     about: &About<'_>,
 ) -> Result<ModelPackage, TrainError> {
-    let recipe = about.recipe;
     let part = folder.with_extension("part");
     let refused =
         |error: &std::io::Error, path: &Path| TrainError::from(WriteFileError::from_io(error, path));
@@ -90,39 +97,11 @@ pub(super) fn write_package(
     }
     std::fs::create_dir_all(&part).map_err(|error| refused(&error, &part))?;
 
-    let weights = half_weights(recipe, parameters, average).map_err(|name| TrainError::Device {
-        device: about.device.to_owned(),
-        reason: format!("the weights {name} do not fit half precision: training went astray"),
-    })?;
-    let sha256 = sha256_text(&weights);
-    write_file(&part.join("weights.safetensors"), true, &weights)?;
-    let manifest = Manifest {
-        id: &recipe.id,
-        title: &recipe.title,
-        version: &recipe.version,
-        modality: "CT",
-        license: &recipe.license,
-        provenance: Provenance {
-            synthetic: recipe.data.synthetic,
-            data: data_words(about),
-            trained_with: format!("Delineo {} (burn), {}", env!("CARGO_PKG_VERSION"), about.device),
-            begun_with: about.init,
-            seed: recipe.training.seed,
-            steps: about.step,
-            batch: recipe.training.batch,
-            training_hours: (about.seconds / 36.0).round() / 100.0,
-        },
-        input: Input { spacing_mm: recipe.input.spacing_mm, orientation: "LPS", outside_body_hu: OUTSIDE_HU },
-        normalization: &recipe.normalization,
-        network: &recipe.network,
-        inference: &recipe.inference,
-        weights: Weights { file: "weights.safetensors", sha256, dtype: "f16" },
-        labels: &recipe.labels,
-    };
-    let wrong = |reason: String| TrainError::Recipe { reason, path: PathBuf::from(&recipe.id) };
-    let text = toml::to_string(&manifest).map_err(|error| wrong(error.to_string()))?;
-    write_file(&part.join("model.toml"), true, text.as_bytes())?;
-    write_file(&part.join("card.md"), true, card(about).as_bytes())?;
+    let named = parameters.named(average);
+    match &about.task.way {
+        Way::Own(own) => write_own(&part, *own, named, about)?,
+        Way::Nnunet(tuned) => write_tuned(&part, tuned, &named, about)?,
+    }
 
     let old = folder.with_extension("old");
     if old.exists() {
@@ -137,12 +116,94 @@ pub(super) fn write_package(
     Ok(ModelPackage::load(folder)?)
 }
 
+/// The contents of a package of the program's own layout.
+fn write_own(
+    part: &Path,
+    own: Own<'_>,
+    named: BTreeMap<String, Parameter>,
+    about: &About<'_>,
+) -> Result<(), TrainError> {
+    let recipe = about.task.recipe;
+    let weights = half_weights(own, named).map_err(|name| TrainError::Device {
+        device: about.device.to_owned(),
+        reason: format!("the weights {name} do not fit half precision: training went astray"),
+    })?;
+    let sha256 = sha256_text(&weights);
+    write_file(&part.join("weights.safetensors"), true, &weights)?;
+    let manifest = Manifest {
+        id: &recipe.id,
+        title: &recipe.title,
+        version: &recipe.version,
+        modality: "CT",
+        license: &recipe.license,
+        provenance: OwnProvenance {
+            synthetic: recipe.data.synthetic,
+            data: data_words(about),
+            trained_with: format!("Delineo {} (burn), {}", env!("CARGO_PKG_VERSION"), about.device),
+            begun_with: about.init,
+            seed: recipe.training.seed,
+            steps: about.step,
+            batch: recipe.training.batch,
+            training_hours: (about.seconds / 36.0).round() / 100.0,
+        },
+        input: Input { spacing_mm: own.input.spacing_mm, orientation: "LPS", outside_body_hu: OUTSIDE_HU },
+        normalization: own.normalization,
+        network: own.network,
+        inference: &recipe.inference,
+        weights: Weights { file: "weights.safetensors", sha256, dtype: "f16" },
+        labels: &recipe.labels,
+    };
+    let wrong = |reason: String| TrainError::Recipe { reason, path: PathBuf::from(&recipe.id) };
+    let text = toml::to_string(&manifest).map_err(|error| wrong(error.to_string()))?;
+    write_file(&part.join("model.toml"), true, text.as_bytes())?;
+    write_file(&part.join("card.md"), true, card(about).as_bytes())?;
+    Ok(())
+}
+
+/// The contents of a package of a model of nnU-Net: its plans and labels, and the one fold.
+fn write_tuned(
+    part: &Path,
+    tuned: &Tuned<'_>,
+    named: &BTreeMap<String, Parameter>,
+    about: &About<'_>,
+) -> Result<(), TrainError> {
+    let recipe = about.task.recipe;
+    let before = tuned.package.provenance.data.trim_end_matches('.');
+    let before = if before.is_empty() { String::new() } else { format!(" ({before})") };
+    let manifest = Tuning {
+        id: &recipe.id,
+        title: &recipe.title,
+        version: &recipe.version,
+        modality: &tuned.package.modality,
+        license: &recipe.license,
+        provenance: Provenance {
+            data: format!(
+                "{}; begun with {}{before}",
+                data_words(about).trim_end_matches('.'),
+                about.init.unwrap_or(&tuned.package.id)
+            ),
+            synthetic: recipe.data.synthetic,
+        },
+        labels: &recipe.labels,
+        card: &card(about),
+    };
+    write_trained(part, &tuned.model, named, &manifest).map_err(|error| match error {
+        TrainedError::Write(error) => error.into(),
+        TrainedError::Read(error) => error.into(),
+        TrainedError::NotFinite(name) => TrainError::Device {
+            device: about.device.to_owned(),
+            reason: format!("the weights {name} are not finite: training went astray"),
+        },
+        TrainedError::Text(reason) => TrainError::Recipe { reason, path: PathBuf::from(&recipe.id) },
+    })
+}
+
 /// The averaged weights in half precision, without the heads of lower resolutions; the name of the
 /// tensor that does not fit.
-fn half_weights(recipe: &Recipe, parameters: &Parameters, average: &[Vec<f32>]) -> Result<Vec<u8>, String> {
-    let last = format!("decoder.seg_layers.{}.", recipe.network.features.len() - 2);
+fn half_weights(own: Own<'_>, named: BTreeMap<String, Parameter>) -> Result<Vec<u8>, String> {
+    let last = format!("decoder.seg_layers.{}.", own.network.features.len() - 2);
     let mut tensors = Vec::new();
-    for (name, parameter) in parameters.named(average) {
+    for (name, parameter) in named {
         if name.starts_with("decoder.seg_layers.") && !name.starts_with(&last) {
             continue;
         }
@@ -157,13 +218,70 @@ fn half_weights(recipe: &Recipe, parameters: &Parameters, average: &[Vec<f32>]) 
 }
 
 fn data_words(about: &About<'_>) -> String {
-    let said = about.recipe.data.description.trim();
+    let said = about.task.recipe.data.description.trim();
     if said.is_empty() { format!("{} patients of one's own", about.train) } else { said.to_owned() }
+}
+
+/// What images the model takes.
+fn images(task: &Task<'_>) -> String {
+    match &task.way {
+        Way::Own(_) => "CT".to_owned(),
+        Way::Nnunet(tuned) => tuned.model.dataset.channels.join(" and "),
+    }
+}
+
+/// The grid that patches lie on, and what is done to the images.
+fn grid_words(task: &Task<'_>) -> String {
+    match &task.way {
+        Way::Own(own) => {
+            let ([z, y, x], n) = (own.input.spacing_mm, own.normalization);
+            format!(
+                "of {z} x {y} x {x} mm (z, y, x), HU clipped to {} to {}, everything outside the body air",
+                n.clip_low, n.clip_high
+            )
+        }
+        Way::Nnunet(tuned) => {
+            let plan = &tuned.model.plan;
+            let mm: Vec<String> = plan.preprocessing.spacing_mm.iter().map(f64::to_string).collect();
+            let [z, y, x] = plan.patch;
+            format!(
+                "of {} mm in the network's axes; images as its plans say ({}), handed over: {}; the window \
+                 of a run is {z} x {y} x {x}",
+                mm.join(" x "),
+                plan.configuration,
+                plan.orientation.told()
+            )
+        }
+    }
+}
+
+/// Of a model of nnU-Net what it was before.
+fn origin_words(about: &About<'_>) -> String {
+    let Way::Nnunet(tuned) = &about.task.way else { return String::new() };
+    let (package, model) = (tuned.package, &tuned.model);
+    let data = package.provenance.data.trim_end_matches('.');
+    let data = if data.is_empty() { "data that are not told".to_owned() } else { data.to_owned() };
+    let fold = model.fold_names().join(", ");
+    let all = package.nnunet.as_ref().map_or(1, Model::folds);
+    let others = if all > 1 {
+        format!(" The other {} were not trained and are not part of this package.", all - 1)
+    } else {
+        String::new()
+    };
+    let statistics = if about.has_statistics {
+        " The running statistics of its batch normalisation are those of its first training."
+    } else {
+        ""
+    };
+    format!(
+        "\n\nBefore: {} (`{}` {}), fold {fold}, trainer {}, trained on {data}.{others}{statistics}",
+        package.title, package.id, package.version, model.trainer
+    )
 }
 
 /// The draft of a card: what is known is filled in, what only people know is asked for.
 fn card(about: &About<'_>) -> String {
-    let recipe = about.recipe;
+    let recipe = about.task.recipe;
     let t = &recipe.training;
     let organs: Vec<&str> = recipe.labels.iter().map(|label| label.name.as_str()).collect();
     let mut text = format!(
@@ -173,35 +291,38 @@ fn card(about: &About<'_>) -> String {
     );
     let _ = write!(
         text,
-        "## Intended use\nFirst proposals of {} organs on CT: {}. [Body region, position, which patients; \
+        "## Intended use\nFirst proposals of {} organs on {}: {}. [Body region, position, which patients; \
          what it is not for.]\n\n",
         organs.len(),
+        images(about.task),
         organs.join(", ")
     );
     let _ = write!(
         text,
         "## Data and licence\n{}. {} patients for training, {} others for validation. An organ that was not \
          outlined in a patient counts as unknown, not as absent. [Whose contours, by which guideline, \
-         approved by whom.] Licence: {}.\n\n",
+         approved by whom.] Licence: {}.{}\n\n",
         data_words(about).trim_end_matches('.'),
         about.train,
         about.valid,
-        recipe.license
+        recipe.license,
+        origin_words(about)
     );
     let begun = about.init.map(|init| format!("Begun with the weights of {init}. ")).unwrap_or_default();
-    let [z, y, x] = recipe.input.spacing_mm;
-    let [pz, py, px] = recipe.network.patch;
+    let [pz, py, px] = recipe.patch();
+    let a = &about.task.architecture;
+    let kind = if a.kind == EncoderKind::Residual { "ResidualEncoderUNet" } else { "PlainConvUNet" };
+    let entropy = if recipe.has_regions() { "Binary cross-entropy" } else { "Cross-entropy" };
     let _ = write!(
         text,
-        "## Recipe\n{begun}PlainConvUNet, {} stages of {} to {} features; patches of {pz} x {py} x {px} voxels \
-         of {z} x {y} x {x} mm (z, y, x), HU clipped to {} to {}, everything outside the body air. \
-         Cross-entropy plus soft Dice, AdamW, batch {}, seed {}, {} of {} steps, averaged weights; {:.2} \
-         hours on {}. The whole recipe lies beside the checkpoint (`recipe.toml`).\n\n## Results\n",
-        recipe.network.features.len(),
-        recipe.network.features.first().copied().unwrap_or_default(),
-        recipe.network.features.iter().max().copied().unwrap_or_default(),
-        recipe.normalization.clip_low,
-        recipe.normalization.clip_high,
+        "## Recipe\n{begun}{kind}, {} stages of {} to {} features; patches of {pz} x {py} x {px} voxels {}. \
+         {entropy} plus soft Dice at {} resolutions, AdamW, batch {}, seed {}, {} of {} steps, averaged weights; \
+         {:.2} hours on {}. The whole recipe lies beside the checkpoint (`recipe.toml`).\n\n## Results\n",
+        a.features.len(),
+        a.features.first().copied().unwrap_or_default(),
+        a.features.iter().max().copied().unwrap_or_default(),
+        grid_words(about.task),
+        t.heads,
         t.batch,
         t.seed,
         about.step,
@@ -212,9 +333,14 @@ fn card(about: &About<'_>) -> String {
     if about.organs.is_empty() {
         text.push_str("Not measured: there were no validation patients, or it was stopped before.\n\n");
     } else {
-        text.push_str(
+        let precision = match about.task.way {
+            Way::Own(_) => "half",
+            Way::Nnunet(_) => "single",
+        };
+        let _ = write!(
+            text,
             "Dice on validation patients that were not trained on, on the scans' own grid, organs that were \
-             outlined and lie wholly inside the scan; the half-precision weights as they are here.\n\n\
+             outlined and lie wholly inside the scan; the {precision}-precision weights as they are here.\n\n\
              | organ | patients | mean Dice | least |\n|---|---|---|---|\n",
         );
         for organ in about.organs {

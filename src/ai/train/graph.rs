@@ -1,47 +1,29 @@
-//! The network with gradients: nnU-Net's PlainConvUNet on burn's autodiff tensors.
+//! The network with gradients: nnU-Net's PlainConvUNet and ResidualEncoderUNet on burn's autodiff
+//! tensors.
 //!
 //! The same operations as `ai/gpu.rs`, with a batch and with heads at several resolutions (deep
-//! supervision). Two things differ from PyTorch's way and change no number:
+//! supervision); what each does is in [`super::layers`]. Two things differ from PyTorch's way and change
+//! no number:
 //! - the bias of a convolution that an instance normalisation follows is left out: the
 //!   normalisation takes every constant away, so its gradient is zero. Such biases are kept as they
 //!   are ([`Parameters::kept`]);
 //! - reductions go axis by axis, because the software Vulkan driver cuts longer ones.
+//!
+//! Of a batch normalisation the running statistics stay as they are (a batch of two patches says little
+//! of them): it is a scale and shift of each channel, which are trained.
 
+use super::layers::{Block, Fixed, Head, Live, Residual, Unit, Up};
 use super::random::Random;
 use crate::ai::network::{
-    Architecture, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError, NormKind, Parameter,
+    Architecture, EncoderKind, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError, NormKind, Parameter,
 };
-use burn::tensor::activation::leaky_relu;
-use burn::tensor::module::conv3d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 
-/// Convolution, normalisation, leaky ReLU: the places of its parameters.
-struct Block {
-    weight: usize,
-    scale: usize,
-    shift: usize,
-    stride: [usize; 3],
-    padding: [usize; 3],
-}
-
-/// One step up: a transposed convolution whose kernel is its stride.
-struct Up {
-    weight: usize,
-    bias: usize,
-    stride: [usize; 3],
-}
-
-/// The last layer of a resolution.
-struct Head {
-    weight: usize,
-    bias: usize,
-}
-
 /// The order of operations; parameters are named by their places in [`Parameters::names`].
 pub struct Graph {
-    encoder: Vec<Vec<Block>>,
+    stem: Option<Block>,
+    encoder: Vec<Vec<Unit>>,
     ups: Vec<Up>,
     decoder: Vec<Vec<Block>>,
     heads: Vec<Option<Head>>,
@@ -56,7 +38,7 @@ pub struct Parameters {
     pub shapes: Vec<Vec<usize>>,
     /// Their values.
     pub values: Vec<Vec<f32>>,
-    /// Biases that have no effect, by name.
+    /// What is not trained, by name: biases that have no effect, running statistics.
     pub kept: BTreeMap<String, Parameter>,
 }
 
@@ -67,8 +49,9 @@ pub struct Parameters {
 pub fn shapes(
     architecture: &Architecture,
     heads: usize,
+    norm: NormKind,
 ) -> Result<BTreeMap<String, Vec<usize>>, NetworkError> {
-    let mut shapes = Network::parameter_shapes(architecture.clone(), NormKind::Instance)?;
+    let mut shapes = Network::parameter_shapes(architecture.clone(), norm)?;
     let ups = architecture.features.len() - 1;
     for depth in ups.saturating_sub(heads)..ups {
         let (classes, input) = (architecture.classes, architecture.features[ups - 1 - depth]);
@@ -78,9 +61,10 @@ pub fn shapes(
     Ok(shapes)
 }
 
-/// Whether a parameter is a bias that a normalisation takes away.
-fn has_no_effect(name: &str) -> bool {
-    name.ends_with(".conv.bias")
+/// Whether a parameter is not trained: a bias before a normalisation, which takes it away or has a shift
+/// of its own, or a running statistic.
+fn is_kept(name: &str) -> bool {
+    [".conv.bias", ".norm.running_mean", ".norm.running_var"].iter().any(|end| name.ends_with(end))
 }
 
 impl Parameters {
@@ -89,9 +73,14 @@ impl Parameters {
     ///
     /// # Errors
     /// [`NetworkError::Architecture`] when the description is unusable.
-    pub fn random(architecture: &Architecture, heads: usize, seed: u64) -> Result<Self, NetworkError> {
+    pub fn random(
+        architecture: &Architecture,
+        heads: usize,
+        norm: NormKind,
+        seed: u64,
+    ) -> Result<Self, NetworkError> {
         let mut all = BTreeMap::new();
-        for (index, (name, shape)) in (0..).zip(shapes(architecture, heads)?) {
+        for (index, (name, shape)) in (0..).zip(shapes(architecture, heads, norm)?) {
             let count: usize = shape.iter().product();
             let mut random = Random::new(&[seed, 0x1417, index]);
             let values = match shape.as_slice() {
@@ -116,7 +105,7 @@ impl Parameters {
     pub fn of(all: BTreeMap<String, Parameter>) -> Self {
         let mut parameters = Self::default();
         for (name, parameter) in all {
-            if has_no_effect(&name) {
+            if is_kept(&name) {
                 parameters.kept.insert(name, parameter);
             } else {
                 parameters.names.push(name);
@@ -136,6 +125,11 @@ impl Parameters {
         self.kept.iter().map(|(name, p)| (name.clone(), p.clone())).chain(trained).collect()
     }
 
+    /// Whether there are running statistics among what is not trained.
+    pub(super) fn has_statistics(&self) -> bool {
+        self.kept.keys().any(|name| name.ends_with(".norm.running_mean"))
+    }
+
     /// The values as flat tensors.
     #[must_use]
     pub fn upload(values: &[Vec<f32>], device: &Device) -> Vec<Tensor<1>> {
@@ -151,7 +145,8 @@ impl Parameters {
 }
 
 impl Graph {
-    /// The graph of a network with `heads` heads.
+    /// The graph of a network with `heads` heads. A normalisation whose running statistics are among the
+    /// parameters goes by them.
     ///
     /// # Errors
     /// [`NetworkError`] when a parameter is missing or the description is unusable.
@@ -161,36 +156,41 @@ impl Graph {
         parameters: &Parameters,
     ) -> Result<Self, NetworkError> {
         architecture.check()?;
-        let block = |prefix: &str, stage: usize, stride: [usize; 3]| -> Result<Block, NetworkError> {
-            Ok(Block {
-                weight: parameters.place(&format!("{prefix}.conv.weight"))?,
-                scale: parameters.place(&format!("{prefix}.norm.weight"))?,
-                shift: parameters.place(&format!("{prefix}.norm.bias"))?,
-                stride,
-                padding: architecture.kernels[stage].map(|n| n / 2),
-            })
-        };
         let stages = architecture.features.len();
+        let places = Places { architecture, parameters };
+        let is_residual = architecture.kind == EncoderKind::Residual;
+        let stem = if is_residual { Some(places.block("encoder.stem.convs.0", 0, [1; 3])?) } else { None };
+        let mut channels = architecture.stem;
         let mut encoder = Vec::new();
         for stage in 0..stages {
-            let mut blocks = Vec::new();
-            for conv in 0..architecture.encoder_depths[stage] {
-                let stride = if conv == 0 { architecture.strides[stage] } else { [1; 3] };
-                blocks.push(block(&format!("encoder.stages.{stage}.0.convs.{conv}"), stage, stride)?);
+            let mut units = Vec::new();
+            for unit in 0..architecture.encoder_depths[stage] {
+                let stride = if unit == 0 { architecture.strides[stage] } else { [1; 3] };
+                units.push(if is_residual {
+                    Unit::Residual(Box::new(places.residual(stage, unit, stride, channels)?))
+                } else {
+                    let prefix = format!("encoder.stages.{stage}.0.convs.{unit}");
+                    Unit::Plain(places.block(&prefix, stage, stride)?)
+                });
+                channels = architecture.features[stage];
             }
-            encoder.push(blocks);
+            encoder.push(units);
         }
         let (mut ups, mut decoder, mut last) = (Vec::new(), Vec::new(), Vec::new());
         for depth in 0..stages - 1 {
             let stage = stages - 2 - depth;
             ups.push(Up {
                 weight: parameters.place(&format!("decoder.transpconvs.{depth}.weight"))?,
-                bias: parameters.place(&format!("decoder.transpconvs.{depth}.bias"))?,
+                bias: if architecture.conv_bias {
+                    Some(parameters.place(&format!("decoder.transpconvs.{depth}.bias"))?)
+                } else {
+                    None
+                },
                 stride: architecture.strides[stage + 1],
             });
             let convs = 0..architecture.decoder_convs[depth];
             let blocks: Result<Vec<Block>, NetworkError> = convs
-                .map(|conv| block(&format!("decoder.stages.{depth}.convs.{conv}"), stage, [1; 3]))
+                .map(|conv| places.block(&format!("decoder.stages.{depth}.convs.{conv}"), stage, [1; 3]))
                 .collect();
             decoder.push(blocks?);
             last.push(if depth + heads >= stages - 1 {
@@ -202,22 +202,28 @@ impl Graph {
                 None
             });
         }
-        Ok(Self { encoder, ups, decoder, heads: last })
+        Ok(Self { stem, encoder, ups, decoder, heads: last })
     }
 
-    /// Logits `[N, K, z, y, x]` of the heads, full resolution first, of an image `[N, 1, z, y, x]`.
+    /// Logits `[N, K, z, y, x]` of the heads, full resolution first, of an image `[N, C, z, y, x]`.
     /// `live` are the parameters as flat tensors, `shapes` their shapes.
     #[must_use]
     pub fn forward(&self, live: &[Tensor<1>], shapes: &[Vec<usize>], image: Tensor<5>) -> Vec<Tensor<5>> {
         let at = Live { live, shapes };
-        let mut x = image;
+        let mut x = match &self.stem {
+            Some(stem) => at.block(stem, image),
+            None => image,
+        };
         let mut skips = Vec::new();
-        for (stage, blocks) in self.encoder.iter().enumerate() {
+        for (stage, units) in self.encoder.iter().enumerate() {
             if stage > 0 {
                 skips.push(x.clone());
             }
-            for block in blocks {
-                x = at.block(block, x);
+            for unit in units {
+                x = match unit {
+                    Unit::Plain(block) => at.block(block, x),
+                    Unit::Residual(block) => at.residual(block, x),
+                };
             }
         }
         let mut logits = Vec::new();
@@ -240,52 +246,62 @@ impl Graph {
     }
 }
 
-/// Parameters in their shapes.
-struct Live<'a> {
-    live: &'a [Tensor<1>],
-    shapes: &'a [Vec<usize>],
+/// Where the parameters of each layer are.
+struct Places<'a> {
+    architecture: &'a Architecture,
+    parameters: &'a Parameters,
 }
 
-impl Live<'_> {
-    fn channels(&self, place: usize) -> Tensor<5> {
-        self.live[place].clone().reshape([1, self.shapes[place][0], 1, 1, 1])
+impl Places<'_> {
+    /// A block of this stage's kernel.
+    fn block(&self, prefix: &str, stage: usize, stride: [usize; 3]) -> Result<Block, NetworkError> {
+        self.block_of(prefix, self.architecture.kernels[stage], stride)
     }
 
-    fn block(&self, block: &Block, x: Tensor<5>) -> Tensor<5> {
-        let shape = &self.shapes[block.weight];
-        let weight =
-            self.live[block.weight].clone().reshape([shape[0], shape[1], shape[2], shape[3], shape[4]]);
-        let x = conv3d(x, weight, None, ConvOptions::new(block.stride, block.padding, [1; 3], 1));
-        let centred = x.clone() - mean(x);
-        let variance = mean(centred.clone() * centred.clone());
-        let factor = (variance + NORM_EPSILON).sqrt().recip() * self.channels(block.scale);
-        leaky_relu(centred * factor + self.channels(block.shift), f64::from(LEAKY_SLOPE))
+    fn block_of(&self, prefix: &str, kernel: [usize; 3], stride: [usize; 3]) -> Result<Block, NetworkError> {
+        let place = |name: &str| self.parameters.place(&format!("{prefix}.{name}"));
+        Ok(Block {
+            weight: place("conv.weight")?,
+            scale: place("norm.weight")?,
+            shift: place("norm.bias")?,
+            fixed: self.fixed(prefix),
+            stride,
+            padding: kernel.map(|n| n / 2),
+        })
     }
 
-    /// A matrix product, and a reordering of its rows into blocks of voxels.
-    fn up(&self, up: &Up, x: Tensor<5>) -> Tensor<5> {
-        let [n, input, d, h, w] = x.dims();
-        let [sz, sy, sx] = up.stride;
-        let output = self.shapes[up.weight][1];
-        let rows = output * sz * sy * sx;
-        let weight: Tensor<3> = self.live[up.weight].clone().reshape([1, input, rows]).swap_dims(1, 2);
-        let voxels: Tensor<3> = x.reshape([n, input, d * h * w]);
-        let made = weight.expand([n, rows, input]).matmul(voxels);
-        let blocks: Tensor<8> = made.reshape([n, output, sz, sy, sx, d, h, w]);
-        let spread = blocks.permute([0, 1, 5, 2, 6, 3, 7, 4]);
-        spread.reshape([n, output, d * sz, h * sy, w * sx]) + self.channels(up.bias)
+    /// The running statistics of a batch normalisation, and the bias before it.
+    fn fixed(&self, prefix: &str) -> Option<Fixed> {
+        let kept = |name: &str| self.parameters.kept.get(&format!("{prefix}.{name}"));
+        let (mean, variance) = (kept("norm.running_mean")?, kept("norm.running_var")?);
+        let bias = kept("conv.bias").map_or(&[][..], |bias| &bias.values);
+        let offset = |(at, mean): (usize, &f32)| bias.get(at).copied().unwrap_or(0.0) - mean;
+        Some(Fixed {
+            offset: mean.values.iter().enumerate().map(offset).collect(),
+            factor: variance.values.iter().map(|own| 1.0 / (own + NORM_EPSILON).sqrt()).collect(),
+        })
     }
 
-    fn head(&self, head: &Head, x: Tensor<5>) -> Tensor<5> {
-        let [n, input, d, h, w] = x.dims();
-        let classes = self.shapes[head.weight][0];
-        let weight: Tensor<3> = self.live[head.weight].clone().reshape([1, classes, input]);
-        let voxels: Tensor<3> = x.reshape([n, input, d * h * w]);
-        let logits = weight.expand([n, classes, input]).matmul(voxels);
-        logits.reshape([n, classes, d, h, w]) + self.channels(head.bias)
+    fn residual(
+        &self,
+        stage: usize,
+        unit: usize,
+        pool: [usize; 3],
+        channels: usize,
+    ) -> Result<Residual, NetworkError> {
+        let prefix = format!("encoder.stages.{stage}.blocks.{unit}");
+        let skip = if channels == self.architecture.features[stage] {
+            None
+        } else {
+            // The projection stands behind the pooling, where there is one.
+            let place = usize::from(pool != [1; 3]);
+            Some(self.block_of(&format!("{prefix}.skip.{place}"), [1; 3], [1; 3])?)
+        };
+        Ok(Residual {
+            first: self.block(&format!("{prefix}.conv1"), stage, pool)?,
+            second: self.block(&format!("{prefix}.conv2"), stage, [1; 3])?,
+            pool,
+            skip,
+        })
     }
-}
-
-fn mean(x: Tensor<5>) -> Tensor<5> {
-    x.mean_dim(4).mean_dim(3).mean_dim(2)
 }

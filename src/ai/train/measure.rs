@@ -2,12 +2,14 @@
 //! same prediction that contours a patient.
 
 use super::TrainError;
+use super::loss::IGNORE;
 use super::patient::{Case, Patients};
 use super::recipe::Recipe;
 use crate::ai::{ModelPackage, PredictError, PredictOptions, predict};
 use crate::device::DeviceChoice;
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One organ's agreement with its contours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,13 +46,14 @@ pub(super) fn measure(
                 continue;
             }
         };
-        let options = PredictOptions { device, label_map: true, ..PredictOptions::default() };
+        let channels = case.channels.clone();
+        let options = PredictOptions { device, label_map: true, channels, ..PredictOptions::default() };
         let quiet = Progress::new();
         let watched = watch_cancel(progress, &quiet, || predict(&case.volume, package, &options, &quiet));
         match watched {
             Ok(prediction) => {
                 let found = prediction.labels.map(|map| map.labels).unwrap_or_default();
-                score(&case, &found, &mut scores);
+                score(&case, &found, recipe, &mut scores);
             }
             Err(PredictError::Cancelled(cancelled)) => return Err(cancelled.into()),
             // Before anything is learnt a model may find nothing at all.
@@ -91,15 +94,22 @@ fn watch_cancel<T>(outer: &Progress, inner: &Progress, work: impl FnOnce() -> T)
     })
 }
 
-/// Adds the patient's Dice of every organ that is annotated, whole and there.
-fn score(case: &Case, found: &[u16], scores: &mut [Vec<f64>]) {
-    let classes = scores.len() + 1;
-    let (mut both, mut truth, mut guess) = (vec![0_u64; classes], vec![0_u64; classes], vec![0_u64; classes]);
-    for (voxel, own) in case.labels.iter().enumerate() {
-        let (own, other) = (usize::from(*own), usize::from(found.get(voxel).copied().unwrap_or(0)));
-        truth[own.min(classes - 1)] += 1;
-        guess[other.min(classes - 1)] += 1;
-        both[own.min(classes - 1)] += u64::from(own == other);
+/// Adds the patient's Dice of every organ that is annotated, whole and there. `found` are the labels'
+/// values; of regions that lie in one another each is scored with what lies in it. Voxels that nobody
+/// could tell the label of do not count.
+fn score(case: &Case, found: &[u16], recipe: &Recipe, scores: &mut [Vec<f64>]) {
+    let words: BTreeMap<u16, u16> =
+        (1..).zip(&recipe.labels).map(|(number, label)| (label.value, recipe.word(number))).collect();
+    let count = scores.len() + 1;
+    let (mut both, mut truth, mut guess) = (vec![0_u64; count], vec![0_u64; count], vec![0_u64; count]);
+    let judged = case.labels.iter().enumerate().filter(|(_, own)| **own != IGNORE);
+    for (voxel, own) in judged {
+        let other = found.get(voxel).and_then(|value| words.get(value)).copied().unwrap_or(0);
+        for number in recipe.numbers(*own) {
+            truth[usize::from(number)] += 1;
+            both[usize::from(number)] += u64::from(recipe.numbers(other).any(|other| other == number));
+        }
+        recipe.numbers(other).for_each(|number| guess[usize::from(number)] += 1);
     }
     for (label, scores) in (1_u16..).zip(scores) {
         let at = usize::from(label);
@@ -116,7 +126,9 @@ pub(super) fn mean(organs: &[OrganDice]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sampler::tests::tiny_recipe;
     use super::*;
+    use crate::ai::package::Label;
     use crate::geometry::{Grid, Point3, Vector3};
     use crate::patient::{Unit, Volume, Voxels};
     use std::sync::Arc;
@@ -124,18 +136,21 @@ mod tests {
     #[test]
     fn only_annotated_whole_organs_are_scored() {
         let grid =
-            Grid::new([4, 1, 1], Point3::origin(), [Vector3::x(), Vector3::y(), Vector3::z()]).unwrap();
-        let voxels = Voxels::I16(vec![0; 4]);
+            Grid::new([5, 1, 1], Point3::origin(), [Vector3::x(), Vector3::y(), Vector3::z()]).unwrap();
+        let voxels = Voxels::I16(vec![0; 5]);
         let volume = Arc::new(Volume { grid, voxels, unit: Unit::Hu, slices: Vec::new(), native: None });
         let case = Case {
             id: "a".into(),
             volume,
-            labels: vec![1, 1, 2, 3],
+            channels: Vec::new(),
+            labels: vec![1, 1, 2, 3, IGNORE],
             known: vec![true, true, true, true, false],
             truncated: vec![3],
         };
+        let mut recipe = tiny_recipe();
+        recipe.labels = (1..=4).map(|value| Label { value, ..Label::default() }).collect();
         let mut scores = vec![Vec::new(); 4];
-        score(&case, &[1, 0, 2, 3], &mut scores);
+        score(&case, &[1, 0, 2, 3, 1], &recipe, &mut scores);
         // Label 1: 2 * 1 / (2 + 1).
         assert_eq!(scores, [vec![2.0 / 3.0], vec![1.0], vec![], vec![]]);
     }

@@ -12,8 +12,10 @@ mod checkpoint;
 mod events;
 mod export;
 pub mod graph;
+mod layers;
 pub mod loss;
 mod measure;
+mod memory;
 mod optimiser;
 mod patient;
 mod random;
@@ -22,8 +24,10 @@ mod recipe_parts;
 mod run;
 pub mod sampler;
 mod start;
+mod task;
 #[cfg(test)]
 mod tests;
+mod tuned;
 
 pub use checkpoint::CHECKPOINT;
 pub use events::{Event, LOG, read_log};
@@ -31,9 +35,10 @@ pub use measure::OrganDice;
 pub use optimiser::{Optimiser, learning_rate};
 pub use patient::{Case, Patients};
 pub use recipe::Recipe;
-pub use recipe_parts::{Augment, Data, Sampling, Training};
+pub use recipe_parts::{Augment, Data, NnunetTable, Sampling, Training};
 pub use run::{Options, Outcome, PACKAGE, train};
 pub use start::{name_key, time_step};
+pub use tuned::refusal;
 
 use super::engine::EngineError;
 use super::package::PackageError;
@@ -80,6 +85,18 @@ pub enum TrainError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteFileError),
+    /// The machine's memory is too small.
+    #[error("{what} {} MB of memory, {} MB are free; {remedy}", .needed / 1_000_000, .free / 1_000_000)]
+    Memory {
+        /// What needs it, with its verb.
+        what: String,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The device cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -1,8 +1,9 @@
-//! A patient on the network's grid: HU and labels in the box around the body.
+//! A patient on the network's grid: what it sees, and labels.
 
 use super::TrainError;
-use super::recipe::Recipe;
+use super::loss::IGNORE;
 use crate::ai::body::{BodyError, body_mask};
+use crate::ai::nnunet::ChannelImage;
 use crate::ai::preprocess::{Affine, resampled};
 use crate::patient::{Unit, Volume};
 use crate::progress::Progress;
@@ -17,13 +18,20 @@ pub(super) const OUTSIDE_HU: f32 = -1000.0;
 pub struct Case {
     /// The name of the patient's folder.
     pub id: String,
-    /// The CT.
+    /// The image.
     pub volume: Arc<Volume>,
-    /// The recipe's label of each voxel of the volume's grid, i fastest.
+    /// The input channels of a model of nnU-Net, each on the volume's grid; where there are none, the
+    /// volume itself is the only one.
+    pub channels: Vec<ChannelImage>,
+    /// Of each voxel of the volume's grid, i fastest, what stands for its label ([`Recipe::word`]), or
+    /// [`super::loss::IGNORE`] where nobody can tell.
+    ///
+    /// [`Recipe::word`]: super::Recipe::word
     pub labels: Vec<u16>,
-    /// For each label from 0 whether it was annotated in this patient; the background always is.
+    /// For the background and each label, in the recipe's order, whether it was annotated in this patient;
+    /// the background always is.
     pub known: Vec<bool>,
-    /// Labels that the scan cuts off: they are trained on, but not scored.
+    /// Numbers of labels that the scan cuts off: they are trained on, but not scored.
     pub truncated: Vec<u16>,
 }
 
@@ -43,19 +51,45 @@ pub trait Patients: Sync {
 /// A patient ready to draw patches from.
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
-    /// Size of the box around the body, (z, y, x).
+    /// Size of the part that is drawn from, (z, y, x).
     pub size: [usize; 3],
-    /// HU, x fastest.
-    pub hu: Vec<i16>,
-    /// Labels; 0 where the patient's organ is not known.
+    /// Its spacing, (z, y, x), mm.
+    pub spacing_mm: [f64; 3],
+    /// What the network sees.
+    pub image: Image,
+    /// What stands for the label of each voxel; 0 where the patient's organ is not known.
     pub labels: Vec<u16>,
-    /// For each label whether it is known.
+    /// For the background and each label whether it is known.
     pub known: Vec<bool>,
 }
 
-/// Puts a patient on the recipe's grid: turned and resampled as inference does it, everything outside
-/// the body air, cut to the box around it.
-pub(super) fn prepare(case: &Case, recipe: &Recipe, progress: &Progress) -> Result<Prepared, TrainError> {
+/// The voxels of a patient, x fastest.
+#[derive(Debug, Clone)]
+pub(super) enum Image {
+    /// HU in the box around the body, beyond it air; normalised when a patch is drawn.
+    Hu(Vec<i16>),
+    /// One channel after the other, normalised; beyond them 0, as nnU-Net pads.
+    Normalised(Vec<f32>),
+}
+
+impl Prepared {
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let image = match &self.image {
+            Image::Hu(hu) => hu.len() * size_of::<i16>(),
+            Image::Normalised(values) => values.len() * size_of::<f32>(),
+        };
+        image + self.labels.len() * size_of::<u16>()
+    }
+}
+
+/// Puts a patient on the grid of a network of the program's own layout: turned and resampled as inference
+/// does it, everything outside the body air, cut to the box around it.
+pub(super) fn prepare_own(
+    case: &Case,
+    spacing_mm: [f64; 3],
+    progress: &Progress,
+) -> Result<Prepared, TrainError> {
     let refused = |reason: &str| {
         Err(TrainError::Patients(format!("the patient {} cannot be trained on: {reason}", case.id)))
     };
@@ -69,8 +103,7 @@ pub(super) fn prepare(case: &Case, recipe: &Recipe, progress: &Progress) -> Resu
             return refused("there is no body in the image; leave the folder out");
         }
     };
-    let spacing = recipe.input.spacing_mm;
-    let image = resampled(&case.volume, spacing, OUTSIDE_HU, Some(&body), &progress.part(0.7, 1.0))?;
+    let image = resampled(&case.volume, spacing_mm, OUTSIDE_HU, Some(&body), &progress.part(0.7, 1.0))?;
     if image.values.is_empty() {
         return refused("there is no body in the image; leave the folder out");
     }
@@ -89,14 +122,14 @@ pub(super) fn prepare(case: &Case, recipe: &Recipe, progress: &Progress) -> Resu
             let at = map.at([x + image.low[2], y, z]);
             let found =
                 if coarse { nearest(&case.labels, dims, at) } else { greatest(&case.labels, dims, at) };
-            if case.known.get(usize::from(found)).copied().unwrap_or(false) {
+            if found == IGNORE || case.known.get(usize::from(found)).copied().unwrap_or(false) {
                 *label = found;
             }
         }
     });
     #[expect(clippy::cast_possible_truncation, reason = "clamped to what an i16 holds")]
     let hu = image.values.iter().map(|hu| hu.clamp(-32000.0, 32000.0) as i16).collect();
-    Ok(Prepared { size: image.size, hu, labels, known: case.known.clone() })
+    Ok(Prepared { size: image.size, spacing_mm, image: Image::Hu(hu), labels, known: case.known.clone() })
 }
 
 /// The label of the voxel nearest to `at` (i, j, k), the last one beyond the scan's end.

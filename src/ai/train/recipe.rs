@@ -1,10 +1,13 @@
 //! A recipe: what is trained, on what, and how.
 
 use super::TrainError;
+use super::loss::IGNORE;
 use super::recipe_parts::{
-    Augment, Data, InferenceTable, InputTable, NetworkTable, NormalizationTable, Sampling, Synonyms, Training,
+    Augment, Data, InferenceTable, InputTable, NetworkTable, NnunetTable, NormalizationTable, Sampling,
+    Synonyms, Training,
 };
 use super::start::name_key;
+use super::tuned;
 use crate::ai::ModelPackage;
 use crate::ai::network::{Architecture, EncoderKind};
 use crate::ai::package::{Label, Normalization, sha256_text};
@@ -29,12 +32,18 @@ pub struct Recipe {
     /// Where the patients are.
     #[serde(default)]
     pub data: Data,
+    /// The model of nnU-Net that is trained further, in place of the next three tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nnunet: Option<NnunetTable>,
     /// The network's grid.
-    pub input: InputTable,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputTable>,
     /// How values are normalised.
-    pub normalization: NormalizationTable,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<NormalizationTable>,
     /// The network's shape.
-    pub network: NetworkTable,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkTable>,
     /// The schedule.
     pub training: Training,
     /// How patches are drawn.
@@ -49,6 +58,14 @@ pub struct Recipe {
     pub synonyms: Synonyms,
     /// The organs.
     pub labels: Vec<Label>,
+}
+
+/// The tables of a network of the program's own layout.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'a> {
+    pub input: &'a InputTable,
+    pub normalization: &'a NormalizationTable,
+    pub network: &'a NetworkTable,
 }
 
 impl Recipe {
@@ -75,20 +92,21 @@ impl Recipe {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             format!("line {}: {}", 1 + before.matches('\n').count(), error.message())
         })?;
-        recipe.check()?;
-        Ok(recipe)
+        recipe.checked()
     }
 
-    /// The recipe that trains a package further: its own network and grid, careful changes of the
-    /// patches, a short schedule with a low learning rate.
+    /// The recipe that trains a package further: its own network and images, careful changes of the
+    /// patches, a short schedule with a low learning rate. Of a model of nnU-Net with several folds the
+    /// first one is trained.
     ///
     /// # Errors
-    /// [`TrainError::Package`] for packages of nnU-Net, whose preprocessing is another.
+    /// [`TrainError::Package`] for packages that cannot be trained further, with the reason and a remedy;
+    /// [`TrainError::Init`] when the weights cannot be read.
     pub fn of_package(package: &ModelPackage) -> Result<Self, TrainError> {
         let refused =
             |reason: &str| TrainError::Package { model: package.id.clone(), reason: reason.to_owned() };
-        if package.nnunet.is_some() {
-            return Err(refused("it is a model of nnU-Net; train it further there and import it again"));
+        if let Some(model) = &package.nnunet {
+            return tuned::recipe(package, model);
         }
         let a = &package.architecture;
         let convs = a.encoder_depths[0];
@@ -98,22 +116,16 @@ impl Recipe {
             return Err(refused("its stages differ in depth"));
         }
         let Normalization { clip_low, clip_high, mean, std, .. } = package.normalization;
-        // How far the old weights could be trusted says nothing of new ones.
-        let label = |label: &Label| Label {
-            min_score: None,
-            confidence: Vec::new(),
-            slice_confidence: Vec::new(),
-            ..label.clone()
-        };
         let recipe = Self {
             id: format!("{}-tuned", package.id),
             title: format!("{}, trained further", package.title),
             version: "0.1.0".to_owned(),
             license: package.license.clone(),
             data: Data::default(),
-            input: InputTable { spacing_mm: package.input.spacing_mm },
-            normalization: NormalizationTable { kind: "ct".to_owned(), clip_low, clip_high, mean, std },
-            network: NetworkTable {
+            nnunet: None,
+            input: Some(InputTable { spacing_mm: package.input.spacing_mm }),
+            normalization: Some(NormalizationTable { kind: "ct".to_owned(), clip_low, clip_high, mean, std }),
+            network: Some(NetworkTable {
                 kind: "PlainConvUNet".to_owned(),
                 features: a.features.clone(),
                 strides: a.strides.clone(),
@@ -121,21 +133,8 @@ impl Recipe {
                 convs_per_stage: convs,
                 classes: a.classes,
                 patch: package.patch,
-            },
-            training: Training {
-                seed: 1,
-                steps: 500,
-                batch: 2,
-                heads: 3.min(a.features.len() - 1),
-                log_dice: false,
-                bf16: false,
-                learning_rate: 2e-4,
-                weight_decay: 1e-2,
-                warmup_steps: 50,
-                decay_share: 0.5,
-                clip_gradient: 3.0,
-                ema: 0.99,
-            },
+            }),
+            training: Training::short(3.min(a.features.len() - 1)),
             sampling: Sampling { organ_share: 0.75, weights: None, overhang: 4 },
             augment: Augment {
                 affine_probability: 0.5,
@@ -143,6 +142,7 @@ impl Recipe {
                 scale: [0.9, 1.1],
                 mirror_x: false,
                 mirror_swaps: Vec::new(),
+                mirror_axes: Vec::new(),
                 cut_probability: 0.1,
                 hu_shift: 20.0,
                 hu_scale: [0.95, 1.05],
@@ -155,48 +155,91 @@ impl Recipe {
                 mirror_swaps: package.inference.mirror_swaps.clone(),
             },
             synonyms: Synonyms::new(),
-            labels: package.labels.iter().map(label).collect(),
+            labels: package.labels.iter().map(untried).collect(),
         };
-        recipe.check().map_err(|reason| refused(&reason))?;
-        Ok(recipe)
+        recipe.checked().map_err(|reason| refused(&reason))
     }
 
-    /// The network's shape.
+    pub(super) fn checked(self) -> Result<Self, String> {
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The tables of a network of the program's own layout; `None` where a model of nnU-Net is trained
+    /// further.
+    pub(super) fn own(&self) -> Option<Own<'_>> {
+        let (input, normalization) = (self.input.as_ref()?, self.normalization.as_ref()?);
+        let network = self.network.as_ref().filter(|_| self.nnunet.is_none())?;
+        Some(Own { input, normalization, network })
+    }
+
+    /// The patch in training, (z, y, x), voxels.
     #[must_use]
-    pub fn architecture(&self) -> Architecture {
-        let n = &self.network;
-        Architecture::plain(
-            1,
-            n.features.clone(),
-            n.strides.clone(),
-            n.kernel.clone(),
-            n.convs_per_stage,
-            n.classes,
-        )
+    pub fn patch(&self) -> [usize; 3] {
+        let own = self.network.as_ref().map(|network| network.patch);
+        self.nnunet.as_ref().map(|table| table.patch).or(own).unwrap_or([0; 3])
     }
 
-    /// The normalisation, as a package has it.
-    pub(super) fn normalization(&self) -> Normalization {
-        let n = &self.normalization;
-        Normalization {
-            kind: n.kind.clone(),
-            clip_low: n.clip_low,
-            clip_high: n.clip_high,
-            mean: n.mean,
-            std: n.std,
+    /// Trains with patches of this size, (z, y, x), voxels. Of a network of the program's own layout it
+    /// becomes the window of the package, too.
+    ///
+    /// # Errors
+    /// A sentence when such a patch cannot be used; whether a model of nnU-Net takes it is only told by
+    /// [`super::train()`].
+    pub fn set_patch(&mut self, patch: [usize; 3]) -> Result<(), String> {
+        if let Some(table) = &mut self.nnunet {
+            table.patch = patch;
+        } else if let Some(network) = &mut self.network {
+            network.patch = patch;
         }
+        self.check()
     }
 
-    /// The label that a structure of this name belongs to: the recipe's own name, or a synonym,
-    /// whatever the case, the separators and the place of "left" and "right".
+    /// The names of a model of nnU-Net's input channels; empty where the CT is the only one.
+    #[must_use]
+    pub fn channels(&self) -> &[String] {
+        self.nnunet.as_ref().map_or(&[], |table| &table.channels)
+    }
+
+    /// Whether labels are regions, which may overlap.
+    #[must_use]
+    pub fn has_regions(&self) -> bool {
+        self.nnunet.as_ref().is_some_and(|table| !table.regions.is_empty())
+    }
+
+    /// The number of the label that a structure of this name belongs to, from 1: the recipe's own name,
+    /// or a synonym, whatever the case, the separators and the place of "left" and "right". Numbers are
+    /// the labels' values but for a model of regions.
     #[must_use]
     pub fn label_of(&self, roi_name: &str) -> Option<u16> {
         let key = name_key(roi_name);
-        let is_name = |label: &&Label| {
+        let is_name = |label: &Label| {
             let others = self.synonyms.get(&label.name).into_iter().flatten();
             std::iter::once(&label.name).chain(others).any(|name| name_key(name) == key)
         };
-        self.labels.iter().find(is_name).map(|label| label.value)
+        (1..).zip(&self.labels).find(|(_, label)| is_name(label)).map(|(number, _)| number)
+    }
+
+    /// What stands for a label of this number in a [`super::Case`]: the number, or of a model of regions
+    /// a bit for each region that holds it, the first label's the lowest.
+    #[must_use]
+    pub fn word(&self, number: u16) -> u16 {
+        match self.nnunet.as_ref().and_then(|table| table.regions.get(usize::from(number).checked_sub(1)?)) {
+            Some(regions) => regions.iter().fold(0, |word, region| word | 1 << (region - 1)),
+            None => number,
+        }
+    }
+
+    /// The numbers of the labels that a voxel of this word belongs to; none of background, and none where
+    /// it is [`IGNORE`].
+    pub(super) fn numbers(&self, word: u16) -> impl Iterator<Item = u16> {
+        let regions = self.has_regions();
+        let count = u16::try_from(self.labels.len()).unwrap_or(u16::MAX);
+        // Of a label there is one.
+        let range = if regions { 1..=count } else { word..=word.min(count) };
+        range.filter(move |number| {
+            *number > 0 && word != IGNORE && (!regions || word >> (number - 1) & 1 == 1)
+        })
     }
 
     /// What must not change within a run, as a SHA-256: everything that decides weights and batches
@@ -216,6 +259,10 @@ impl Recipe {
             labels,
             self.synonyms
         ]);
+        let parts = match &self.nnunet {
+            Some(table) => serde_json::json!([parts, table]),
+            None => parts,
+        };
         sha256_text(parts.to_string().as_bytes())
     }
 
@@ -231,31 +278,30 @@ impl Recipe {
             let fits = (low..=high).contains(&value);
             if fits { Ok(()) } else { Err(format!("{name} is {value}, not {low} to {high}")) }
         };
-        if self.network.kind != "PlainConvUNet" {
-            return Err(format!("network.kind {} is not known; known is PlainConvUNet", self.network.kind));
-        }
-        if self.normalization.kind != "ct" {
-            return Err(format!("normalization.kind {} is not known; known is ct", self.normalization.kind));
-        }
-        let n = &self.normalization;
-        if !(n.clip_low < n.clip_high) || !(n.std > 0.0) || !n.mean.is_finite() {
-            return Err("normalization needs clip_low below clip_high and a std above 0".into());
-        }
-        let architecture = self.architecture();
-        architecture.check().map_err(|error| error.to_string())?;
-        let divisor = architecture.divisor();
-        let patch = self.network.patch;
-        if (0..3).any(|a| !patch[a].is_multiple_of(divisor[a]) || !(8..=512).contains(&patch[a])) {
-            return Err(format!("network.patch is not 8 to 512 voxels and a multiple of {divisor:?}"));
-        }
-        for spacing in self.input.spacing_mm {
-            within("input.spacing_mm", spacing, 0.05, 100.0)?;
-        }
+        let stages = match (&self.nnunet, self.own()) {
+            (Some(table), None)
+                if self.input.is_none() && self.normalization.is_none() && self.network.is_none() =>
+            {
+                tuned::check(self, table)?;
+                None
+            }
+            (None, Some(own)) => {
+                check_own(own)?;
+                for spacing in own.input.spacing_mm {
+                    within("input.spacing_mm", spacing, 0.05, 100.0)?;
+                }
+                Some(own.network.features.len())
+            }
+            _ => return Err("it needs [input], [normalization] and [network], or [nnunet] alone".into()),
+        };
         if !(1..=64).contains(&t.batch) || t.steps == 0 || t.steps > 10_000_000 {
             return Err("training.batch is not 1 to 64, or training.steps not 1 to 10,000,000".into());
         }
-        if t.heads == 0 || t.heads >= self.network.features.len() {
-            return Err(format!("training.heads is not 1 to {}", self.network.features.len() - 1));
+        if t.heads == 0 || stages.is_some_and(|stages| t.heads >= stages) {
+            return Err(format!("training.heads is not 1 to {}", stages.unwrap_or(2) - 1));
+        }
+        if self.augment.mirror_axes.iter().any(|axis| *axis > 2) {
+            return Err("augment.mirror_axes are not 0, 1 or 2".into());
         }
         within("training.learning_rate", t.learning_rate, 1e-9, 1.0)?;
         within("training.weight_decay", t.weight_decay, 0.0, 1.0)?;
@@ -275,7 +321,7 @@ impl Recipe {
     }
 
     fn check_labels(&self) -> Result<(), String> {
-        let classes = self.network.classes;
+        let classes = self.own().map_or(self.labels.len() + 1, |own| own.network.classes);
         if self.labels.len() + 1 != classes {
             return Err(format!(
                 "there are {} labels and {classes} classes, not one more",
@@ -283,7 +329,7 @@ impl Recipe {
             ));
         }
         for (index, label) in self.labels.iter().enumerate() {
-            if usize::from(label.value) != index + 1 {
+            if usize::from(label.value) != index + 1 && !self.has_regions() {
                 return Err(format!(
                     "the label {} has the value {}, not {}",
                     label.name,
@@ -309,6 +355,60 @@ impl Recipe {
         }
         Ok(())
     }
+}
+
+impl Own<'_> {
+    /// The network's shape.
+    pub(super) fn architecture(&self) -> Architecture {
+        let n = self.network;
+        Architecture::plain(
+            1,
+            n.features.clone(),
+            n.strides.clone(),
+            n.kernel.clone(),
+            n.convs_per_stage,
+            n.classes,
+        )
+    }
+
+    /// The normalisation, as a package has it.
+    pub(super) fn normalization(&self) -> Normalization {
+        let n = self.normalization;
+        Normalization {
+            kind: n.kind.clone(),
+            clip_low: n.clip_low,
+            clip_high: n.clip_high,
+            mean: n.mean,
+            std: n.std,
+        }
+    }
+}
+
+/// A package's label for one that is made of it: how far the old weights could be trusted says nothing
+/// of new ones.
+pub(super) fn untried(label: &Label) -> Label {
+    Label { min_score: None, confidence: Vec::new(), slice_confidence: Vec::new(), ..label.clone() }
+}
+
+fn check_own(own: Own<'_>) -> Result<(), String> {
+    let (network, n) = (own.network, own.normalization);
+    if network.kind != "PlainConvUNet" {
+        return Err(format!("network.kind {} is not known; known is PlainConvUNet", network.kind));
+    }
+    if n.kind != "ct" {
+        return Err(format!("normalization.kind {} is not known; known is ct", n.kind));
+    }
+    if !(n.clip_low < n.clip_high) || !(n.std > 0.0) || !n.mean.is_finite() {
+        return Err("normalization needs clip_low below clip_high and a std above 0".into());
+    }
+    let architecture = own.architecture();
+    architecture.check().map_err(|error| error.to_string())?;
+    let divisor = architecture.divisor();
+    let patch = network.patch;
+    if (0..3).any(|a| !patch[a].is_multiple_of(divisor[a]) || !(8..=512).contains(&patch[a])) {
+        return Err(format!("network.patch is not 8 to 512 voxels and a multiple of {divisor:?}"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -51,6 +51,28 @@ pub struct NormalizationTable {
     pub std: f32,
 }
 
+/// The model of nnU-Net that is trained further: its package tells what images it takes and what its
+/// network is.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NnunetTable {
+    /// The package's id.
+    pub model: String,
+    /// Eight digits of its plans, its labels and the fold's weights: a run goes on with no other.
+    pub state: String,
+    /// The fold whose weights are trained further; the package that is made has this one alone.
+    pub fold: String,
+    /// The patch in training, (z, y, x), voxels; the window of the package that is made stays that of
+    /// its plans.
+    pub patch: [usize; 3],
+    /// The names of the input channels.
+    pub channels: Vec<String>,
+    /// Of a model of regions, which may overlap: for each label the numbers, from 1, of the labels that
+    /// hold it, itself among them. Empty where a voxel has one label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<Vec<u16>>,
+}
+
 /// The network's shape.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +125,26 @@ pub struct Training {
     pub ema: f64,
 }
 
+impl Training {
+    /// The schedule that trains a package further: short, with a low learning rate.
+    pub(super) fn short(heads: usize) -> Self {
+        Self {
+            seed: 1,
+            steps: 500,
+            batch: 2,
+            heads,
+            log_dice: false,
+            bf16: false,
+            learning_rate: 2e-4,
+            weight_decay: 1e-2,
+            warmup_steps: 50,
+            decay_share: 0.5,
+            clip_gradient: 3.0,
+            ema: 0.99,
+        }
+    }
+}
+
 /// By which rule patches are drawn.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -131,13 +173,16 @@ pub struct Augment {
     /// Pairs of labels that a mirrored patch swaps.
     #[serde(default)]
     pub mirror_swaps: Vec<[u16; 2]>,
+    /// Axes (0 = z) along each of which half of the patches are mirrored, labels as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirror_axes: Vec<usize>,
     /// How often the scan ends within the patch.
     pub cut_probability: f64,
-    /// The greatest shift of the values, HU.
+    /// The greatest shift of the values, HU; of a model of nnU-Net in its normalised values.
     pub hu_shift: f64,
     /// The least and greatest factor of the values.
     pub hu_scale: [f64; 2],
-    /// The greatest standard deviation of the noise, HU.
+    /// The greatest standard deviation of the noise, HU; of a model of nnU-Net in its normalised values.
     pub hu_noise: f64,
 }
 

@@ -7,15 +7,18 @@ use super::export::{About, write_package};
 use super::graph::{Graph, Parameters};
 use super::loss::total_loss;
 use super::measure::{OrganDice, mean, measure};
+use super::memory::Needed;
 use super::optimiser::{Optimiser, learning_rate, squared_norm};
-use super::patient::{Patients, Prepared, prepare};
+use super::patient::{Patients, Prepared};
 use super::recipe::Recipe;
 use super::recipe_parts::Training;
 use super::sampler::{Batch, Sampler};
 use super::start::{parameters, unusable};
+use super::task::Task;
 use crate::ai::ModelPackage;
 use crate::ai::engine::training_device;
 use crate::ai::graphics::{IN_DOUBT, device_errors, quietly};
+use crate::ai::kept;
 use crate::device::DeviceChoice;
 use crate::new_file::{WriteFileError, write_file};
 use crate::progress::Progress;
@@ -82,6 +85,8 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     let ended =
         |reason: &str| TrainError::Device { device: "its thread".to_owned(), reason: reason.to_owned() };
+    // Their room is counted as free, and the training does not begin with them.
+    kept::forget_all();
     std::thread::scope(|scope| {
         let work = || run(recipe, init, patients, options, observe, progress);
         let thread = std::thread::Builder::new().name("delineo-training".to_owned());
@@ -119,7 +124,8 @@ impl Step {
         training: &Training,
     ) -> Result<(f64, Vec<Option<Tensor<1>>>, f64), String> {
         let [z, y, x] = batch.truth.size;
-        let shape = [batch.truth.known.len(), 1, z, y, x];
+        let patches = batch.truth.known.len();
+        let shape = [patches, batch.image.len() / (patches * z * y * x).max(1), z, y, x];
         let image: Tensor<5> =
             Tensor::from_data(TensorData::new(batch.image.clone(), shape), &self.device).autodiff();
         let live: Vec<Tensor<1>> =
@@ -151,6 +157,7 @@ impl Step {
 
 /// What happens between steps.
 struct Run<'a> {
+    task: Task<'a>,
     recipe: &'a Recipe,
     patients: &'a dyn Patients,
     options: &'a Options,
@@ -172,11 +179,12 @@ fn run(
     let out = &options.out;
     std::fs::create_dir_all(out).map_err(|error| WriteFileError::from_io(&error, out))?;
     let (device, device_name) = training_device(options.device)?;
-    let mut parameters = parameters(recipe, init)?;
+    let task = Task::new(recipe, init)?;
+    let mut parameters = parameters(&task, init)?;
     let init_name = init.map(|package| format!("{} {}", package.id, package.version));
     let expected = State::new(recipe, patients.train(), init_name);
     let resumed = checkpoint::load(out, &expected, &mut parameters, &device)?;
-    let graph = Graph::new(&recipe.architecture(), recipe.training.heads, &parameters)
+    let graph = Graph::new(&task.architecture, recipe.training.heads, &parameters)
         .map_err(|error| unusable(&error))?;
     let mut step = Step::new(graph, parameters, &device);
     let state = match resumed {
@@ -188,11 +196,13 @@ fn run(
     };
     write_file(&out.join("recipe.toml"), true, recipe.text().as_bytes())?;
     let log = Log::open(out, state.step)?;
-    let mut run = Run { recipe, patients, options, observe, progress, device: device_name, state, log };
+    let mut run = Run { task, recipe, patients, options, observe, progress, device: device_name, state, log };
     if run.state.step >= recipe.training.steps {
         return run.end(&step, None);
     }
-    let sampler = run.sampler()?;
+    let needed = Needed::new(&run.task, options.device);
+    needed.check()?;
+    let sampler = run.sampler(&needed)?;
     run.tell(&Event::Started {
         step: run.state.step,
         steps: recipe.training.steps,
@@ -201,6 +211,14 @@ fn run(
         device: run.device.clone(),
         parameters: step.parameters.values.iter().map(Vec::len).sum(),
     })?;
+    run.tell(&Event::Memory {
+        step_bytes: needed.step,
+        patients_bytes: sampler.bytes() as u64,
+        free_bytes: needed.free,
+    })?;
+    for note in run.task.notes(&step.parameters) {
+        run.warn(note)?;
+    }
     let loss = std::thread::scope(|scope| {
         let (first, last) = (run.state.step, recipe.training.steps);
         let (sender, receiver) = sync_channel::<Batch>(2);
@@ -226,7 +244,7 @@ impl Run<'_> {
     }
 
     /// Reads the patients to train on; one that cannot be used is told and left out.
-    fn sampler(&self) -> Result<Sampler, TrainError> {
+    fn sampler(&self, needed: &Needed) -> Result<Sampler, TrainError> {
         let ids = self.patients.train();
         let mut prepared: Vec<Prepared> = Vec::with_capacity(ids.len());
         for (number, id) in ids.iter().enumerate() {
@@ -234,19 +252,19 @@ impl Run<'_> {
             self.progress.check()?;
             let quiet = Progress::new();
             let read = self.patients.read(id, &quiet).map_err(TrainError::Patients);
-            match read.and_then(|case| prepare(&case, self.recipe, &quiet)) {
-                Ok(patient) => prepared.push(patient),
+            match read.and_then(|case| self.task.prepare(&case, &quiet)) {
+                Ok(patient) => {
+                    prepared.push(patient);
+                    needed.check_patients(&prepared, ids.len())?;
+                }
                 Err(TrainError::Patients(why)) => self.warn(why)?,
                 Err(other) => return Err(other),
             }
         }
         let sampler = Sampler::new(prepared, self.recipe)?;
-        let missing: Vec<String> = sampler
-            .missing()
-            .iter()
-            .filter_map(|value| self.recipe.labels.iter().find(|label| label.value == *value))
-            .map(|label| label.name.clone())
-            .collect();
+        let label = |number: &u16| self.recipe.labels.get(usize::from(*number).checked_sub(1)?);
+        let missing: Vec<String> =
+            sampler.missing().iter().filter_map(label).map(|label| label.name.clone()).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
             self.warn(format!("outlined in no patient to train on, so not learnt: {missing}"))?;
@@ -319,7 +337,7 @@ impl Run<'_> {
         let average = download(&step.optimiser.average)
             .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
         let about = About {
-            recipe: self.recipe,
+            task: &self.task,
             step: self.state.step,
             seconds: self.state.seconds,
             device: &self.device,
@@ -327,6 +345,7 @@ impl Run<'_> {
             valid: self.patients.valid().len(),
             init: self.state.init.as_deref(),
             organs,
+            has_statistics: step.parameters.has_statistics(),
         };
         write_package(&self.options.out.join(PACKAGE), &step.parameters, &average, &about)
     }

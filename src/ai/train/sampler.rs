@@ -4,9 +4,9 @@
 //! as if it had not. The rules are those of `models/training/patches.py`.
 
 use super::TrainError;
-use super::augment::{cut, deform, degrade};
+use super::augment::{Deformed, cut, deform, degrade, degrade_normalised};
 use super::loss::Truth;
-use super::patient::Prepared;
+use super::patient::{OUTSIDE_HU, Prepared};
 use super::random::Random;
 use super::recipe::Recipe;
 use crate::ai::package::Normalization;
@@ -20,6 +20,9 @@ pub struct Batch {
     pub truth: Truth,
 }
 
+/// The most voxels of a label in a patient that are kept as places to draw from (nnU-Net keeps 10,000).
+const PLACES: usize = 1 << 16;
+
 /// Voxels of a label in one patient, as places in its box.
 struct Found {
     patient: usize,
@@ -29,7 +32,8 @@ struct Found {
 /// Patients in memory, and the rule by which patches are drawn from them.
 pub struct Sampler {
     recipe: Recipe,
-    normalization: Normalization,
+    /// Of images that are normalised when a patch is drawn.
+    normalization: Option<Normalization>,
     patients: Vec<Prepared>,
     /// Of each label from 1, the patients that show it.
     found: Vec<Vec<Found>>,
@@ -45,15 +49,13 @@ impl Sampler {
     /// # Errors
     /// [`TrainError::Patients`] when there are none, or no organ of the recipe is in any of them.
     pub(super) fn new(patients: Vec<Prepared>, recipe: &Recipe) -> Result<Self, TrainError> {
-        let classes = recipe.network.classes;
+        let classes = recipe.labels.len() + 1;
         let mut found: Vec<Vec<Found>> = (1..classes).map(|_| Vec::new()).collect();
         for (number, patient) in patients.iter().enumerate() {
-            let mut voxels: Vec<Vec<u32>> = vec![Vec::new(); classes];
-            for (place, label) in (0_u32..).zip(&patient.labels) {
-                voxels[usize::from(*label)].push(place);
-            }
-            for (label, voxels) in voxels.into_iter().enumerate().skip(1).filter(|(_, v)| !v.is_empty()) {
-                found[label - 1].push(Found { patient: number, voxels });
+            for (label, voxels) in places(patient, recipe).into_iter().enumerate().skip(1) {
+                if !voxels.is_empty() {
+                    found[label - 1].push(Found { patient: number, voxels });
+                }
             }
         }
         let own = |label: usize| recipe.sampling.weights.as_ref().map_or(1.0, |weights| weights[label]);
@@ -75,7 +77,7 @@ impl Sampler {
         for [a, b] in &recipe.augment.mirror_swaps {
             swap.swap(usize::from(*a), usize::from(*b));
         }
-        let normalization = recipe.normalization();
+        let normalization = recipe.own().map(|own| own.normalization());
         Ok(Self { recipe: recipe.clone(), normalization, patients, found, weights, swap })
     }
 
@@ -84,15 +86,27 @@ impl Sampler {
         (1_u16..).zip(&self.found).filter(|(_, found)| found.is_empty()).map(|(label, _)| label).collect()
     }
 
+    /// Bytes of the patients and of the places to draw from.
+    pub(super) fn bytes(&self) -> usize {
+        let places = self.found.iter().flatten().map(|found| found.voxels.len()).sum::<usize>();
+        places * size_of::<u32>() + self.patients.iter().map(Prepared::bytes).sum::<usize>()
+    }
+
     /// The batch of a step: the seed and the step alone decide it.
     #[must_use]
     pub fn batch(&self, step: u64) -> Batch {
         let training = &self.recipe.training;
-        let size = self.recipe.network.patch;
+        let size = self.recipe.patch();
         let voxels: usize = size.iter().product();
+        let channels = self.recipe.channels().len().max(1);
         let mut batch = Batch {
-            image: Vec::with_capacity(training.batch * voxels),
-            truth: Truth { labels: Vec::with_capacity(training.batch * voxels), size, known: Vec::new() },
+            image: Vec::with_capacity(training.batch * channels * voxels),
+            truth: Truth {
+                labels: Vec::with_capacity(training.batch * voxels),
+                size,
+                known: Vec::new(),
+                regions: self.recipe.has_regions(),
+            },
         };
         // Of a batch's patches, on average `organ_share` show a chosen organ.
         let on_organ = self.recipe.sampling.organ_share * training.batch as f64;
@@ -105,7 +119,7 @@ impl Sampler {
     }
 
     fn draw(&self, random: &mut Random, shows_organ: bool, batch: &mut Batch) {
-        let (recipe, patch) = (&self.recipe, self.recipe.network.patch);
+        let (recipe, patch) = (&self.recipe, self.recipe.patch());
         let (number, mut centre) = if shows_organ {
             let at = random.unit() * self.weights.last().copied().unwrap_or(0.0);
             let label = self.weights.iter().position(|sum| *sum > at).unwrap_or(0);
@@ -117,7 +131,10 @@ impl Sampler {
             // The organ need not lie in the middle of the patch.
             (
                 found.patient,
-                [0, 1, 2].map(|a| voxel[a] as f64 + random.between(-0.35, 0.35) * patch[a] as f64),
+                [0, 1, 2].map(|a| {
+                    let own = voxel[a] as f64 + if patch[a] == 1 { 0.5 } else { 0.0 };
+                    own + random.between(-0.35, 0.35) * patch[a] as f64
+                }),
             )
         } else {
             let number = random.below(self.patients.len());
@@ -133,27 +150,63 @@ impl Sampler {
             centre[axis] =
                 if low < high { centre[axis].clamp(low, high) } else { patient.size[axis] as f64 / 2.0 };
         }
-        let centre = centre.map(|at| at - 0.5);
-        let (mut hu, mut labels, mirrored) = deform(recipe, patient, centre, random);
+        // A patch of one plane is a plane of the patient.
+        let centre = [0, 1, 2].map(|axis| {
+            let last = patient.size[axis] as f64 - 1.0;
+            if patch[axis] == 1 { centre[axis].floor().clamp(0.0, last) } else { centre[axis] - 0.5 }
+        });
+        let Deformed { mut values, mut labels, mirrored } = deform(recipe, patient, centre, random);
         let mut known = patient.known.clone();
         if mirrored {
             for label in &mut labels {
-                *label = self.swap[usize::from(*label)];
+                *label = self.swap.get(usize::from(*label)).copied().unwrap_or(*label);
             }
             known = self.swap.iter().map(|label| patient.known[usize::from(*label)]).collect();
         }
-        cut(recipe, &mut hu, &mut labels, random);
-        degrade(recipe, &self.normalization, &mut hu, random);
-        batch.image.extend(hu);
+        if let Some(normalization) = &self.normalization {
+            cut(recipe, &mut values, &mut labels, OUTSIDE_HU, random);
+            degrade(recipe, normalization, &mut values, random);
+        } else {
+            cut(recipe, &mut values, &mut labels, 0.0, random);
+            degrade_normalised(recipe, &mut values, random);
+        }
+        batch.image.extend(values);
         batch.truth.labels.extend(labels);
         batch.truth.known.push(known);
     }
+}
+
+/// The voxels of each label that was outlined, at most [`PLACES`] of it, evenly spread; none of the
+/// background.
+fn places(patient: &Prepared, recipe: &Recipe) -> Vec<Vec<u32>> {
+    let mut counts = vec![0_usize; recipe.labels.len() + 1];
+    // Of a region that nobody outlined, what it holds of others is no place to show it.
+    let known = &patient.known;
+    let numbers = |word: u16| recipe.numbers(word).map(usize::from).filter(|number| known[*number]);
+    for word in &patient.labels {
+        numbers(*word).for_each(|number| counts[number] += 1);
+    }
+    let mut passed = vec![0_usize; counts.len()];
+    let mut places: Vec<Vec<u32>> = vec![Vec::new(); counts.len()];
+    for (place, word) in (0_u32..).zip(&patient.labels) {
+        for number in numbers(*word) {
+            let kept = counts[number].min(PLACES);
+            // Where the count of those kept rises.
+            if (passed[number] + 1) * kept / counts[number] > passed[number] * kept / counts[number] {
+                places[number].push(place);
+            }
+            passed[number] += 1;
+        }
+    }
+    places
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::ai::train::loss::IGNORE;
+    use crate::ai::train::patient::Image;
+    use crate::ai::train::tuned::tests::fixture_package;
 
     /// A recipe for a tiny network of two organs, a left one and a right one.
     pub(in crate::ai::train) fn tiny_recipe() -> Recipe {
@@ -178,7 +231,23 @@ pub(super) mod tests {
                 *label = 0;
             }
         }
-        Prepared { size, hu, labels, known: known.to_vec() }
+        let spacing_mm = [6.0; 3];
+        Prepared { size, spacing_mm, image: Image::Hu(hu), labels, known: known.to_vec() }
+    }
+
+    #[test]
+    fn regions_that_nobody_outlined_are_shown_nowhere() {
+        let recipe = Recipe::of_package(&fixture_package("aniso")).unwrap();
+        assert!(recipe.has_regions() && recipe.labels.len() == 3);
+        // Each of three regions holds the one before; the second was not outlined.
+        let patient = Prepared {
+            size: [1, 1, 4],
+            spacing_mm: [1.0; 3],
+            image: Image::Hu(vec![0; 4]),
+            labels: vec![0b111, 0b110, 0b100, 0],
+            known: vec![true, true, false, true],
+        };
+        assert_eq!(places(&patient, &recipe), [vec![], vec![0], vec![], vec![0, 1, 2]]);
     }
 
     #[test]

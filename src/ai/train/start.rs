@@ -6,10 +6,13 @@ use super::loss::Truth;
 use super::random::Random;
 use super::recipe::Recipe;
 use super::run::Step;
+use super::task::{Task, Way};
+use super::tuned::Tuned;
 use crate::ai::ModelPackage;
 use crate::ai::engine::training_device;
-use crate::ai::network::{NetworkError, Parameter};
+use crate::ai::network::{Architecture, NetworkError, NormKind, Parameter};
 use crate::device::DeviceChoice;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -34,21 +37,22 @@ pub(super) fn unusable(error: &NetworkError) -> TrainError {
     TrainError::Recipe { reason: error.to_string(), path: PathBuf::from("the recipe") }
 }
 
-/// The parameters that a run begins with: random ones, and over them those of `package`. The last
-/// layers' rows go by the organs' names; what the package lacks (organs, heads of lower resolutions)
-/// keeps its random start.
-pub(super) fn parameters(recipe: &Recipe, package: Option<&ModelPackage>) -> Result<Parameters, TrainError> {
-    let training = &recipe.training;
-    let architecture = recipe.architecture();
-    let own =
-        Parameters::random(&architecture, training.heads, training.seed).map_err(|error| unusable(&error))?;
+/// The parameters that a run begins with: random ones, and over them those of `init`.
+pub(super) fn parameters(task: &Task<'_>, init: Option<&ModelPackage>) -> Result<Parameters, TrainError> {
+    match &task.way {
+        Way::Own(_) => own_parameters(task, init),
+        Way::Nnunet(tuned) => fold_parameters(task, tuned),
+    }
+}
+
+/// Those of a package of the program's own layout: the last layers' rows go by the organs' names; what the
+/// package lacks (organs, heads of lower resolutions) keeps its random start.
+fn own_parameters(task: &Task<'_>, package: Option<&ModelPackage>) -> Result<Parameters, TrainError> {
+    let (recipe, training) = (task.recipe, &task.recipe.training);
+    let own = Parameters::random(&task.architecture, training.heads, NormKind::Instance, training.seed)
+        .map_err(|error| unusable(&error))?;
     let Some(package) = package else { return Ok(own) };
     let refused = |reason: String| TrainError::Package { model: package.id.clone(), reason };
-    if package.nnunet.is_some() {
-        return Err(refused(
-            "it is a model of nnU-Net; train it further there and import it again".to_owned(),
-        ));
-    }
     // Rows of the last layer: background, then the organs that both know.
     let mut rows = vec![(0, 0)];
     for label in &recipe.labels {
@@ -72,6 +76,34 @@ pub(super) fn parameters(recipe: &Recipe, package: Option<&ModelPackage>) -> Res
         }
     }
     Ok(Parameters::of(all))
+}
+
+/// Those of a fold of a model of nnU-Net; heads of lower resolutions that it lacks begin at random.
+fn fold_parameters(task: &Task<'_>, tuned: &Tuned<'_>) -> Result<Parameters, TrainError> {
+    // Refuses what is missing, misshapen or of another network.
+    tuned.model.network(0)?;
+    let mut theirs = tuned.model.parameters(0)?;
+    let training = &task.recipe.training;
+    let own = Parameters::random(&task.architecture, training.heads, NormKind::of(&theirs), training.seed)
+        .map_err(|error| unusable(&error))?;
+    let mut all = own.named(&own.values);
+    for (name, here) in &mut all {
+        // A 2D network's tensors have one axis less; their numbers are in the same order.
+        if let Some(other) = theirs.remove(name).filter(|other| other.values.len() == here.values.len()) {
+            here.values = other.values;
+        }
+    }
+    Ok(Parameters::of(all))
+}
+
+/// How many heads, full resolution first, the weights of a fold have, 3 at most; the head of the lowest
+/// resolution is left out, as nnU-Net leaves it out of the loss.
+pub(super) fn heads_there(architecture: &Architecture, theirs: &BTreeMap<String, Parameter>) -> usize {
+    let ups = architecture.features.len() - 1;
+    let most = 3.min(ups.saturating_sub(1)).max(1);
+    let is_there =
+        |head: &usize| theirs.contains_key(&format!("decoder.seg_layers.{}.weight", ups - 1 - head));
+    (0..most).take_while(is_there).count().max(1)
 }
 
 /// Copies whole rows (the first dimension) of a tensor.
@@ -98,17 +130,17 @@ pub fn time_step(
     count: usize,
 ) -> Result<(Vec<f64>, String), TrainError> {
     let (device, name) = training_device(device)?;
-    let parameters = parameters(recipe, None)?;
-    let graph = Graph::new(&recipe.architecture(), recipe.training.heads, &parameters)
+    let task = Task::new(recipe, None)?;
+    let parameters = parameters(&task, None)?;
+    let graph = Graph::new(&task.architecture, recipe.training.heads, &parameters)
         .map_err(|error| unusable(&error))?;
-    let size = recipe.network.patch;
+    let (size, classes) = (recipe.patch(), task.architecture.classes);
     let voxels = size.iter().product::<usize>() * recipe.training.batch;
     let mut random = Random::new(&[1]);
     #[expect(clippy::cast_possible_truncation, reason = "values about 1; classes below 2^16")]
-    let (image, labels) =
-        (0..voxels).map(|_| (random.normal() as f32, random.below(recipe.network.classes) as u16)).unzip();
-    let known = vec![vec![true; recipe.network.classes]; recipe.training.batch];
-    let batch = super::sampler::Batch { image, truth: Truth { labels, size, known } };
+    let (image, labels) = (0..voxels).map(|_| (random.normal() as f32, random.below(classes) as u16)).unzip();
+    let known = vec![vec![true; classes]; recipe.training.batch];
+    let batch = super::sampler::Batch { image, truth: Truth { labels, size, known, regions: false } };
     let mut step = Step::new(graph, parameters, &device);
     let mut seconds = Vec::new();
     for number in 0..count as u64 {
@@ -142,7 +174,8 @@ mod tests {
         recipe.labels[0].value = 1;
         recipe.labels[6].value = 7;
         recipe.labels[3].name = "Eye_L".to_owned();
-        let begun = parameters(&recipe, Some(&package)).unwrap();
+        let task = Task::new(&recipe, Some(&package)).unwrap();
+        let begun = parameters(&task, Some(&package)).unwrap();
         let all = begun.named(&begun.values);
         let (theirs, _) = package.parameters().unwrap();
         let (own, other) = (&all["decoder.seg_layers.3.weight"], &theirs["decoder.seg_layers.3.weight"]);

@@ -44,7 +44,7 @@ fn fixture_step(device: &Device) -> (Step, Batch, Training) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "labels")]
     let labels = all["labels"].values.iter().map(|label| *label as u16).collect();
     let known = all["known"].values.chunks(4).map(|row| row.iter().map(|k| *k > 0.5).collect()).collect();
-    let truth = Truth { labels, size: [8, 8, 12], known };
+    let truth = Truth { labels, size: [8, 8, 12], known, regions: false };
     let mut training = tiny_recipe().training;
     (training.heads, training.clip_gradient) = (2, 3.0);
     (Step::new(graph, parameters, device), Batch { image: all["image"].values.clone(), truth }, training)
@@ -170,7 +170,14 @@ fn case(id: &str, shift: usize) -> Case {
         })
         .collect();
     let volume = Volume { grid, voxels: Voxels::I16(hu), unit: Unit::Hu, slices, native: None };
-    Case { id: id.into(), volume: Arc::new(volume), labels, known: vec![true; 3], truncated: Vec::new() }
+    Case {
+        id: id.into(),
+        volume: Arc::new(volume),
+        channels: Vec::new(),
+        labels,
+        known: vec![true; 3],
+        truncated: Vec::new(),
+    }
 }
 
 struct Two {
@@ -211,8 +218,8 @@ fn a_tiny_network_learns_and_its_package_contours() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = tiny_recipe();
     // Patches that show an organ with its surroundings: within one, normalisation leaves nothing.
-    recipe.network.patch = [16; 3];
-    recipe.network.features = vec![8, 12];
+    recipe.set_patch([16; 3]).unwrap();
+    recipe.network.as_mut().unwrap().features = vec![8, 12];
     (recipe.training.steps, recipe.training.log_dice) = (100, true);
     recipe.augment.mirror_x = false;
     let events = Mutex::new(Vec::new());

@@ -195,14 +195,17 @@ fn a_number_that_is_asked_for_has_its_tool_and_its_option_in_hand() {
         let method = tools(&station).segment.settings().method;
         assert!(number.methods().is_empty() || number.methods().contains(&method), "{number:?}");
     }
-    // An outline that waits to be closed is not dropped for a number of another tool.
-    station.act(Action::SelectShape);
+    // An outline under way waits while a number of another tool is set.
+    station.act(Action::Choose(Choice::Shape(ShapeKind::Polygon)));
     event(&mut station, ToolEvent::Press(at(0.0), Modifiers::default()));
     event(&mut station, ToolEvent::Release(at(0.0)));
     assert!(tools(&station).waits_to_close());
-    station.act(Action::Set(Number::GrowNecks));
-    station.act(Action::Set(Number::BrushRadius));
-    assert!(tools(&station).waits_to_close() && tools(&station).kind() == ToolKind::Shape);
+    for (number, kind) in [(Number::GrowNecks, ToolKind::Grow), (Number::BrushRadius, ToolKind::Brush)] {
+        station.act(Action::Set(number));
+        assert!(!tools(&station).waits_to_close() && tools(&station).kind() == kind, "{number:?}");
+    }
+    station.act(Action::SelectShape);
+    assert_eq!((tools(&station).waits_to_close(), tools(&station).anchors().len()), (true, 1));
     station.close_all();
 }
 

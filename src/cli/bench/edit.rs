@@ -3,6 +3,7 @@
 
 mod among;
 mod between;
+mod dense;
 mod grow;
 mod reshaping;
 
@@ -53,6 +54,17 @@ impl EventTimes {
     }
 }
 
+/// The list of what a release adds on the journal's thread.
+const JOURNAL: &str = "the journal's thread, any release";
+
+/// The times of a gesture, ms.
+struct Times {
+    moves: Vec<f64>,
+    release: f64,
+    /// Of the release, on the journal's thread.
+    journal: f64,
+}
+
 /// A gesture to be timed.
 struct Gesture {
     kind: ToolKind,
@@ -71,10 +83,23 @@ fn cpu_ms(since: Instant) -> f64 {
     nanoseconds.map_or_else(|| since.elapsed().as_secs_f64() * 1e3, |ns| ns * 1e-6)
 }
 
+/// Milliseconds of CPU that the journals' threads have used (Linux); 0 where the system does not tell.
+fn journal_cpu_ms() -> f64 {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return 0.0 };
+    let spent = |thread: std::path::PathBuf| -> Option<f64> {
+        let name = std::fs::read_to_string(thread.join("comm")).ok()?;
+        let account = std::fs::read_to_string(thread.join("schedstat")).ok()?;
+        let nanoseconds = account.split_whitespace().next()?.parse::<f64>().ok()?;
+        (name.trim_end() == "journal").then_some(nanoseconds * 1e-6)
+    };
+    threads.flatten().filter_map(|thread| spent(thread.path())).sum()
+}
+
 /// Times brush, eraser, ball and freehand gestures along the contours of a structure, and after them
 /// those that reshape an outline; last, in lists of their own, gestures among neighbours that are in the
-/// way and a whole structure that is moved. CPU time of all work, for none of it leaves the thread that is timed; the pointer events of a stroke and its release (with tidying, the session and the
-/// journal's commit) are listed apart and together.
+/// way, a whole structure that is moved, and gestures on one of 300,000 points. CPU time of all work but
+/// the journal's, for none of it leaves the thread that is timed; the pointer events of a stroke and its
+/// release (with tidying and the session) are listed apart and together. The journal's thread, which a release waits for, has a list of its own.
 ///
 /// # Errors
 /// When the temporary folder for the journal cannot be used.
@@ -100,7 +125,7 @@ fn measure_here(count: u32) -> anyhow::Result<Vec<EventTimes>> {
     let roi = session.structures().rois.first().map(|roi| roi.id);
     session.select(roi);
 
-    let (mut all, mut lists) = (Vec::new(), Vec::new());
+    let (mut all, mut journal, mut lists) = (Vec::new(), Vec::new(), Vec::new());
     for (moves, releases, kind, across) in [
         ("brush: move", "brush: release", ToolKind::Brush, false),
         ("eraser: move", "eraser: release", ToolKind::Eraser, false),
@@ -111,9 +136,10 @@ fn measure_here(count: u32) -> anyhow::Result<Vec<EventTimes>> {
         let (mut moving, mut releasing) = (Vec::new(), Vec::new());
         for number in 0..40_u32 {
             let gesture = gesture(kind, across, number)?;
-            let (moved, released) = perform(&mut session, &gesture)?;
-            moving.extend(moved);
-            releasing.push(released);
+            let times = perform(&mut session, &gesture)?;
+            moving.extend(times.moves);
+            releasing.push(times.release);
+            journal.push(times.journal);
         }
         all.extend_from_slice(&moving);
         all.extend_from_slice(&releasing);
@@ -121,9 +147,11 @@ fn measure_here(count: u32) -> anyhow::Result<Vec<EventTimes>> {
         lists.push(EventTimes::of(releases, releasing));
     }
     session.close()?;
-    lists.extend(reshaping::measure(count, &mut all)?);
+    lists.extend(reshaping::measure(count, &mut all, &mut journal)?);
     lists.push(EventTimes::of("all events", all));
-    lists.extend(among::measure(count)?);
+    lists.extend(among::measure(count, &mut journal)?);
+    lists.extend(dense::measure(count, &mut journal)?);
+    lists.push(EventTimes::of(JOURNAL, journal));
     Ok(lists)
 }
 
@@ -153,8 +181,8 @@ pub fn grow() -> anyhow::Result<Vec<super::BenchRow>> {
     grow::run()
 }
 
-/// Performs a gesture; the times of its moves and of its release, ms.
-fn perform(session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
+/// Performs a gesture.
+fn perform(session: &mut Session, gesture: &Gesture) -> anyhow::Result<Times> {
     played(&mut hand(gesture), session, gesture)
 }
 
@@ -168,18 +196,14 @@ fn hand(gesture: &Gesture) -> Tools {
 }
 
 /// Performs a gesture after hovering where it begins; see [`played`].
-fn hovered_and_played(
-    tools: &mut Tools,
-    session: &mut Session,
-    gesture: &Gesture,
-) -> anyhow::Result<(Vec<f64>, f64)> {
+fn hovered_and_played(tools: &mut Tools, session: &mut Session, gesture: &Gesture) -> anyhow::Result<Times> {
     let first = *gesture.path.first().context("a gesture without a path")?;
     tools.event(session, &gesture.view, ToolEvent::Hover(first, Modifiers::default()));
     played(tools, session, gesture)
 }
 
 /// Performs a gesture with these tools as they are set; see [`perform`].
-fn played(tools: &mut Tools, session: &mut Session, gesture: &Gesture) -> anyhow::Result<(Vec<f64>, f64)> {
+fn played(tools: &mut Tools, session: &mut Session, gesture: &Gesture) -> anyhow::Result<Times> {
     let (first, last) = gesture.path.first().zip(gesture.path.last()).context("a gesture without a path")?;
     let begun = Instant::now();
     let mut moves = Vec::with_capacity(gesture.path.len());
@@ -192,6 +216,7 @@ fn played(tools: &mut Tools, session: &mut Session, gesture: &Gesture) -> anyhow
         moves.push(cpu_ms(begun) - start);
         std::hint::black_box(drawn);
     }
+    let written = journal_cpu_ms();
     let start = cpu_ms(begun);
     let reaction = tools.event(session, &gesture.view, ToolEvent::Release(*last));
     if let Some(command) = reaction.command {
@@ -209,7 +234,8 @@ fn played(tools: &mut Tools, session: &mut Session, gesture: &Gesture) -> anyhow
             .collect();
         std::hint::black_box(lines(&planes, &gesture.view));
     }
-    Ok((moves, cpu_ms(begun) - start))
+    let release = cpu_ms(begun) - start;
+    Ok(Times { moves, release, journal: journal_cpu_ms() - written })
 }
 
 /// Makes the line buffers of changed planes, as far as the CPU does; how many segments.
@@ -350,9 +376,11 @@ mod tests {
             outln!("{list:?}");
         }
         let at = lists.iter().position(|list| list.event == "all events").unwrap();
-        let (pairs, all, among) = (&lists[..at], &lists[at], &lists[at + 1..]);
-        assert_eq!((pairs.len(), among.len()), (2 * 12, 2 * 6));
-        assert!(among.chunks(2).all(|pair| pair[1].count > 0 && pair[0].count == pair[1].count * 40));
+        let (pairs, all, others) = (&lists[..at], &lists[at], &lists[at + 1..lists.len() - 1]);
+        let journal = &lists[lists.len() - 1];
+        assert_eq!((journal.event, journal.count), (JOURNAL, 12 * 40 + 5 * 20 + 2 + 6 * 20));
+        assert_eq!((pairs.len(), others.len()), (2 * 12, 2 * 12));
+        assert!(others.chunks(2).all(|pair| pair[1].count > 0 && pair[0].count == pair[1].count * 40));
         assert_eq!((all.event, all.count), ("all events", 12 * 40 * 41));
         assert!(pairs.chunks(2).all(|pair| (pair[0].count, pair[1].count) == (40 * 40, 40)));
     }

@@ -19,6 +19,7 @@ mod margin;
 mod pieces;
 mod region;
 mod shape;
+mod space;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use margin::{Margin, contracted, expanded, ring_around, wall};
 pub use pieces::{cavities_filled, holes_removed, largest_piece, pieces, without_small_pieces};
 pub use region::Region;
 pub use shape::{extrapolated, resampled, simplified_to, simplified_within, smoothed};
+pub use space::{FIT_REACH, SPACE_PASSES, SPACE_REACH, smoothed_across, vertices_apart_mm};
 
 use crate::progress::Cancelled;
 

@@ -4,7 +4,7 @@ use super::region::area;
 use super::{AlgebraError, Region};
 use crate::geometry::offset::{self, Reach};
 use crate::geometry::thin::{thin, thin_ring};
-use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, ring_area, section};
+use crate::geometry::{Point2, Polygon, Ring, Vector2, clip, perimeter, ring_area, section};
 use crate::patient::{Roi, Volume};
 use crate::progress::Progress;
 use rayon::prelude::*;
@@ -52,8 +52,15 @@ fn with_area(mut own: Vec<Polygon>, wanted: f64) -> Vec<Polygon> {
     own
 }
 
-fn perimeter(ring: &[Point2]) -> f64 {
-    ring.iter().zip(ring.iter().cycle().skip(1)).map(|(a, b)| (b - a).norm()).sum()
+/// The ring with vertices put in so that no edge is longer than `longest_mm`.
+pub(super) fn refined(ring: &[Point2], longest_mm: f64) -> Ring {
+    let mut out = Vec::with_capacity(ring.len() * 2);
+    for (a, b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let parts = ((b - a).norm() / longest_mm).ceil().clamp(1.0, 5000.0) as u32;
+        out.extend((0..parts).map(|part| a + (b - a) * (f64::from(part) / f64::from(parts))));
+    }
+    out
 }
 
 fn smooth_ring(ring: &[Point2], length_mm: f64) -> Ring {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::geometry::{Grid, Plane, Vector3, stroke};
-use crate::patient::{Slice, Unit, Voxels};
+use crate::patient::{Slice, Unit, Volume, Voxels};
 use std::f64::consts::PI;
 
 /// 80 x 80 x 9 voxels of 0.9 x 0.9 x 3 mm, turned in the plane; values by position in mm from the
@@ -61,7 +61,7 @@ fn on_slice(volume: &Volume, center: Point3, radius_mm: f64) -> Vec<Stamp> {
 
 /// What a disc through some slices paints.
 fn through(volume: &Volume, center: Point3, radius_mm: f64, slices: std::ops::Range<usize>) -> Vec<Stamp> {
-    adaptive(volume, center, radius_mm, 3.0, slices, |_, plane| {
+    adaptive(&Source::own(volume), center, radius_mm, 3.0, slices, |_, plane| {
         stroke::swept_disc(&[plane.project(center)], radius_mm, 0.02)
     })
 }
@@ -94,7 +94,7 @@ fn across_slices_a_ball_follows_the_tissue() {
     // The disc ends above slice 5.
     let ct = volume(|x, y, k| if k <= 5 { edge(x.hypot(y) - 6.0) } else { -90.0 });
     let center = middle(&ct, 4.0);
-    let stamps = adaptive(&ct, center, 9.0, 3.0, 0..9, |_, plane| {
+    let stamps = adaptive(&Source::own(&ct), center, 9.0, 3.0, 0..9, |_, plane| {
         stroke::swept_ball_section(&[center], 9.0, plane, 0.02)
     });
     let mut slices: Vec<usize> = stamps.iter().map(|(slice, _)| *slice).collect();

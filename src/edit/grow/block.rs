@@ -29,7 +29,8 @@ pub(super) struct Block {
 
 impl Block {
     /// The one that holds what lies within a reach of `seed`; `None` where that is nothing.
-    pub fn around(volume: &Volume, seed: Point3, reach_mm: f64, smooth: bool) -> Option<Self> {
+    pub fn around(source: &Source<'_>, seed: Point3, reach_mm: f64, smooth: bool) -> Option<Self> {
+        let volume = source.volume();
         let base = volume.base_plane()?;
         let offset = base.normal().dot(&seed.coords);
         let at = |slice: &crate::patient::Slice| slice.plane.offset_mm();
@@ -45,13 +46,12 @@ impl Block {
         let values: Vec<f32> = (first..end)
             .into_par_iter()
             .flat_map_iter(|slice| {
-                let values = SliceValues::of(volume, slice)
-                    .map_or_else(|| vec![f32::NAN; window.len()], |own| own.values_in(&window));
+                let values = source.values(slice, &window).unwrap_or_else(|| vec![f32::NAN; window.len()]);
                 if smooth { smoothed(&values, window.size) } else { values }
             })
             .collect();
         let grid = volume.grid.spacing_mm();
-        let gaps_mm = Source::own(volume).gaps_mm(first, end - first);
+        let gaps_mm = source.gaps_mm(first, end - first);
         let dims = [window.size[0], window.size[1], end - first];
         Some(Self { first, window, dims, pixel_mm: [grid[0], grid[1]], gaps_mm, values })
     }

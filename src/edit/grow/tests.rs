@@ -3,7 +3,7 @@
 use super::*;
 use crate::edit::Window;
 use crate::geometry::{Grid, Plane, Point2, Vector3};
-use crate::patient::{Slice, Unit, Voxels};
+use crate::patient::{Slice, Unit, Volume, Voxels};
 use std::f64::consts::PI;
 
 /// 90 x 60 x 30 voxels of 1 x 1 x 2 mm from (0, 0, 0), SUV by position.
@@ -40,7 +40,7 @@ fn ball(at: Point3, x: f64, radius: f64) -> f64 {
 }
 
 fn grown(volume: &Volume, seed: Point3, growth: &Growth, limit: Option<&Region>) -> Grown {
-    grow(volume, seed, growth, limit, &Progress::new()).unwrap()
+    grow(&Source::own(volume), seed, growth, limit, &Progress::new()).unwrap()
 }
 
 fn volume_mm3(grown: &Grown) -> f64 {
@@ -170,8 +170,8 @@ fn growing_stops_when_asked_to() {
     let growth = Growth { range, reach_mm: 80.0, neck_mm: 4.0 };
     let stop = Progress::new();
     stop.cancel();
-    assert_eq!(grow(&flat, SEED, &growth, None, &stop), Err(Cancelled));
+    assert_eq!(grow(&Source::own(&flat), SEED, &growth, None, &stop), Err(Cancelled));
     let open = Progress::new();
-    assert!(!grow(&flat, SEED, &growth, None, &open).unwrap().slices.is_empty());
+    assert!(!grow(&Source::own(&flat), SEED, &growth, None, &open).unwrap().slices.is_empty());
     assert!((0.85..=1.0).contains(&open.fraction()), "{}", open.fraction());
 }

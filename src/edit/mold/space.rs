@@ -8,6 +8,7 @@
 //! slanting surface are longer. Where a neighbour has no outline that runs alike within the tool's
 //! radius the surface ends; the second difference is nothing there, so that ends neither grow nor yield.
 
+use super::cells::Cells;
 use super::{RoundTool, smoothed_under};
 use crate::edit::reoriented;
 use crate::geometry::{Plane, Point2, Point3, Polygon, Ring, Vector2};
@@ -180,9 +181,21 @@ struct Edge {
     out: [Vector2; 3],
 }
 
-/// The outlines of a slice near the tool.
+/// The outlines of a slice, or those of them near a tool, as they are seen from other slices.
 #[derive(Debug)]
-struct Line(Vec<Edge>);
+pub(in crate::edit) struct Line {
+    edges: Vec<Edge>,
+    /// Where they are looked for within a reach only.
+    cells: Option<Cells>,
+}
+
+/// The edge nearest to a point: the square of its distance, its number, and how far along it, 0 to 1.
+#[derive(Debug, Clone, Copy)]
+struct Nearest {
+    square: f64,
+    number: usize,
+    t: f64,
+}
 
 /// How far outward an outline runs from a point, mm, and how much it runs alike there, 0 to 1.
 #[derive(Debug, Clone, Copy)]
@@ -192,6 +205,20 @@ struct Seen {
 }
 
 impl Line {
+    /// All outlines of a slice, to be seen from no farther than `reach_mm`, which is above 0.
+    pub(in crate::edit) fn within(polygons: &[Polygon], reach_mm: f64) -> Self {
+        let mut line = Self::near(polygons, Point2::origin(), f64::INFINITY);
+        let ends = line.edges.iter().map(|edge| [edge.from, edge.from + edge.along]);
+        line.cells = Some(Cells::new(ends, reach_mm));
+        line
+    }
+
+    /// How far outward the nearest outline runs from a point of an outline with this normal, mm, and how much
+    /// it runs alike there, above 0 to 1; `None` where it does not, or is farther than the reach.
+    pub(in crate::edit) fn seen_from(&self, point: Point2, normal: Vector2) -> Option<(f64, f64)> {
+        self.seen(point, normal).map(|seen| (seen.outward_mm, seen.trust))
+    }
+
     fn near(polygons: &[Polygon], middle: Point2, reach_mm: f64) -> Self {
         let mut edges = Vec::new();
         for ring in polygons.iter().flat_map(Polygon::rings) {
@@ -207,21 +234,46 @@ impl Line {
                 }
             }
         }
-        Self(edges)
+        Self { edges, cells: None }
+    }
+
+    /// The nearer of an edge and the nearest so far; of two as near, the first one.
+    fn nearer(&self, nearest: Option<Nearest>, number: usize, point: Point2) -> Nearest {
+        let edge = &self.edges[number];
+        let from = point - edge.from;
+        let t = (from.dot(&edge.along) / edge.along.norm_squared()).clamp(0.0, 1.0);
+        let square = (from - edge.along * t).norm_squared();
+        match nearest {
+            Some(own) if own.square < square || (own.square == square && own.number <= number) => own,
+            _ => Nearest { square, number, t },
+        }
+    }
+
+    /// The edge nearest to a point, within the reach where there is one.
+    fn nearest(&self, point: Point2) -> Option<Nearest> {
+        let mut nearest: Option<Nearest> = None;
+        match &self.cells {
+            None => {
+                for number in 0..self.edges.len() {
+                    nearest = Some(self.nearer(nearest, number, point));
+                }
+            }
+            Some(cells) => {
+                cells.nearest_first(point, |number| {
+                    let found = self.nearer(nearest, number, point);
+                    nearest = Some(found);
+                    found.square.sqrt()
+                });
+                nearest = nearest.filter(|own| own.square <= cells.reach_mm * cells.reach_mm);
+            }
+        }
+        nearest
     }
 
     /// What is seen of it from a point of an outline with this normal.
     fn seen(&self, point: Point2, normal: Vector2) -> Option<Seen> {
-        let mut nearest: Option<(f64, f64, &Edge)> = None;
-        for edge in &self.0 {
-            let from = point - edge.from;
-            let t = (from.dot(&edge.along) / edge.along.norm_squared()).clamp(0.0, 1.0);
-            let square = (from - edge.along * t).norm_squared();
-            if nearest.is_none_or(|(least, ..)| square < least) {
-                nearest = Some((square, t, edge));
-            }
-        }
-        let (square, t, edge) = nearest?;
+        let Nearest { square, number, t } = self.nearest(point)?;
+        let edge = &self.edges[number];
         let out = edge.out[if t <= 0.0 {
             0
         } else if t < 1.0 {
@@ -237,7 +289,7 @@ impl Line {
 }
 
 /// The unit normal to the right, out of what lies to the left; nothing for nothing.
-fn outward(along: Vector2) -> Vector2 {
+pub(in crate::edit) fn outward(along: Vector2) -> Vector2 {
     Vector2::new(along.y, -along.x).try_normalize(0.0).unwrap_or_default()
 }
 

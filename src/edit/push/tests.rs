@@ -1,8 +1,11 @@
 //! Against the reading of contours in closed form, point by point, on even, uneven and oblique slices.
 
+use super::chain::LONGEST;
 use super::*;
 use crate::edit::fixture::volume;
-use crate::geometry::clip;
+use crate::edit::reoriented;
+use crate::geometry::signed_field::{self, Lattice};
+use crate::geometry::{Ring, Vector2, Vector3, clip, trace};
 use crate::patient::{RoiId, RoiPlane};
 use nalgebra::{Rotation3, Unit as UnitVector};
 use std::f64::consts::TAU;
@@ -331,4 +334,248 @@ fn nothing_to_push_stays_nothing() {
     let place = at(&volume, 0.0, 0.0, 30.0);
     still.go_on(&volume, place, place, 10.0);
     assert!(still.contours(&roi, &volume).is_empty());
+}
+
+/// A stroke of moves of the greatest length in one piece, so that each event is one; from near (17, -3) on.
+fn winding(radius: f64, events: u32, height: f64) -> Vec<[f64; 3]> {
+    let mut at = Vector3::new(17.0, -3.0, height);
+    let mut way = vec![at.into()];
+    for event in 0..events {
+        let angle = f64::from(event) * 0.31;
+        let heading = Vector3::new(-(angle * 0.9).sin(), angle.cos(), 0.8 * (angle * 1.7).sin());
+        at += heading.normalize() * (radius * LONGEST);
+        way.push(at.into());
+    }
+    way
+}
+
+/// Two lobes with a thin neck between, wavy on a small scale; a hole in one; a piece beside them on some slices.
+fn lobes(slice: usize) -> Vec<Polygon> {
+    if !(4..=21).contains(&slice) {
+        return Vec::new();
+    }
+    let shift = f64::from(u8::try_from(slice).unwrap()) * 0.37;
+    let outer: Ring = (0..900)
+        .map(|n| {
+            let angle = TAU * f64::from(n) / 900.0;
+            let waist = (angle.cos().powi(2) * 12.0 + 0.12).min(12.0);
+            let wave = 0.06 * (angle * 140.0 + shift).sin();
+            let radius = (waist + wave).max(0.1);
+            Point2::new(5.0 + (radius + 2.0) * angle.cos() + shift * 0.2, -3.0 + radius * angle.sin())
+        })
+        .collect();
+    let outer = clip::union_all(vec![Polygon::from_outer(outer)]);
+    let mut pieces = clip::difference(&outer, &[circle(13.0, -3.0, 1.7)]);
+    if slice % 7 < 4 {
+        pieces.push(circle(19.0, 9.0, 3.0 + shift * 0.1));
+    }
+    pieces
+}
+
+#[test]
+fn where_distances_are_not_read_nothing_is_missed() {
+    for volume in [even(), uneven_oblique()] {
+        let shapes: [&dyn Fn(usize) -> Vec<Polygon>; 2] = [&lobes, &|slice| {
+            let up = slice as f64 - 12.0;
+            let radius = (196.0 - up * up * 6.0).max(0.0).sqrt();
+            if radius > 0.0 { vec![circle(5.0, -3.0, radius)] } else { Vec::new() }
+        }];
+        for (shape, radius) in shapes.into_iter().zip([5.0, 8.0]) {
+            let roi = structure(&volume, shape);
+            let (mut own, mut all) = (SolidPush::new(radius, 1.0), SolidPush::new(radius, 1.0));
+            all.care = Care::Everywhere;
+            let way = winding(radius, 40, 30.0);
+            let mut changed = 0;
+            for ends in way.windows(2) {
+                let [from, to] = [ends[0], ends[1]].map(|[x, y, z]| at(&volume, x, y, z));
+                own.go_on(&volume, from, to, radius);
+                all.go_on(&volume, from, to, radius);
+                let (own, all) = (own.contours(&roi, &volume), all.contours(&roi, &volume));
+                changed += own.iter().filter(|(slice, polygons)| *polygons != shape(*slice)).count();
+                assert_eq!(own, all, "to the bit");
+            }
+            assert!(changed > 100, "{changed}");
+        }
+    }
+}
+
+/// The signed distance to polygons between the points of a lattice, and the lattice.
+struct Plain {
+    lattice: Lattice,
+    /// By slice; none where there is nothing.
+    fields: Vec<Option<Vec<f32>>>,
+    /// Of the slices.
+    offsets: Vec<f64>,
+}
+
+impl Plain {
+    fn of(volume: &Volume, polygons: &[Vec<Polygon>]) -> Self {
+        let pitch_mm = 0.5;
+        let lattice = Lattice { low: Point2::new(-35.0, -45.0), pitch_mm, size: [170, 170] };
+        let field = |own: &Vec<Polygon>| (!own.is_empty()).then(|| signed_field::signed(own, &lattice));
+        let offsets = volume.slices.iter().map(|slice| slice.plane.offset_mm()).collect();
+        Self { lattice, fields: polygons.iter().map(field).collect(), offsets }
+    }
+
+    fn in_plane(&self, field: &[f32], point: Point3) -> f64 {
+        let along = (point.xy() - self.lattice.low) / self.lattice.pitch_mm;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places on the lattice")]
+        let (x, y) = ((along.x as usize).min(168), (along.y as usize).min(168));
+        let value = |right: usize, up: usize| f64::from(field[x + right + (y + up) * self.lattice.size[0]]);
+        let (right, up) = (along.x - x as f64, along.y - y as f64);
+        let row = |up: usize| value(0, up) * (1.0 - right) + value(1, up) * right;
+        row(0) * (1.0 - up) + row(1) * up
+    }
+
+    /// Whether the solid, whose pieces overlap from slice to slice, holds a point.
+    fn depth(&self, point: Point3) -> f64 {
+        let above = self.offsets.partition_point(|offset| *offset <= point.z);
+        let (low, high) = (self.offsets[above - 1], self.offsets[above]);
+        let t = (point.z - low) / (high - low);
+        let alone = |field: &[f32], beyond: f64| -self.in_plane(field, point).max(beyond);
+        match (&self.fields[above - 1], &self.fields[above]) {
+            (Some(a), Some(b)) => -(self.in_plane(a, point) * (1.0 - t) + self.in_plane(b, point) * t),
+            (Some(a), None) => alone(a, (t - 0.5) * (high - low)),
+            (None, Some(b)) => alone(b, (0.5 - t) * (high - low)),
+            (None, None) => -100.0,
+        }
+    }
+
+    /// A slice's polygons after these moves: every point of the lattice followed back through all of them, and
+    /// general clipping.
+    fn pushed(
+        &self,
+        moves: &[(Point3, Vector3)],
+        radius: f64,
+        slice: usize,
+        before: &[Polygon],
+    ) -> Vec<Polygon> {
+        let [nx, ny] = self.lattice.size;
+        let (mut depths, mut moved) = (Vec::new(), Vec::new());
+        for at in 0..nx * ny {
+            let place = Vector2::new((at % nx) as f64, (at / nx) as f64) * self.lattice.pitch_mm;
+            let place = self.lattice.low + place;
+            let point = Point3::new(place.x, place.y, self.offsets[slice]);
+            let from = source(moves, radius, point);
+            #[expect(clippy::cast_possible_truncation, reason = "millimetres")]
+            let (way, depth) = ((from - point).norm() as f32, self.depth(from) as f32);
+            moved.push(way);
+            depths.push(depth);
+        }
+        // Beside what moves lies what was there.
+        for at in 0..nx * ny {
+            if moved[at] == 0.0 {
+                depths[at] = self.fields[slice].as_ref().map_or(-100.0, |field| -field[at]);
+            }
+        }
+        let frame = self.lattice.frame().unwrap();
+        let traced =
+            |values: &[f32], level: f32| frame.map(&trace::field_slice(values, nx, ny, level), [0, 0]);
+        let region = traced(&moved, 0.002);
+        let inside = clip::intersection(&traced(&depths, 0.0), &region);
+        clip::union(&clip::difference(before, &region), &inside)
+    }
+}
+
+#[test]
+fn every_lattice_point_followed_back_and_general_clipping_come_to_the_same() {
+    for (volume, name) in [(even(), "even"), (uneven_oblique(), "uneven and oblique")] {
+        let first = volume.slices[0].plane.offset_mm();
+        let wavy = |slice: usize| {
+            if !(4..=20).contains(&slice) {
+                return Vec::new();
+            }
+            let phase = f64::from(u8::try_from(slice).unwrap()) * 0.4;
+            let ring = (0..400).map(|n| {
+                let angle = TAU * f64::from(n) / 400.0;
+                let radius = 13.0 + 1.5 * (angle * 5.0 + phase).sin() + 0.04 * (angle * 90.0).sin();
+                Point2::new(5.0 + radius * angle.cos(), -3.0 + radius * angle.sin())
+            });
+            vec![Polygon::from_outer(ring.collect())]
+        };
+        let before: Vec<Vec<Polygon>> = (0..volume.slices.len()).map(wavy).collect();
+        let plain = Plain::of(&volume, &before);
+        // Contours on planes of other axes too, and seen from behind.
+        for turn in 0..3 {
+            let mut roi = structure(&volume, wavy);
+            for own in &mut roi.planes {
+                let (u, v) = (own.plane.u(), own.plane.v());
+                let axes = [(u, v), (v, -u), (u, -v)][turn];
+                let point = own.plane.lift(Point2::origin());
+                let plane = Plane::new(point, axes.0, axes.1).unwrap();
+                let polygons = reoriented(&own.polygons, &own.plane, &plane);
+                *own = Arc::new(RoiPlane::new(plane, None, polygons));
+            }
+            let radius = 8.0;
+            let mut push = SolidPush::new(radius, 1.0);
+            let way = winding(radius, 18, if turn == 1 { 12.0 } else { 34.0 });
+            let mut moves = Vec::new();
+            let mut contours = BTreeMap::new();
+            for ends in way.windows(2) {
+                let [from, to] = [ends[0], ends[1]].map(|[x, y, z]| at(&volume, x, y, z));
+                push.go_on(&volume, from, to, radius);
+                let [from, to] = [ends[0], ends[1]].map(|[x, y, z]| Point3::new(x, y, z + first));
+                moves.push((to, to - from));
+                contours.extend(push.contours(&roi, &volume));
+            }
+            let mut changed = 0.0;
+            for (slice, polygons) in &contours {
+                let plane = roi
+                    .plane_at(&volume.slices[*slice].plane)
+                    .map_or(volume.slices[*slice].plane, |own| own.plane);
+                let got = reoriented(polygons, &plane, &volume.slices[*slice].plane);
+                let wanted = plain.pushed(&moves, radius, *slice, &before[*slice]);
+                let apart = area(&clip::xor(&got, &wanted));
+                assert!(apart < 0.25, "{name}, {turn}, slice {slice}: {apart} of {}", area(&wanted));
+                changed += area(&clip::xor(&got, &before[*slice]));
+            }
+            assert!(contours.len() > 6 && changed > 40.0, "{name}: {changed} on {}", contours.len());
+        }
+    }
+}
+
+#[test]
+fn fine_waves_and_a_thin_neck_leave_no_outline_that_crosses_itself() {
+    for volume in [even(), uneven_oblique()] {
+        let roi = structure(&volume, lobes);
+        let mut push = SolidPush::new(4.0, 1.0);
+        // Along the neck and over the waves, by steps that end anywhere.
+        let place = |step: u32| {
+            let part = f64::from(step);
+            at(
+                &volume,
+                -8.0 + part * 0.31,
+                -3.0 + 4.0 * (part * 0.21).sin(),
+                30.0 + 3.0 * (part * 0.13).cos(),
+            )
+        };
+        let mut looked_at = 0;
+        for step in 0..90 {
+            push.go_on(&volume, place(step), place(step + 1), 4.0);
+            for (slice, polygons) in push.contours(&roi, &volume) {
+                let whole = area(&polygons);
+                let united = area(&clip::union_all(polygons.clone()));
+                assert!((whole - united).abs() < 2e-4, "slice {slice}, step {step}: {whole}, {united}");
+                looked_at += polygons.len();
+            }
+        }
+        assert!(looked_at > 250, "{looked_at}");
+    }
+}
+
+#[test]
+fn pieces_that_overlap_are_pushed_as_what_they_cover() {
+    let volume = even();
+    let both = |slice: usize| {
+        if slice < 20 { vec![circle(0.0, 0.0, 8.0), circle(9.0, 0.0, 8.0)] } else { Vec::new() }
+    };
+    let (roi, sound) = (structure(&volume, both), structure(&volume, |slice| clip::union_all(both(slice))));
+    // Down where both outlines cross.
+    let pushed = |roi: &Roi| push(&volume, roi, 8.0, [4.5, 9.0, 25.0], [0.0, -3.0, 0.0], 3);
+    let (got, wanted) = (pushed(&roi), pushed(&sound));
+    assert!(got.len() > 4 && got.len() == wanted.len());
+    for ((slice, got), (_, wanted)) in got.iter().zip(&wanted) {
+        let apart = area(&clip::xor(&clip::union_all(got.clone()), wanted));
+        assert!(apart < 0.5, "slice {slice}: {apart}");
+    }
 }

@@ -2,10 +2,11 @@
 
 use super::{Operation, Recipe};
 use crate::edit::algebra::{
-    AlgebraError, Region, cavities_filled, combined, contracted, expanded, extrapolated, holes_removed,
-    largest_piece, resampled, ring_around, simplified_to, simplified_within, smoothed, wall,
-    without_small_pieces,
+    AlgebraError, FIT_REACH, Region, SPACE_PASSES, SPACE_REACH, cavities_filled, combined, contracted,
+    expanded, extrapolated, holes_removed, largest_piece, resampled, ring_around, simplified_to,
+    simplified_within, smoothed, smoothed_across, vertices_apart_mm, wall, without_small_pieces,
 };
+use crate::geometry::{Polygon, perimeter};
 use crate::patient::{Roi, RoiId, Volume};
 use crate::progress::Progress;
 use std::sync::Arc;
@@ -76,6 +77,7 @@ pub fn evaluate(
                 Operation::Filled => cavities_filled(&own, volume),
                 Operation::Unholed => holes_removed(&own),
                 Operation::Smooth(mm) => smoothed(&own, mm),
+                Operation::SmoothInSpace(mm) => smoothed_across(&own, volume, mm, progress)?,
                 Operation::Simple(mm) => simplified_within(&own, mm),
                 Operation::Points(count) => simplified_to(&own, count),
                 Operation::Extended(slices) => extrapolated(&own, volume, slices),
@@ -94,6 +96,7 @@ impl Operation {
             Self::Expand(margin) | Self::Contract(margin) => Some(margin.largest_mm()),
             Self::Wall { inner_mm, outer_mm } => Some(inner_mm.max(*outer_mm)),
             Self::Ring { gap_mm, width_mm } => Some(gap_mm + width_mm),
+            Self::SmoothInSpace(mm) => Some(mm * SPACE_REACH),
             Self::Unholed | Self::Smooth(_) | Self::Simple(_) => Some(0.0),
             Self::Largest
             | Self::Above(_)
@@ -156,4 +159,49 @@ pub fn affected(recipe: &Recipe, volume: &Volume, changed: Window) -> Window {
             })
         }
     }
+}
+
+/// A vertex that is smoothed in space looks at other slices; so many looks are as much work as a vertex of
+/// another operation.
+const LOOKS_TO_A_VERTEX: f64 = 16.0;
+
+/// How much there is to work through for the slices of `window`, about, in vertices: those of the
+/// structures there, each as often as the recipe reads it. Smoothing in space reads slices farther off too,
+/// with closer vertices, and looks at the slices around each.
+#[must_use]
+pub fn effort(recipe: &Recipe, rois: &[Arc<Roi>], volume: &Volume, window: Window) -> f64 {
+    effort_with(recipe, rois, volume, window, f64::INFINITY)
+}
+
+/// [`effort`] with vertices no farther apart than `apart_mm`.
+fn effort_with(recipe: &Recipe, rois: &[Arc<Roi>], volume: &Volume, window: Window, apart_mm: f64) -> f64 {
+    match recipe {
+        Recipe::Roi(id) => {
+            let planes = rois.iter().filter(|roi| roi.id == *id).flat_map(|roi| &roi.planes);
+            let is_read =
+                |slice: Option<usize>| slice.is_some_and(|slice| (window.0..=window.1).contains(&slice));
+            let read = planes.filter(|own| is_read(volume.slice_of(&own.plane)));
+            let rings = read.flat_map(|own| own.polygons.iter().flat_map(Polygon::rings));
+            rings.map(|ring| ring.len() as f64 + perimeter(ring) / apart_mm).sum()
+        }
+        Recipe::Set(_, parts) => {
+            parts.iter().map(|part| effort_with(part, rois, volume, window, apart_mm)).sum()
+        }
+        Recipe::Apply(operation @ Operation::SmoothInSpace(mm), part) => {
+            let read = operation.reads(volume, window);
+            let apart_mm = apart_mm.min(vertices_apart_mm(*mm));
+            let looks = (SPACE_PASSES * most_around(volume, read, mm * FIT_REACH)) as f64;
+            let once = effort_with(part, rois, volume, read, apart_mm);
+            once * (1.0 + looks / LOOKS_TO_A_VERTEX)
+        }
+        Recipe::Apply(_, part) => effort_with(part, rois, volume, window, apart_mm),
+    }
+}
+
+/// The most slices that any of `window` has within `mm`.
+fn most_around(volume: &Volume, (from, to): Window, mm: f64) -> usize {
+    let offsets: Vec<f64> =
+        volume.slices.iter().take(to.saturating_add(1)).skip(from).map(|own| own.plane.offset_mm()).collect();
+    let around = |own: &f64| offsets.iter().filter(|other| (*other - own).abs() <= mm).count();
+    offsets.iter().map(around).max().map_or(0, |most| most - 1)
 }

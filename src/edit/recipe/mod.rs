@@ -13,7 +13,8 @@
 //! | `ring(A, 3 mm, 10 mm)` | 10 mm wide, beginning 3 mm outside |
 //! | `largest(A)`, `filled(A)`, `unholed(A)` | the largest piece; cavities filled; no holes |
 //! | `above(A, 0.5 cc)` | without pieces of less |
-//! | `smooth(A, 2 mm)`, `simple(A, 0.3 mm)`, `points(A, 500)`, `extended(A, 2)` | shape |
+//! | `smooth(A, 2 mm)`, `smooth3d(A, 3 mm)` | smooth in the plane; in space, across the slices too |
+//! | `simple(A, 0.3 mm)`, `points(A, 500)`, `extended(A, 2)` | shape |
 //! | `resampled(A)` | contours of other slices put onto those of the images |
 //!
 //! `in` and `out` bind tightest, then `&`, then the others from left to right: `A + B + 5 mm` is the
@@ -25,7 +26,7 @@ mod evaluate;
 mod parse;
 mod print;
 
-pub use evaluate::{EvaluateError, Window, affected, evaluate, is_local};
+pub use evaluate::{EvaluateError, Window, affected, effort, evaluate, is_local};
 pub use parse::{Definition, ParseError, parse};
 pub use print::printed;
 
@@ -64,6 +65,8 @@ pub enum Operation {
     Unholed,
     /// Smoothed in the plane over a length, mm, the volume kept.
     Smooth(f64),
+    /// Smoothed in space over a length, mm: in the plane and across the slices, the volume kept.
+    SmoothInSpace(f64),
     /// Simplified within a tolerance, mm.
     Simple(f64),
     /// Simplified to a number of points.

@@ -1,7 +1,8 @@
 //! Recipes read, printed and carried out.
 
 use super::*;
-use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Vector3};
+use crate::edit::algebra::Region;
+use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Ring, Vector3};
 use crate::patient::{Roi, RoiPlane, Slice, Unit, Volume, Voxels};
 use crate::progress::Progress;
 use proptest::prelude::*;
@@ -55,6 +56,7 @@ fn operators_bind_as_said() {
         ),
         ("above(largest(CTV), 0.5 cc)", "above(largest(CTV), 0.5 cc)"),
         ("points(smooth(simple(CTV, 0.3 mm), 2 mm), 500)", "points(smooth(simple(CTV, 0.3 mm), 2 mm), 500)"),
+        ("smooth3d( CTV + Skin , 3 mm )", "smooth3d(CTV + Skin, 3 mm)"),
         ("extended(filled(unholed(CTV)), 2)", "extended(filled(unholed(CTV)), 2)"),
         ("resampled(CTV) + 3 mm", "resampled(CTV) + 3 mm"),
     ] {
@@ -103,7 +105,7 @@ fn any_recipe() -> impl Strategy<Value = Recipe> {
     ]);
     let number = (1..400_u32).prop_map(|n| f64::from(n) / 8.0);
     let operation =
-        (0..12_usize, prop::array::uniform6(number.clone()), number).prop_map(|(n, all, mm)| match n {
+        (0..13_usize, prop::array::uniform6(number.clone()), number).prop_map(|(n, all, mm)| match n {
             0 => Operation::Expand(Margin::uniform(mm)),
             1 => Operation::Contract(Margin::from_array(all)),
             2 => Operation::Wall { inner_mm: mm, outer_mm: all[0] },
@@ -115,6 +117,7 @@ fn any_recipe() -> impl Strategy<Value = Recipe> {
             8 => Operation::Smooth(mm),
             9 => Operation::Simple(mm),
             10 => Operation::Points(7),
+            11 => Operation::SmoothInSpace(mm),
             _ => Operation::Expand(Margin { left_mm: mm, ..Margin::uniform(0.0) }),
         });
     leaf.prop_recursive(5, 24, 4, move |inner| {
@@ -174,25 +177,82 @@ fn block(id: u64, volume: &Volume, slices: std::ops::Range<usize>, x: f64, side:
     Arc::new(roi)
 }
 
+/// The same outlines, but for the rounding of sums that begin elsewhere: far below the lattice that
+/// vertices are put on.
+#[track_caller]
+fn same(part: &Region, whole: &Region, of: &str) {
+    let rings = |region: &Region| -> Vec<(usize, Vec<Ring>)> {
+        let slices = region.slices();
+        slices.map(|(slice, own)| (slice, own.iter().flat_map(Polygon::rings).cloned().collect())).collect()
+    };
+    let (part, whole) = (rings(part), rings(whole));
+    assert_eq!(part.len(), whole.len(), "{of}");
+    for ((slice, ours), (other, theirs)) in part.iter().zip(&whole) {
+        assert_eq!((slice, ours.len()), (other, theirs.len()), "{of}");
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            assert_eq!(ours.len(), theirs.len(), "{of}, slice {slice}");
+            let apart = ours.iter().zip(theirs).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max);
+            assert!(apart < 1e-9, "{of}, slice {slice}: {apart} mm");
+        }
+    }
+}
+
 #[test]
 fn a_window_of_a_recipe_is_the_whole_one_there() {
     let volume = volume();
     let rois = [block(0, &volume, 8..20, 0.0, 20.0), block(1, &volume, 5..25, 15.0, 12.0)];
     let progress = Progress::new();
-    for text in ["CTV + 5 mm - (Skin in 3 mm)", "wall(CTV, 2 mm, 3 mm) & Skin", "largest(CTV + Skin) + 1 mm"]
-    {
+    for text in [
+        "CTV + 5 mm - (Skin in 3 mm)",
+        "wall(CTV, 2 mm, 3 mm) & Skin",
+        "largest(CTV + Skin) + 1 mm",
+        "smooth3d(CTV + Skin, 1.5 mm)",
+    ] {
         let recipe = read(text);
         let whole = evaluate(&recipe, &rois, &volume, (0, usize::MAX), &progress).unwrap();
         assert!(!whole.is_empty());
         for window in [(0, 3), (7, 9), (18, 23), (22, 29)] {
             let part = evaluate(&recipe, &rois, &volume, window, &progress).unwrap();
-            assert_eq!(part, whole.within(window.0, window.1), "{text} {window:?}");
+            same(&part, &whole.within(window.0, window.1), &format!("{text} {window:?}"));
+        }
+    }
+    // Over more lengths than smoothing in space reaches, from side to side on every slice.
+    let side = |slice: usize| [20.0, 26.0, 17.0, 24.0, 21.0][slice % 5];
+    let mut zigzag = Roi::new(RoiId(0), 1, "R0".to_owned(), [1, 2, 3]);
+    zigzag.planes =
+        (0..30).map(|k| Arc::clone(&block(0, &volume, k..k + 1, 0.0, side(k)).planes[0])).collect();
+    let rois = [Arc::new(zigzag)];
+    for text in ["smooth3d(CTV, 1 mm)", "smooth3d(CTV, 1.4 mm)"] {
+        let recipe = read(text);
+        let whole = evaluate(&recipe, &rois, &volume, (0, usize::MAX), &progress).unwrap();
+        assert_ne!(whole.on(15), Region::of_roi(&rois[0], &volume).unwrap().on(15), "{text}");
+        for window in [(0, 1), (9, 10), (14, 14), (20, 20), (28, 29)] {
+            let part = evaluate(&recipe, &rois, &volume, window, &progress).unwrap();
+            same(&part, &whole.within(window.0, window.1), &format!("{text} {window:?}"));
         }
     }
     assert_eq!(
         evaluate(&Recipe::Roi(RoiId(7)), &rois, &volume, (0, 9), &progress),
         Err(EvaluateError::NoSource(RoiId(7)))
     );
+}
+
+#[test]
+fn smoothing_in_space_is_more_work_the_farther_it_reads() {
+    let volume = volume();
+    // Squares of 20 mm, four vertices each, on slices 8 to 19, which are 2 mm apart.
+    let rois = [block(0, &volume, 8..20, 0.0, 20.0)];
+    let of = |text: &str, window| effort(&read(text), &rois, &volume, window);
+    let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-9, "{found} for {wanted}");
+    near(of("CTV + 5 mm", (0, 29)), 48.0);
+    near(of("CTV + 5 mm", (10, 11)), 8.0);
+    near(of("CTV + CTV", (10, 11)), 16.0);
+    // Vertices 0.5 mm apart besides, and within 3 mm a slice on either side, looked at twice: a quarter more.
+    near(of("smooth3d(CTV, 1 mm)", (0, 29)), 12.0 * (4.0 + 160.0) * 1.25);
+    // All of it is within 18 mm of slice 14, but of slice 0 only what lies up to there.
+    near(of("smooth3d(CTV, 1 mm)", (14, 14)), of("smooth3d(CTV, 1 mm)", (0, 29)));
+    assert!(of("smooth3d(CTV, 1 mm)", (0, 0)) < 3.0 * 164.0 * 1.25 + 1e-9);
+    assert!(of("smooth3d(CTV, 3 mm) + 1 mm", (0, 29)) > 12.0 * (4.0 + 80.0 / 1.5) * 1.9);
 }
 
 #[test]

@@ -163,3 +163,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_region_alone_shrinks_as_it_does_as_a_part() {
+    let hole = |x: f64, y: f64, side: f64| square(x, y, side).into_iter().rev().collect::<Ring>();
+    let plate =
+        Polygon { outer: square(0.0, 0.0, 20.0), holes: vec![hole(3.0, 3.0, 4.0), hole(9.0, 8.0, 6.0)] };
+    let island = Polygon::from_outer(square(10.0, 9.0, 4.0));
+    let wave = |n: u32| {
+        let angle = f64::from(n) * PI / 90.0;
+        let radius = 12.0 + 1.5 * (angle * 11.0).sin();
+        Point2::new(40.0 + radius * angle.cos(), radius * angle.sin())
+    };
+    let star = Polygon::from_outer((0..180).map(wave).collect());
+    let touching = Polygon::from_outer(square(20.0, 20.0, 5.0));
+    let reaches = [Reach::disc(0.49), Reach { right_mm: 0.5, left_mm: 1.0, up_mm: 0.2, down_mm: 0.8 }];
+    for region in [
+        vec![plate.clone()],
+        vec![star.clone(), Polygon::from_outer(square(0.0, 0.0, 20.0)), touching],
+        vec![plate, island],
+        vec![star],
+        Vec::new(),
+    ] {
+        for reach in reaches {
+            let (alone, part) =
+                (shrunk_alone(&region, reach, 0.01), shrunk(&region, &[(&region, reach)], 0.01));
+            near(area(&alone), area(&part), 0.01);
+            near(area(&clip::xor(&alone, &part)), 0.0, 0.05);
+        }
+    }
+}

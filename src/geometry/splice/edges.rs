@@ -9,8 +9,8 @@ const BANDS: usize = 24;
 /// A box in plane coordinates.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
-    low: Point2,
-    high: Point2,
+    pub(super) low: Point2,
+    pub(super) high: Point2,
 }
 
 impl Reach {
@@ -30,7 +30,11 @@ impl Reach {
     }
 
     pub(super) fn grown(self) -> Self {
-        let by = Vector2::new(TOUCH_MM, TOUCH_MM);
+        self.grown_by(TOUCH_MM)
+    }
+
+    pub(super) fn grown_by(self, by_mm: f64) -> Self {
+        let by = Vector2::new(by_mm, by_mm);
         Self { low: self.low - by, high: self.high + by }
     }
 

@@ -283,3 +283,43 @@ fn what_lies_in_a_window_is_replaced_and_the_border_leaves_nothing() {
     assert_eq!(replaced(&plain, &around, &bumped, 1e-6).unwrap(), bumped);
     assert!(replaced(&plain, &around, &[], 1e-6).unwrap().is_empty());
 }
+
+#[test]
+fn what_lies_around_a_shape_alone_is_clipped_as_all_of_it_would_be() {
+    let wavy = |count: u32| {
+        let vertex = |n: u32| {
+            let angle = f64::from(n) * TAU / f64::from(count);
+            let radius = 40.0 + 2.0 * (angle * 7.0).sin();
+            Point2::new(radius * angle.cos(), radius * angle.sin())
+        };
+        vec![Polygon::from_outer((0..count).map(vertex).collect())]
+    };
+    let region = wavy(240);
+    let mut worked = 0;
+    for number in 0..36_u32 {
+        // Shapes with a corner on an edge of the region, as neighbours have that once were cut at it.
+        let outer = &region[0].outer;
+        let at = (number as usize * 7) % outer.len();
+        let on = outer[at] + (outer[(at + 1) % outer.len()] - outer[at]) * 0.37;
+        let side = 1.0 + f64::from(number % 5);
+        let shape = plate((on.x, on.y), (on.x + side, on.y + side * 0.8));
+        for rule in [Rule::Union, Rule::Difference, Rule::Intersection] {
+            let wanted = match rule {
+                Rule::Union => clip::union(&region, &shape),
+                Rule::Difference => clip::difference(&region, &shape),
+                Rule::Intersection => clip::intersection(&region, &shape),
+            };
+            let Some(got) = nearby::clipped(&region, &shape, rule) else { continue };
+            worked += 1;
+            assert!((area(&got) - area(&wanted)).abs() < 1e-6, "{rule:?} {number}");
+            assert!(area(&clip::xor(&got, &wanted)) < 1e-5, "{rule:?} {number}");
+            assert!(is_sound(&got), "{rule:?} {number}: {got:?}");
+            let far = |point: &&Point2| (**point - on).norm() > side * 2.0 + 3.0;
+            let kept = |own: &[Polygon]| own.iter().flat_map(Polygon::rings).flatten().filter(far).count();
+            assert_eq!(kept(&got), kept(&wanted), "no vertex is made or lost further off");
+        }
+    }
+    assert!(worked > 90, "{worked}");
+    // A shape that most of the region lies around is left to clipping it all.
+    assert!(nearby::clipped(&region, &plate((-50.0, -50.0), (50.0, 50.0)), Rule::Union).is_none());
+}

@@ -84,6 +84,78 @@ fn it_follows_its_source_within_the_same_step_and_back() {
 }
 
 #[test]
+fn what_is_smoothed_in_space_follows_its_source_too() {
+    let mut session = session_with(axial_series(), &["CTV"]);
+    for slice in 3..12 {
+        let side = if slice % 2 == 0 { 40.0 } else { 44.0 };
+        session.apply(draw(&session, "CTV", slice, vec![square(0.0, 0.0, side)])).unwrap();
+    }
+    derive(&mut session, "Even", "smooth3d(CTV, 5 mm)");
+    let jump = |session: &Session| (area(session, "Even", 7) - area(session, "Even", 8)).abs();
+    assert!(jump(&session) < 0.15 * (44.0 * 44.0 - 40.0 * 40.0), "{}", jump(&session));
+    let cc = |session: &Session, name: &str| {
+        session.structures().roi_named(name).unwrap().volume_cc(&session.series().volume)
+    };
+    let kept = |session: &Session| (cc(session, "Even") / cc(session, "CTV") - 1.0).abs() < 0.005;
+    assert!(kept(&session));
+    let before = session.structures().clone();
+    session.apply(draw(&session, "CTV", 7, vec![square(0.0, 0.0, 52.0)])).unwrap();
+    let even = id(&session, "Even");
+    assert_eq!(session.standing(even), Some(Standing::UpToDate));
+    assert!(kept(&session) && cc(&session, "Even") > before.rois[1].volume_cc(&session.series().volume));
+    let text = session.recipe_text(even).unwrap();
+    assert_eq!(text, "smooth3d(CTV, 5 mm)");
+    let order = order(&session, &text, Target::Roi(even), true);
+    let again = session.plan("Again", vec![order]).unwrap().run(&Progress::new()).unwrap();
+    let Command::PutDerived { results, .. } = again else { panic!("another command") };
+    let own = session.roi(even).unwrap();
+    assert!(results[0].region.planes_for(own, &session.series().volume).is_empty(), "as made from nothing");
+    session.undo().unwrap();
+    assert_eq!(plain(session.structures()), plain(&before), "bit for bit");
+}
+
+#[test]
+fn what_is_smoothed_in_space_follows_near_what_changed_and_waits_where_that_is_much() {
+    let mut session = session_with(axial_series(), &["CTV"]);
+    for slice in 0..20 {
+        let side = if slice % 2 == 0 { 40.0 } else { 44.0 };
+        session.apply(draw(&session, "CTV", slice, vec![square(0.0, 0.0, side)])).unwrap();
+    }
+    // Slices are 3 mm apart: those within 18 mm count, and there are more on either side.
+    derive(&mut session, "Even", "smooth3d(CTV, 1 mm)");
+    let even = id(&session, "Even");
+    let planes = |session: &Session| session.roi(even).unwrap().planes.clone();
+    let before = planes(&session);
+    session.apply(draw(&session, "CTV", 10, vec![square(0.0, 0.0, 52.0)])).unwrap();
+    assert_eq!(session.standing(even), Some(Standing::UpToDate));
+    let now = planes(&session);
+    let is_same = |slice: usize| before[slice].polygons == now[slice].polygons;
+    assert!(!is_same(10) && [0, 1, 2, 18, 19].into_iter().all(is_same));
+    let order = order(&session, "smooth3d(CTV, 1 mm)", Target::Roi(even), true);
+    let again = session.plan("Again", vec![order]).unwrap().run(&Progress::new()).unwrap();
+    let Command::PutDerived { results, .. } = again else { panic!("another command") };
+    let own = session.roi(even).unwrap();
+    assert!(results[0].region.planes_for(own, &session.series().volume).is_empty(), "as made from nothing");
+    // So many vertices on every slice that a margin still follows, and smoothing across the slices does not.
+    let round = |radius: f64| {
+        let corner = |n: u32| {
+            let (sine, cosine) = (f64::from(n) * std::f64::consts::TAU / 1000.0).sin_cos();
+            crate::geometry::Point2::new(radius * cosine, radius * sine)
+        };
+        vec![Polygon::from_outer((0..1000).map(corner).collect())]
+    };
+    let mut session = session_with(axial_series(), &["CTV"]);
+    for slice in 0..20 {
+        session.apply(draw(&session, "CTV", slice, round(20.0))).unwrap();
+    }
+    derive(&mut session, "Wide", "CTV + 1 mm");
+    derive(&mut session, "Even", "smooth3d(CTV, 5 mm)");
+    session.apply(draw(&session, "CTV", 10, round(22.0))).unwrap();
+    assert_eq!(session.standing(id(&session, "Wide")), Some(Standing::UpToDate));
+    assert_eq!(session.standing(id(&session, "Even")), Some(Standing::Stale));
+}
+
+#[test]
 fn what_a_person_drew_and_what_is_locked_is_left_alone() {
     let mut session = with_ctv();
     derive(&mut session, "PTV", "CTV + 5 mm");

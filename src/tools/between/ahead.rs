@@ -12,7 +12,7 @@ use super::{FAILED, GESTURE, Suggestion, guide_on};
 use crate::edit::{GuidedError, drawn_slices};
 use crate::patient::{Guide, Roi, Volume};
 use crate::progress::Progress;
-use crate::session::Session;
+use crate::session::{Overwrite, Session};
 use std::sync::Arc;
 
 /// What has come of a line: the surface, or why there is none; nothing where it changes no guide.
@@ -30,6 +30,9 @@ pub(super) struct Ahead {
     work: Work<(Seen, Outcome)>,
     made: Option<Made>,
     shown: Option<Suggestion>,
+    /// What the gate depends on, as it was when it was asked for what is shown; `None` where what was made last
+    /// is not to be shown.
+    gate: Option<(u64, Overwrite)>,
     note: Option<String>,
 }
 
@@ -83,7 +86,7 @@ impl Ahead {
         self.work.stop();
         self.line = None;
         self.again = false;
-        self.shown = None;
+        (self.shown, self.gate) = (None, None);
         self.note = None;
     }
 
@@ -104,7 +107,8 @@ impl Ahead {
         is_same.then(|| Made { guides: roi.guides.clone(), ..made })
     }
 
-    /// Takes what has been worked out, and follows another snapping; whether anything new is shown.
+    /// Takes what has been worked out, follows another snapping, and asks the gate again where it, or what may
+    /// be overwritten, has changed; whether anything new is shown.
     pub(super) fn update(&mut self, session: &Session, snap_mm: Option<f64>) -> bool {
         let done = self.work.poll();
         let has_come = done.is_some();
@@ -114,7 +118,22 @@ impl Ahead {
         if self.line.is_some() && self.snap_mm != snap_mm {
             self.work_out(session, snap_mm);
         }
-        has_come
+        let is_by_now = self.gate.is_none_or(|own| own == (session.revision(), session.overwrite()));
+        let asks =
+            !is_by_now && self.made.as_ref().map(|made| made.roi) == session.selected().map(|roi| roi.id);
+        if asks {
+            self.ask(session);
+        }
+        has_come || asks
+    }
+
+    /// Shows what the gate lets through of what was made last.
+    fn ask(&mut self, session: &Session) {
+        self.gate = Some((session.revision(), session.overwrite()));
+        let (Some(made), Some(roi)) = (&self.made, session.selected()) else { return };
+        let through = let_through(session, roi, made.slices.clone());
+        let is_any = !through.slices.is_empty();
+        self.shown = is_any.then(|| Suggestion::new(session, roi, GESTURE, through));
     }
 
     /// Waits for what is being worked out; for tests and scripts.
@@ -141,13 +160,13 @@ impl Ahead {
 
     fn finish(&mut self, session: &Session, done: Result<(Seen, Outcome), Failed>, snap_mm: Option<f64>) {
         let roi = session.selected();
+        self.gate = None;
         match (done, roi) {
             (Ok((of, outcome)), Some(roi)) if of.is(roi) => match outcome {
                 Some(Ok(made)) => {
                     self.note = made.note();
-                    let slices = let_through(session, roi, made.slices.clone());
-                    self.shown = (!slices.is_empty()).then(|| Suggestion::new(roi, GESTURE, slices));
                     self.made = Some(made);
+                    self.ask(session);
                 }
                 Some(Err(why)) => {
                     self.note = Some(why.to_string());

@@ -294,7 +294,7 @@ impl SegmentTool {
     /// What the person can do now.
     #[must_use]
     pub fn hint(&self) -> Hint {
-        let is_found = self.suggestion.is_some();
+        let is_found = self.offer.suggestion().is_some();
         if is_found && self.search_box().is_some() {
             return Hint { text: "Drag the box's edges in any view; Esc drops it", keys: hint::TAKE };
         }

@@ -18,7 +18,7 @@ pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, SetBefore, TakeA
 use self::job::{Done, Job};
 use self::place::{BoxDrag, BoxGrip};
 use self::settings::Placed;
-use super::suggestion::let_through;
+use super::suggestion::Offer;
 use super::work::{Failed, Work};
 use super::{Choice, Modifiers, Suggestion};
 use crate::edit::algebra::Region;
@@ -71,7 +71,7 @@ pub struct SegmentTool {
     found: Option<Arc<Region>>,
     /// Whether an isodose waits for a structure that it is for.
     waits_for_roi: bool,
-    suggestion: Option<Suggestion>,
+    offer: Offer,
     /// What a structure that is what was found is described as.
     description: Option<String>,
     note: Option<String>,
@@ -113,7 +113,7 @@ impl SegmentTool {
             self.area = None;
         }
         if self.is_live()
-            || self.suggestion.is_some()
+            || self.offer.suggestion().is_some()
             || self.found.is_some()
             || self.work.progress().is_some()
         {
@@ -277,7 +277,7 @@ impl SegmentTool {
     /// What is suggested.
     #[must_use]
     pub fn suggestion(&self) -> Option<&Suggestion> {
-        self.suggestion.as_ref()
+        self.offer.suggestion()
     }
 
     /// The values used, or why nothing was found, for the card.
@@ -295,7 +295,7 @@ impl SegmentTool {
     /// Whether there is something that Esc would drop.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.suggestion.is_some()
+        self.offer.suggestion().is_some()
             || self.work.progress().is_some()
             || self.area.is_some()
             || self.waits_for_roi
@@ -305,7 +305,7 @@ impl SegmentTool {
     /// How many steps were done when what undo would drop first was begun: scribbles, a ball or a box,
     /// what is suggested or being looked for. `None` where there is nothing of it.
     pub(super) fn begun_at(&self) -> Option<usize> {
-        let is_there = self.suggestion.is_some()
+        let is_there = self.offer.suggestion().is_some()
             || self.work.progress().is_some()
             || self.area.is_some()
             || !self.scribbles.is_empty();
@@ -383,11 +383,11 @@ impl SegmentTool {
             self.finish(session, done);
         }
         let now = session.selected().map(|roi| (roi.id, roi.revision));
-        let is_shown = self.found.is_some() || self.suggestion.is_some();
+        let is_shown = self.found.is_some() || self.offer.suggestion().is_some();
         let follows = self.settings.method == Method::Dose && (self.waits_for_roi || is_shown);
         if follows && now.is_some() && now.map(|(id, _)| id) != self.seen.map(|(id, _)| id) {
             // An isodose does not depend on the structure that it is for; there it begins anew.
-            self.suggestion = None;
+            self.offer.clear();
             self.begun_at = session.history().done();
             self.run(session);
         } else if self.seen.is_some() && now != self.seen {
@@ -396,6 +396,8 @@ impl SegmentTool {
             } else if self.work.progress().is_none() || self.found.is_none() {
                 self.cancel();
             }
+        } else if let Some(roi) = session.selected() {
+            self.offer.follow_gate(session, roi);
         }
     }
 
@@ -414,7 +416,7 @@ impl SegmentTool {
         let roi = match session.may_draw(selected, None) {
             Ok(roi) => Arc::clone(roi),
             Err(refusal) => {
-                self.suggestion = None;
+                self.offer.clear();
                 if self.settings.method == Method::Dose {
                     self.waits_for_roi = selected.is_none();
                     (self.seen, self.found) = (None, None);
@@ -523,19 +525,18 @@ impl SegmentTool {
 
     fn show(&mut self, session: &Session, roi: &Roi, planes: Vec<(usize, Arc<RoiPlane>)>) {
         let gesture = self.settings.method.name();
-        let planes = let_through(session, roi, planes);
-        let suggestion = (!planes.is_empty()).then(|| Suggestion::new(roi, gesture, planes));
-        self.suggestion = suggestion.map(|own| self.described(roi, own));
+        self.offer.put(session, roi, gesture, planes);
+        self.describe(roi);
     }
 
-    /// With the description that the structure gets, where it becomes what was found and nothing else.
-    fn described(&self, roi: &Roi, suggestion: Suggestion) -> Suggestion {
-        let Some(text) = &self.description else { return suggestion };
-        let by_slice = roi.planes.is_empty() || roi.description == *text;
+    /// Has the structure described where it becomes what was found and nothing else.
+    fn describe(&mut self, roi: &Roi) {
+        let Some(text) = self.description.clone() else { return };
+        let by_slice = roi.planes.is_empty() || roi.description == text;
         match self.settings.takes_as() {
-            TakeAs::Cut => suggestion,
-            TakeAs::Add if !by_slice => suggestion,
-            TakeAs::Add | TakeAs::Replace => suggestion.described(text.clone(), by_slice),
+            TakeAs::Cut => {}
+            TakeAs::Add if !by_slice => {}
+            TakeAs::Add | TakeAs::Replace => self.offer.describe(text, by_slice),
         }
     }
 }

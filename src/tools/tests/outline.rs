@@ -6,13 +6,13 @@ use super::*;
 /// The middle of a disc in the image, so that a live-wire has an edge to follow.
 const RADIUS_MM: f64 = 20.0;
 
-fn corner(n: u32, z: f64) -> Point3 {
+pub(super) fn corner(n: u32, z: f64) -> Point3 {
     let (sine, cosine) = (f64::from(n) * PI / 2.0 + 0.3).sin_cos();
     p(RADIUS_MM * cosine, RADIUS_MM * sine, z)
 }
 
 /// A click; what it led to is carried out.
-fn click(
+pub(super) fn click(
     tools: &mut Tools,
     session: &mut Session,
     view: &ViewPlane,
@@ -32,7 +32,7 @@ fn click(
 }
 
 /// Polygon, curve and live-wire with four clicks on slice 4 of a session of its own.
-fn begun() -> Vec<(&'static str, Tools, Session)> {
+pub(super) fn begun() -> Vec<(&'static str, Tools, Session)> {
     let kinds = [
         ("polygon", ToolKind::Shape, ShapeKind::Polygon),
         ("curve", ToolKind::Shape, ShapeKind::Spline),

@@ -230,3 +230,27 @@ fn a_hidden_structure_is_not_drawn_on_and_says_what_helps() {
     assert!(brush.suggestion().is_some());
     assert!(drag(&mut brush, &mut session, &axial(9.0), KEYS, &path).command.is_some());
 }
+
+#[test]
+fn what_a_line_would_do_follows_what_may_be_overwritten() {
+    let mut session = neighbours(Overwrite::Overlap);
+    let mut own = tools(ToolKind::Shape, 5.0);
+    own.shape.set_kind(ShapeKind::Polygon);
+    for at in [p(10.0, -5.0, 9.0), p(40.0, -5.0, 9.0), p(40.0, 5.0, 9.0)] {
+        for event in [ToolEvent::Press(at, KEYS), ToolEvent::Release(at)] {
+            own.event(&session, &axial(9.0), event);
+        }
+    }
+    let names = |own: &mut Tools, session: &Session| -> Vec<String> {
+        own.update(session);
+        own.previewed_rois(session).iter().map(|roi| roi.name.clone()).collect()
+    };
+    assert_eq!(names(&mut own, &session), ["Kidney_R"]);
+    session.set_overwrite(Overwrite::Visible);
+    assert_eq!(names(&mut own, &session), ["Kidney_R", "Liver", "Spleen"]);
+    let liver = id(&session, "Liver");
+    session.apply(Command::SetVisibility { rois: vec![liver], visible: false }).unwrap();
+    assert_eq!(names(&mut own, &session), ["Kidney_R", "Spleen"]);
+    session.set_overwrite(Overwrite::Overlap);
+    assert_eq!(names(&mut own, &session), ["Kidney_R"]);
+}

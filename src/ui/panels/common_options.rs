@@ -21,6 +21,7 @@ pub(super) fn suggestion_ui(
     if let Some(count) = dashed {
         let text = if count == 1 { "1 slice dashed".to_owned() } else { format!("{count} slices dashed") };
         ui.label(RichText::new(text).color(weak));
+        giving_way_ui(ui, views, session);
         for (action, name) in [
             (Action::TakeSuggested, "Take this"),
             (Action::TakeAllSuggested, "Take all"),
@@ -46,6 +47,22 @@ pub(super) fn suggestion_ui(
     if dashed.is_some() || views.tools.between.is_on() || guides > 0 {
         ui.separator();
     }
+}
+
+/// Who gives way to what is suggested.
+fn giving_way_ui(ui: &mut Ui, views: &ViewsState, session: &Session) {
+    let others = views.tools.giving_way(session);
+    let text = match others {
+        [] => return,
+        [one] => format!("{} gives way", one.name),
+        many => format!("{} structures give way", many.len()),
+    };
+    let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
+    let hover = format!(
+        "Shown as they would be once all of this is taken over: {}. Until then they lose nothing.",
+        names.join(", ")
+    );
+    ui.label(RichText::new(text).color(Theme::of(ui.ctx()).amber)).on_hover_text(hover);
 }
 
 /// Whether what is suggested between slices is moved to image edges, and how far.

@@ -42,13 +42,16 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::RemoveUnusable(folder) => remove_unusable_ui(ui, scope, folder),
             Overlay::Resume(summary) => resume_ui(ui, scope, summary),
             Overlay::Unsaved { changes, why } => unsaved_ui(ui, scope, *changes, why),
+            Overlay::OpenOutlines(count) => open_outlines_ui(ui, scope, *count),
         }
     });
     if shown.should_close() && scope.state.overlay.as_ref() == Some(&overlay) {
         scope.state.overlay = None;
         match overlay {
             Overlay::Resume(_) => scope.outbox.send(Request::ResumeFound(true)),
-            Overlay::Unsaved { .. } => scope.outbox.send(Request::Leave(Leave::Stay)),
+            Overlay::Unsaved { .. } | Overlay::OpenOutlines(_) => {
+                scope.outbox.send(Request::Leave(Leave::Stay));
+            }
             _ => {}
         }
     }
@@ -222,6 +225,23 @@ fn unsaved_ui(ui: &mut Ui, scope: &mut Scope<'_>, changes: usize, why: &str) {
         scope.state.overlay = None;
         scope.outbox.send(Request::Leave(answer));
     });
+}
+
+fn open_outlines_ui(ui: &mut Ui, scope: &mut Scope<'_>, count: usize) {
+    ui.set_width(420.0);
+    let title = match count {
+        1 => "1 outline is not closed".to_owned(),
+        count => format!("{count} outlines are not closed"),
+    };
+    widgets::heading(ui, &title);
+    widgets::note(
+        ui,
+        "Closing now loses the points clicked so far; everything else is saved. Outlines that wait go on when their tool and structure are in hand again.",
+    );
+    if let Some(yes) = answer_ui(ui, "Close anyway", true) {
+        scope.state.overlay = None;
+        scope.outbox.send(Request::Leave(if yes { Leave::Anyway } else { Leave::Stay }));
+    }
 }
 
 fn remove_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {

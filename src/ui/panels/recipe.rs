@@ -32,6 +32,7 @@ enum Kind {
     Filled,
     Unholed,
     Smooth,
+    SmoothInSpace,
     Simple,
     Points,
     Extended,
@@ -54,7 +55,8 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Above, "Without small pieces"),
     (Kind::Filled, "Fill cavities"),
     (Kind::Unholed, "Remove holes"),
-    (Kind::Smooth, "Smooth"),
+    (Kind::Smooth, "Smooth within slices"),
+    (Kind::SmoothInSpace, "Smooth in space"),
     (Kind::Simple, "Fewer points, by distance"),
     (Kind::Points, "Fewer points, by number"),
     (Kind::Extended, "Extend the ends"),
@@ -186,13 +188,18 @@ fn controls_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: &Roi,
         }
         Kind::Wall => two_ui(ui, form, ["Inside", "Outside"]),
         Kind::Ring => two_ui(ui, form, ["Gap", "Width"]),
-        Kind::Smooth => {
-            let other = distance_ui(ui, "Distance", &mut form.pair_mm[0]);
+        Kind::Smooth | Kind::SmoothInSpace => {
+            let changed = distance_ui(ui, "Distance", &mut form.pair_mm[0]);
             widgets::note(
                 ui,
-                "Smooths within each slice. From slice to slice the tool Smooth does, in sagittal and coronal views.",
+                if kind == Kind::Smooth {
+                    "Smooths within each slice and keeps its area."
+                } else {
+                    "Smooths within the slices and across them and keeps the volume. Slices that lie further \
+                     apart than the distance are hardly evened out: take twice their distance."
+                },
             );
-            other
+            changed
         }
         Kind::Simple => distance_ui(ui, "Distance", &mut form.pair_mm[0]),
         Kind::Extended => number(ui, "Slices", egui::DragValue::new(&mut form.slices).range(1..=50)),
@@ -274,6 +281,7 @@ fn made_by(kind: Kind, form: &RecipeForm, roi: RoiId, body: Option<RoiId>) -> Re
         Kind::Filled => Operation::Filled,
         Kind::Unholed => Operation::Unholed,
         Kind::Smooth => Operation::Smooth(first),
+        Kind::SmoothInSpace => Operation::SmoothInSpace(first),
         Kind::Simple => Operation::Simple(first),
         Kind::Extended => Operation::Extended(form.slices),
     };
@@ -350,6 +358,8 @@ mod tests {
         assert_eq!(written(Kind::Crop, 5.0, Some(1), Some(2)), "PTV & Body");
         assert_eq!(written(Kind::Crop, 5.0, Some(1), None), "PTV", "without a body nothing is cut");
         assert_eq!(written(Kind::With(SetRule::Subtraction), 5.0, Some(1), None), "PTV - Cord");
+        assert_eq!(written(Kind::Smooth, 2.0, None, None), "smooth(PTV, 2 mm)");
+        assert_eq!(written(Kind::SmoothInSpace, 4.0, None, None), "smooth3d(PTV, 4 mm)");
     }
 
     #[test]

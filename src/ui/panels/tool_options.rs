@@ -45,7 +45,7 @@ pub fn options_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, presse
             }
         }
         ToolKind::Transform => segments(ui, views, Aspect::Reach, pressed),
-        ToolKind::LiveWire => live_wire_ui(ui, views, pressed),
+        ToolKind::LiveWire => live_wire_ui(ui, views, session, pressed),
         ToolKind::Ruler => {
             if ui.button("Clear rulers").on_hover_text(Action::ClearRulers.tooltip()).clicked() {
                 pressed.push(Action::ClearRulers);
@@ -189,7 +189,14 @@ fn brush_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mu
         let mut tip = views.tools.brush.tip();
         match &mut tip {
             BrushTip::Plain => {}
-            BrushTip::Adaptive { tolerance } => tolerance_ui(ui, Number::BrushTolerance, tolerance),
+            BrushTip::Adaptive { tolerance } => {
+                tolerance_ui(ui, Number::BrushTolerance, tolerance);
+                if views.tools.brush.second().is_some() {
+                    let mut by_second = views.tools.brush.by_second();
+                    second_ui(ui, &mut by_second, EDGES_OF_SECOND);
+                    views.tools.brush.set_by_second(by_second);
+                }
+            }
             BrushTip::Range(range) => brush_range_ui(ui, views, range, session),
         }
         views.tools.brush.set_tip(tip);
@@ -224,17 +231,27 @@ pub(super) fn with_key(why: &str, action: Action) -> String {
     }
 }
 
+const RANGE_OF_SECOND: &str = "The range is one of the values of the PET or MR shown with these images; contours lie \
+                               on these images. Starts with the window of the second series.";
+const EDGES_OF_SECOND: &str =
+    "Goes by the edges of the PET or MR shown with these images; contours lie on these images.";
+
+const GROWS_BY_SECOND: &str =
+    "Grows by the values of the PET or MR shown with these images; contours lie on these images.";
+
+/// Whether the values that count are those of the second series.
+fn second_ui(ui: &mut Ui, by_second: &mut bool, why: &str) {
+    let why = with_key(why, Action::ToggleSecondValues);
+    ui.checkbox(by_second, "Second series").on_hover_text(why);
+}
+
 /// The range that a brush paints: of these images' values, or of those of the second series.
 fn brush_range_ui(ui: &mut Ui, views: &mut ViewsState, range: &mut ValueRange, session: &Session) {
     let unit = views.tools.brush.second().map(|second| second.unit);
     let Some(unit) = unit else { return range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit) };
     let mut by_second = views.tools.brush.by_second();
-    let why = "The range is one of the values of the PET or MR shown with these images; contours lie on \
-               these images. Starts with the window of the second series.";
-    let why = with_key(why, Action::ToggleSecondValues);
-    if ui.checkbox(&mut by_second, "Second series").on_hover_text(why).changed() {
-        views.tools.brush.set_by_second(by_second);
-    }
+    second_ui(ui, &mut by_second, RANGE_OF_SECOND);
+    views.tools.brush.set_by_second(by_second);
     if !by_second {
         return range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit);
     }
@@ -265,12 +282,20 @@ fn range_ui(ui: &mut Ui, numbers: [Number; 2], range: &mut ValueRange, unit: Uni
     range.high = range.high.max(range.low);
 }
 
-fn live_wire_ui(ui: &mut Ui, views: &mut ViewsState, pressed: &mut Vec<Action>) {
+fn live_wire_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     segments(ui, views, Aspect::Does, pressed);
     let mut learns = views.tools.live_wire.learns();
     let hover = tooltip(Action::Choose(Choice::WireLearns(true)), Action::NextChoice(Aspect::Kind));
     if ui.checkbox(&mut learns, word(Choice::WireLearns(true))).on_hover_text(hover).changed() {
         pressed.push(Action::Choose(Choice::WireLearns(learns)));
+    }
+    if views.tools.live_wire.second().is_some() {
+        let mut by_second = views.tools.live_wire.by_second();
+        let before = by_second;
+        second_ui(ui, &mut by_second, EDGES_OF_SECOND);
+        if by_second != before {
+            views.tools.toggle_second_values(session);
+        }
     }
     slab_ui(ui, views);
 }
@@ -287,11 +312,28 @@ fn slab_ui(ui: &mut Ui, views: &mut ViewsState) {
 
 fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     let mut growth = views.tools.grow.growth();
-    let unit = session.series().volume.unit;
-    menu(ui, views, Aspect::Kind, &format!("Which values ({}) belong", unit.label()), pressed);
+    let own_unit = session.series().volume.unit;
+    let second_unit = views.tools.grow.second().map(|second| second.unit);
+    let unit = second_unit.filter(|_| views.tools.grow.by_second());
+    let words = format!("Which values ({}) belong", unit.unwrap_or(own_unit).label());
+    menu(ui, views, Aspect::Kind, &words, pressed);
+    if second_unit.is_some() {
+        let mut by_second = views.tools.grow.by_second();
+        second_ui(ui, &mut by_second, GROWS_BY_SECOND);
+        views.tools.grow.set_by_second(session, by_second);
+    }
     match &mut growth.range {
         GrowRange::Similar { tolerance } => tolerance_ui(ui, Number::GrowTolerance, tolerance),
-        GrowRange::Fixed(range) => range_ui(ui, GROW_RANGE, range, session.series().volume.unit),
+        GrowRange::Fixed(range) => match unit {
+            None => range_ui(ui, GROW_RANGE, range, own_unit),
+            Some(unit) => {
+                let window = views.display.fusion.window;
+                let shown = ValueRange { low: window.low(), high: window.high() };
+                let mut second = views.tools.grow.second_range().unwrap_or(shown);
+                range_ui(ui, GROW_RANGE, &mut second, unit);
+                views.tools.grow.set_second_range(session, second);
+            }
+        },
         GrowRange::PartOfMaximum(part) => {
             let mut percent = *part * 100.0;
             let field = egui::DragValue::new(&mut percent).speed(0.5).range(1.0..=99.0).suffix(" %");

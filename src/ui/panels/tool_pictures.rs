@@ -82,6 +82,7 @@ fn action_of(taught: Taught) -> Action {
             ToolKind::Ruler => Action::SelectRuler,
         },
         Taught::Replace => Action::SelectFreehand,
+        Taught::Firm => Action::SelectPush,
         Taught::Find(method) => Action::Segment(method),
         Taught::Between | Taught::Snapped => Action::FillBetween,
     }
@@ -108,6 +109,10 @@ fn card_ui(ui: &mut Ui, taught: Taught, lesson: Option<&Lesson>, width: f32) {
                 Taught::Replace => (
                     "Freehand, to replace",
                     "The part of the outline between where the line leaves and meets it gives way to the line.",
+                ),
+                Taught::Firm => (
+                    "Push, firm",
+                    "The circle's rim becomes the outline: begun inside it adds what it passes, begun outside it cuts it.",
                 ),
                 Taught::Snapped => (
                     "Fill, snapped to edges",

@@ -4,9 +4,12 @@ use super::super::actions::Action;
 use super::super::{theme, widgets};
 use super::pane::PaneFrame;
 use crate::edit::Sign;
-use crate::session::Refusal;
-use crate::tools::{Cursor, CursorShape};
+use crate::session::{Refusal, Session};
+use crate::tools::{Cursor, CursorShape, Tools};
 use egui::{Align2, Color32, CursorIcon, FontId, Painter, Pos2, Stroke, vec2};
+
+/// How pale an outline is that waits.
+const PALE: f32 = 0.55;
 
 /// The system cursor to show under a tool's own.
 #[must_use]
@@ -70,6 +73,23 @@ pub fn hand_line(
     painter.add(egui::Shape::line(points, Stroke::new(2.0, ink)));
     if !is_open {
         painter.extend(egui::Shape::dashed_line(&[last, first], Stroke::new(1.5, ink), 6.0, 5.0));
+    }
+}
+
+/// The outlines drawn by clicks that wait for their tool and structure, pale, on their planes.
+pub fn waiting(painter: &Painter, frame: &PaneFrame, tools: &Tools, session: &Session) {
+    for own in tools.waiting(session).filter(|own| own.plane.coincides(&frame.plane, 0.01)) {
+        let Some(roi) = session.roi(own.roi) else { continue };
+        let ink = widgets::ink(roi.color).gamma_multiply(PALE);
+        let points: Vec<Pos2> = own.line.iter().map(|point| frame.screen_of(*point)).collect();
+        if let [first, .., last] = points.as_slice() {
+            let closing = [*last, *first];
+            painter.extend(egui::Shape::dashed_line(&closing, Stroke::new(1.0, ink), 6.0, 5.0));
+            painter.add(egui::Shape::line(points, Stroke::new(1.5, ink)));
+        }
+        for at in own.anchors.iter().map(|point| frame.screen_of(*point)) {
+            painter.circle_filled(at, 2.5, ink);
+        }
     }
 }
 

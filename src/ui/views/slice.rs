@@ -23,8 +23,7 @@ pub fn slice_view_ui(ui: &mut Ui, scope: &mut Scope<'_>, kind: ViewKind, rect: R
     let Some(session) = scope.context.session else { return };
     let second = scope.context.desk.second.clone();
     let Some(views) = scope.state.views.as_mut() else { return };
-    views.tools.segment.set_second(second.as_ref().map(|second| Arc::clone(&second.volume)));
-    views.tools.brush.set_second(second.as_ref().map(|second| &second.volume));
+    views.tools.set_second(session, second.as_ref().map(|second| &second.volume));
     views.tools.set_dose(session, scope.context.desk.dose.as_ref());
     views.tools.update(session);
     if views.tools.is_waiting() {
@@ -156,6 +155,9 @@ fn gesture_ui(ui: &Ui, views: &mut ViewsState, shows_tool: bool, session: &Sessi
         Some((plane, _)) => plane.coincides(&frame.plane, 0.01) && (shows_tool || !views.display.is_bare()),
         None => shows_tool,
     };
+    if !views.display.is_bare() {
+        cursor::waiting(&painter, frame, &views.tools, session);
+    }
     if shows_line {
         let ink = session.selected().map_or(theme::OVERLAY_TEXT, |roi| super::super::widgets::ink(roi.color));
         let is_open = views.tools.line_is_open();

@@ -142,7 +142,11 @@ fn scene(
     scene.quality = quality;
     if !views.display.is_bare() {
         // Where a processor draws, the surface follows when the stroke is done.
-        let edited = if software { Vec::new() } else { views.tools.previewed_rois(session) };
+        let edited = if software {
+            views.tools.giving_way(session).to_vec()
+        } else {
+            views.tools.previewed_rois(session)
+        };
         let ctx = ui.ctx().clone();
         let surfaces: &mut surfaces::Surfaces = &mut views.surfaces;
         scene.meshes = surfaces.meshes(session, &edited, move || ctx.request_repaint());

@@ -63,11 +63,11 @@ const KINDS: [([&str; 2], ToolKind, bool, Others); 6] = [
 ];
 
 /// Times of the moves and the release of each kind, on a study of `count` structures, a dozen of which
-/// stand around the first.
+/// stand around the first. Those of the journal's thread are added to `journal`.
 ///
 /// # Errors
 /// When the session refuses a step, or the gestures of a kind change nothing, or nobody gives way.
-pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
+pub(super) fn measure(count: u32, journal: &mut Vec<f64>) -> anyhow::Result<Vec<EventTimes>> {
     let series = Arc::new(study()?);
     let set = beside(&series, count);
     let mut lists = Vec::new();
@@ -115,9 +115,10 @@ pub(super) fn measure(count: u32) -> anyhow::Result<Vec<EventTimes>> {
             }
             let mut tools = hand(&gesture);
             tools.transform.set_whole(true);
-            let (moved, released) = hovered_and_played(&mut tools, &mut session, &gesture)?;
-            moving.extend(moved);
-            releasing.push(released);
+            let times = hovered_and_played(&mut tools, &mut session, &gesture)?;
+            moving.extend(times.moves);
+            releasing.push(times.release);
+            journal.push(times.journal);
         }
         let edits = session.history().done() - steps;
         anyhow::ensure!(

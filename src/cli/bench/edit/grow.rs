@@ -3,6 +3,7 @@
 use super::super::rows::alone;
 use super::super::{BenchRow, median};
 use super::{SPACING_MM, study_of};
+use crate::edit::segment::Source;
 use crate::edit::{GrowRange, Growth, grow};
 use crate::geometry::{Point3, Polygon};
 use crate::progress::Progress;
@@ -33,7 +34,7 @@ pub(super) fn run() -> anyhow::Result<Vec<BenchRow>> {
     let mut area_mm2 = 0.0;
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let grown = grow(&series.volume, seed, &growth, None, &Progress::new())?;
+        let grown = grow(&Source::own(&series.volume), seed, &growth, None, &Progress::new())?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
         let middle = grown.slices.iter().find(|(slice, _)| *slice == 100).context("nothing grew")?;
         area_mm2 = middle.1.iter().map(Polygon::area_mm2).sum();

@@ -23,11 +23,16 @@ const KINDS: [([&str; 2], ToolKind, bool); 7] = [
 
 /// Times of the moves and the release of each kind, on a study of `count` structures; the first stands
 /// in the image too. Push and smooth take the neighbouring slices along, push across them works in
-/// space, the brush stops at image edges, points bend the outline. All times are added to `all` too.
+/// space, the brush stops at image edges, points bend the outline. All times are added to `all` too, those
+/// of the journal's thread to `journal`.
 ///
 /// # Errors
 /// When the session refuses a step, or a gesture that is timed changes nothing.
-pub(super) fn measure(count: u32, all: &mut Vec<f64>) -> anyhow::Result<Vec<EventTimes>> {
+pub(super) fn measure(
+    count: u32,
+    all: &mut Vec<f64>,
+    journal: &mut Vec<f64>,
+) -> anyhow::Result<Vec<EventTimes>> {
     let series = study_of(95..125, |_, at| {
         let radius = 40.0 + 3.0 * (at.y.atan2(at.x) * 3.0).sin();
         // Tissue with some noise in fat.
@@ -52,9 +57,10 @@ pub(super) fn measure(count: u32, all: &mut Vec<f64>) -> anyhow::Result<Vec<Even
                 tools.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
             }
             tools.points.set_soft(true);
-            let (moved, released) = hovered_and_played(&mut tools, &mut session, &gesture)?;
-            moving.extend(moved);
-            releasing.push(released);
+            let times = hovered_and_played(&mut tools, &mut session, &gesture)?;
+            moving.extend(times.moves);
+            releasing.push(times.release);
+            journal.push(times.journal);
         }
         let edits = session.history().done() - before;
         anyhow::ensure!(

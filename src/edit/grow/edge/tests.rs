@@ -1,6 +1,7 @@
 //! Closed forms: a ball and a box that are wider than what is looked at around the click, with edges of
 //! partial volume, on anisotropic and oblique grids, with and without noise.
 
+use crate::edit::segment::Source;
 use crate::edit::{GrowRange, Growth, grow};
 use crate::geometry::{Grid, Plane, Point2, Point3, Polygon, Rotation3, Vector3, clip};
 use crate::patient::{Slice, Unit, Volume, Voxels};
@@ -50,7 +51,8 @@ fn at(volume: &Volume, place: Place) -> Point3 {
 
 /// What grew from near the middle, with how far along the normal each slice is from it.
 fn grown(volume: &Volume, growth: &Growth) -> Vec<(f64, Plane, Vec<Polygon>)> {
-    let found = grow(volume, at(volume, [3.0, -2.0, 1.0]), growth, None, &Progress::new()).unwrap();
+    let found =
+        grow(&Source::own(volume), at(volume, [3.0, -2.0, 1.0]), growth, None, &Progress::new()).unwrap();
     let along = |slice: usize| (slice as f64 - 15.0) * volume.grid.spacing_mm()[2];
     let own = |(slice, contours)| (along(slice), volume.slices[slice].plane, contours);
     found.slices.into_iter().map(own).collect()

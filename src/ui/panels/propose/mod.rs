@@ -67,6 +67,7 @@ fn start_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, missing: Opti
         let desk = scope.context.desk;
         small_note(ui, &estimate_text(&desk.estimate, &desk.model_device));
         small_note(ui, &desk.memory_bytes.map(memory_text).unwrap_or_default());
+        small_note(ui, &kept_text(desk.kept_bytes));
     }
 }
 
@@ -90,11 +91,23 @@ fn estimate_text(estimate: &Estimate, device: &str) -> String {
 
 /// How much memory it will take, in words.
 fn memory_text(bytes: u64) -> String {
+    format!("Needs about {} of memory.", amount(bytes))
+}
+
+/// How much memory networks of earlier runs take, in words; nothing where there are none.
+fn kept_text(bytes: u64) -> String {
+    if bytes == 0 {
+        return String::new();
+    }
+    format!("Networks of the last runs are kept in {}, which is free as soon as it is needed.", amount(bytes))
+}
+
+fn amount(bytes: u64) -> String {
     let megabytes = bytes.div_ceil(1_000_000);
     if megabytes < 1000 {
-        format!("Needs about {megabytes} MB of memory.")
+        format!("{megabytes} MB")
     } else {
-        format!("Needs about {}.{} GB of memory.", (megabytes + 50) / 1000, (megabytes + 50) % 1000 / 100)
+        format!("{}.{} GB", (megabytes + 50) / 1000, (megabytes + 50) % 1000 / 100)
     }
 }
 
@@ -136,5 +149,7 @@ mod tests {
         assert_eq!(memory_text(1_730_000_000), "Needs about 1.7 GB of memory.");
         assert_eq!(memory_text(1_960_000_000), "Needs about 2.0 GB of memory.");
         assert_eq!(memory_text(41_200_000), "Needs about 42 MB of memory.");
+        assert_eq!(kept_text(0), "");
+        assert!(kept_text(1_250_000_000).starts_with("Networks of the last runs are kept in 1.3 GB, "));
     }
 }

@@ -40,10 +40,11 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-/// The way to the model that this one needs and that is not on this machine.
+/// The way to the model that this one needs and that is not on this machine, itself or through another.
 fn lacking_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
     let desk = scope.context.desk;
-    let is_needed = |line: &&CatalogueLine| model.crops_on.as_ref() == Some(&line.id) && !line.installed;
+    let needed = desk.needed(model);
+    let is_needed = |line: &&CatalogueLine| needed.contains(&line.id.as_str()) && !line.installed;
     let Some(line) = desk.catalogue.iter().find(is_needed) else { return };
     let weak = Theme::of(ui.ctx()).weak;
     ui.horizontal(|ui| {

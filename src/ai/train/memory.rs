@@ -1,0 +1,228 @@
+//! The memory of a training step, told before the first one, and the patch that fits into it.
+//!
+//! What autodiff keeps grows with the patch and the batch: of each block the convolution's centred output,
+//! the leaky ReLU's input and its output, and of the layer that is worked backwards some more. The sum is
+//! an estimate, reckoned from the network's shape; it has not been held against a measured peak.
+
+use super::TrainError;
+use super::checkpoint::CHECKPOINT;
+use super::patient::Prepared;
+use super::recipe::Recipe;
+use super::task::Task;
+use crate::ai::ModelPackage;
+use crate::ai::engine::runs_on_cpu;
+use crate::ai::memory::available_bytes;
+use crate::ai::network::{Architecture, EncoderKind};
+use crate::device::DeviceChoice;
+use std::path::Path;
+
+/// Tensors of a block's output that are kept for the way back.
+const KEPT: usize = 4;
+/// Tensors of the greatest layer's output, beside those kept, while it is worked backwards.
+const AT_WORK: usize = 8;
+/// Tensors of all logits that the loss keeps.
+const OF_LOSS: usize = 10;
+/// Copies of all parameters: weights, averages, two moments, gradients, and the new ones of an update.
+const COPIES: usize = 8;
+
+/// Bytes that a step of a network takes about, at the given patch, batch and number of heads.
+pub(super) fn step_bytes(architecture: &Architecture, patch: [usize; 3], batch: usize, heads: usize) -> u64 {
+    let a = architecture;
+    let stages = a.features.len();
+    let mut size = patch;
+    let mut voxels = Vec::with_capacity(stages);
+    for stride in &a.strides {
+        size = [0, 1, 2].map(|axis| size[axis].div_ceil(stride[axis]));
+        voxels.push(size.iter().product::<usize>());
+    }
+    let (mut kept, mut greatest) = (a.input_channels * voxels[0], 0);
+    let mut add = |values: usize, tensors: usize| {
+        kept += values * tensors;
+        greatest = greatest.max(values);
+    };
+    let is_residual = a.kind == EncoderKind::Residual;
+    if is_residual {
+        add(a.stem * voxels[0], KEPT);
+    }
+    for ((features, depth), voxels) in a.features.iter().zip(&a.encoder_depths).zip(&voxels) {
+        // Two blocks, the pooled skip and its projection, and the sum.
+        let tensors = if is_residual { 2 * KEPT + 3 } else { KEPT };
+        add(features * voxels, tensors * depth);
+    }
+    for (depth, stage) in (0..stages - 1).rev().enumerate() {
+        let values = a.features[stage] * voxels[stage];
+        // What comes up, beside the skip and joined with it.
+        add(2 * values, 2);
+        add(values, KEPT * a.decoder_convs[depth]);
+        if stage < heads {
+            add(a.classes * voxels[stage], OF_LOSS);
+        }
+    }
+    let parameters = parameter_count(a);
+    let values = batch * (kept + AT_WORK * greatest) + COPIES * parameters;
+    (values * size_of::<f32>()) as u64
+}
+
+/// The weights of all convolutions, about.
+fn parameter_count(a: &Architecture) -> usize {
+    let taps = |stage: usize| a.kernels[stage].iter().product::<usize>();
+    let per_unit = if a.kind == EncoderKind::Residual { 2 } else { 1 };
+    let encoder: usize = (0..a.features.len())
+        .map(|stage| per_unit * a.encoder_depths[stage] * taps(stage) * a.features[stage].pow(2))
+        .sum();
+    let decoder: usize = (0..a.features.len() - 1)
+        .rev()
+        .enumerate()
+        .map(|(depth, stage)| (a.decoder_convs[depth] + 1) * taps(stage) * a.features[stage].pow(2))
+        .sum();
+    encoder + decoder
+}
+
+/// The part of the free memory that a step may take, in eighths; the patients need some, too.
+const SHARE: u64 = 6;
+
+impl Recipe {
+    /// The recipe that trains a package further ([`Recipe::of_package`]), with patches that this machine
+    /// has the memory for, and what was made smaller. A run in `out` that can be gone on with keeps its
+    /// own. A graphics device does not tell its memory: there the plans' patch is taken. Networks that are
+    /// kept count as free: [`super::train`] lets go of them.
+    ///
+    /// # Errors
+    /// As [`Recipe::of_package`].
+    pub fn of_package_here(
+        package: &ModelPackage,
+        device: DeviceChoice,
+        out: &Path,
+    ) -> Result<(Self, Option<String>), TrainError> {
+        let mut recipe = Self::of_package(package)?;
+        let Some(table) = &mut recipe.nnunet else { return Ok((recipe, None)) };
+        let begun = out.join(CHECKPOINT).is_file().then(|| Self::read(&out.join("recipe.toml")).ok());
+        if let Some(begun) = begun.flatten()
+            && let Some(other) = &begun.nnunet
+            && other.state == table.state
+        {
+            table.patch = other.patch;
+            recipe.training.batch = begun.training.batch;
+            return Ok((recipe, None));
+        }
+        let free = available_bytes().filter(|_| runs_on_cpu(device));
+        let told = free.and_then(|free| recipe.fit(&package.architecture, free / 8 * SHARE));
+        Ok((recipe, told))
+    }
+
+    /// Makes batch and patch of a model of nnU-Net's recipe smaller until a step takes no more than
+    /// `limit` bytes: one patch first, then the longest side by a step that the network's strides allow,
+    /// down to two such steps. Tells what was changed, and where even the least takes more; else `None`.
+    pub(super) fn fit(&mut self, architecture: &Architecture, limit: u64) -> Option<String> {
+        let before = (self.training.batch, self.patch());
+        let divisor = architecture.divisor();
+        let table = self.nnunet.as_mut()?;
+        let least = [0, 1, 2].map(|axis| table.patch[axis].min(2 * divisor[axis]));
+        let heads = self.training.heads;
+        let needed = |patch, batch| step_bytes(architecture, patch, batch, heads);
+        if needed(table.patch, self.training.batch) > limit {
+            self.training.batch = 1;
+        }
+        while needed(table.patch, self.training.batch) > limit {
+            let longer = (0..3).filter(|axis| table.patch[*axis] > least[*axis]);
+            let Some(axis) = longer.max_by_key(|axis| table.patch[*axis]) else { break };
+            table.patch[axis] -= divisor[axis];
+        }
+        let (batch, patch) = (self.training.batch, self.patch());
+        let text = |batch: usize, [z, y, x]: [usize; 3]| format!("{batch} patches of {z} x {y} x {x} voxels");
+        let [own, first] = [text(batch, patch), text(before.0, before.1)];
+        let (step, limit_mb) = (needed(patch, batch), limit / 1_000_000);
+        let change = format!("{own} a step instead of {first}");
+        let too_much =
+            format!("take about {} MB, more than the {limit_mb} MB meant for it", step / 1_000_000);
+        match (before == (batch, patch), step <= limit) {
+            (true, true) => None,
+            (false, true) => Some(format!("to fit into {limit_mb} MB, {change}")),
+            (false, false) => Some(format!("{change}, the least there is; even these {too_much}")),
+            (true, false) => Some(format!("{own} a step are the least there is, and {too_much}")),
+        }
+    }
+}
+
+/// What a run takes of the machine's memory.
+pub(super) struct Needed {
+    /// Bytes of a step, about.
+    pub step: u64,
+    /// Bytes that are free, where the system tells.
+    pub free: Option<u64>,
+    /// Whether steps take the machine's own memory.
+    on_cpu: bool,
+}
+
+impl Needed {
+    pub(super) fn new(task: &Task<'_>, device: DeviceChoice) -> Self {
+        let training = &task.recipe.training;
+        let step = step_bytes(&task.architecture, task.recipe.patch(), training.batch, training.heads);
+        Self { step, free: available_bytes(), on_cpu: runs_on_cpu(device) }
+    }
+
+    /// Refuses a step that the memory does not hold.
+    pub(super) fn check(&self) -> Result<(), TrainError> {
+        match self.free {
+            Some(free) if self.on_cpu && self.step > free => Err(TrainError::Memory {
+                what: "a training step takes about".to_owned(),
+                needed: self.step,
+                free,
+                remedy: "choose smaller patches (--patch) or a smaller batch in the recipe, or close other programs",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses patients that the memory does not hold beside a step.
+    pub(super) fn check_patients(&self, prepared: &[Prepared], all: usize) -> Result<(), TrainError> {
+        let Some(free) = self.free else { return Ok(()) };
+        let needed = prepared.iter().map(Prepared::bytes).sum::<usize>() as u64;
+        let room = free.saturating_sub(if self.on_cpu { self.step } else { 0 });
+        if needed <= room {
+            return Ok(());
+        }
+        Err(TrainError::Memory {
+            what: format!("{} of {all} patients on the network's grid take", prepared.len()),
+            needed,
+            free: room,
+            remedy: "train on fewer patients, crop their images, or close other programs",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tuned::tests::fixture_package;
+    use super::*;
+
+    #[test]
+    fn a_step_grows_with_the_patch_and_the_batch() {
+        let strides = vec![[1; 3], [2; 3], [2; 3]];
+        let network = Architecture::plain(1, vec![8, 16, 32], strides, vec![[3; 3]; 3], 2, 4);
+        let one = step_bytes(&network, [32; 3], 1, 1);
+        let parameters = (COPIES * parameter_count(&network) * 4) as u64;
+        assert_eq!(step_bytes(&network, [32; 3], 2, 1) - parameters, 2 * (one - parameters));
+        assert_eq!(step_bytes(&network, [64, 32, 32], 1, 1) - parameters, 2 * (one - parameters));
+        assert!(step_bytes(&network, [32; 3], 1, 2) > one);
+    }
+
+    #[test]
+    fn a_patch_is_made_smaller_as_the_strides_allow() {
+        let package = fixture_package("res2d");
+        let mut recipe = Recipe::of_package(&package).unwrap();
+        assert_eq!(recipe.fit(&package.architecture, u64::MAX), None);
+        let patch = recipe.patch();
+        let told = recipe.fit(&package.architecture, 1).unwrap();
+        assert!(told.contains("1 x 32 x 24") && told.contains("even these take about"), "{told}");
+        assert!(!told.contains("to fit"), "{told}");
+        let again = recipe.fit(&package.architecture, 1).unwrap();
+        assert!(again.contains("the least there is"), "{again}");
+        let mut other = Recipe::of_package(&package).unwrap();
+        let whole = step_bytes(&package.architecture, patch, other.training.batch, other.training.heads);
+        let told = other.fit(&package.architecture, whole - 1).unwrap();
+        assert!(told.starts_with("to fit into"), "{told}");
+        assert_eq!((patch, recipe.patch(), recipe.training.batch), ([1, 32, 24], [1, 8, 8], 1));
+        assert!(package.architecture.divisor() == [1, 4, 4]);
+    }
+}
