@@ -180,18 +180,20 @@ fn case(id: &str, shift: usize) -> Case {
     }
 }
 
-struct Two {
+/// Patients that a function makes by their name and number: two to train on, one to validate.
+pub(super) struct Made {
     train: Vec<String>,
     valid: Vec<String>,
+    of: fn(&str, usize) -> Case,
 }
 
-impl Two {
-    fn new() -> Self {
-        Self { train: vec!["a".into(), "b".into()], valid: vec!["c".into()] }
+impl Made {
+    pub(super) fn new(of: fn(&str, usize) -> Case) -> Self {
+        Self { train: vec!["a".into(), "b".into()], valid: vec!["c".into()], of }
     }
 }
 
-impl Patients for Two {
+impl Patients for Made {
     fn train(&self) -> &[String] {
         &self.train
     }
@@ -199,11 +201,11 @@ impl Patients for Two {
         &self.valid
     }
     fn read(&self, id: &str, _: &Progress) -> Result<Case, String> {
-        Ok(case(id, usize::from(id == "b")))
+        Ok((self.of)(id, usize::from(id == "b")))
     }
 }
 
-fn options(out: &Path) -> Options {
+pub(super) fn options(out: &Path) -> Options {
     Options {
         out: out.to_owned(),
         device: DeviceChoice::Cpu,
@@ -225,7 +227,7 @@ fn a_tiny_network_learns_and_its_package_contours() {
     let events = Mutex::new(Vec::new());
     let observe = |event: &Event| events.lock().unwrap().push(event.clone());
     let outcome =
-        train(&recipe, None, &Two::new(), &options(folder.path()), &observe, &Progress::new()).unwrap();
+        train(&recipe, None, &Made::new(case), &options(folder.path()), &observe, &Progress::new()).unwrap();
     assert!(outcome.finished && outcome.step == 100);
     let events = events.into_inner().unwrap();
     let kinds = |events: &[Event]| -> Vec<_> { events.iter().map(std::mem::discriminant).collect() };
@@ -254,7 +256,7 @@ fn a_tiny_network_learns_and_its_package_contours() {
     assert!(card.contains("| Lung_L | 1 |") && card.contains("How to verify locally"), "{card}");
     // All steps are done: the same call only writes the package again.
     let again =
-        train(&recipe, None, &Two::new(), &options(folder.path()), &|_| {}, &Progress::new()).unwrap();
+        train(&recipe, None, &Made::new(case), &options(folder.path()), &|_| {}, &Progress::new()).unwrap();
     assert_eq!((again.step, again.loss), (100, None));
 }
 
@@ -267,7 +269,7 @@ fn numbers(folder: &Path) -> BTreeMap<String, Parameter> {
 fn a_run_that_was_stopped_ends_as_an_unbroken_one_to_the_bit() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let recipe = tiny_recipe();
-    let patients = Two { valid: Vec::new(), ..Two::new() };
+    let patients = Made { valid: Vec::new(), ..Made::new(case) };
     train(&recipe, None, &patients, &options(folders[0].path()), &|_| {}, &Progress::new()).unwrap();
 
     let progress = Progress::new();

@@ -65,6 +65,18 @@ struct Times {
     journal: f64,
 }
 
+/// The times of one kind of event, as they came.
+struct Timed {
+    name: &'static str,
+    times_ms: Vec<f64>,
+}
+
+impl Timed {
+    fn listed(self) -> EventTimes {
+        EventTimes::of(self.name, self.times_ms)
+    }
+}
+
 /// A gesture to be timed.
 struct Gesture {
     kind: ToolKind,
@@ -117,13 +129,8 @@ fn measure_with(count: u32) -> anyhow::Result<Vec<EventTimes>> {
 }
 
 fn measure_here(count: u32) -> anyhow::Result<Vec<EventTimes>> {
-    let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
     let series = Arc::new(study()?);
-    let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
-    let set = structures(&series, count);
-    session.apply(Command::ImportStructureSet(Box::new(set)))?;
-    let roi = session.structures().rois.first().map(|roi| roi.id);
-    session.select(roi);
+    let (_folder, mut session) = begun(&series, structures(&series, count))?;
 
     let (mut all, mut journal, mut lists) = (Vec::new(), Vec::new(), Vec::new());
     for (moves, releases, kind, across) in [
@@ -193,6 +200,39 @@ fn hand(gesture: &Gesture) -> Tools {
     tools.brush.set_radius_mm(gesture.radius_mm);
     tools.brush.set_mode(BrushMode::Add);
     tools
+}
+
+/// A session with these structures, the first of them selected, and the folder of its journal.
+fn begun(series: &Arc<Series>, set: StructureSet) -> anyhow::Result<(tempfile::TempDir, Session)> {
+    let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
+    let mut session = Session::begin(Arc::clone(series), &[], folder.path());
+    session.apply(Command::ImportStructureSet(Box::new(set)))?;
+    session.select(session.structures().rois.first().map(|roi| roi.id));
+    Ok((folder, session))
+}
+
+/// Performs `count` gestures that `make` makes by their number, each with its tools, after hovering where
+/// it begins: the lists of their moves and of their releases, with these names. The journal's times are
+/// added to `journal`.
+fn timed(
+    session: &mut Session,
+    names: [&'static str; 2],
+    count: u32,
+    journal: &mut Vec<f64>,
+    make: impl Fn(u32) -> anyhow::Result<(Tools, Gesture)>,
+) -> anyhow::Result<[Timed; 2]> {
+    let before = session.history().done();
+    let [mut moves, mut releases] = names.map(|name| Timed { name, times_ms: Vec::new() });
+    for number in 0..count {
+        let (mut tools, gesture) = make(number)?;
+        let times = hovered_and_played(&mut tools, session, &gesture)?;
+        moves.times_ms.extend(times.moves);
+        releases.times_ms.push(times.release);
+        journal.push(times.journal);
+    }
+    let edits = session.history().done() - before;
+    anyhow::ensure!(edits >= count as usize / 2, "{edits} of {count} changed anything: {}", names[1]);
+    Ok([moves, releases])
 }
 
 /// Performs a gesture after hovering where it begins; see [`played`].

@@ -11,7 +11,8 @@ use crate::ai::train::run::Step;
 use crate::ai::train::sampler::Batch;
 use crate::ai::train::start::parameters;
 use crate::ai::train::task::Task;
-use crate::ai::train::{Event, Options, Patients, train};
+use crate::ai::train::tests::{Made, options};
+use crate::ai::train::{Event, train};
 use crate::ai::{PredictOptions, predict};
 use crate::device::DeviceChoice;
 use crate::geometry::{Grid, Plane, Point3, Vector3};
@@ -19,7 +20,6 @@ use crate::patient::{Slice, Unit, Volume, Voxels};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 fn fixture(place: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet").join(place)
@@ -184,40 +184,6 @@ fn two_channels(id: &str, shift: usize) -> Case {
         labels,
         known: vec![true, true, true, knows_all],
         truncated: Vec::new(),
-    }
-}
-
-struct Made {
-    train: Vec<String>,
-    valid: Vec<String>,
-    of: fn(&str, usize) -> Case,
-}
-
-impl Made {
-    fn new(of: fn(&str, usize) -> Case) -> Self {
-        Self { train: vec!["a".into(), "b".into()], valid: vec!["c".into()], of }
-    }
-}
-
-impl Patients for Made {
-    fn train(&self) -> &[String] {
-        &self.train
-    }
-    fn valid(&self) -> &[String] {
-        &self.valid
-    }
-    fn read(&self, id: &str, _: &Progress) -> Result<Case, String> {
-        Ok((self.of)(id, usize::from(id == "b")))
-    }
-}
-
-fn options(out: &Path) -> Options {
-    Options {
-        out: out.to_owned(),
-        device: DeviceChoice::Cpu,
-        save_every: Duration::from_hours(1),
-        validate_every: 0,
-        validate_patients: 1,
     }
 }
 

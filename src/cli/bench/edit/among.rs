@@ -1,12 +1,11 @@
 //! Gestures among neighbours that are in the way: what is drawn ends at them, or they give way. And a whole
 //! structure that is moved across the slices, in a list that no promise is made of.
 
-use super::{EventTimes, gesture, hand, hovered_and_played, structures, study};
+use super::{EventTimes, Timed, begun, gesture, hand, structures, study, timed};
 use crate::geometry::{Point2, Point3};
 use crate::patient::{Roi, Series, StructureSet};
 use crate::session::{Command, Overwrite, Session};
 use crate::tools::ToolKind;
-use anyhow::Context;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
@@ -72,17 +71,14 @@ pub(super) fn measure(count: u32, journal: &mut Vec<f64>) -> anyhow::Result<Vec<
     let set = beside(&series, count);
     let mut lists = Vec::new();
     for (names, kind, across, others) in KINDS {
-        let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
-        let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
-        session.apply(Command::ImportStructureSet(Box::new(set.clone())))?;
-        let ids: Vec<_> = session.structures().rois.iter().map(|roi| roi.id).collect();
-        session.select(ids.first().copied());
+        let (_folder, mut session) = begun(&series, set.clone())?;
         match others {
             Others::Stop => session.set_overwrite(Overwrite::Stop),
             Others::Push => session.set_overwrite(Overwrite::Unlocked),
             Others::Exclusive => {
-                for roi in ids.iter().take(BESIDE as usize + 1) {
-                    session.apply(Command::SetExclusive { roi: *roi, exclusive: true })?;
+                let ids: Vec<_> = session.structures().rois.iter().map(|roi| roi.id).collect();
+                for roi in ids.into_iter().take(BESIDE as usize + 1) {
+                    session.apply(Command::SetExclusive { roi, exclusive: true })?;
                 }
             }
             Others::Overlap => {}
@@ -91,10 +87,9 @@ pub(super) fn measure(count: u32, journal: &mut Vec<f64>) -> anyhow::Result<Vec<
             let rois = session.structures().rois.iter().skip(1);
             rois.map(|roi| roi.volume_cc(&session.series().volume)).sum()
         };
-        let (steps, before) = (session.history().done(), theirs(&session));
-        let (mut moving, mut releasing) = (Vec::new(), Vec::new());
+        let before = theirs(&session);
         let gestures = if kind == ToolKind::Transform { MOVES } else { GESTURES };
-        for number in 0..gestures {
+        let make = |number| {
             let mut gesture = gesture(kind, across, number)?;
             if kind == ToolKind::Transform {
                 // There by 12 mm up and to the side, and back by the next.
@@ -115,23 +110,16 @@ pub(super) fn measure(count: u32, journal: &mut Vec<f64>) -> anyhow::Result<Vec<
             }
             let mut tools = hand(&gesture);
             tools.transform.set_whole(true);
-            let times = hovered_and_played(&mut tools, &mut session, &gesture)?;
-            moving.extend(times.moves);
-            releasing.push(times.release);
-            journal.push(times.journal);
-        }
-        let edits = session.history().done() - steps;
-        anyhow::ensure!(
-            edits >= gestures as usize / 2,
-            "{edits} gestures of {gestures} changed anything with {kind:?}, {others:?}"
-        );
+            Ok((tools, gesture))
+        };
+        let times = timed(&mut session, names, gestures, journal, make)?;
         let gives_way = matches!(others, Others::Push | Others::Exclusive);
         anyhow::ensure!(
             (theirs(&session) < before - 0.01) == gives_way,
             "who gives way with {kind:?} is not as set: {others:?}"
         );
         session.close()?;
-        lists.extend([EventTimes::of(names[0], moving), EventTimes::of(names[1], releasing)]);
+        lists.extend(times.map(Timed::listed));
     }
     Ok(lists)
 }

@@ -1,11 +1,9 @@
 //! Gestures on a structure of hundreds of thousands of points, beside the 119 others.
 
-use super::{EventTimes, gesture, hand, hovered_and_played, structures, study};
+use super::{EventTimes, Timed, begun, gesture, hand, structures, study, timed};
 use crate::geometry::{Point2, Polygon};
 use crate::patient::{Roi, RoiPlane, Series, StructureSet};
-use crate::session::{Command, Session};
 use crate::tools::ToolKind;
-use anyhow::Context;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
@@ -39,26 +37,14 @@ pub(super) fn measure(count: u32, journal: &mut Vec<f64>) -> anyhow::Result<Vec<
     let set = dense(&series, count);
     let mut lists = Vec::new();
     for (names, kind, across) in KINDS {
-        let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
-        let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
-        session.apply(Command::ImportStructureSet(Box::new(set.clone())))?;
-        session.select(session.structures().rois.first().map(|roi| roi.id));
-        let before = session.history().done();
-        let (mut moving, mut releasing) = (Vec::new(), Vec::new());
-        for number in 0..GESTURES {
+        let (_folder, mut session) = begun(&series, set.clone())?;
+        let make = |number| {
             let gesture = gesture(kind, across, number)?;
-            let times = hovered_and_played(&mut hand(&gesture), &mut session, &gesture)?;
-            moving.extend(times.moves);
-            releasing.push(times.release);
-            journal.push(times.journal);
-        }
-        let edits = session.history().done() - before;
-        anyhow::ensure!(
-            edits >= GESTURES as usize / 2,
-            "{edits} gestures of {GESTURES} changed anything with {kind:?}"
-        );
+            Ok((hand(&gesture), gesture))
+        };
+        let times = timed(&mut session, names, GESTURES, journal, make)?;
         session.close()?;
-        lists.extend([EventTimes::of(names[0], moving), EventTimes::of(names[1], releasing)]);
+        lists.extend(times.map(Timed::listed));
     }
     Ok(lists)
 }

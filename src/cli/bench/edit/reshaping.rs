@@ -1,10 +1,8 @@
 //! Gestures that reshape an outline, timed like those of the brush, in lists of their own.
 
-use super::{EventTimes, Gesture, SPACING_MM, gesture, hand, hovered_and_played, structures, study_of};
+use super::{EventTimes, Gesture, SPACING_MM, Timed, begun, gesture, hand, structures, study_of, timed};
 use crate::geometry::Point3;
-use crate::session::{Command, Session};
 use crate::tools::{BrushTip, ToolKind};
-use anyhow::Context;
 use std::sync::Arc;
 
 /// How many gestures of each kind.
@@ -43,33 +41,20 @@ pub(super) fn measure(
     let set = structures(&series, count);
     let mut lists = Vec::new();
     for (names, kind, across) in KINDS {
-        let folder = tempfile::tempdir().context("no temporary folder for the journal")?;
-        let mut session = Session::begin(Arc::clone(&series), &[], folder.path());
-        session.apply(Command::ImportStructureSet(Box::new(set.clone())))?;
-        let roi = session.structures().rois.first().map(|roi| roi.id);
-        session.select(roi);
-        let before = session.history().done();
-        let (mut moving, mut releasing) = (Vec::new(), Vec::new());
-        for number in 0..GESTURES {
+        let (_folder, mut session) = begun(&series, set.clone())?;
+        let make = |number| {
             let gesture = reshaping(kind, across, number)?;
             let mut tools = hand(&gesture);
             if kind == ToolKind::Brush {
                 tools.brush.set_tip(BrushTip::Adaptive { tolerance: 3.0 });
             }
             tools.points.set_soft(true);
-            let times = hovered_and_played(&mut tools, &mut session, &gesture)?;
-            moving.extend(times.moves);
-            releasing.push(times.release);
-            journal.push(times.journal);
-        }
-        let edits = session.history().done() - before;
-        anyhow::ensure!(
-            edits >= GESTURES as usize / 2,
-            "{edits} gestures of {GESTURES} changed anything with {kind:?}"
-        );
+            Ok((tools, gesture))
+        };
+        let times = timed(&mut session, names, GESTURES, journal, make)?;
         session.close()?;
-        all.extend(moving.iter().chain(&releasing));
-        lists.extend([EventTimes::of(names[0], moving), EventTimes::of(names[1], releasing)]);
+        all.extend(times.iter().flat_map(|own| &own.times_ms));
+        lists.extend(times.map(Timed::listed));
     }
     Ok(lists)
 }
