@@ -96,6 +96,8 @@ class Sampler:
 
         axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in self.patch]
         offset = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+        if chosen(rng, augment.get("bend")):
+            offset = offset + bend(rng, self.patch, spacing, augment["bend"]["mm"])
         place = offset @ torch.tensor(matrix.T, dtype=torch.float32)
         place += torch.tensor(centre, dtype=torch.float32)
         shape = torch.tensor(hu.shape, dtype=torch.float32)
@@ -119,9 +121,11 @@ class Sampler:
         return hu, labels
 
     def degrade(self, rng, hu):
-        """Shift and scale HU, blur, add noise, normalise. Air outside stays air."""
+        """Coarsen, blur, scale and shift HU, add noise, normalise, raise to a power. Air stays air."""
         augment = self.augment
         outside = hu < AIR_HU + 1
+        if chosen(rng, augment.get("coarse")):
+            hu = coarsen(hu, rng.uniform(*augment["coarse"]["share"], 3))
         if rng.random() < 0.15:
             hu = self.blur(hu, rng.uniform(0.3, 0.8))
         hu = hu * rng.uniform(*augment["hu_scale"]) + rng.uniform(-1, 1) * augment["hu_shift"]
@@ -129,7 +133,11 @@ class Sampler:
             noise = torch.from_numpy(rng.standard_normal(hu.shape, dtype=np.float32))
             hu = hu + noise * rng.uniform(0, augment["hu_noise"])
         hu[outside] = AIR_HU
-        return normalise(hu, self.normalization)
+        image = normalise(hu, self.normalization)
+        if chosen(rng, augment.get("gamma")):
+            power = np.exp(rng.uniform(*np.log(augment["gamma"]["power"])))
+            image = raise_grey(image, float(power), self.normalization)
+        return image
 
     @staticmethod
     def blur(hu, sigma):
@@ -141,3 +149,59 @@ class Sampler:
             padding = [2 if a == axis else 0 for a in range(3)]
             hu = F.conv3d(hu, kernel, padding=padding)
         return hu[0, 0] + AIR_HU
+
+
+CONTROL_MM = 40.0
+
+
+def chosen(rng, change):
+    """Whether a change of the recipe, which may lack it, is made this time."""
+    return change is not None and rng.random() < change["probability"]
+
+
+def bend(rng, patch, spacing, most_mm):
+    """Displacements [z, y, x, 3] in voxels: a cubic B-spline over control points 40 mm apart.
+
+    The control points are moved by normal draws of one deviation, itself drawn up to `most_mm`;
+    what lies between them moves by about a third of it.
+    """
+    bases = [spline_basis(n, CONTROL_MM / step) for n, step in zip(patch, spacing)]
+    moves = rng.standard_normal((*(b.shape[1] for b in bases), 3)) * rng.uniform(0, most_mm)
+    moves = torch.tensor(moves / spacing, dtype=torch.float32)
+    for basis in bases:  # the axis just done goes behind the two that are left
+        moves = torch.einsum("nk,kabc->abnc", basis, moves)
+    return moves
+
+
+def spline_basis(count, distance):
+    """Cubic B-spline weights [count, controls] of control points `distance` voxels apart."""
+    place = torch.arange(count) / distance
+    first, t = place.long(), place - place.long()
+    weights = torch.stack(
+        ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3), 1
+    )
+    basis = torch.zeros(count, int(first[-1]) + 4)
+    return basis.scatter_(1, first[:, None] + torch.arange(4), weights / 6)
+
+
+def coarsen(hu, shares):
+    """The patch as a scan of `shares` as many voxels per axis shows it, interpolated linearly."""
+    for axis, share in enumerate(shares):
+        size = hu.shape[axis]
+        fewer = max(1, round(size * share))
+        hu = hu.movedim(axis, -1)
+        flat = hu.reshape(1, -1, size)
+        flat = F.interpolate(flat, fewer, mode="linear", align_corners=False)
+        flat = F.interpolate(flat, size, mode="linear", align_corners=False)
+        hu = flat.reshape(hu.shape).movedim(-1, axis)
+    return hu.contiguous()
+
+
+def raise_grey(image, power, normalization):
+    """Values, as shares of the range that they are clipped to, to a power."""
+    low, high = (
+        (normalization[side] - normalization["mean"]) / normalization["std"]
+        for side in ("clip_low", "clip_high")
+    )
+    share = ((image - low) / (high - low)).clamp(0, 1)
+    return low + (high - low) * share**power

@@ -1,12 +1,12 @@
-//! Cutting a patch out while turning, scaling and mirroring it, and making its picture worse.
+//! Cutting a patch out while turning, scaling, bending and mirroring it, and ending the scan in it.
 //!
 //! `models/training/patches.py`, rule for rule; only the random numbers are others.
 
+use super::bend::Field;
 use super::loss::IGNORE;
 use super::patient::{Image, OUTSIDE_HU, Prepared};
 use super::random::Random;
 use super::recipe::Recipe;
-use crate::ai::package::Normalization;
 use rayon::prelude::*;
 
 type Matrix = [[f64; 3]; 3];
@@ -57,9 +57,13 @@ pub(super) fn deform(recipe: &Recipe, patient: &Prepared, centre: [f64; 3], rand
     for (i, row) in matrix.iter_mut().enumerate() {
         (0..3).for_each(|j| row[j] *= spacing[j] / spacing[i]);
     }
+    let bend = augment.bend.as_ref().filter(|bend| random.unit() < bend.probability);
+    let field = bend.map(|bend| Field::drawn(patch, spacing, bend.mm, random));
     let half = patch.map(|n| (n as f64 - 1.0) / 2.0);
     let place = |z: usize, at: usize| {
-        let offset = [z as f64 - half[0], (at / patch[2]) as f64 - half[1], (at % patch[2]) as f64 - half[2]];
+        let mut offset = [z, at / patch[2], at % patch[2]].map(|voxel| voxel as f64);
+        let moved = field.as_ref().map_or([0.0; 3], |field| field.at(z * patch[1] * patch[2] + at));
+        (0..3).for_each(|axis| offset[axis] += moved[axis] - half[axis]);
         [0, 1, 2].map(|i| {
             let row = matrix[i];
             centre[i] + row[0] * offset[0] + row[1] * offset[1] + row[2] * offset[2]
@@ -149,71 +153,6 @@ pub(super) fn cut(
     }
 }
 
-/// Blurs, scales and shifts the values, adds noise, normalises. Air outside stays air.
-pub(super) fn degrade(recipe: &Recipe, normalization: &Normalization, hu: &mut [f32], random: &mut Random) {
-    let augment = &recipe.augment;
-    let outside: Vec<bool> = hu.iter().map(|value| *value < OUTSIDE_HU + 1.0).collect();
-    if random.unit() < 0.15 {
-        blur(hu, recipe.patch(), random.between(0.3, 0.8), Some(OUTSIDE_HU));
-    }
-    let factor = random.between(augment.hu_scale[0], augment.hu_scale[1]);
-    let shift = random.between(-1.0, 1.0) * augment.hu_shift;
-    let noise = if random.unit() < 0.3 { random.between(0.0, augment.hu_noise) } else { 0.0 };
-    for (value, outside) in hu.iter_mut().zip(outside) {
-        let drawn = if noise > 0.0 { random.normal() * noise } else { 0.0 };
-        #[expect(clippy::cast_possible_truncation, reason = "HU")]
-        let changed = (f64::from(*value) * factor + shift + drawn) as f32;
-        *value = normalization.apply(if outside { OUTSIDE_HU } else { changed });
-    }
-}
-
-/// The same for normalised values, each channel on its own.
-pub(super) fn degrade_normalised(recipe: &Recipe, values: &mut [f32], random: &mut Random) {
-    let (augment, patch) = (&recipe.augment, recipe.patch());
-    for channel in values.chunks_mut(patch.iter().product::<usize>().max(1)) {
-        if random.unit() < 0.15 {
-            blur(channel, patch, random.between(0.3, 0.8), None);
-        }
-        let factor = random.between(augment.hu_scale[0], augment.hu_scale[1]);
-        let shift = random.between(-1.0, 1.0) * augment.hu_shift;
-        let noise = if random.unit() < 0.3 { random.between(0.0, augment.hu_noise) } else { 0.0 };
-        for value in channel {
-            let drawn = if noise > 0.0 { random.normal() * noise } else { 0.0 };
-            #[expect(clippy::cast_possible_truncation, reason = "normalised values")]
-            {
-                *value = (f64::from(*value) * factor + shift + drawn) as f32;
-            }
-        }
-    }
-}
-
-/// A Gaussian of five taps along each axis of more than one voxel; beyond the patch there is `outside`, or
-/// where there is none the patch's edge goes on.
-fn blur(values: &mut [f32], size: [usize; 3], sigma: f64, outside: Option<f32>) {
-    let taps = [-2.0, -1.0, 0.0, 1.0, 2.0].map(|at: f64| (-0.5 * (at / sigma).powi(2)).exp());
-    let sum: f64 = taps.iter().sum();
-    #[expect(clippy::cast_possible_truncation, reason = "shares of 1")]
-    let taps = taps.map(|tap| (tap / sum) as f32);
-    let from = outside.unwrap_or(0.0);
-    for axis in (0..3).filter(|axis| size[*axis] > 1) {
-        let step: usize = size[axis + 1..].iter().product();
-        let source = values.to_vec();
-        for (place, own) in values.iter_mut().enumerate() {
-            let at = place / step % size[axis];
-            let mut value = from;
-            for (tap, weight) in taps.iter().enumerate() {
-                let other = match (at + tap).checked_sub(2).filter(|other| *other < size[axis]) {
-                    Some(other) => other,
-                    None if outside.is_some() => continue,
-                    None => (at + tap).saturating_sub(2).min(size[axis] - 1),
-                };
-                value += weight * (source[place + other * step - at * step] - from);
-            }
-            *own = value;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sampler::tests::{tiny_patient, tiny_recipe};
@@ -256,17 +195,6 @@ mod tests {
         // Only the small factors of each axis remain (6 % at most): most voxels are alike.
         let alike = straight.iter().zip(&near).filter(|(a, b)| (*a - *b).abs() < 1.0).count();
         assert!(alike > 300, "{alike}");
-    }
-
-    #[test]
-    fn a_blur_keeps_a_flat_field_and_spreads_a_point_evenly() {
-        let mut point = vec![OUTSIDE_HU; 512];
-        point[(4 * 8 + 4) * 8 + 4] = OUTSIDE_HU + 1000.0;
-        blur(&mut point, [8; 3], 0.6, Some(OUTSIDE_HU));
-        let sum: f32 = point.iter().map(|value| value - OUTSIDE_HU).sum();
-        assert!((sum - 1000.0).abs() < 0.5, "{sum}");
-        let at = |z: usize, y: usize, x: usize| point[(z * 8 + y) * 8 + x];
-        assert!((at(3, 4, 4) - at(4, 4, 5)).abs() < 1e-3 && at(4, 4, 4) > at(3, 4, 4));
     }
 
     #[test]

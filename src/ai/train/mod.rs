@@ -8,7 +8,9 @@
 //! checkpoint as if it had not been.
 
 mod augment;
+mod bend;
 mod checkpoint;
+mod degrade;
 mod events;
 mod export;
 pub mod graph;
@@ -35,7 +37,7 @@ pub use measure::OrganDice;
 pub use optimiser::{Optimiser, learning_rate};
 pub use patient::{Case, Patients};
 pub use recipe::Recipe;
-pub use recipe_parts::{Augment, Data, NnunetTable, Sampling, Training};
+pub use recipe_parts::{Augment, Bend, Coarse, Data, Gamma, NnunetTable, Sampling, Training};
 pub use run::{Options, Outcome, PACKAGE, train};
 pub use start::{name_key, time_step};
 pub use tuned::refusal;

@@ -3,8 +3,8 @@
 use super::TrainError;
 use super::loss::IGNORE;
 use super::recipe_parts::{
-    Augment, Data, InferenceTable, InputTable, NetworkTable, NnunetTable, NormalizationTable, Sampling,
-    Synonyms, Training,
+    Augment, Coarse, Data, Gamma, InferenceTable, InputTable, NetworkTable, NnunetTable, NormalizationTable,
+    Sampling, Synonyms, Training,
 };
 use super::start::name_key;
 use super::tuned;
@@ -143,6 +143,9 @@ impl Recipe {
                 mirror_x: false,
                 mirror_swaps: Vec::new(),
                 mirror_axes: Vec::new(),
+                bend: None,
+                coarse: Some(Coarse { probability: 0.2, share: [0.5, 1.0] }),
+                gamma: Some(Gamma { probability: 0.2, power: [0.7, 1.5] }),
                 cut_probability: 0.1,
                 hu_shift: 20.0,
                 hu_scale: [0.95, 1.05],
@@ -313,6 +316,22 @@ impl Recipe {
         within("augment.cut_probability", self.augment.cut_probability, 0.0, 1.0)?;
         for factor in self.augment.scale.into_iter().chain(self.augment.hu_scale) {
             within("augment.scale and hu_scale", factor, 0.1, 10.0)?;
+        }
+        if let Some(bend) = &self.augment.bend {
+            within("augment.bend.probability", bend.probability, 0.0, 1.0)?;
+            within("augment.bend.mm", bend.mm, 0.0, 40.0)?;
+        }
+        if let Some(coarse) = &self.augment.coarse {
+            within("augment.coarse.probability", coarse.probability, 0.0, 1.0)?;
+            for share in coarse.share {
+                within("augment.coarse.share", share, 0.05, 1.0)?;
+            }
+        }
+        if let Some(gamma) = &self.augment.gamma {
+            within("augment.gamma.probability", gamma.probability, 0.0, 1.0)?;
+            for power in gamma.power {
+                within("augment.gamma.power", power, 0.1, 10.0)?;
+            }
         }
         if let Some(share) = self.data.valid_share {
             within("data.valid_share", share, 0.0, 0.9)?;

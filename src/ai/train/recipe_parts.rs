@@ -176,6 +176,15 @@ pub struct Augment {
     /// Axes (0 = z) along each of which half of the patches are mirrored, labels as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirror_axes: Vec<usize>,
+    /// Bending, as necks and mouths move; none where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bend: Option<Bend>,
+    /// Coarser sampling, as thicker slices and wider pixels have it; none where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coarse: Option<Coarse>,
+    /// Grey values to a power; none where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<Gamma>,
     /// How often the scan ends within the patch.
     pub cut_probability: f64,
     /// The greatest shift of the values, HU; of a model of nnU-Net in its normalised values.
@@ -184,6 +193,38 @@ pub struct Augment {
     pub hu_scale: [f64; 2],
     /// The greatest standard deviation of the noise, HU; of a model of nnU-Net in its normalised values.
     pub hu_noise: f64,
+}
+
+/// Bending of patches.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bend {
+    /// How often a patch is bent.
+    pub probability: f64,
+    /// The greatest standard deviation by which control points 40 mm apart are moved along each axis, mm;
+    /// the tissue between them moves by about a third of it.
+    pub mm: f64,
+}
+
+/// Coarser sampling of patches.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coarse {
+    /// How often a patch is sampled more coarsely and back.
+    pub probability: f64,
+    /// The least and greatest share of the voxels that stay, drawn for each axis.
+    pub share: [f64; 2],
+}
+
+/// Grey values to a power.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gamma {
+    /// How often.
+    pub probability: f64,
+    /// The least and greatest power, drawn evenly by its logarithm. Values are taken as shares of the range
+    /// they are clipped to, or of the patch's own range where they are not clipped.
+    pub power: [f64; 2],
 }
 
 /// How the sliding window runs.

@@ -4,7 +4,8 @@
 //! as if it had not. The rules are those of `models/training/patches.py`.
 
 use super::TrainError;
-use super::augment::{Deformed, cut, deform, degrade, degrade_normalised};
+use super::augment::{Deformed, cut, deform};
+use super::degrade::{degrade, degrade_normalised};
 use super::loss::Truth;
 use super::patient::{OUTSIDE_HU, Prepared};
 use super::random::Random;

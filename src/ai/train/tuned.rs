@@ -8,7 +8,9 @@ use super::TrainError;
 use super::loss::IGNORE;
 use super::patient::{Case, Image, Prepared};
 use super::recipe::{Recipe, untried};
-use super::recipe_parts::{Augment, Data, InferenceTable, NnunetTable, Sampling, Synonyms, Training};
+use super::recipe_parts::{
+    Augment, Coarse, Data, Gamma, InferenceTable, NnunetTable, Sampling, Synonyms, Training,
+};
 use super::start::heads_there;
 use crate::ai::ModelPackage;
 use crate::ai::nnunet::preprocess::{PreprocessError, PreviousStage, preprocess};
@@ -134,6 +136,9 @@ pub(super) fn recipe(package: &ModelPackage, model: &Model) -> Result<Recipe, Tr
             mirror_x: false,
             mirror_swaps: Vec::new(),
             mirror_axes: one.mirror_axes.clone(),
+            bend: None,
+            coarse: Some(Coarse { probability: 0.25, share: [0.5, 1.0] }),
+            gamma: Some(Gamma { probability: 0.3, power: [0.7, 1.5] }),
             cut_probability: 0.0,
             hu_shift: 0.1,
             hu_scale: [0.9, 1.1],
