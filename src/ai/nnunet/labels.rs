@@ -2,6 +2,7 @@
 
 use super::axis::{Pair, nearest, pairs};
 use super::resample::{Order, Resampling};
+use half::f16;
 use rayon::prelude::*;
 
 /// Resamples a label map `[z][y][x]` of `size` to `to` voxels, as the cascade does with the map of
@@ -10,7 +11,9 @@ use rayon::prelude::*;
 ///
 /// The label with the greatest linearly interpolated share wins (of equal ones the nearest voxel's
 /// label, else the smallest), as `resize_segmentation` of batchgenerators 0.25.5; with
-/// [`Order::Nearest`] it is the nearest voxel's. Cubic label maps are taken as linear.
+/// [`Order::Nearest`] it is the nearest voxel's. Cubic label maps are taken as linear. Where torch
+/// resamples, the shares are thousandths in half precision and the smallest of equal ones wins, as in
+/// `resample_torch_fornnunet` of nnunetv2 2.8.1.
 ///
 /// # Panics
 /// When `labels` does not have `size` voxels, or a size is 0.
@@ -48,10 +51,13 @@ pub fn resample_labels(
                     |pair: &Pair, bit: usize| if corner >> bit & 1 == 0 { pair.low } else { pair.high };
                 at(side(&pair_z, 2), side(&pair_y, 1), side(pair_x, 0))
             });
+            let around = [pair_z, pair_y, *pair_x];
             *out = if corners.iter().all(|label| *label == corners[0]) {
                 corners[0]
+            } else if how.is_torch {
+                greatest_of_thousandths(&corners, around)
             } else {
-                greatest(&corners, [pair_z, pair_y, *pair_x], at(near[0][z], near[1][y], near[2][x]))
+                greatest(&corners, around, at(near[0][z], near[1][y], near[2][x]))
             };
         }
     });
@@ -77,6 +83,25 @@ fn greatest(corners: &[i16; 8], around: [Pair; 3], nearest: i16) -> i16 {
         if share > best.1 || (share == best.1 && *label < best.0) { (*label, share) } else { best }
     });
     if corners.contains(&nearest) && share(nearest) == best.1 { nearest } else { best.0 }
+}
+
+/// The label with the greatest share of eight corners (z slowest) in thousandths of half precision; the
+/// smallest of equal ones.
+fn greatest_of_thousandths(corners: &[i16; 8], around: [Pair; 3]) -> i16 {
+    #[expect(clippy::cast_possible_truncation, reason = "torch computes in single precision")]
+    let weights = around.map(|pair| [pair.low_weight as f32, pair.high_weight as f32]);
+    let share = |label: i16| {
+        let whole = |corner: usize| if corners[corner] == label { 1000.0 } else { 0.0 };
+        let along = |axis: usize, low: f32, high: f32| weights[axis][0] * low + weights[axis][1] * high;
+        let row = |corner: usize| along(2, whole(corner), whole(corner + 1));
+        let plane = |corner: usize| along(1, row(corner), row(corner + 2));
+        f16::from_f32(along(0, plane(0), plane(4)))
+    };
+    let best = corners.iter().fold((i16::MAX, f16::NEG_INFINITY), |best, label| {
+        let share = share(*label);
+        if share > best.1 || (share == best.1 && *label < best.0) { (*label, share) } else { best }
+    });
+    best.0
 }
 
 #[cfg(test)]
@@ -116,5 +141,25 @@ mod tests {
         let spacing = [[5.0, 1.0, 1.0], [2.5, 1.0, 1.0]];
         let out = resample_labels(&[1, 2], [2, 1, 1], [4, 1, 2], spacing, Resampling::LOGITS);
         assert_eq!(out, [1, 1, 1, 1, 2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn torch_gives_a_tie_to_the_smallest_label() {
+        let how = Resampling { is_torch: true, ..Resampling::LOGITS };
+        let one = |labels: [i16; 2]| resample_labels(&labels, [1, 1, 2], [1, 1, 1], EVEN, how);
+        assert_eq!((one([1, 2]), one([2, 1]), one([0, 1])), (vec![1], vec![1], vec![0]));
+        // What nnunetv2 2.8.1 makes of random labels: among them shares of a half, a quarter and an eighth,
+        // and slices that are copied.
+        let read =
+            |digits: &str| -> Vec<i16> { digits.bytes().map(|digit| i16::from(digit - b'0')).collect() };
+        let labels = read("322323300113301303013111213112222333221310303200100231333212");
+        let thick = [[4.0, 1.0, 1.0], [1.0; 3]];
+        for (to, mm, done) in [
+            ([4, 6, 3], EVEN, "322301301131331331312312311223223321112112112223223323133000200033321322"),
+            ([2, 2, 10], EVEN, "3332200022333333001111000011003322221133"),
+            ([5, 2, 5], thick, "32001103013200110301111122221310000022121000002212"),
+        ] {
+            assert_eq!(resample_labels(&labels, [3, 4, 5], to, mm, how), read(done), "{to:?}");
+        }
     }
 }
