@@ -368,7 +368,10 @@ fn label_maps_are_those_of_the_published_way_on_the_gpu() {
 fn published_way(device: DeviceChoice) {
     let target = tempfile::tempdir().unwrap();
     let image = nifti::read_image(&fixtures().join("image.nii.gz"), &Progress::new()).unwrap().series;
-    for id in ["total_fastest", "total_fast", "head_muscles", "headneck_muscles"] {
+    // What is dropped of a label map is no device's matter.
+    let cleaned_up = (device == DeviceChoice::Cpu).then_some("body_regions");
+    let ids = ["total_fastest", "total_fast", "head_muscles", "headneck_muscles", "total_mr_fast"];
+    for id in ids.into_iter().chain(cleaned_up) {
         let package =
             ModelPackage::load(&target.path().join(id)).unwrap_or_else(|_| installed(id, target.path()));
         let options = PredictOptions { device, label_map: true, ..PredictOptions::default() };
@@ -393,6 +396,33 @@ fn published_way(device: DeviceChoice) {
             }
         }
     }
+}
+
+#[test]
+fn a_class_that_only_helped_the_training_is_background() {
+    // Every second class of the model with 117 is nobody's.
+    let own = catalogue::entry("total_fast").unwrap();
+    let is_kept = |value: u16| value % 2 == 1;
+    let values = (1..=117).map(|value| if is_kept(value) { value.div_ceil(2) } else { 0 }).collect();
+    let file = RemoteFile { values, ..own.files[0].clone() };
+    let organs = own.organs.iter().filter(|organ| is_kept(organ.value)).cloned();
+    let organs = (1..).zip(organs).map(|(value, organ)| catalogue::Organ { value, ..organ }).collect();
+    let entry = Entry { files: vec![file], organs, ..own.clone() };
+    let target = tempfile::tempdir().unwrap();
+    let from = options(fixtures().to_str().unwrap(), target.path());
+    catalogue::fetch(&entry, &from, &Progress::new()).unwrap();
+    let package = ModelPackage::load(&target.path().join("total_fast")).unwrap();
+    assert_eq!((package.labels.len(), package.labels[1].name.as_str()), (59, "Kidney_L"));
+    let image = nifti::read_image(&fixtures().join("image.nii.gz"), &Progress::new()).unwrap().series;
+    let options = PredictOptions { device: DeviceChoice::Cpu, label_map: true, ..PredictOptions::default() };
+    let ours = predict(&image.volume, &package, &options, &Progress::new()).unwrap().labels.unwrap().labels;
+    let all = nifti::read_labels(&fixtures().join("total_fast.nii.gz"), &Progress::new()).unwrap().labels;
+    let expected = |label: u16| if is_kept(label) { label.div_ceil(2) } else { 0 };
+    let dropped = all.iter().filter(|label| **label != 0 && expected(**label) == 0).count();
+    let differ = ours.iter().zip(&all).filter(|(own, all)| **own != expected(**all)).count();
+    println!("{dropped} voxels of classes that nobody is shown, {differ} of {} differ", ours.len());
+    assert!(dropped > 1000, "{dropped}");
+    assert!((differ as f64) < 2e-3 * ours.len() as f64, "{differ}");
 }
 
 #[test]

@@ -5,11 +5,13 @@ use super::Workstation;
 use super::opening::capitalised;
 use super::remedy::InWindow as _;
 use super::workstation::Message;
+use crate::ai::catalogue::Purpose;
 use crate::ai::nnunet::import::{Again, ImportError, ImportOptions, Imported, import_each, remove};
 use crate::ai::package::{Unusable, import_folder, remove_unusable};
 use crate::ai::regions::{SeenRegions, seen_regions};
 use crate::ai::{ModelPackage, catalogue, kept};
 use crate::new_file::sweep;
+use crate::patient::BodyRegion;
 use crate::progress::Progress;
 use crate::session::suggestion::{Fit, ModelFacts, StudyFacts, fit};
 use crate::ui::actions::Action;
@@ -78,19 +80,15 @@ impl Default for Shop {
     }
 }
 
+/// What can be fetched, what most patients need first.
 fn catalogue_lines() -> Vec<CatalogueLine> {
-    // One that looks at a region itself is worth having for its own sake.
-    let is_coarse = |entry: &catalogue::Entry| {
-        let mut crops = catalogue::entries().iter().filter_map(catalogue::Entry::crop);
-        entry.crop().is_none() && crops.any(|crop| crop.model == entry.id)
-    };
     let line = |entry: &catalogue::Entry| CatalogueLine {
         id: entry.id.clone(),
         title: entry.title.clone(),
         about: entry.about.clone(),
         modality: entry.modality.clone(),
         fit: Fit::Possible(String::new()),
-        is_coarse: is_coarse(entry),
+        is_coarse: entry.purpose == Purpose::Region,
         license: entry.license.clone(),
         license_warning: entry.license_warning.clone(),
         bytes: entry.bytes(),
@@ -99,7 +97,19 @@ fn catalogue_lines() -> Vec<CatalogueLine> {
         installed: false,
         problem: None,
     };
-    catalogue::entries().iter().map(line).collect()
+    let mut entries: Vec<&catalogue::Entry> = catalogue::entries().iter().collect();
+    entries.sort_by_key(|entry| entry.purpose);
+    entries.into_iter().map(line).collect()
+}
+
+/// What a model is there for: whole organs, where the catalogue does not know it.
+fn purpose(id: &str) -> Purpose {
+    catalogue::entry(id).map_or(Purpose::Organs, |entry| entry.purpose)
+}
+
+/// The parts of the body that a model is for, where the catalogue tells.
+fn told_regions(id: &str) -> &'static [BodyRegion] {
+    catalogue::entry(id).map_or(&[], |entry| &entry.regions)
 }
 
 fn fetch(id: &str, source: &str, progress: &Progress) -> Result<String, String> {
@@ -259,6 +269,8 @@ impl Workstation {
                 ModelFacts {
                     modalities: &model.modalities,
                     organs: &model.organs,
+                    regions: told_regions(&model.id),
+                    is_for_findings: purpose(&model.id) == Purpose::Findings,
                     synthetic: model.synthetic,
                     any_values: model.any_values,
                     lacks: lacks.as_deref(),
@@ -271,6 +283,8 @@ impl Workstation {
                 ModelFacts {
                     modalities: std::slice::from_ref(&line.modality),
                     organs: &line.organs,
+                    regions: told_regions(&line.id),
+                    is_for_findings: purpose(&line.id) == Purpose::Findings,
                     synthetic: false,
                     any_values: true,
                     lacks: None,
@@ -278,9 +292,9 @@ impl Workstation {
                 study,
             );
         }
-        self.desk
-            .models
-            .sort_by_key(|model| (model.fit.rank(), model.source == "built in", model.id.clone()));
+        self.desk.models.sort_by_key(|model| {
+            (model.fit.rank(), purpose(&model.id), model.source == "built in", model.id.clone())
+        });
     }
 
     /// Whether a model's card has to be read before it is used.

@@ -10,6 +10,10 @@ pub struct ModelFacts<'a> {
     pub modalities: &'a [String],
     /// What it contours.
     pub organs: &'a [String],
+    /// The parts of the body that it is for; empty where its organs tell.
+    pub regions: &'a [BodyRegion],
+    /// Whether it looks for what not everyone has: lesions, blood, effusions, implants.
+    pub is_for_findings: bool,
     /// Whether it has only seen synthetic anatomy.
     pub synthetic: bool,
     /// Whether it takes any values; others need Hounsfield units.
@@ -30,6 +34,9 @@ pub struct StudyFacts<'a> {
     /// The regions seen in it; empty where they are not known.
     pub regions: &'a [BodyRegion],
 }
+
+/// A model for so many parts of the body is for most of it.
+const BROAD: usize = 3;
 
 /// How a model fits. The order is that of a list: what is suggested first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,15 +99,27 @@ pub fn fit(model: ModelFacts<'_>, study: StudyFacts<'_>) -> Fit {
         }
         _ => {}
     }
-    let regions = BodyRegion::of_organs(model.organs.iter().map(String::as_str));
+    let regions = match model.regions {
+        [] => BodyRegion::of_organs(model.organs.iter().map(String::as_str)),
+        own => own.to_vec(),
+    };
+    let (list, image) = (BodyRegion::list, word(study.modality.code()));
+    // Which parts of the body are seen can be told of CT alone. In other images a model for most of the
+    // body finds something wherever they are.
+    if study.regions.is_empty() && told && !study.is_hu && regions.len() >= BROAD && !model.is_for_findings {
+        return Fit::Suggested(format!("For {}, in any {image}.", list(&regions)));
+    }
     if study.regions.is_empty() || regions.is_empty() {
         return Fit::Possible(String::new());
     }
     let both: Vec<BodyRegion> =
         regions.iter().copied().filter(|region| study.regions.contains(region)).collect();
-    let (list, image) = (BodyRegion::list, word(study.modality.code()));
     match both.as_slice() {
         [] => Fit::Doubtful(format!("For {}; this {image} shows {}.", list(&regions), list(study.regions))),
+        // Whether there is something to find, the person knows.
+        both if model.is_for_findings => {
+            Fit::Possible(format!("For findings in {}, seen in this {image}.", list(both)))
+        }
         both => Fit::Suggested(format!("For {}, seen in this {image}.", list(both))),
     }
 }
@@ -133,7 +152,15 @@ mod tests {
     }
 
     fn model<'a>(modalities: &'a [String], organs: &'a [String]) -> ModelFacts<'a> {
-        ModelFacts { modalities, organs, synthetic: false, any_values: false, lacks: None }
+        ModelFacts {
+            modalities,
+            organs,
+            regions: &[],
+            is_for_findings: false,
+            synthetic: false,
+            any_values: false,
+            lacks: None,
+        }
     }
 
     #[test]
@@ -182,6 +209,52 @@ mod tests {
         let sample = ModelFacts { synthetic: true, ..model(&for_ct, &head) };
         assert_eq!(fit(sample, ct).rank(), 2);
         assert_eq!(fit(sample, StudyFacts { synthetic: true, ..ct }).rank(), 0);
+    }
+
+    #[test]
+    fn the_regions_that_a_model_tells_count_before_its_organs() {
+        let (segments, ct) = (organs(&["Liver_Seg1", "Liver_Seg2"]), organs(&["CT"]));
+        let own = ModelFacts { regions: &[BodyRegion::Abdomen], ..model(&ct, &segments) };
+        let abdomen = StudyFacts { regions: &[BodyRegion::Abdomen], ..study(&Modality::Ct) };
+        assert_eq!(fit(model(&ct, &segments), abdomen), Fit::Possible(String::new()), "no known organs");
+        assert_eq!(fit(own, abdomen), Fit::Suggested("For abdomen, seen in this CT.".into()));
+        let head = fit(own, study(&Modality::Ct));
+        assert_eq!(head, Fit::Doubtful("For abdomen; this CT shows head and neck.".into()));
+    }
+
+    #[test]
+    fn what_looks_for_findings_is_possible_and_never_suggested() {
+        let (cysts, ct) = (organs(&["Kidney_Cyst_L", "Kidney_Cyst_R"]), organs(&["CT"]));
+        let regions = &[BodyRegion::Abdomen];
+        let own = ModelFacts { regions, is_for_findings: true, ..model(&ct, &cysts) };
+        let abdomen = StudyFacts { regions, ..study(&Modality::Ct) };
+        assert_eq!(fit(own, abdomen), Fit::Possible("For findings in abdomen, seen in this CT.".into()));
+        assert_eq!(fit(own, study(&Modality::Ct)).rank(), 2);
+        let mr = organs(&["MR"]);
+        let on_mr = StudyFacts { regions: &[], ..study(&Modality::Mr) };
+        let all = ModelFacts { modalities: &mr, regions: &BodyRegion::ALL, any_values: true, ..own };
+        assert_eq!(fit(all, on_mr), Fit::Possible(String::new()));
+    }
+
+    #[test]
+    fn on_mr_whose_parts_nobody_tells_a_model_for_most_of_the_body_is_suggested() {
+        let trunk =
+            organs(&["Lung_L", "Lung_R", "Heart", "Liver", "Spleen", "Kidney_L", "Bladder", "Prostate"]);
+        let (mr, liver) = (organs(&["MR"]), organs(&["Liver"]));
+        let on_mr = StudyFacts { regions: &[], ..study(&Modality::Mr) };
+        let of = |organs| ModelFacts { any_values: true, ..model(&mr, organs) };
+        assert_eq!(
+            fit(of(&trunk), on_mr),
+            Fit::Suggested("For chest, abdomen and pelvis, in any MR.".into())
+        );
+        assert_eq!(fit(of(&liver), on_mr), Fit::Possible(String::new()), "an abdomen may not be there");
+        // The parts of a CT are looked at; until then nothing is known.
+        let ct = organs(&["CT"]);
+        let on_ct = StudyFacts { regions: &[], ..study(&Modality::Ct) };
+        assert_eq!(fit(model(&ct, &trunk), on_ct), Fit::Possible(String::new()));
+        // An image that does not tell what it is.
+        let unknown = Modality::Other("OT".into());
+        assert_eq!(fit(of(&trunk), StudyFacts { regions: &[], ..study(&unknown) }).rank(), 1);
     }
 
     fn data(part: &str) -> Option<PathBuf> {

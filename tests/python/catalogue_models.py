@@ -3,10 +3,12 @@
 Files as TotalSegmentator's releases have them, with small networks of random weights, and what its way
 around nnU-Net makes of a small image with them, restated here step by step: turn to right, front, head;
 cut to the coarse model's organs; scipy.ndimage.zoom of order 3, cut to whole numbers; nnU-Net without
-mirroring; the parts' labels over one another; zoom of order 0 back; undo cut and turn. Run it where
-nnunetv2 2.8.1 is installed:
+mirroring; the parts' labels over one another; small pieces dropped where the task has that; zoom of order 0
+back; undo cut and turn. Run it where nnunetv2 2.8.1 is installed:
 
-    python tests/python/catalogue_models.py tests/fixtures/catalogue
+    python tests/python/catalogue_models.py tests/fixtures/catalogue [ID ...]
+
+With ids, of models that look at the whole image, only theirs are made anew, for the image that is there.
 """
 import shutil
 import sys
@@ -49,10 +51,11 @@ def make(root, model, file, seed):
     """A training folder in a data set's folder, as a release's ZIP archive has it."""
     spacing = model.get("spacing_mm", [1.5, 1.5, 1.5])
     network = architecture("PlainConvUNet", 3, [4, 8], [[3, 3, 3]] * 2, [[1, 1, 1], [2, 2, 2]], [1, 1], [1], True)
+    scheme = {"CT": "CTNormalization", "MR": "ZScoreNormalization"}[model["modality"]]
     plan = plans(file["name"][:-4], {model["configuration"]: configuration(
-        [16, 16, 16], spacing, ["CTNormalization"], [False], network)})
+        [16, 16, 16], spacing, [scheme], [False], network)})
     labels = {"background": 0} | {name: number + 1 for number, name in enumerate(file["classes"])}
-    dataset = {"channel_names": {"0": "CT"}, "labels": labels, "numTraining": 1, "file_ending": ".nii.gz"}
+    dataset = {"channel_names": {"0": model["modality"]}, "labels": labels, "numTraining": 1, "file_ending": ".nii.gz"}
     return train(root / file["name"][:-4], plan, dataset, model["configuration"], 1, len(labels), seed, None,
                  torch.half, trainer=TRAINER)
 
@@ -84,6 +87,26 @@ def nnunet(folder, picture, step):
 
 def zoomed(values, factors, order):
     return ndimage.zoom(values.astype(float), factors, order=order)
+
+
+def cleaned(labels, model, zooms):
+    """Without the pieces that the task drops; pieces hang together over faces."""
+    names = [NAMES[name] for file in model["files"] for name in file["classes"]]
+    before = np.bincount(labels.ravel())
+    for name in model.get("largest_piece", []):
+        value = names.index(name) + 1
+        pieces, count = ndimage.label(labels == value)
+        if count:
+            sizes = np.bincount(pieces.ravel())[1:]
+            labels[(labels == value) & (pieces != np.argmax(sizes) + 1)] = 0
+    for name, cc in model.get("least_piece_cc", {}).items():
+        value = names.index(name) + 1
+        pieces, _ = ndimage.label(labels == value)
+        small = np.bincount(pieces.ravel()) <= cc * 1000 / np.prod(zooms)
+        labels[(labels == value) & small[pieces]] = 0
+    if "largest_piece" in model or "least_piece_cc" in model:
+        print(model["id"], "pieces dropped:", before, "to", np.bincount(labels.ravel(), minlength=len(before)))
+    return labels
 
 
 def contour(model, folders, picture, coarse):
@@ -119,6 +142,7 @@ def contour(model, folders, picture, coarse):
         for number in range(1, len(file["classes"]) + 1):
             labels[own == number] = before + number
         before += len(file["classes"])
+    labels = cleaned(labels, model, small.header.get_zooms())
     if spacing is not None:
         labels = zoomed(labels, np.array(turned.shape) / labels.shape, 0).astype(np.uint8)
     back = nib.orientations.ornt_transform(
@@ -128,18 +152,48 @@ def contour(model, folders, picture, coarse):
     return out
 
 
-def main(root):
+# The seeds of the models' first files; that of body_regions leaves one large piece of each class beside many
+# small ones, so that no single voxel decides which is dropped.
+SEEDS = {"total_fastest": 0, "total_fast": 100, "head_muscles": 200, "headneck_muscles": 300, "total_mr_fast": 400,
+         "body_regions": 1000}
+
+
+def save(root, place, name, folders, labels, picture):
+    """A model's archives and its label map."""
+    nib.save(nib.Nifti1Image(labels, picture.affine), root / f"{name}.nii.gz")
+    print(name, len(np.unique(labels)), "labels")
+    for folder, file in zip(folders, MODELS[name]["files"]):
+        with zipfile.ZipFile(root / file["name"], "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    archive.write(path, path.relative_to(place))
+
+
+def made(place, name):
+    """The training folders of a model."""
+    return [make(place, MODELS[name], file, SEEDS[name] + n) for n, file in enumerate(MODELS[name]["files"])]
+
+
+def some(root, names):
+    picture = nib.load(root / "image.nii.gz")
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        for name in names:
+            folders = made(place, name)
+            save(root, place, name, folders, contour(MODELS[name], folders, picture, None), picture)
+
+
+def main(root, *names):
     root = Path(root)
+    if names:
+        return some(root, names)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     picture = image()
     nib.save(picture, root / "image.nii.gz")
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
-        folders = {}
-        for seed, name in enumerate(("total_fastest", "total_fast", "head_muscles", "headneck_muscles")):
-            model = MODELS[name]
-            folders[name] = [make(place, model, file, 100 * seed + n) for n, file in enumerate(model["files"])]
+        folders = {name: made(place, name) for name in SEEDS}
         fastest = MODELS["total_fastest"]
         classes = fastest["files"][0]["classes"]
         wanted = [number + 1 for number, name in enumerate(classes)
@@ -157,16 +211,9 @@ def main(root):
             raise SystemExit("no region")
         print("ahead by", ahead, np.bincount(coarse.ravel())[wanted])
         for name, own in folders.items():
-            labels = contour(MODELS[name], own, picture, coarse)
-            nib.save(nib.Nifti1Image(labels, picture.affine), root / f"{name}.nii.gz")
-            print(name, len(np.unique(labels)), "labels")
-            for folder, file in zip(own, MODELS[name]["files"]):
-                with zipfile.ZipFile(root / file["name"], "w", zipfile.ZIP_DEFLATED) as archive:
-                    for path in sorted(folder.rglob("*")):
-                        if path.is_file():
-                            archive.write(path, path.relative_to(place))
+            save(root, place, name, own, contour(MODELS[name], own, picture, coarse), picture)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(sys.argv[1])
+    main(*sys.argv[1:])

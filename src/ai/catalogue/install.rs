@@ -179,6 +179,16 @@ fn card(entry: &Entry) -> String {
             crop.organs.join(", "),
             crop.model
         );
+        if let Some(within) = &crop.within {
+            let organs = within.organs.join(", ");
+            let _ = write!(text, " What lies more than {} mm from {organs} is dropped.", within.margin_mm);
+        }
+    }
+    if !entry.run.largest_piece.is_empty() {
+        let _ = write!(text, " Of {} the largest piece is kept.", entry.run.largest_piece.join(", "));
+    }
+    for (name, cc) in &entry.run.least_piece_cc {
+        let _ = write!(text, " Pieces of {name} of {cc} cc or less are dropped.");
     }
     let _ = write!(
         text,
@@ -213,5 +223,11 @@ mod tests {
             assert!(entry.license_warning.as_ref().is_none_or(|warning| text.contains(warning)));
             assert_eq!(text.contains("which the model"), entry.crop().is_some());
         }
+        let text = |id: &str| card(crate::ai::catalogue::entry(id).unwrap());
+        assert!(
+            text("body_regions")
+                .contains("Of Body_Trunk the largest piece is kept. Pieces of Body_Limbs of 50 cc")
+        );
+        assert!(text("heartchambers_highres").contains("more than 10 mm from Heart, A_Aorta, V_Venacava_I"));
     }
 }

@@ -11,7 +11,7 @@ mod fetch;
 mod install;
 mod turn;
 
-pub use self::entry::{Entry, Organ, RemoteFile, entries, entry};
+pub use self::entry::{Entry, Organ, Purpose, RemoteFile, entries, entry};
 pub use self::fetch::{
     FetchError, FetchOptions, Fetched, FetchedFile, SOURCE_VARIABLE, fetch, partial_bytes, remove,
 };

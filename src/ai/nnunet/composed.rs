@@ -9,12 +9,13 @@
 //! probabilities are equal, as nnU-Net's ([`Edges`]).
 
 use super::coarse::{Coarse, Shares};
-use super::composition::{Composition, Crop};
+use super::composition::{Composition, Crop, Run};
 use super::dataset::{Dataset, Structure};
 use super::edges::Edges;
 use super::image::ChannelImage;
 use super::model::Model;
 use super::outlines::{Outlined, Outliner, Scores};
+use super::pieces::{Join, drop_small, grow, keep_largest};
 use super::predict::{Case, CaseError, channels, predict as run_model, wanted};
 use super::resample::Order;
 use super::zoom::zoom;
@@ -55,6 +56,7 @@ pub(super) fn predict(
     case.empty_below = run.empty_below_hu;
     let images = case.turned(volume, model);
     let mut region = Region { low: [0; 3], size: images[0].size };
+    let mut within = None;
     let mut from = 0.0;
     if let Some(crop) = &run.crop {
         from = 0.25;
@@ -69,7 +71,7 @@ pub(super) fn predict(
             let empty = (vec![0; volume.grid.len()], std::collections::BTreeMap::new());
             return Ok(case.prediction(volume, package, &structures, &wanted, empty));
         };
-        region = found;
+        (region, within) = (found.region, found.within);
     }
     let started = Instant::now();
     progress.set_step("Resampling");
@@ -119,8 +121,9 @@ pub(super) fn predict(
     if with_contours {
         progress.set_step("Tracing contours");
     }
-    for label in package.labels.iter().filter(|label| label.keep_largest) {
-        keep_largest(&mut map, near[0].size, label.value);
+    cleaned_up(&mut map, &near[0], package, run);
+    if let Some(within) = within {
+        map.iter_mut().zip(within).filter(|(_, inside)| !inside).for_each(|(label, _)| *label = 0);
     }
     let coarse = Coarse::new(map, shares, near[0].size, [region.low, region.size]);
     let dataset = dataset_of(package, model, structures);
@@ -131,6 +134,22 @@ pub(super) fn predict(
     let gathered = outliner.gather(slices, with_contours.then_some(&probability));
     case.timings.postprocess += started.elapsed().as_secs_f64();
     Ok(case.prediction(volume, package, &dataset.structures, &wanted, gathered))
+}
+
+/// Drops the pieces of labels that the manifest has dropped, on the models' own grid.
+fn cleaned_up(map: &mut [u16], grid: &ChannelImage, package: &ModelPackage, run: &Run) {
+    let voxel_cc = grid.spacing_mm.iter().product::<f64>() / 1000.0;
+    for label in &package.labels {
+        if label.keep_largest {
+            keep_largest(map, grid.size, label.value, Join::Corners);
+        }
+        if run.largest_piece.contains(&label.name) {
+            keep_largest(map, grid.size, label.value, Join::Faces);
+        }
+        if let Some(cc) = run.least_piece_cc.get(&label.name) {
+            drop_small(map, grid.size, label.value, cc / voxel_cc);
+        }
+    }
 }
 
 /// The slices of the image: the labels of the common map there and, where contours are wanted, these: by
@@ -224,6 +243,13 @@ impl Region {
     }
 }
 
+/// What a coarse model has found.
+struct Found {
+    region: Region,
+    /// Which of its voxels may have a label, where that is told.
+    within: Option<Vec<bool>>,
+}
+
 /// Runs the coarse model and gives the box of its organs with the margin; `None` where there is none.
 fn region_of(
     volume: &Volume,
@@ -233,7 +259,7 @@ fn region_of(
     options: &PredictOptions,
     case: &mut Case<'_>,
     progress: &Progress,
-) -> Result<Option<Region>, CaseError> {
+) -> Result<Option<Found>, CaseError> {
     let coarse = package.beside(&crop.model)?;
     // It may look at a region of its own, which the next finds in the whole image: no circles.
     let before = coarse.crops_on().map(|id| coarse.beside(id)).transpose()?;
@@ -244,8 +270,10 @@ fn region_of(
         }
         .into());
     };
+    let within = crop.within.as_ref();
+    let others = within.into_iter().flat_map(|within| &within.organs);
     let options = PredictOptions {
-        rois: crop.organs.clone(),
+        rois: crop.organs.iter().chain(others).cloned().collect(),
         label_map: true,
         label_map_alone: true,
         device: options.device,
@@ -253,21 +281,71 @@ fn region_of(
         keep: options.keep,
         ..PredictOptions::default()
     };
-    let values: Vec<u16> =
-        coarse.labels.iter().filter(|label| crop.organs.contains(&label.name)).map(|l| l.value).collect();
-    if values.len() < crop.organs.len() {
-        return Err(PackageError::Manifest {
-            reason: format!("the model {} has not all of {}", crop.model, crop.organs.join(", ")),
-            path: package.folder.clone().unwrap_or_default(),
+    let values_of = |organs: &[String]| -> Result<Vec<u16>, PackageError> {
+        let own = coarse.labels.iter().filter(|label| organs.contains(&label.name));
+        let values: Vec<u16> = own.map(|label| label.value).collect();
+        if values.len() < organs.len() {
+            return Err(PackageError::Manifest {
+                reason: format!("the model {} has not all of {}", crop.model, organs.join(", ")),
+                path: package.folder.clone().unwrap_or_default(),
+            });
         }
-        .into());
-    }
+        Ok(values)
+    };
+    let values = values_of(&crop.organs)?;
+    let inside = within.map(|within| Ok::<_, PackageError>((values_of(&within.organs)?, within.margin_mm)));
+    let inside = inside.transpose()?;
     let found = run_model(volume, &coarse, model, &options, progress)?;
     case.timings.preprocess += found.timings.preprocess;
     case.timings.infer += found.timings.infer;
     case.timings.postprocess += found.timings.postprocess;
     let map = found.labels.map(|map| map.labels).unwrap_or_default();
-    Ok(box_around(image, &map, volume.grid.dims(), &values, crop.margin_mm))
+    let dims = volume.grid.dims();
+    let found = box_around(image, &map, dims, &values, crop.margin_mm);
+    Ok(found.map(|region| {
+        let within = inside.map(|(values, mm)| near(image, &map, dims, (&values, mm), region));
+        Found { region, within }
+    }))
+}
+
+/// Which voxels of a region lie within a margin of the grid's voxels with one of these values: so many
+/// steps over faces as the margin has of the voxels' mean side, as TotalSegmentator has it.
+fn near(
+    image: &ChannelImage,
+    map: &[u16],
+    dims: [usize; 3],
+    (values, margin_mm): (&[u16], f64),
+    region: Region,
+) -> Vec<bool> {
+    let side_mm = image.spacing_mm.iter().map(|mm| single(*mm)).sum::<f64>() / 3.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked, not negative")]
+    let steps = (margin_mm / side_mm) as usize;
+    // What lies outside the region may come into it.
+    let low = region.low.map(|low| low.saturating_sub(steps));
+    let end = [0, 1, 2].map(|axis| (region.low[axis] + region.size[axis] + steps).min(image.size[axis]));
+    let size = [0, 1, 2].map(|axis| end[axis] - low[axis]);
+    let mut mask = vec![false; size.iter().product()];
+    for (at, _) in map.iter().enumerate().filter(|(_, label)| values.contains(label)) {
+        let voxel = [at % dims[0], at / dims[0] % dims[1], at / (dims[0] * dims[1])];
+        let own = [0, 1, 2].map(|own| {
+            let (axis, backwards) = image.axes[own];
+            if backwards { image.size[own] - 1 - voxel[axis] } else { voxel[axis] }
+        });
+        if (0..3).all(|axis| (low[axis]..end[axis]).contains(&own[axis])) {
+            let [z, y, x] = [0, 1, 2].map(|axis| own[axis] - low[axis]);
+            mask[(z * size[1] + y) * size[2] + x] = true;
+        }
+    }
+    grow(&mut mask, size, steps);
+    let mut inside = Vec::with_capacity(region.size.iter().product());
+    for z in 0..region.size[0] {
+        for y in 0..region.size[1] {
+            let [z, y, x] = [z + region.low[0] - low[0], y + region.low[1] - low[1], region.low[2] - low[2]];
+            let from = (z * size[1] + y) * size[2] + x;
+            inside.extend_from_slice(&mask[from..from + region.size[2]]);
+        }
+    }
+    inside
 }
 
 /// The box, in an image's own axes, of the grid's voxels with one of these values, and the margin
@@ -332,40 +410,6 @@ fn resampled(
     Ok(ChannelImage { size, spacing_mm, axes: image.axes, values: Arc::new(values) })
 }
 
-/// Drops all but the largest 26-connected piece of a label (the first of equals).
-fn keep_largest(map: &mut [u16], [nz, ny, nx]: [usize; 3], value: u16) {
-    let neighbours = |at: usize| {
-        let (z, y, x) = (at / (ny * nx), at / nx % ny, at % nx);
-        let span = |n: usize, size: usize| n.saturating_sub(1)..(n + 2).min(size);
-        span(z, nz)
-            .flat_map(move |z| span(y, ny).flat_map(move |y| span(x, nx).map(move |x| (z * ny + y) * nx + x)))
-    };
-    let mut seen = vec![false; map.len()];
-    let mut largest: Vec<usize> = Vec::new();
-    for start in 0..map.len() {
-        if map[start] != value || seen[start] {
-            continue;
-        }
-        seen[start] = true;
-        let mut piece = vec![start];
-        let mut next = 0;
-        while next < piece.len() {
-            for at in neighbours(piece[next]) {
-                if map[at] == value && !seen[at] {
-                    seen[at] = true;
-                    piece.push(at);
-                }
-            }
-            next += 1;
-        }
-        let smaller =
-            if piece.len() > largest.len() { std::mem::replace(&mut largest, piece) } else { piece };
-        for at in smaller {
-            map[at] = 0;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,10 +437,51 @@ mod tests {
     }
 
     #[test]
-    fn all_but_the_largest_piece_goes() {
-        let mut map = vec![3, 3, 0, 3, 0, 2, 3, 3, 3];
-        keep_largest(&mut map, [1, 1, 9], 3);
-        assert_eq!(map, [0, 0, 0, 0, 0, 2, 3, 3, 3]);
+    fn what_is_near_an_organ_is_told_in_the_region_also_where_the_organ_lies_beside_it() {
+        // Grid of 6 x 5 x 4, voxels of 1 x 1 x 2 mm, 4/3 mm in the mean; x and y of the image run the other way.
+        let image = image([4, 5, 6], [(2, false), (1, true), (0, true)]);
+        let mut map = vec![0; 120];
+        // Voxel (4, 1, 2) of the grid is (z 2, y 3, x 1) of the image.
+        map[(2 * 5 + 1) * 6 + 4] = 7;
+        let region = Region { low: [2, 3, 2], size: [2, 2, 4] };
+        let inside = |margin_mm| near(&image, &map, [6, 5, 4], (&[7], margin_mm), region);
+        let nothing = [false; 16];
+        assert_eq!(inside(0.0), nothing);
+        assert_eq!(inside(1.3), nothing, "less than a voxel");
+        // One step: the voxel beside it, the first of the region.
+        let [mut one, mut two] = [nothing; 2];
+        one[0] = true;
+        assert_eq!(inside(1.4), one);
+        // Two: that, the next in x, the next in y and the next in z.
+        for [z, y, x] in [[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]] {
+            two[(z * 2 + y) * 4 + x] = true;
+        }
+        assert_eq!(inside(2.7), two);
+        assert_eq!(near(&image, &map, [6, 5, 4], (&[8], 50.0), region), nothing);
+    }
+
+    #[test]
+    fn pieces_are_dropped_by_volume_on_the_models_own_grid() {
+        let target = tempfile::tempdir().unwrap();
+        let mut package = installed("total_fastest", target.path());
+        let [first, second] = [package.labels[0].clone(), package.labels[1].clone()];
+        // 12 voxels of 2 mm3 in a row.
+        let grid = image([1, 1, 12], [(2, false), (1, false), (0, false)]);
+        let row = [1_u16, 1, 0, 1, 2, 2, 0, 2, 2, 2, 0, 1];
+        let done = |package: &ModelPackage, run: &Run| {
+            let mut map = row.to_vec();
+            cleaned_up(&mut map, &grid, package, run);
+            map
+        };
+        let mut run = Run::default();
+        assert_eq!(done(&package, &run), row, "nothing is dropped unasked");
+        run.largest_piece.push(first.name.clone());
+        run.least_piece_cc.insert(second.name.clone(), 0.004);
+        assert_eq!(done(&package, &run), [1, 1, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0], "4 mm3 go, 6 stay");
+        run.least_piece_cc.insert(second.name, 0.003_9);
+        assert_eq!(done(&package, &run), [1, 1, 0, 0, 2, 2, 0, 2, 2, 2, 0, 0]);
+        package.labels[1].keep_largest = true;
+        assert_eq!(done(&package, &Run::default()), [1, 1, 0, 1, 0, 0, 0, 2, 2, 2, 0, 1]);
     }
 
     /// A model of the catalogue, made of the fixtures' files, and what it crops on beside it.

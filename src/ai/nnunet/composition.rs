@@ -6,6 +6,7 @@
 
 use super::model::Model;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How a package's models run, and make one result.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,13 @@ pub struct Run {
     /// Patches whose voxels are all below this, HU, are background without being looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_below_hu: Option<f64>,
+    /// The labels, by name, of which only the largest piece is kept. Pieces join over voxels' faces, as
+    /// TotalSegmentator has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest_piece: Vec<String>,
+    /// The labels, by name, whose pieces of this volume or less are dropped, cc.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub least_piece_cc: BTreeMap<String, f64>,
     /// The region of the image that is looked at at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
@@ -58,6 +66,19 @@ pub struct Crop {
     /// it is found. Without it the whole image is reckoned with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typical_mm: Option<[f64; 3]>,
+    /// Where in it labels may be at all; only of images that are not resampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+}
+
+/// The neighbourhood of organs that a coarse model finds.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Within {
+    /// The coarse model's organs, by name.
+    pub organs: Vec<String>,
+    /// How far around them, mm; cut to whole voxels of their mean side.
+    pub margin_mm: f64,
 }
 
 impl Crop {
@@ -91,12 +112,22 @@ impl Run {
         if self.empty_below_hu.is_some_and(|value| !value.is_finite()) {
             return Err("run.empty_below_hu is not a number".to_owned());
         }
+        if let Some(name) = self.least_piece_cc.iter().find(|(_, cc)| !within(**cc, 0.0, 1e6)) {
+            return Err(format!("run.least_piece_cc of {} is not 0 to 1000000 cc", name.0));
+        }
         if let Some(crop) = &self.crop {
             if crop.model != super::package::plain_name(&crop.model) {
                 return Err(format!("run.crop.model {} is not a plain name", crop.model));
             }
             if crop.organs.is_empty() || !within(crop.margin_mm, 0.0, 1000.0) {
                 return Err("run.crop has no organs, or a margin that is not 0 to 1000 mm".to_owned());
+            }
+            let within_organs = crop.within.as_ref();
+            if within_organs.is_some_and(|own| own.organs.is_empty() || !within(own.margin_mm, 0.0, 1000.0)) {
+                return Err("run.crop.within has no organs, or a margin that is not 0 to 1000 mm".to_owned());
+            }
+            if within_organs.is_some() && self.spacing_mm.is_some() {
+                return Err("run.crop.within is there beside run.spacing_mm, which cannot be".to_owned());
             }
             if crop.typical_mm.is_some_and(|mm| !mm.iter().all(|mm| within(*mm, 1.0, 3000.0))) {
                 return Err("run.crop.typical_mm is not 1 to 3000 mm".to_owned());
@@ -139,5 +170,48 @@ impl Composition {
     /// The values of the common result; labels that are dropped (value 0) are left out.
     pub(super) fn values(&self) -> impl Iterator<Item = u16> {
         self.parts.iter().flat_map(|part| part.values.iter().copied()).filter(|value| *value != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_says_is_checked() {
+        let read = |text: &str| toml::from_str::<Run>(text).map_err(|error| error.to_string());
+        let checked = |text: &str| read(text).unwrap().check();
+        let crop = r#"crop = { model = "coarse", organs = ["Heart"], margin_mm = 20.0"#;
+        let within = |organs: &str, mm: f64| {
+            format!("{crop}, within = {{ organs = [{organs}], margin_mm = {mm:?} }} }}\n")
+        };
+        assert_eq!(checked(&within("\"Heart\", \"A_Aorta\"", 10.0)), Ok(()));
+        assert!(checked(&within("", 10.0)).unwrap_err().contains("within has no organs"));
+        assert!(checked(&within("\"Heart\"", -1.0)).unwrap_err().contains("margin"));
+        // What is near is told of the image's own voxels.
+        let resampled = format!("spacing_mm = [1.5, 1.5, 1.5]\n{}", within("\"Heart\"", 10.0));
+        assert!(checked(&resampled).unwrap_err().contains("beside run.spacing_mm"));
+        assert_eq!(checked("least_piece_cc = { Body_Limbs = 50.0 }"), Ok(()));
+        assert!(checked("least_piece_cc = { Body_Limbs = -1.0 }").unwrap_err().contains("Body_Limbs"));
+        assert!(read("least_piece = 3").is_err(), "nothing is overlooked");
+    }
+
+    #[test]
+    fn a_run_is_written_as_it_is_read() {
+        let run = Run {
+            largest_piece: vec!["Body_Trunk".to_owned()],
+            least_piece_cc: [("Body_Limbs".to_owned(), 50.0)].into(),
+            crop: Some(Crop {
+                model: "coarse".to_owned(),
+                organs: vec!["Heart".to_owned()],
+                margin_mm: 20.0,
+                typical_mm: None,
+                within: Some(Within { organs: vec!["A_Aorta".to_owned()], margin_mm: 10.0 }),
+            }),
+            ..Run::default()
+        };
+        let text = toml::to_string(&run).unwrap();
+        assert_eq!(toml::from_str::<Run>(&text).unwrap(), run);
+        assert_eq!(toml::to_string(&Run::default()).unwrap(), "", "what is not told is not written");
     }
 }

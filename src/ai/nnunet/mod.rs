@@ -44,6 +44,7 @@ mod outlines;
 pub mod package;
 mod passes;
 mod pickle;
+mod pieces;
 pub mod plans;
 pub mod predict;
 pub mod preprocess;

@@ -235,6 +235,12 @@ fn read(text: &str, path: &Path, folder: &Path) -> Result<ModelPackage, PackageE
             return Err(unusable(format!("the label name {} is there twice", label.name)));
         }
     }
+    let run = &composition.run;
+    let is_label = |name: &&String| manifest.labels.iter().any(|label| label.name == **name);
+    if let Some(name) = run.largest_piece.iter().chain(run.least_piece_cc.keys()).find(|name| !is_label(name))
+    {
+        return Err(unusable(format!("run.largest_piece or least_piece_cc has {name}, which is no label")));
+    }
     check_anatomy(&manifest.labels).map_err(unusable)?;
     let about = About {
         id: manifest.id,

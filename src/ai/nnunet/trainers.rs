@@ -6,8 +6,9 @@
 //! the weights, which nnU-Net itself runs only with the class at hand.
 
 /// The classes under `nnunetv2/training/nnUNetTrainer` (2.8.1) that build a U-Net by the plans; the 2000
-/// and 4000 epochs without mirroring are TotalSegmentator's, too.
-const TRAINERS: [&str; 58] = [
+/// and 4000 epochs without mirroring are TotalSegmentator's, too. Two more are of its models: with the loss
+/// of skeleton recall, and with a quarter of the learning rate (MOSAIC).
+const TRAINERS: [&str; 60] = [
     "nnUNetTrainer",
     "nnUNetTrainerAdam",
     "nnUNetTrainerAdam1en3",
@@ -33,6 +34,7 @@ const TRAINERS: [&str; 58] = [
     "nnUNetTrainerNoDA",
     "nnUNetTrainerNoDeepSupervision",
     "nnUNetTrainerNoMirroring",
+    "nnUNetTrainerSkeletonRecall",
     "nnUNetTrainerTopk10Loss",
     "nnUNetTrainerTopk10LossLS01",
     "nnUNetTrainerVanillaAdam",
@@ -56,6 +58,7 @@ const TRAINERS: [&str; 58] = [
     "nnUNetTrainer_8000epochs_NoMirroring",
     "nnUNetTrainer_DASegOrd0",
     "nnUNetTrainer_DASegOrd0_NoMirroring",
+    "nnUNetTrainer_MOSAIC_1k_QuarterLR_NoMirroring",
     "nnUNetTrainer_noDummy2DDA",
     "nnUNetTrainer_onlyMirror01",
     "nnUNetTrainer_onlyMirror01_1500ep",
@@ -84,6 +87,8 @@ mod tests {
             "nnUNetTrainerNoMirroring",
             "nnUNetTrainer_4000epochs_NoMirroring",
             "nnUNetTrainer_DASegOrd0_NoMirroring",
+            "nnUNetTrainer_MOSAIC_1k_QuarterLR_NoMirroring",
+            "nnUNetTrainerSkeletonRecall",
             "nnUNetTrainerBN",
             "nnUNetTrainer_250epochs",
             "nnUNetTrainer_onlyMirror01_1500ep",

@@ -76,6 +76,71 @@ fn a_model_to_get_is_judged_by_what_the_study_shows() {
     assert_eq!(seen(&mut station, &[]), 1);
 }
 
+/// What the catalogue suggests for a study of these regions, in its order.
+fn suggested(station: &mut Workstation, regions: &[crate::patient::BodyRegion]) -> Vec<String> {
+    let regions = regions.to_vec();
+    station.regions_seen(crate::ai::regions::SeenRegions { regions, body_mm: [0.0; 2] });
+    let lines = station.desk.catalogue.iter();
+    lines.filter(|line| line.fit.rank() == 0 && !line.is_coarse).map(|line| line.id.clone()).collect()
+}
+
+#[test]
+fn the_catalogue_suggests_whole_organs_first_then_their_parts_and_never_findings() {
+    use crate::ai::catalogue::{Purpose, entry};
+    use crate::patient::BodyRegion::{Abdomen, Chest, Head, Neck, Pelvis};
+    let folder = tempfile::tempdir().unwrap();
+    let [series, _] = patients();
+    let mut station = at_work(series, folder.path());
+    station.look_for_models();
+    finish_jobs(&mut station);
+    let coarse: Vec<String> =
+        station.desk.catalogue.iter().filter(|line| line.is_coarse).map(|line| line.id.clone()).collect();
+    assert_eq!(coarse, ["total_fastest", "body_regions_fast"], "others that are cropped on are models too");
+    assert_eq!(suggested(&mut station, &[Abdomen])[..3], ["total", "total_fast", "liver_segments"]);
+    assert!(suggested(&mut station, &[Chest]).iter().any(|id| id == "lung_vessels"));
+    assert_eq!(suggested(&mut station, &[Head, Neck])[..3], ["total", "total_fast", "head_glands_cavities"]);
+    for regions in [vec![Abdomen, Pelvis], vec![Chest, Abdomen], vec![Head], vec![Pelvis]] {
+        let purposes: Vec<Purpose> =
+            suggested(&mut station, &regions).iter().map(|id| entry(id).unwrap().purpose).collect();
+        assert!(purposes.is_sorted() && purposes.contains(&Purpose::Details), "{regions:?}: {purposes:?}");
+        assert!(!purposes.contains(&Purpose::Findings), "{regions:?}");
+        assert_eq!(purposes[0], Purpose::Organs);
+    }
+    let cysts = station.desk.catalogue.iter().find(|line| line.id == "kidney_cysts").unwrap();
+    assert_eq!(cysts.fit.rank(), 2, "not in the pelvis");
+    suggested(&mut station, &[Abdomen]);
+    let cysts = station.desk.catalogue.iter().find(|line| line.id == "kidney_cysts").unwrap();
+    assert_eq!(cysts.fit.why(), "For findings in abdomen, seen in this CT.");
+    station.close_all();
+}
+
+#[test]
+fn of_models_on_this_machine_whole_organs_stand_before_parts_and_findings_come_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let [series, _] = patients();
+    let mut station = at_work(series, folder.path());
+    let mut found = crate::app::models::find(&station.shop);
+    let plain = found.lines.pop().unwrap();
+    let line = |id: &str, organs: &[&str]| crate::ui::state::ModelLine {
+        id: id.to_owned(),
+        source: "imported",
+        organs: organs.iter().map(|organ| (*organ).to_owned()).collect(),
+        ..plain.clone()
+    };
+    found.lines = vec![
+        line("kidney_cysts", &["Kidney_Cyst_L"]),
+        line("abdominal_muscles", &["Musc_Psoas_L"]),
+        line("total", &["Liver", "Spleen", "Kidney_L"]),
+        line("own", &["Liver", "Stomach", "Pancreas"]),
+        plain.clone(),
+    ];
+    station.models_found(found);
+    suggested(&mut station, &[crate::patient::BodyRegion::Abdomen]);
+    let ids: Vec<&str> = station.desk.models.iter().map(|model| model.id.as_str()).collect();
+    assert_eq!(ids, ["own", "total", "abdominal_muscles", "body", "kidney_cysts"]);
+    station.close_all();
+}
+
 #[test]
 fn a_model_whose_crop_model_is_absent_says_so_and_its_removal_names_it() {
     use crate::ui::state::{Estimate, Place};
