@@ -2,6 +2,7 @@
 
 use super::axis::{Pair, nearest, pairs};
 use super::resample::{Order, Resampling};
+use half::f16;
 use rayon::prelude::*;
 
 /// Resamples a label map `[z][y][x]` of `size` to `to` voxels, as the cascade does with the map of
@@ -10,7 +11,8 @@ use rayon::prelude::*;
 ///
 /// The label with the greatest linearly interpolated share wins (of equal ones the nearest voxel's
 /// label, else the smallest), as `resize_segmentation` of batchgenerators 0.25.5; with
-/// [`Order::Nearest`] it is the nearest voxel's. Cubic label maps are taken as linear.
+/// [`Order::Nearest`] it is the nearest voxel's. Cubic label maps are taken as linear. Torch compares
+/// thousandths in half precision, of equal ones the smallest label wins.
 ///
 /// # Panics
 /// When `labels` does not have `size` voxels, or a size is 0.
@@ -51,7 +53,9 @@ pub fn resample_labels(
             *out = if corners.iter().all(|label| *label == corners[0]) {
                 corners[0]
             } else {
-                greatest(&corners, [pair_z, pair_y, *pair_x], at(near[0][z], near[1][y], near[2][x]))
+                let around = [pair_z, pair_y, *pair_x];
+                let nearest = (!how.by_torch).then(|| at(near[0][z], near[1][y], near[2][x]));
+                greatest(&corners, around, nearest)
             };
         }
     });
@@ -59,8 +63,8 @@ pub fn resample_labels(
 }
 
 /// The label with the greatest share of eight corners (z slowest); `nearest` where it is among the
-/// greatest, else the smallest of them.
-fn greatest(corners: &[i16; 8], around: [Pair; 3], nearest: i16) -> i16 {
+/// greatest, else the smallest of them. Without `nearest` as torch tells shares apart.
+fn greatest(corners: &[i16; 8], around: [Pair; 3], nearest: Option<i16>) -> i16 {
     let share = |label: i16| {
         let mut sum = 0.0_f64;
         for (corner, other) in corners.iter().enumerate() {
@@ -70,13 +74,14 @@ fn greatest(corners: &[i16; 8], around: [Pair; 3], nearest: i16) -> i16 {
             });
             sum += if *other == label { weight } else { 0.0 };
         }
-        sum.min(1.0)
+        // Shares that are equal in half precision are equal to torch.
+        if nearest.is_none() { f16::from_f64(sum * 1000.0).to_f64() } else { sum.min(1.0) }
     };
     let best = corners.iter().fold((i16::MAX, f64::NEG_INFINITY), |best, label| {
         let share = share(*label);
         if share > best.1 || (share == best.1 && *label < best.0) { (*label, share) } else { best }
     });
-    if corners.contains(&nearest) && share(nearest) == best.1 { nearest } else { best.0 }
+    nearest.filter(|nearest| corners.contains(nearest) && share(*nearest) == best.1).unwrap_or(best.0)
 }
 
 #[cfg(test)]
@@ -101,6 +106,27 @@ mod tests {
         // The middle of three lies half way: the greater neighbour is the nearest.
         assert_eq!(row(&[1, 0], 3), [1, 0, 0]);
         assert_eq!(row(&[0, 1], 3), [0, 1, 1]);
+    }
+
+    #[test]
+    fn torch_gives_a_tie_to_the_smallest_label() {
+        let torch = Resampling { by_torch: true, ..Resampling::LOGITS };
+        let row = |labels: &[i16], to| resample_labels(labels, [1, 1, labels.len()], [1, 1, to], EVEN, torch);
+        assert_eq!(row(&[0, 1], 3), [0, 0, 1]);
+        assert_eq!(row(&[1, 0], 3), [1, 0, 0]);
+        // What resample_torch_fornnunet of nnunetv2 2.8.1 makes of it with torch 2.8.
+        let labels = [
+            2, 3, 3, 1, 3, 3, 3, -1, 1, 2, 0, 0, 2, 3, 1, -1, 2, 3, 0, 1, 0, 3, -1, 1, 3, 1, -1, 2, 3, 3, 3,
+            0, 2, 3, 1, 3, 1, -1, 1, 2,
+        ];
+        let expected = [
+            2, 3, 3, 1, 3, 2, 3, -1, 1, 2, 3, 3, -1, 1, 2, 0, 0, 2, 3, 1, -1, 0, 2, 0, 1, -1, 2, 3, 0, 1, 0,
+            3, -1, 1, 3, 0, 3, -1, 1, 3, 3, -1, 2, 3, 2, 3, 0, 2, 3, 1, 3, 0, 2, 3, 1, -1, 1, -1, 0, 1, 0, 3,
+            -1, 1, 3, 0, -1, -1, 1, 3, 1, -1, 2, 3, 3, 3, 0, 2, 3, 1, 3, 0, -1, 1, 1, 3, 1, -1, 1, 2,
+        ];
+        let found = resample_labels(&labels, [2, 4, 5], [3, 6, 5], EVEN, torch);
+        assert_eq!(found, expected);
+        assert_ne!(resample_labels(&labels, [2, 4, 5], [3, 6, 5], EVEN, Resampling::LOGITS), expected);
     }
 
     #[test]
