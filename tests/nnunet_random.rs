@@ -57,8 +57,12 @@ fn three(value: &Value) -> [usize; 3] {
 
 fn resampling(case: &Value) -> Resampling {
     let order = |name: &str| Order::of_number(case[name].as_u64().unwrap()).unwrap();
-    let force_separate_z = case["force"].as_bool();
-    Resampling { order: order("order"), order_z: order("order_z"), force_separate_z, is_torch: false }
+    Resampling {
+        order: order("order"),
+        order_z: order("order_z"),
+        force_separate_z: case["force"].as_bool(),
+        ..Resampling::LOGITS
+    }
 }
 
 fn labels(array: &Array) -> Vec<i16> {

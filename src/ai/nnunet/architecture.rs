@@ -32,9 +32,13 @@ pub(super) fn parse(
             ));
         }
     };
-    // Today's plans name it; nothing there means none to nnU-Net.
-    if configuration.contains_key("architecture") && arguments.get("nonlin").is_none_or(Value::is_null) {
-        return Err("its network has no activation (nonlin), which is not supported; LeakyReLU is".to_owned());
+    // Today's plans name them; nothing there means none to nnU-Net.
+    for (key, what, known) in
+        [("nonlin", "activation", "LeakyReLU"), ("norm_op", "normalisation", "InstanceNorm")]
+    {
+        if configuration.contains_key("architecture") && arguments.get(key).is_none_or(Value::is_null) {
+            return Err(format!("its network has no {what} ({key}), which is not supported; {known} is"));
+        }
     }
     let arguments: Arguments =
         serde_json::from_value(arguments).map_err(|error| format!("its architecture: {error}"))?;
@@ -159,7 +163,9 @@ impl Arguments {
             return refuse("normalisation's eps", "other than 1e-5");
         }
         let affine = self.norm_op_kwargs.as_ref().and_then(|map| map.get("affine")).and_then(Value::as_bool);
-        if self.norm_op_kwargs.is_some() && affine != Some(true) {
+        // Where it is not told, PyTorch's batch normalisation has them, its instance normalisation not.
+        let by_default = last(&self.norm_op).is_none_or(|norm| norm.starts_with("BatchNorm"));
+        if !affine.unwrap_or(by_default) {
             return refuse("normalisation", "without scale and shift");
         }
         if number(&self.nonlin_kwargs, "negative_slope").is_some_and(|slope| slope != 0.01) {
@@ -230,19 +236,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_without_an_activation_is_refused() {
-        let read = |nonlin: &str| {
+    fn a_network_without_an_activation_or_a_normalisation_is_refused() {
+        let read = |entries: &str| {
             let text = format!(
                 r#"{{"architecture": {{"network_class_name": "a.PlainConvUNet", "arch_kwargs": {{
                     "n_stages": 2, "features_per_stage": [4, 8], "kernel_sizes": 3, "strides": [1, 2],
-                    "n_conv_per_stage": 1, "n_conv_per_stage_decoder": 1{nonlin}}}}}}}"#
+                    "n_conv_per_stage": 1, "n_conv_per_stage_decoder": 1{entries}}}}}}}"#
             );
             parse(&serde_json::from_str(&text).unwrap(), 1, 2)
         };
-        assert!(read(r#", "nonlin": "torch.nn.LeakyReLU""#).is_ok());
-        assert!(read(r#", "nonlin": "torch.nn.GELU""#).unwrap_err().contains("GELU"));
+        let with_norm = |nonlin: &str| {
+            read(&format!(
+                r#", "norm_op": "torch.nn.InstanceNorm3d", "norm_op_kwargs": {{"affine": true}}{nonlin}"#
+            ))
+        };
+        assert!(with_norm(r#", "nonlin": "torch.nn.LeakyReLU""#).is_ok());
+        assert!(with_norm(r#", "nonlin": "torch.nn.GELU""#).unwrap_err().contains("GELU"));
         for none in [r#", "nonlin": null"#, ""] {
-            assert!(read(none).unwrap_err().contains("no activation"), "{none}");
+            assert!(with_norm(none).unwrap_err().contains("no activation"), "{none}");
         }
+        let with_nonlin =
+            |norm: &str| read(&format!(r#", "nonlin": "torch.nn.LeakyReLU", "norm_op": {norm}"#));
+        assert!(with_nonlin("null").unwrap_err().contains("no normalisation"));
+        // Scale and shift, where nothing tells of them, are a batch normalisation's alone.
+        for arguments in ["", r#", "norm_op_kwargs": null"#, r#", "norm_op_kwargs": {"eps": 1e-05}"#] {
+            assert!(with_nonlin(&format!(r#""torch.nn.BatchNorm3d"{arguments}"#)).is_ok(), "{arguments}");
+            let told = with_nonlin(&format!(r#""torch.nn.InstanceNorm3d"{arguments}"#)).unwrap_err();
+            assert!(told.contains("without scale and shift"), "{told}");
+        }
+        let told = with_nonlin(r#""torch.nn.BatchNorm3d", "norm_op_kwargs": {"affine": false}"#);
+        assert!(told.unwrap_err().contains("without scale and shift"));
     }
 }

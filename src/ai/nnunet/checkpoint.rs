@@ -348,6 +348,20 @@ mod tests {
     }
 
     #[test]
+    fn weights_kept_as_parameters_are_their_tensors() {
+        let pickle = weights("FloatStorage", 2, 0, [1, 2], [2, 1]);
+        let place = b"ctorch._utils";
+        let at = pickle.windows(place.len()).position(|bytes| bytes == place).unwrap();
+        let (head, rest) = pickle.split_at(at);
+        let tensor = rest.strip_suffix(b"ss.").unwrap();
+        let (call, arguments) = (&b"ctorch._utils\n_rebuild_parameter\n("[..], &b"\x88}tRss."[..]);
+        let pickle = [head, call, tensor, arguments].concat();
+        let checkpoint =
+            read(&[("a/data.pkl", &pickle), ("a/data/0", &[0, 0, 0, 64, 0, 0, 128, 63])]).unwrap();
+        assert_eq!(checkpoint.parameters["w"], Parameter { shape: vec![1, 2], values: vec![2.0, 1.0] });
+    }
+
+    #[test]
     fn a_pickle_that_would_run_something_is_refused_by_its_name() {
         let payloads: [(&[u8], &str); 5] = [
             (b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00ls\x85R.", "posix.system"),

@@ -54,7 +54,7 @@ pub fn resample_labels(
             let around = [pair_z, pair_y, *pair_x];
             *out = if corners.iter().all(|label| *label == corners[0]) {
                 corners[0]
-            } else if how.is_torch {
+            } else if how.by_torch {
                 greatest_of_thousandths(&corners, around)
             } else {
                 greatest(&corners, around, at(near[0][z], near[1][y], near[2][x]))
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn torch_gives_a_tie_to_the_smallest_label() {
-        let how = Resampling { is_torch: true, ..Resampling::LOGITS };
+        let how = Resampling { by_torch: true, ..Resampling::LOGITS };
         let one = |labels: [i16; 2]| resample_labels(&labels, [1, 1, 2], [1, 1, 1], EVEN, how);
         assert_eq!((one([1, 2]), one([2, 1]), one([0, 1])), (vec![1], vec![1], vec![0]));
         // What nnunetv2 2.8.1 makes of random labels: among them shares of a half, a quarter and an eighth,

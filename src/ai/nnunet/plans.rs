@@ -5,7 +5,7 @@
 //! inherit another's entries. Lists in the file are in the network's axes, slowest first; a 2D
 //! configuration has two, and becomes one of three whose first axis has size, stride and kernel 1.
 
-use super::json::{self, Ordered};
+use super::json::{self, Ordered, Real};
 use super::normalize::Normalization;
 use super::orientation::{AxisCode, Orientation};
 use super::preprocess::Preprocessing;
@@ -78,7 +78,8 @@ impl Plan {
         if patch.iter().any(|n| !(1..=2048).contains(n)) || patch.iter().product::<usize>() > 1 << 28 {
             return Err(format!("its patch {patch:?} is too large"));
         }
-        if !own.spacing.iter().all(|mm| (1e-3..1e4).contains(mm)) {
+        let spacing_mm: Vec<f64> = own.spacing.iter().map(|mm| mm.0).collect();
+        if !spacing_mm.iter().all(|mm| (1e-3..1e4).contains(mm)) {
             return Err("its spacing is not above 0 mm".to_owned());
         }
         let normalization = (0..channels)
@@ -118,12 +119,7 @@ impl Plan {
         Ok(Self {
             configuration: configuration.to_owned(),
             dimensions,
-            preprocessing: Preprocessing {
-                transpose_forward,
-                spacing_mm: own.spacing,
-                normalization,
-                resampling: data,
-            },
+            preprocessing: Preprocessing { transpose_forward, spacing_mm, normalization, resampling: data },
             transpose_backward,
             patch,
             resample_labels,
@@ -201,12 +197,12 @@ fn channel_normalization(raw: &Raw, own: &Configuration, channel: usize) -> Resu
     let masked = masked.unwrap_or(false);
     Ok(match name.as_str() {
         "CTNormalization" => {
-            // Plans of nnU-Net's first months have it under the other name, which then counts.
-            let properties = raw.foreground_intensity_properties_by_modality.as_ref();
-            let properties = properties.or(raw.foreground_intensity_properties_per_channel.as_ref());
+            // Plans of nnU-Net's first months have it under the other name alone.
+            let properties = raw.foreground_intensity_properties_per_channel.as_ref();
+            let properties = properties.or(raw.foreground_intensity_properties_by_modality.as_ref());
             let found = properties.and_then(|all| all.0.iter().find(|(key, _)| *key == channel.to_string()));
             let value = |key: &str| {
-                let value = found.and_then(|(_, map)| map.get(key)).and_then(Value::as_f64);
+                let value = found.and_then(|(_, map)| map.get(key)).and_then(json::real);
                 value.ok_or_else(|| {
                     format!("it has no {key} of channel {channel}, which CTNormalization needs")
                 })
@@ -242,7 +238,7 @@ struct Raw {
 #[derive(Deserialize)]
 struct Configuration {
     patch_size: Vec<usize>,
-    spacing: Vec<f64>,
+    spacing: Vec<Real>,
     normalization_schemes: Vec<String>,
     preprocessor_name: Option<String>,
     use_mask_for_norm: Option<Vec<Option<bool>>>,
@@ -340,6 +336,13 @@ mod tests {
         let arguments = "\"resampling_fn_data_kwargs\"";
         let cubic = "\"resampling_fn_probabilities_kwargs\": {\"order\": 3}, \"resampling_fn_data_kwargs\"";
         assert!(refused(arguments, cubic).contains("resampling_fn_probabilities"));
+        // The newer name counts where both are there; the older one alone does, too.
+        let (newer, older) = ("intensity_properties_per_channel", "intensity_properties_by_modality");
+        let entry = "\"foreground_intensity_properties_per_channel\"";
+        let both = format!("\"foreground_{older}\": {{}}, {entry}");
+        for text in [entry.replace(newer, older), both] {
+            assert!(plan("2d", |plan| plan.replace(entry, &text)).is_ok(), "{text}");
+        }
         let torch = "\"resampling_fn_data\": \"resample_torch_fornnunet\", \"resampling_fn_data_kwargs\"";
         let data = plan("2d", |text| text.replace(arguments, torch)).unwrap().preprocessing.resampling;
         assert_eq!(data.unwrap().force_separate_z, Some(true));

@@ -40,8 +40,8 @@ impl Order {
 
 /// How an array is resampled: the arguments of `resample_data_or_seg_to_shape` in a plans file.
 ///
-/// `resample_torch_fornnunet` is linear and copies along a separate axis, within single precision; between
-/// labels it decides by a rule of its own ([`Self::is_torch`]).
+/// `resample_torch_fornnunet` is linear and copies along a separate axis, within single precision; label
+/// maps it tells apart by a rule of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resampling {
     /// The order, in the plane where an axis is separate.
@@ -50,17 +50,16 @@ pub struct Resampling {
     pub order_z: Order,
     /// Whether the coarsest axis is separate; by the spacings where `None`.
     pub force_separate_z: Option<bool>,
-    /// Whether it is `resample_torch_fornnunet`: a tie between labels goes to the smallest, where skimage's
-    /// goes to the nearest voxel's.
-    pub is_torch: bool,
+    /// Whether it is `resample_torch_fornnunet` that resamples.
+    pub by_torch: bool,
 }
 
 impl Resampling {
-    /// What plans have for images.
-    pub const IMAGE: Self =
-        Self { order: Order::Cubic, order_z: Order::Nearest, force_separate_z: None, is_torch: false };
     /// What plans have for logits and label maps.
-    pub const LOGITS: Self = Self { order: Order::Linear, ..Self::IMAGE };
+    pub const LOGITS: Self =
+        Self { order: Order::Linear, order_z: Order::Nearest, force_separate_z: None, by_torch: false };
+    /// What plans have for images.
+    pub const IMAGE: Self = Self { order: Order::Cubic, ..Self::LOGITS };
 
     /// The axis that is resampled apart from the others: the single coarsest one, where the greatest
     /// spacing is more than three times the smallest, by `from_mm`, else by `to_mm`. Spacings of

@@ -59,7 +59,7 @@ fn skimage(arguments: Option<&Map<String, Value>>, otherwise: Resampling) -> Res
         order: order("order", Order::Cubic)?,
         order_z: order("order_z", Order::Nearest)?,
         force_separate_z: separate(arguments, Some(false))?,
-        is_torch: false,
+        by_torch: false,
     })
 }
 
@@ -81,8 +81,12 @@ fn torch(arguments: Option<&Map<String, Value>>) -> Result<Resampling, String> {
         Some("linear" | "trilinear") => Order::Linear,
         Some(mode) => return refused("aniso_axis_mode", mode),
     };
-    let force_separate_z = separate(arguments, None)?;
-    Ok(Resampling { order: Order::Linear, order_z, force_separate_z, is_torch: true })
+    Ok(Resampling {
+        order: Order::Linear,
+        order_z,
+        force_separate_z: separate(arguments, None)?,
+        by_torch: true,
+    })
 }
 
 /// `force_separate_z`: true, false, or null for "as the spacings say".

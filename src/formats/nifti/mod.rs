@@ -153,7 +153,8 @@ pub struct StoredImage {
     pub size: [usize; 3],
     /// The voxel sizes that the file tells, along k, j, i, mm.
     pub spacing_mm: [f64; 3],
-    /// `[k][j][i]`, scaled; every value, whatever it means.
+    /// `[k][j][i]`, scaled; every number, whatever it means. One that is not finite is stored 0, as nifti_clib
+    /// and so ITK and nnU-Net read it.
     pub values: Vec<f32>,
     /// The voxels' places as [`read_image`] gives them.
     pub grid: Grid,
@@ -169,7 +170,10 @@ pub struct StoredImage {
 pub fn read_stored(path: &Path, progress: &Progress) -> Result<StoredImage, NiftiError> {
     let (header, raw) = read_raw(path, progress)?;
     let (grid, reversed) = grid_of(&header, path)?;
-    let values = values(&header, &raw, header.dims[0] * header.dims[1], false, f64::NEG_INFINITY);
+    let mut values = values(&header, &raw, header.dims[0] * header.dims[1], false, f64::NEG_INFINITY);
+    #[expect(clippy::cast_possible_truncation, reason = "network precision")]
+    let zero = header.intercept as f32;
+    values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = zero);
     let turned = |[i, j, k]: [f64; 3]| [k, j, i];
     let [ni, nj, nk] = header.dims;
     Ok(StoredImage { size: [nk, nj, ni], spacing_mm: turned(header.spacing_mm), values, grid, reversed })

@@ -107,6 +107,21 @@ fn labels_survive_gzip_on_an_oblique_grid() {
 }
 
 #[test]
+fn for_a_network_what_is_no_number_is_a_stored_zero() {
+    let raw: Vec<u8> =
+        [1.5, f32::NAN, f32::INFINITY, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let source = file(".nii", [2, 1, 2], 4, LPS, (2.0, 10.0), &raw);
+    // Four bytes a number.
+    let mut bytes = std::fs::read(source.path()).unwrap();
+    (bytes[70], bytes[72]) = (16, 32);
+    std::fs::write(source.path(), bytes).unwrap();
+    let stored = read_stored(source.path(), &Progress::new()).unwrap();
+    assert_eq!(stored.values, [13.0, 10.0, 10.0, 6.0]);
+    let Voxels::F32(shown) = &read(&source).series.volume.voxels else { panic!("not whole numbers") };
+    assert!(shown[1].is_nan(), "nothing was measured there");
+}
+
+#[test]
 fn what_an_image_is_taken_for_is_said() {
     let said = |values: &[i16]| {
         let file = file(".nii", [2, 1, 2], 4, LPS, (0.0, 0.0), &shorts(values));

@@ -20,6 +20,7 @@ pub(super) type Id = usize;
 pub(super) enum Known {
     OrderedDict,
     RebuildTensor,
+    RebuildParameter,
     Storage(Scalar),
     Device,
     NumpyScalar,
@@ -150,6 +151,7 @@ fn known(module: &str, name: &str) -> Result<Known, PickleError> {
     Ok(match (module, name) {
         ("collections", "OrderedDict") => Known::OrderedDict,
         ("torch._utils", "_rebuild_tensor_v2") => Known::RebuildTensor,
+        ("torch._utils", "_rebuild_parameter") => Known::RebuildParameter,
         ("torch", "DoubleStorage") => Known::Storage(Scalar::F64),
         ("torch", "FloatStorage") => Known::Storage(Scalar::F32),
         ("torch", "HalfStorage") => Known::Storage(Scalar::F16),

@@ -40,6 +40,8 @@ impl Machine<'_> {
             (Known::RebuildTensor, [storage, offset, shape, strides, ..]) => {
                 self.tensor(storage, offset, shape, strides)
             }
+            // A tensor, whether it is trained, and hooks.
+            (Known::RebuildParameter, [Value::Tensor(place), ..]) => Ok(Value::Tensor(place.clone())),
             (Known::NumpyScalar, [Value::Dtype(code), Value::Bytes(bytes)]) => Ok(numpy_scalar(code, bytes)),
             (Known::NumpyDtype, [Value::Text(code), ..]) => Ok(Value::Dtype(code.clone())),
             (Known::CodecsEncode, [Value::Text(text), Value::Text(_)]) => {
