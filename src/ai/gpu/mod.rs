@@ -44,7 +44,7 @@ pub(super) use self::labels::{Deciding, DeviceLabels, Mix, device_bytes};
 pub use self::pace::Pace;
 pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan};
 pub use self::tile::Ensemble;
-pub(super) use self::tile::{Reading, Tile};
+pub(super) use self::tile::{Reading, Tile, are_finite};
 
 use self::block::{DeviceBlock, DeviceResidual};
 use self::conv::{DeviceConv, upload};

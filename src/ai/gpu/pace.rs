@@ -141,6 +141,16 @@ impl Pace {
         setup.device.poll(wait).map(drop).map_err(|error| Stop::Failed(error.to_string()))
     }
 
+    /// Forgets what was handed over, and waits until the device has done or dropped all that is enqueued.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] when something enqueued failed.
+    pub(super) fn clear(&mut self) -> Result<(), Stop> {
+        self.open_s = 0.0;
+        self.under_way.clear();
+        self.device.sync().map_err(|error| Stop::Failed(format!("{error:?}")))
+    }
+
     /// Hands over what is enqueued and waits until all of it is done.
     ///
     /// # Errors

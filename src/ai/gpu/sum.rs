@@ -5,7 +5,7 @@
 //! depth. Weights are summed on the CPU, where the mean is taken.
 
 use super::conv::upload;
-use super::tile::Reading;
+use super::tile::{Reading, are_finite};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use std::collections::VecDeque;
@@ -182,7 +182,7 @@ impl DeviceSum {
             Some(reading) => reading.wait()?,
             None => vec![0.0; count],
         };
-        if values.len() == count && values.iter().all(|value| value.is_finite()) {
+        if values.len() == count && are_finite(&values) {
             Ok(Some((planes, values)))
         } else {
             Err("it gave values that are not numbers".to_owned())
