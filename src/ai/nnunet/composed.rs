@@ -165,11 +165,12 @@ fn laid_over(
     slices: Vec<PartSlice>,
     values: &[u16],
 ) -> Vec<u16> {
-    let mut labels = Vec::new();
-    for (at, (own, slice_edges, slice_labels)) in slices.into_iter().enumerate() {
-        if let Some(shares) = shares.get_mut(at) {
-            *shares = shares.under(&own, &slice_labels, values);
-        }
+    shares
+        .par_iter_mut()
+        .zip(&slices)
+        .for_each(|(shares, (own, _, slice_labels))| *shares = shares.under(own, slice_labels, values));
+    let mut labels = Vec::with_capacity(slices.iter().map(|(_, _, labels)| labels.len()).sum());
+    for (_, slice_edges, slice_labels) in slices {
         edges.extend(slice_edges);
         labels.extend(slice_labels);
     }

@@ -11,6 +11,7 @@ use super::image::ChannelImage;
 use super::model::Model;
 use super::outlines::{Outlined, Outliner, Planes};
 use super::preprocess::{PreprocessError, PreviousStage, preprocess};
+use super::stream::{self, MakeError};
 use super::window::{self, Needed, Window, WindowError};
 use crate::ai::engine::{Engine, EngineError};
 use crate::ai::kept;
@@ -247,7 +248,7 @@ impl<'a> Case<'a> {
         model: &Model,
         images: &[ChannelImage],
         previous: Option<&[i16]>,
-        map: impl Fn(Slice<'_>) -> T + Sync,
+        map: impl Fn(Slice<'_>) -> T + Sync + Send,
         progress: &Progress,
     ) -> Result<Vec<T>, CaseError> {
         let run = |engine: &mut Engine, run: Run<'_>| run.slices(engine, map);
@@ -362,16 +363,18 @@ impl Run<'_> {
     fn slices<T: Send>(
         self,
         engine: &mut Engine,
-        map: impl Fn(Slice<'_>) -> T + Sync,
+        map: impl Fn(Slice<'_>) -> T + Sync + Send,
     ) -> Result<Vec<T>, CaseError> {
-        let mut slices = self.export.slices_to(map);
-        let take = |index: usize, logits: &[f32]| {
-            slices.push(index, logits);
-            Ok::<_, CaseError>(())
+        let Self { values, export, window, progress } = self;
+        let run = |planes: &stream::Planes| {
+            let take = |index: usize, logits: &[f32]| planes.push(index, logits).map_err(CaseError::from);
+            window::run_on(engine, values, export.geometry.size, window, take, &progress)
         };
-        let size = self.export.geometry.size;
-        window::run_on(engine, self.values, size, self.window, take, &self.progress)?;
-        Ok(slices.finish())
+        export.made_beside(map, run, &progress).map_err(|error| match error {
+            MakeError::Cancelled => CaseError::Cancelled(Cancelled),
+            MakeError::NoThread => CaseError::Window("the system gives no thread to make slices on"),
+            MakeError::Planes(error) => error.into(),
+        })
     }
 }
 
