@@ -3,10 +3,10 @@
 use super::anatomy::put_right;
 use super::body::{BodyError, body_mask};
 use super::components::argmax;
-use super::engine::EngineError;
+use super::engine::{EngineError, runs_on_cpu};
 use super::graphics::in_order;
 use super::kept;
-use super::memory::estimate_bytes;
+use super::memory::{beside_graphics_bytes, estimate_bytes};
 use super::nnunet::predict::{self as case, CaseError};
 use super::nnunet::{ChannelImage, Model};
 use super::package::{Label, ModelPackage, PackageError};
@@ -166,7 +166,8 @@ pub fn predict(
         return Err(PredictError::Unit { model: package.id.clone() });
     }
     on_model_thread(progress, || {
-        kept::begin(estimate_bytes(volume, package, options));
+        let needed = if runs_on_cpu(options.device) { estimate_bytes } else { beside_graphics_bytes };
+        kept::begin(needed(volume, package, options));
         match &package.nnunet {
             None => predict_here(volume, package, options, &wanted, progress),
             Some(model) => predict_as_nnunet(volume, package, model, options, progress),

@@ -20,6 +20,12 @@ pub(super) const READ_BYTES: usize = 64 << 20;
 /// Pieces that are being read at the same time.
 const READING: usize = 2;
 
+/// Bytes that a sum's planes, of `plane` voxels each, take in the processor's memory on their way back:
+/// those that are being read, and a piece that was, with its copy.
+pub(in crate::ai) fn back_bytes(plane: usize, classes: usize) -> usize {
+    (READING + 2) * READ_BYTES.max(plane * classes * size_of::<f32>())
+}
+
 /// What is to be summed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ai) struct SumPlan<'a> {
