@@ -14,7 +14,7 @@ use super::dataset::{Dataset, Structure};
 use super::edges::Edges;
 use super::image::ChannelImage;
 use super::model::Model;
-use super::outlines::{Outlined, Outliner, Scores};
+use super::outlines::{Outlined, Outliner, Planes, Scores};
 use super::predict::{Case, CaseError, channels, predict as run_model, wanted};
 use super::resample::Order;
 use super::zoom::zoom;
@@ -66,7 +66,7 @@ pub(super) fn predict(
         let Some(found) = found else {
             let reason = format!("none of {} is in the image", crop.organs.join(", "));
             case.warnings.push(format!("{reason}: there is nothing for {} to look at", package.id));
-            let empty = (vec![0; volume.grid.len()], std::collections::BTreeMap::new());
+            let empty = (vec![0; volume.grid.len()], Planes::new());
             return Ok(case.prediction(volume, package, &structures, &wanted, empty));
         };
         region = found;
@@ -128,7 +128,11 @@ pub(super) fn predict(
     let slices = outlined(&outliner, &coarse, &edges, with_contours);
     progress.set_fraction(0.98)?;
     let probability = |label: u16, voxel: [usize; 3]| coarse.probability(label, voxel);
-    let gathered = outliner.gather(slices, with_contours.then_some(&probability));
+    let gathered = if with_contours {
+        outliner.gather(slices, Some(&probability))
+    } else {
+        (outliner.map(slices.iter().map(|slice| slice.labels.as_slice())), Planes::new())
+    };
     case.timings.postprocess += started.elapsed().as_secs_f64();
     Ok(case.prediction(volume, package, &dataset.structures, &wanted, gathered))
 }
@@ -267,6 +271,7 @@ fn region_of(
     case.timings.preprocess += found.timings.preprocess;
     case.timings.infer += found.timings.infer;
     case.timings.postprocess += found.timings.postprocess;
+    case.warnings.extend(found.warnings);
     let map = found.labels.map(|map| map.labels).unwrap_or_default();
     Ok(box_around(image, &map, volume.grid.dims(), &values, crop.margin_mm))
 }

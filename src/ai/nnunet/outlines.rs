@@ -109,6 +109,23 @@ impl Outliner<'_> {
         planes
     }
 
+    /// The label map on the volume's grid, of the labels of all slices.
+    pub(super) fn map<'l>(&self, slices: impl Iterator<Item = &'l [u16]>) -> Vec<u16> {
+        let [ni, nj, _] = self.volume.grid.dims();
+        let [_, ny, nx] = self.image.size;
+        let mut map = vec![0; self.volume.grid.len()];
+        for (z, labels) in slices.enumerate() {
+            if labels.iter().all(|label| *label == 0) {
+                continue;
+            }
+            for (at, label) in labels.iter().enumerate().take(ny * nx) {
+                let [i, j, k] = self.image.grid_voxel([z, at / nx, at % nx]);
+                map[(k * nj + j) * ni + i] = *label;
+            }
+        }
+        map
+    }
+
     /// The label map on the volume's grid, and the contours in the order of its slices. Where these lie
     /// across, `probability` tells how sure labels are, in place of what the slices have kept.
     pub(super) fn gather(
@@ -116,21 +133,13 @@ impl Outliner<'_> {
         slices: Vec<Outlined>,
         probability: Option<Probability<'_>>,
     ) -> (Vec<u16>, Planes) {
-        let [ni, nj, _] = self.volume.grid.dims();
-        let [_, ny, nx] = self.image.size;
-        let mut map = vec![0; self.volume.grid.len()];
+        let nx = self.image.size[2];
+        let map = self.map(slices.iter().map(|slice| slice.labels.as_slice()));
         let mut traced = Vec::new();
         let mut shares = Vec::new();
-        for (z, slice) in slices.into_iter().enumerate() {
+        for slice in slices {
             traced.extend(slice.planes);
             shares.push(slice.shares);
-            if slice.labels.iter().all(|label| *label == 0) {
-                continue;
-            }
-            for (at, label) in slice.labels.into_iter().enumerate().take(ny * nx) {
-                let [i, j, k] = self.image.grid_voxel([z, at / nx, at % nx]);
-                map[(k * nj + j) * ni + i] = label;
-            }
         }
         if !self.is_along() {
             #[expect(clippy::cast_possible_truncation, reason = "255ths")]

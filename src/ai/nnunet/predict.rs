@@ -9,7 +9,7 @@ use super::dataset::Structure;
 use super::export::{Decision, Export, ExportError, Slice};
 use super::image::ChannelImage;
 use super::model::Model;
-use super::outlines::{Outlined, Outliner, Planes};
+use super::outlines::{Outliner, Planes};
 use super::preprocess::{PreprocessError, PreviousStage, preprocess};
 use super::stream::{self, MakeError};
 use super::window::{self, Needed, Window, WindowError};
@@ -125,8 +125,8 @@ pub(in crate::ai) fn predict(
     if options.label_map_alone {
         let labels = case.labels(model, &turned, previous_labels.as_deref(), &stage_progress)?;
         let [_, ny, nx] = turned[0].size;
-        let slices = labels.chunks_exact((ny * nx).max(1)).map(|slice| Outlined::bare(slice.to_vec()));
-        let gathered = outliner.gather(slices.collect(), None);
+        let map = outliner.map(labels.chunks_exact((ny * nx).max(1)));
+        let gathered = (map, Planes::new());
         return Ok(case.prediction(volume, package, &model.dataset.structures, &wanted, gathered));
     }
     let slices = case.stage(
@@ -194,8 +194,12 @@ impl<'a> Case<'a> {
             structures.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| one).collect();
         let organs: Vec<&Label> =
             wanted.iter().filter_map(|structure| package.label(structure.value)).collect();
-        let Present { rois, left_out, warnings } =
-            present(package, volume, [&organs, &organs], traced(package, structures, planes));
+        // What is in the image is told by contours: of labels alone all of it is.
+        let Present { rois, left_out, warnings } = if self.options.label_map_alone {
+            Present::default()
+        } else {
+            present(package, volume, [&organs, &organs], traced(package, structures, planes))
+        };
         self.warnings.extend(warnings);
         let labels = self.options.label_map.then(|| {
             let in_part = wanted.len() < structures.len() || !left_out.is_empty();
