@@ -527,8 +527,9 @@ impl Engine {
         if self.second_try == SecondTry::Taken {
             self.second_try = SecondTry::Open;
         }
-        if let Runner::Cpu(networks) = &self.runner {
-            networks.iter().for_each(CpuNetwork::empty_buffers);
+        match &mut self.runner {
+            Runner::Cpu(networks) => networks.iter().for_each(CpuNetwork::empty_buffers),
+            Runner::Gpu(ensemble) => ensemble.rest(),
         }
         self.is_sound()
     }

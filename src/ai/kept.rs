@@ -135,6 +135,14 @@ pub(super) struct Lent {
 }
 
 impl Lent {
+    /// Does a run's work with the networks; then they are kept for a later run, whether this one came to its
+    /// end or was stopped.
+    pub(super) fn used<T, E>(mut self, work: impl FnOnce(&mut Engine) -> Result<T, E>) -> Result<T, E> {
+        let done = work(&mut self.engine);
+        self.give_back();
+        done
+    }
+
     /// Keeps the networks for a later run, where they are sound and there is room: those of earlier runs
     /// yield to them, but not those of this run, which the next one begins with.
     pub(super) fn give_back(mut self) {

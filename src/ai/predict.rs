@@ -264,10 +264,6 @@ fn predict_here(
     progress.set_step("Loading the model");
     let made = if options.keep { package.made() } else { None };
     let network = std::iter::once_with(|| package.network().map_err(PredictError::from));
-    let mut lent = kept::engine(made, options.device, network)?;
-    let engine = &mut lent.engine;
-    engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
-    progress.set_step(format!("Running {}", package.title));
     let window = Window {
         patch: package.patch,
         step: options.step.unwrap_or(package.inference.step),
@@ -275,10 +271,14 @@ fn predict_here(
         mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
         mirror_swaps: &package.inference.mirror_swaps,
     };
-    let mut probabilities = run(engine, &image, package, window, &progress.part(0.15, 0.9))?;
-    warnings.extend(engine.take_warnings());
-    let device = engine.device().to_owned();
-    lent.give_back();
+    let lent = kept::engine(made, options.device, network)?;
+    let (mut probabilities, device) = lent.used(|engine| {
+        engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
+        progress.set_step(format!("Running {}", package.title));
+        let probabilities = run(engine, &image, package, window, &progress.part(0.15, 0.9))?;
+        warnings.extend(engine.take_warnings());
+        Ok::<_, PredictError>((probabilities, engine.device().to_owned()))
+    })?;
     let infer = started.elapsed().as_secs_f64() - preprocess;
 
     progress.set_step("Tracing contours");

@@ -132,6 +132,11 @@ impl Ensemble {
         Ok(())
     }
 
+    /// Lets go of what only a run needs.
+    pub(in crate::ai) fn rest(&mut self) {
+        self.pace.rest();
+    }
+
     /// Takes the networks off the device.
     pub(in crate::ai) fn take_off(&mut self) {
         self.networks.clear();

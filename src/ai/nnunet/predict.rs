@@ -315,10 +315,7 @@ impl<'a> Case<'a> {
         progress.set_step("Loading the model");
         let folds = (0..model.folds()).map(|fold| model.network(fold).map_err(CaseError::from));
         let made = if self.options.keep { model.made() } else { None };
-        let mut lent = kept::engine(made, self.options.device, folds)?;
-        let engine = &mut lent.engine;
-        engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
-        progress.set_step("Running the model");
+        let lent = kept::engine(made, self.options.device, folds)?;
         let offset = 3 - plan.dimensions;
         let mirror_axes: Vec<usize> = if self.options.no_mirror {
             Vec::new()
@@ -344,11 +341,15 @@ impl<'a> Case<'a> {
             })
         };
         let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
-        let progress = progress.part(0.12, 1.0);
-        let made = run(engine, Run { values: &prepared.values, export: &export, window, progress })?;
-        engine.device().clone_into(&mut self.device);
-        self.warnings.extend(engine.take_warnings());
-        lent.give_back();
+        let made = lent.used(|engine| {
+            engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
+            progress.set_step("Running the model");
+            let progress = progress.part(0.12, 1.0);
+            let made = run(engine, Run { values: &prepared.values, export: &export, window, progress })?;
+            engine.device().clone_into(&mut self.device);
+            self.warnings.extend(engine.take_warnings());
+            Ok::<_, CaseError>(made)
+        })?;
         self.timings.infer += started.elapsed().as_secs_f64();
         Ok(made)
     }

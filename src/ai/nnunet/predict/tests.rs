@@ -84,6 +84,27 @@ fn the_label_map_alone_is_that_of_a_whole_run() {
     }
 }
 
+/// The weights of a run that someone stopped need not be read again.
+#[test]
+fn networks_of_a_run_that_was_stopped_are_kept() {
+    let target = tempfile::tempdir().unwrap();
+    let (package, volume) = (package(target.path()), scan([0, 1, 2]));
+    let progress = Progress::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !progress.step().starts_with("Running") {
+                std::thread::yield_now();
+            }
+            progress.cancel();
+        });
+        let keeping = PredictOptions { keep: true, no_mirror: false, ..options() };
+        // It may have come to its end before.
+        let stopped = crate::ai::predict(&volume, &package, &keeping, &progress);
+        assert!(matches!(stopped, Ok(_) | Err(crate::ai::PredictError::Cancelled(_))));
+    });
+    assert!(kept::bytes() > 0);
+}
+
 #[test]
 fn a_second_run_with_networks_that_were_kept_is_the_same_to_the_bit() {
     let target = tempfile::tempdir().unwrap();
