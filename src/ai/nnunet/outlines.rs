@@ -115,10 +115,8 @@ impl Outliner<'_> {
         let [_, ny, nx] = self.image.size;
         let mut map = vec![0; self.volume.grid.len()];
         for (z, labels) in slices.enumerate() {
-            if labels.iter().all(|label| *label == 0) {
-                continue;
-            }
-            for (at, label) in labels.iter().enumerate().take(ny * nx) {
+            // Background is there already.
+            for (at, label) in labels.iter().enumerate().take(ny * nx).filter(|(_, label)| **label != 0) {
                 let [i, j, k] = self.image.grid_voxel([z, at / nx, at % nx]);
                 map[(k * nj + j) * ni + i] = *label;
             }
