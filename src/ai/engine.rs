@@ -1,11 +1,13 @@
 //! Which device a network runs on, and what happens when a graphics device goes away.
 //!
 //! All work of a model stays on the thread that made its [`Engine`] (burn orders GPU work by
-//! thread). A panic or error of the GPU path ends there: the engine goes on with the CPU and says so.
+//! thread). A panic or error of the GPU path ends there: the engine goes on with the CPU and says so. Where
+//! the device only lacked memory, the engine first tries once more on it, without the networks that were
+//! kept there and with its pools emptied.
 
 use super::cpu::CpuNetwork;
-use super::gpu::{Back, DeviceLabels, DeviceSum, Ensemble, Pace, Reading, Stop, SumPlan, Tile};
-use super::graphics::{self, Gpu, IN_DOUBT, device_errors, forget_failed, open_gpu, quietly};
+use super::gpu::{Back, DeviceLabels, DeviceSum, Ensemble, Pace, Reading, Stop, SumPlan, Tile, are_finite};
+use super::graphics::{self, Gpu, IN_DOUBT, Noted, forget_failed, open_gpu, quietly};
 use super::kept;
 use super::mirror::{self, Mirrors};
 use super::network::Network;
@@ -15,7 +17,7 @@ use burn::tensor::Device;
 use std::convert::Infallible;
 
 pub use super::graphics::{
-    WgpuSetup, destroy_device, gpu_name, note_device_error, share_device, with_gpu_device,
+    DeviceFault, WgpuSetup, destroy_device, gpu_name, note_device_error, share_device, with_gpu_device,
 };
 
 /// Why a model cannot run where it should.
@@ -43,27 +45,55 @@ pub struct Engine {
     device: String,
     /// The serial number of the graphics device, where it runs on one.
     serial: Option<u64>,
-    /// How many errors of the graphics device had been noted when it began.
-    errors: u64,
+    /// What the graphics device had told when it began there.
+    noted: Noted,
+    /// The patch that it is ready for.
+    patch: Option<[usize; 3]>,
+    second_try: SecondTry,
+    /// How often the device has failed it: what was begun before is not told again.
+    failures: usize,
     /// What happened on the way, for a person.
     warnings: Vec<String>,
     /// Whether it runs on the CPU because a graphics device would not do.
     has_fallen_back: bool,
 }
 
+/// Whether an engine had to begin anew on its graphics device, which lacked memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecondTry {
+    /// No.
+    Open,
+    /// It is to begin with the next work: the networks are off the device, and whoever holds a sum there
+    /// lets go of it first.
+    Waits,
+    /// Yes: another failure is the last.
+    Taken,
+}
+
 /// A tile that was begun.
 pub(super) enum Started {
-    /// On the graphics device; what it was made of, should the device fail.
-    Gpu { reading: Vec<Reading>, values: Vec<f32>, size: [usize; 3], mirrors: Mirrors },
+    /// On the graphics device.
+    Gpu(Box<Begun>),
     /// Done.
     Cpu(Vec<f32>),
+}
+
+/// A tile on a graphics device; what it was made of, should the device fail.
+pub(super) struct Begun {
+    reading: Vec<Reading>,
+    values: Vec<f32>,
+    size: [usize; 3],
+    mirrors: Mirrors,
+    /// What the device had told, and how often it had failed, when the tile began.
+    noted: Noted,
+    failures: usize,
 }
 
 /// Why a sum on the graphics device ended.
 pub(super) enum SumError {
     /// Someone asked to stop.
     Cancelled,
-    /// The device failed; the engine goes on with the CPU.
+    /// The device failed; the engine begins anew on it, or goes on with the CPU.
     Device,
 }
 
@@ -94,21 +124,14 @@ impl Engine {
         folds: impl Iterator<Item = Result<Network, E>>,
         choice: DeviceChoice,
     ) -> Result<Self, E> {
-        let errors = device_errors();
         let runner = if let Some(gpu) = chosen(choice)? {
             let networks = folds.collect::<Result<Vec<_>, E>>()?;
-            let Gpu { device, name, software, setup, serial } = gpu.clone();
-            match quietly(|| Ensemble::new(&networks, &device, setup, &name, software)) {
-                Ok(runner) => {
+            match uploaded(&networks, &gpu) {
+                Ok((ensemble, noted, second_try)) => {
                     return Ok(Self {
-                        classes: classes_of(&networks),
-                        networks,
-                        runner: Runner::Gpu(Box::new(runner)),
-                        device: gpu.title(),
-                        serial: Some(serial),
-                        errors,
-                        warnings: Vec::new(),
-                        has_fallen_back: false,
+                        second_try,
+                        serial: Some(gpu.serial),
+                        ..Self::of(networks, ensemble, gpu.title(), noted)
                     });
                 }
                 Err(reason) if choice == DeviceChoice::Gpu => return Err(EngineError::NoGpu(reason).into()),
@@ -124,10 +147,30 @@ impl Engine {
             runner: Runner::Cpu(runner),
             device: cpu_name(),
             serial: None,
-            errors,
+            noted: Noted::now(),
+            patch: None,
+            second_try: SecondTry::Open,
+            failures: 0,
             warnings: Vec::new(),
             has_fallen_back: false,
         })
+    }
+
+    /// Networks that are on a device of this name, which had told so much before.
+    fn of(networks: Vec<Network>, ensemble: Ensemble, device: String, noted: Noted) -> Self {
+        Self {
+            classes: classes_of(&networks),
+            networks,
+            runner: Runner::Gpu(Box::new(ensemble)),
+            device,
+            serial: None,
+            noted,
+            patch: None,
+            second_try: SecondTry::Open,
+            failures: 0,
+            warnings: Vec::new(),
+            has_fallen_back: false,
+        }
     }
 
     /// Puts networks on any of burn's devices, as if it were a graphics device with buffers of so many
@@ -137,11 +180,13 @@ impl Engine {
         let pace = super::gpu::Pace::at_once(device).with_piece_macs(1);
         let ensemble = Ensemble::new(&networks, device, None, "test", true);
         let ensemble = ensemble.with_pace(pace).with_limit(limit_bytes);
-        let runner = Runner::Gpu(Box::new(ensemble));
-        let device = "test".to_owned();
-        let (classes, errors) = (classes_of(&networks), device_errors());
-        let (serial, warnings, has_fallen_back) = (None, Vec::new(), false);
-        Self { networks, classes, runner, device, serial, errors, warnings, has_fallen_back }
+        Self::of(networks, ensemble, "test".to_owned(), Noted::now())
+    }
+
+    /// The same as if the device had this serial number.
+    #[cfg(test)]
+    pub(super) fn with_serial(self, serial: u64) -> Self {
+        Self { serial: Some(serial), ..self }
     }
 
     /// Lets a graphics device work in pieces of so many multiply-accumulates.
@@ -171,7 +216,15 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn fail_after(&mut self, tiles: usize) {
         if let Runner::Gpu(ensemble) = &mut self.runner {
-            ensemble.fails_after = Some(tiles);
+            ensemble.failures = [(tiles, "for a test")].into();
+        }
+    }
+
+    /// Lets the device have no memory left after so many tiles, and again after so many more.
+    #[cfg(test)]
+    pub(super) fn lack_memory_after(&mut self, tiles: &[usize]) {
+        if let Runner::Gpu(ensemble) = &mut self.runner {
+            ensemble.failures = tiles.iter().map(|tiles| (*tiles, "Out of Memory")).collect();
         }
     }
 
@@ -192,14 +245,16 @@ impl Engine {
             self.go_to_cpu();
             return Ok(());
         }
-        match stopped(quietly(|| ensemble.warm_up(size, progress))) {
-            Ok(()) => Ok(()),
-            Err(Stop::Cancelled) => Err(Cancelled.into()),
-            Err(Stop::Failed(reason)) => {
-                self.leave_gpu(&reason);
-                Ok(())
+        while let Some(ensemble) = self.begun() {
+            match stopped(quietly(|| ensemble.warm_up(size, progress))) {
+                Ok(()) if self.is_in_doubt() => self.recover(IN_DOUBT),
+                Ok(()) => break,
+                Err(Stop::Cancelled) => return Err(Cancelled.into()),
+                Err(Stop::Failed(reason)) => self.recover(&reason),
             }
         }
+        self.patch = Some(size);
+        Ok(())
     }
 
     /// How a graphics device computes the layers, in words: how many of each kind which way.
@@ -231,15 +286,17 @@ impl Engine {
         mirrors: &Mirrors,
         progress: &Progress,
     ) -> Result<Started, EngineError> {
-        if let Runner::Gpu(ensemble) = &mut self.runner {
+        while let Some(ensemble) = self.begun() {
             let tile = Tile { values: values.to_vec(), size, mirrors };
             match stopped(quietly(|| ensemble.start(tile, progress))) {
                 Ok(reading) => {
                     let (values, mirrors) = (values.to_vec(), mirrors.clone());
-                    return Ok(Started::Gpu { reading, values, size, mirrors });
+                    let (noted, failures) = (self.noted, self.failures);
+                    let begun = Begun { reading, values, size, mirrors, noted, failures };
+                    return Ok(Started::Gpu(Box::new(begun)));
                 }
                 Err(Stop::Cancelled) => return Err(Cancelled.into()),
-                Err(Stop::Failed(reason)) => self.leave_gpu(&reason),
+                Err(Stop::Failed(reason)) => self.recover(&reason),
             }
         }
         self.on_cpu(values, size, mirrors, progress).map(Started::Cpu)
@@ -250,22 +307,27 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Cancelled`] when someone asked to stop.
     pub(super) fn collect(&mut self, started: Started, progress: &Progress) -> Result<Vec<f32>, EngineError> {
-        let (reading, values, size, mirrors) = match started {
+        let begun = match started {
             Started::Cpu(logits) => return Ok(logits),
-            Started::Gpu { reading, values, size, mirrors } => (reading, values, size, mirrors),
+            Started::Gpu(begun) => *begun,
         };
+        let Begun { reading, values, size, mirrors, noted, failures } = begun;
         let read = quietly(|| reading.into_iter().map(Reading::wait).collect::<Result<Vec<_>, _>>());
-        let classes = self.classes;
-        match read.and_then(|result| result).map(|parts| parts.concat()) {
-            Ok(_) if self.is_in_doubt() => self.leave_gpu(IN_DOUBT),
-            Ok(logits) if logits.len() != size.iter().product::<usize>() * classes => {
-                self.leave_gpu("it gave an incomplete result");
+        let reason = match read.and_then(|result| result).map(|parts| parts.concat()) {
+            Ok(_) if Noted::now() != noted => IN_DOUBT.to_owned(),
+            Ok(logits) if logits.len() != size.iter().product::<usize>() * self.classes => {
+                "it gave an incomplete result".to_owned()
             }
-            Ok(logits) if logits.iter().all(|logit| logit.is_finite()) => return Ok(logits),
-            Ok(_) => self.leave_gpu("it gave values that are not numbers"),
-            Err(reason) => self.leave_gpu(&reason),
+            Ok(logits) if are_finite(&logits) => return Ok(logits),
+            Ok(_) => "it gave values that are not numbers".to_owned(),
+            Err(reason) => reason,
+        };
+        // Of several tiles under way the first has told of the failure.
+        if failures == self.failures {
+            self.recover(&reason);
         }
-        self.on_cpu(&values, size, &mirrors, progress)
+        let again = self.start(&values, size, &mirrors, progress)?;
+        self.collect(again, progress)
     }
 
     fn on_cpu(
@@ -298,17 +360,24 @@ impl Engine {
 
     /// A window's running sum on the graphics device; `None` on the CPU, or where it does not fit.
     pub(super) fn sum(&mut self, plan: SumPlan<'_>) -> Option<DeviceSum> {
-        let Runner::Gpu(ensemble) = &self.runner else { return None };
-        quietly(|| ensemble.sum(plan)).unwrap_or_else(|reason| {
-            self.leave_gpu(&reason);
-            None
-        })
+        self.made(|ensemble| ensemble.sum(plan))
+    }
+
+    /// What `make` makes on the graphics device; `None` on the CPU.
+    fn made<T>(&mut self, make: impl Fn(&Ensemble) -> Option<T>) -> Option<T> {
+        loop {
+            let ensemble = self.begun()?;
+            match quietly(|| make(ensemble)) {
+                Ok(made) => return made,
+                Err(reason) => self.recover(&reason),
+            }
+        }
     }
 
     /// Runs a tile and adds it to a sum.
     ///
     /// # Errors
-    /// [`SumError`]; after [`SumError::Device`] the sum is lost and the engine on the CPU.
+    /// [`SumError`]; after [`SumError::Device`] the sum is lost: it may be begun anew ([`Self::sum`]).
     pub(super) fn add(
         &mut self,
         tile: Tile<'_>,
@@ -316,14 +385,14 @@ impl Engine {
         sum: &mut DeviceSum,
         progress: &Progress,
     ) -> Result<(), SumError> {
-        let Runner::Gpu(ensemble) = &mut self.runner else { return Err(SumError::Device) };
+        let Some(ensemble) = self.there() else { return Err(SumError::Device) };
         stopped(quietly(|| ensemble.add(tile, corner, sum, progress))).map_err(|stop| self.ended(stop))
     }
 
     /// Planes of a sum that are done, as [`DeviceSum::take`].
     ///
     /// # Errors
-    /// [`SumError::Device`]: the sum is lost and the engine on the CPU.
+    /// [`SumError::Device`], as [`Self::add`].
     pub(super) fn take(&mut self, sum: &mut DeviceSum, waits: bool) -> Result<Option<Back>, SumError> {
         let taken = quietly(|| sum.take(waits)).and_then(|result| result);
         let taken =
@@ -334,22 +403,18 @@ impl Engine {
     /// A window's running sum on the graphics device whose planes become labels there; `None` on the CPU,
     /// or where that is nothing for the device.
     pub(super) fn labels(&mut self, plan: SumPlan<'_>) -> Option<(DeviceSum, DeviceLabels)> {
-        let Runner::Gpu(ensemble) = &self.runner else { return None };
-        quietly(|| ensemble.labels(plan)).unwrap_or_else(|reason| {
-            self.leave_gpu(&reason);
-            None
-        })
+        self.made(|ensemble| ensemble.labels(plan))
     }
 
     /// Does work with a sum beside the tiles, at the device's pace.
     ///
     /// # Errors
-    /// [`SumError`]; after [`SumError::Device`] the sum is lost and the engine on the CPU.
+    /// [`SumError`], as [`Self::add`].
     pub(super) fn beside<T>(
         &mut self,
         work: impl FnOnce(&mut Pace) -> Result<T, Stop>,
     ) -> Result<T, SumError> {
-        let Runner::Gpu(ensemble) = &mut self.runner else { return Err(SumError::Device) };
+        let Some(ensemble) = self.there() else { return Err(SumError::Device) };
         let done = stopped(quietly(|| work(ensemble.pace())));
         let done = match done {
             Ok(_) if self.is_in_doubt() => Err(Stop::Failed(IN_DOUBT.to_owned())),
@@ -358,12 +423,12 @@ impl Engine {
         done.map_err(|stop| self.ended(stop))
     }
 
-    /// What the end of work with a sum means for it; leaves a device that failed.
+    /// What the end of work with a sum means for it.
     fn ended(&mut self, stop: Stop) -> SumError {
         match stop {
             Stop::Cancelled => SumError::Cancelled,
             Stop::Failed(reason) => {
-                self.leave_gpu(&reason);
+                self.recover(&reason);
                 SumError::Device
             }
         }
@@ -371,7 +436,46 @@ impl Engine {
 
     /// Whether the device has told of an error since the engine began: a step may have been left out.
     fn is_in_doubt(&self) -> bool {
-        device_errors() != self.errors
+        Noted::now() != self.noted
+    }
+
+    /// The networks on the graphics device, where that goes on.
+    fn there(&mut self) -> Option<&mut Ensemble> {
+        match &mut self.runner {
+            Runner::Gpu(ensemble) if self.second_try != SecondTry::Waits => Some(ensemble),
+            _ => None,
+        }
+    }
+
+    /// The networks on the graphics device, for work that begins: where they are to begin anew, they are
+    /// put there again.
+    fn begun(&mut self) -> Option<&mut Ensemble> {
+        if self.second_try == SecondTry::Waits {
+            self.second_try = SecondTry::Taken;
+            let Runner::Gpu(ensemble) = &mut self.runner else { return None };
+            ensemble.empty_pools();
+            // What the device has told up to here is the first try's.
+            self.noted = Noted::now();
+            let (networks, patch) = (&self.networks, self.patch);
+            if let Err(Stop::Failed(reason)) = stopped(quietly(|| ensemble.put_back(networks, patch))) {
+                self.recover(&reason);
+            }
+        }
+        self.there()
+    }
+
+    /// Goes on after the device failed: where it lacked memory, once more on it without whatever is kept
+    /// there, else on the CPU.
+    fn recover(&mut self, reason: &str) {
+        self.failures += 1;
+        let Runner::Gpu(ensemble) = &mut self.runner else { return };
+        if self.second_try != SecondTry::Open || !self.noted.lacks_memory(reason) {
+            self.leave_gpu(reason);
+            return;
+        }
+        self.second_try = SecondTry::Waits;
+        drop(quietly(|| ensemble.take_off()));
+        begin_again(self.serial, reason);
     }
 
     fn leave_gpu(&mut self, reason: &str) {
@@ -413,14 +517,19 @@ impl Engine {
 
     /// Whether it is what was asked for still: on the device that it began on, which has told of no error.
     pub(super) fn is_sound(&self) -> bool {
-        !self.has_fallen_back && (self.serial.is_none() || !self.is_in_doubt())
+        let is_there = !self.has_fallen_back && self.second_try != SecondTry::Waits;
+        is_there && (self.serial.is_none() || !self.is_in_doubt())
     }
 
     /// Lets go of what only a run needs, to be kept for another one; whether it is [`Self::is_sound`].
     pub(super) fn rest(&mut self) -> bool {
         self.warnings.clear();
-        if let Runner::Cpu(networks) = &self.runner {
-            networks.iter().for_each(CpuNetwork::empty_buffers);
+        if self.second_try == SecondTry::Taken {
+            self.second_try = SecondTry::Open;
+        }
+        match &mut self.runner {
+            Runner::Cpu(networks) => networks.iter().for_each(CpuNetwork::empty_buffers),
+            Runner::Gpu(ensemble) => ensemble.rest(),
         }
         self.is_sound()
     }
@@ -461,6 +570,36 @@ fn packed<E>(folds: impl Iterator<Item = Result<Network, E>>) -> Result<Vec<CpuN
 
 fn classes_of(networks: &[Network]) -> usize {
     networks.first().map_or(0, |network| network.architecture.classes)
+}
+
+/// Networks uploaded to a graphics device, and what it had told before. For want of memory they are
+/// uploaded a second time, without the networks that were kept there.
+fn uploaded(networks: &[Network], gpu: &Gpu) -> Result<(Ensemble, Noted, SecondTry), String> {
+    let upload = || {
+        let Gpu { device, name, software, setup, .. } = gpu;
+        quietly(|| Ensemble::new(networks, device, setup.clone(), name, *software))
+    };
+    let noted = Noted::now();
+    match upload() {
+        Ok(ensemble) => Ok((ensemble, noted, SecondTry::Open)),
+        Err(reason) if noted.lacks_memory(&reason) => {
+            begin_again(Some(gpu.serial), &reason);
+            drop(quietly(|| gpu.device.memory_cleanup()));
+            let noted = Noted::now();
+            upload().map(|ensemble| (ensemble, noted, SecondTry::Taken))
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
+/// Gives up the networks kept on a device that lacks memory.
+fn begin_again(serial: Option<u64>, reason: &str) {
+    let freed = serial.map_or(0, kept::make_room);
+    tracing::warn!(
+        "the graphics device has too little memory ({reason}); networks of {} MB that were kept there from \
+         before are given up, and the model begins there once more",
+        freed / 1_000_000
+    );
 }
 
 /// A panic on the device's path is its failure.

@@ -90,21 +90,64 @@ fn next_serial() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Errors that the shared device has told its owner of.
-static ERRORS: AtomicU64 = AtomicU64::new(0);
+/// What a graphics device tells its owner of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceFault {
+    /// It has no memory for something; it goes on.
+    OutOfMemory,
+    /// It is lost.
+    Lost,
+    /// A call was left out.
+    Other,
+}
 
-/// Notes an error that the shared device has told its owner of, the loss of it too: a call was left
-/// out, and what networks make on the device is not trusted from here on.
-pub fn note_device_error() {
-    ERRORS.fetch_add(1, Ordering::Relaxed);
+/// How often the shared device has told its owner of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Noted {
+    errors: u64,
+    shortages: u64,
+    losses: u64,
+}
+
+static NOTED: Mutex<Noted> = Mutex::new(Noted { errors: 0, shortages: 0, losses: 0 });
+
+/// Notes what the shared device has told its owner of: a call was left out, and what networks make on
+/// the device is not trusted from here on.
+pub fn note_device_error(fault: DeviceFault) {
+    let mut noted = NOTED.lock().unwrap_or_else(PoisonError::into_inner);
+    noted.errors += 1;
+    match fault {
+        DeviceFault::OutOfMemory => noted.shortages += 1,
+        DeviceFault::Lost => noted.losses += 1,
+        DeviceFault::Other => {}
+    }
 }
 
 /// Why a result is not trusted after a noted error.
 pub(super) const IN_DOUBT: &str = "it told of an error meanwhile";
 
-/// How many errors have been noted.
-pub(super) fn device_errors() -> u64 {
-    ERRORS.load(Ordering::Relaxed)
+impl Noted {
+    /// What has been noted so far.
+    pub(super) fn now() -> Self {
+        *NOTED.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a failure since then, in these words, was for want of memory on a device that is still
+    /// there.
+    pub(super) fn lacks_memory(self, reason: &str) -> bool {
+        let now = Self::now();
+        now.losses == self.losses && (now.shortages != self.shortages || is_of_memory(reason))
+    }
+}
+
+/// Whether a failure is for want of memory, by the words of wgpu, of a driver or of burn, some of which
+/// are the names of values.
+fn is_of_memory(reason: &str) -> bool {
+    let letters: String =
+        reason.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect();
+    ["outofmemory", "outofdevicememory", "outofhostmemory", "notenoughmemory"]
+        .iter()
+        .any(|words| letters.contains(words))
 }
 
 /// Destroys the graphics device, as a driver's reset would; for tests of its loss.
@@ -218,5 +261,30 @@ mod tests {
         let mut none = Some(Err("no driver".to_owned()));
         forget_if(&mut none, failed);
         assert!(none.is_some());
+    }
+
+    #[test]
+    fn want_of_memory_is_told_from_other_failures() {
+        let before = Noted::now();
+        for reason in [
+            "wgpu error: Out of Memory",
+            "Not enough memory left.",
+            "OutOfMemory { size: 12 }",
+            "out of device memory allocating 1073741824 bytes",
+            "ERROR_OUT_OF_DEVICE_MEMORY",
+        ] {
+            assert!(before.lacks_memory(reason), "{reason}");
+        }
+        for reason in
+            [IN_DOUBT, "it gave values that are not numbers", "the staging buffer could not be mapped"]
+        {
+            assert!(!before.lacks_memory(reason), "{reason}");
+        }
+        note_device_error(DeviceFault::Other);
+        assert!(Noted::now() != before && !before.lacks_memory(IN_DOUBT));
+        note_device_error(DeviceFault::OutOfMemory);
+        assert!(before.lacks_memory(IN_DOUBT) && !Noted::now().lacks_memory(IN_DOUBT));
+        note_device_error(DeviceFault::Lost);
+        assert!(!before.lacks_memory("Out of Memory"), "it is gone");
     }
 }

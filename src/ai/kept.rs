@@ -8,9 +8,10 @@
 //!
 //! What is kept is given up as soon as it is worth less than its room: the least recently used first
 //! when a run needs the memory ([`begin`]) or others come ([`Lent::give_back`]), all of a graphics device
-//! with the device ([`forget_graphics`], [`forget_failed`]), all of them when a training begins
-//! ([`forget_all`]), and those whose files were removed or replaced ([`forget_changed`]). Free
-//! memory is counted with it ([`super::memory::available_bytes`]).
+//! with the device ([`forget_graphics`], [`forget_failed`]) or when it has no memory left for a run
+//! ([`make_room`]), all of them when a training begins ([`forget_all`]), and those whose files were removed
+//! or replaced ([`forget_changed`]). Free memory is counted with it
+//! ([`super::memory::available_bytes`]).
 
 use super::engine::{Engine, EngineError, serial_of};
 use super::graphics::quietly;
@@ -134,6 +135,14 @@ pub(super) struct Lent {
 }
 
 impl Lent {
+    /// Does a run's work with the networks; then they are kept for a later run, whether this one came to its
+    /// end or was stopped.
+    pub(super) fn used<T, E>(mut self, work: impl FnOnce(&mut Engine) -> Result<T, E>) -> Result<T, E> {
+        let done = work(&mut self.engine);
+        self.give_back();
+        done
+    }
+
     /// Keeps the networks for a later run, where they are sound and there is room: those of earlier runs
     /// yield to them, but not those of this run, which the next one begins with.
     pub(super) fn give_back(mut self) {
@@ -244,6 +253,15 @@ pub(super) fn forget_graphics() {
 pub(super) fn forget_failed(serial: u64) {
     let gone = shelf().take_out(|own| own.engine.serial() == Some(serial));
     let_go_apart(gone);
+}
+
+/// Gives up all networks on the graphics device with this serial number, which has too little memory for
+/// the run under way; gives their bytes there. Blocks for as long as that takes.
+pub(super) fn make_room(serial: u64) -> u64 {
+    let gone = shelf().take_out(|own| own.engine.serial() == Some(serial));
+    let bytes = gone.iter().map(|own| own.engine.weight_bytes()[1]).sum();
+    let_go(gone);
+    bytes
 }
 
 /// Lets networks of a lost device go on a thread of their own.
@@ -365,6 +383,46 @@ mod tests {
         } else {
             println!("skipped: no adapter");
         }
+    }
+
+    /// What lies on the device goes, what lies elsewhere stays, and the run goes on where it was.
+    #[test]
+    fn a_run_that_lacks_the_devices_memory_has_that_of_what_is_kept_there() {
+        const SERIAL: u64 = u64::MAX;
+        let on_device = |seed: u64| {
+            let network = Network::random(shape(), seed).unwrap();
+            Engine::on(vec![network], &burn::tensor::Device::flex(), usize::MAX).with_serial(SERIAL)
+        };
+        let keep = |engine: Engine, name: &str| Lent { engine, made: Some(made(&[name])) }.give_back();
+        let patch = [8; 3];
+        let values: Vec<f32> = (0..512_u16).map(|n| f32::from(n * 37 % 101) / 50.0 - 1.0).collect();
+        begin(0);
+        engine(Some(made(&["processor"])), DeviceChoice::Cpu, read(1)).unwrap().give_back();
+        let elsewhere = bytes();
+        keep(on_device(2), "a");
+        keep(on_device(3), "b");
+        assert!(bytes() > elsewhere);
+        let mut run = on_device(4);
+        let expected = run.forward(&values, patch).unwrap();
+        run.lack_memory_after(&[1]);
+        for _ in 0..3 {
+            assert_eq!(run.forward(&values, patch).unwrap(), expected);
+        }
+        assert_eq!(bytes(), elsewhere);
+        assert_eq!((run.take_warnings(), run.device()), (Vec::new(), "test"));
+        // Its own networks are kept again, and the next run may lack memory once more.
+        keep(run, "c");
+        assert!(bytes() > elsewhere);
+        let lies_there = |own: &Kept| own.engine.serial() == Some(SERIAL);
+        let mut again = shelf().take_out(lies_there).remove(0).engine;
+        keep(on_device(5), "d");
+        again.lack_memory_after(&[0, 0]);
+        let worst =
+            |found: Vec<f32>| found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst(again.forward(&values, patch).unwrap()) < 1e-4);
+        assert_eq!(bytes(), elsewhere, "given up before the processor has to do it");
+        assert!(again.device().starts_with("CPU") && again.take_warnings().len() == 1);
+        forget_all();
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! the sums of just the voxels around ([`Labelling`]): the map is the same, bit for bit, as of sums
 //! that are read back as a whole.
 //!
-//! Should the device fail, the planes that are not done are computed anew on the CPU.
+//! Should the device fail, the planes that are not done are computed anew: on the CPU, or once more on the
+//! device where it only lacked memory.
 
 use super::engine::{Engine, EngineError, SumError};
 use super::gpu::{Deciding, DeviceLabels, DeviceSum, Mix, Pace, Piece, Reading, Stop};
@@ -47,21 +48,32 @@ pub(super) fn run<E: From<EngineError>>(
     if tiles.is_softmax || !tiles.is_background || !Labelling::takes(export) {
         return Ok(None);
     }
-    let Some((sum, device)) = engine.labels(tiles.sum_plan()) else { return Ok(None) };
-    let mut making = Making::new(Labelling::new(export), device, tiles.layout);
-    let is_done = on_device(engine, sum, tiles, &mut making, progress)?;
-    let Making { mut labelling, device, pending, counts, .. } = making;
-    // Dropping tensors of a lost device may panic.
-    drop(quietly(move || drop((device, pending))));
-    tracing::debug!("labels made on the device: {counts:?}");
-    if !is_done {
-        let mut next = labelling.go_back() + tiles.layout.shift[0];
-        let mut take = |_: usize, plane: &[f32]| {
-            labelling.push_logits(plane);
-            Ok(())
-        };
-        tiling::tile_by_tile(engine, tiles, &mut take, &mut next, progress)?;
+    let mut next = tiles.layout.shift[0];
+    let Some(mut begun) = engine.labels(tiles.sum_plan(next)) else { return Ok(None) };
+    let mut labelling = Labelling::new(export);
+    loop {
+        let (sum, device) = begun;
+        let mut making = Making::new(labelling, device, tiles.layout, next);
+        let is_done = on_device(engine, sum, tiles, &mut making, next, progress)?;
+        let Making { labelling: made, device, pending, counts, .. } = making;
+        labelling = made;
+        // Dropping tensors of a lost device may panic.
+        drop(quietly(move || drop((device, pending))));
+        tracing::debug!("labels made on the device: {counts:?}");
+        if is_done {
+            return Ok(Some(labelling.finish()));
+        }
+        next = labelling.go_back() + tiles.layout.shift[0];
+        match engine.labels(tiles.sum_plan(next)) {
+            Some(again) => begun = again,
+            None => break,
+        }
     }
+    let mut take = |_: usize, plane: &[f32]| {
+        labelling.push_logits(plane);
+        Ok(())
+    };
+    tiling::tile_by_tile(engine, tiles, &mut take, &mut next, progress)?;
     Ok(Some(labelling.finish()))
 }
 
@@ -83,7 +95,7 @@ struct Making<'a> {
     device: DeviceLabels,
     /// Planes that are being decided, in order.
     pending: VecDeque<(Deciding, Vec<Covered>)>,
-    /// The planes of the padded input that are the input's own.
+    /// The planes of the padded input that are the input's own and not done.
     own: Range<usize>,
     /// Voxels of a plane.
     area: usize,
@@ -91,10 +103,11 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn new(labelling: Labelling<'a>, device: DeviceLabels, layout: &Layout) -> Self {
+    /// `next` is the plane of the padded input that `labelling` goes on with.
+    fn new(labelling: Labelling<'a>, device: DeviceLabels, layout: &Layout, next: usize) -> Self {
         let ([nz, ny, nx], [shift, ..]) = (layout.size, layout.shift);
         let (pending, counts) = (VecDeque::new(), Counts::default());
-        Self { labelling, device, pending, own: shift..shift + nz, area: ny * nx, counts }
+        Self { labelling, device, pending, own: next..shift + nz, area: ny * nx, counts }
     }
 
     /// Begins to decide a piece of the sum.
@@ -442,7 +455,7 @@ mod tests {
         let sums = Sums { tiles: &tiles, kind, broken: false };
 
         let mut slices = export.slices_to(|slice| slice.labels().to_vec());
-        let mut sum = engine.sum(tiles.sum_plan()).unwrap();
+        let mut sum = engine.sum(tiles.sum_plan(0)).unwrap();
         let is_done = sums.run(&mut sum, |sum, covered, waits| {
             while let Ok(Some((planes, mut values))) = engine.take(sum, waits) {
                 let length = values.len() / planes.len();
@@ -458,8 +471,8 @@ mod tests {
         assert!(is_done);
         let expected = slices.finish().concat();
 
-        let (mut sum, device) = engine.labels(tiles.sum_plan()).unwrap();
-        let mut making = Making::new(Labelling::new(export), device, &layout);
+        let (mut sum, device) = engine.labels(tiles.sum_plan(0)).unwrap();
+        let mut making = Making::new(Labelling::new(export), device, &layout, layout.shift[0]);
         let is_done = sums.run(&mut sum, |sum, covered, waits| {
             Finishing::<EngineError>::go_on(&mut making, engine, sum, covered, waits).unwrap()
         });
@@ -585,8 +598,8 @@ mod tests {
                 cut: Box::new(|_, _| Seen::Needed),
             };
             let export = Shape { size: [4, 9, 8], cropped: [4, 9, 8], ..EVEN }.export(3);
-            let (mut sum, device) = engine.labels(tiles.sum_plan()).unwrap();
-            let mut making = Making::new(Labelling::new(&export), device, &layout);
+            let (mut sum, device) = engine.labels(tiles.sum_plan(0)).unwrap();
+            let mut making = Making::new(Labelling::new(&export), device, &layout, layout.shift[0]);
             let sums = Sums { tiles: &tiles, kind: Kind::Regions, broken: true };
             sum.add_values(&sums.logits([0; 3]), [0; 3]);
             let mut coverage = Coverage::new(&layout, 0);
@@ -647,6 +660,12 @@ mod tests {
                     engine.fail_after(fails_after);
                     assert_eq!(by_network(&mut engine, shape, true), expected);
                     assert!(engine.take_warnings()[0].contains("computed on the CPU"));
+                }
+                for lacks in [&[0][..], &[4], &[11], &[4, 0], &[11, 2]] {
+                    let mut engine = Engine::on(networks(), &Device::flex(), usize::MAX).with_labels();
+                    engine.lack_memory_after(lacks);
+                    assert_eq!(by_network(&mut engine, shape, true), expected, "{lacks:?}");
+                    assert_eq!(engine.take_warnings().len(), lacks.len() - 1, "a second try: {lacks:?}");
                 }
                 let mut cpu = Engine::ensemble(networks(), DeviceChoice::Cpu).unwrap();
                 assert_eq!(by_network(&mut cpu, shape, false), expected);

@@ -1,33 +1,54 @@
-//! The memory that a run takes on the CPU, and what it keeps on a graphics device, told before it starts.
+//! The memory that a run takes, on the CPU or beside a graphics device, and what it keeps on that, told
+//! before it starts.
 //!
 //! What grows with the image is bounded by the depth of a patch, never all classes on all voxels; what
-//! a network takes is known from its shape ([`CpuNetwork::peak_bytes`]).
+//! a network takes is known from its shape ([`CpuNetwork::peak_bytes`]). On a graphics device the sums of a
+//! window stay there, unless they are too large: then they lie in memory, whatever computes the tiles.
 
 use super::catalogue;
 use super::cpu::CpuNetwork;
-use super::gpu::device_bytes;
+use super::gpu::{back_bytes, device_bytes};
+use super::network::Architecture;
+use super::nnunet::stream::waiting;
 use super::nnunet::{Composition, Model, Orientation, SHARE_BYTES};
 use super::orient::Oriented;
 use super::package::ModelPackage;
 use crate::ai::PredictOptions;
-use crate::device::DeviceChoice;
 use crate::patient::Volume;
+
+/// What computes the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Processor,
+    Graphics,
+}
 
 /// Bytes that [`super::predict()`] takes at most beside the images read, on the CPU; the image is taken
 /// whole, whatever of it is empty.
 #[must_use]
 pub fn estimate_bytes(volume: &Volume, package: &ModelPackage, options: &PredictOptions) -> u64 {
+    estimate(volume, package, options, By::Processor)
+}
+
+/// Bytes of the processor's memory that [`super::predict()`] takes at most beside the images read, where a
+/// graphics device computes the network and does not fail.
+#[must_use]
+pub fn beside_graphics_bytes(volume: &Volume, package: &ModelPackage, options: &PredictOptions) -> u64 {
+    estimate(volume, package, options, By::Graphics)
+}
+
+fn estimate(volume: &Volume, package: &ModelPackage, options: &PredictOptions, by: By) -> u64 {
     let [nx, ny, nz] = volume.grid.dims();
     let [dx, dy, dz] = volume.grid.spacing_mm();
     let (size, spacing_mm) = ([nz, ny, nx], [dz, dy, dx]);
     let bytes = match (&package.nnunet, &package.composition) {
-        (_, Some(composition)) => composed(composition, size, spacing_mm, options),
+        (_, Some(composition)) => composed(composition, size, spacing_mm, options, by),
         (Some(model), None) => {
             // Of slices that lie across the array's, the labels' shares of each voxel.
             let voxels = if lies_across(volume, model, options) { size.iter().product::<usize>() } else { 0 };
-            nnunet(model, size, spacing_mm, options) + voxels * SHARE_BYTES
+            nnunet(model, size, spacing_mm, options, by) + voxels * SHARE_BYTES
         }
-        (None, None) => own(package, size, spacing_mm),
+        (None, None) => own(package, size, spacing_mm, by),
     };
     bytes as u64
 }
@@ -97,13 +118,14 @@ fn sized(extent_mm: [f64; 3], spacing_mm: [f64; 3]) -> [usize; 3] {
 /// The spacing of the coarse models that regions are found with, mm.
 const COARSE_MM: [f64; 3] = [6.0; 3];
 
-/// A run of several models, one after the other: the greatest of them, beside the image and the common
-/// labels and shares on the models' own grid.
+/// A run of several models, one after the other: the greatest of them, beside the image and its labels, and
+/// the common labels and shares on the models' own grid.
 fn composed(
     composition: &Composition,
     size: [usize; 3],
     spacing_mm: [f64; 3],
     options: &PredictOptions,
+    by: By,
 ) -> usize {
     let (grid, target_mm) = common_grid(composition, size, spacing_mm);
     let options = PredictOptions { step: options.step.or(composition.run.step), ..options.clone() };
@@ -117,24 +139,39 @@ fn composed(
     };
     let each = 2 * size_of::<f32>() + 2 * size_of::<u16>() + borders + shares;
     let kept = grid.iter().product::<usize>() * each;
-    let own = |model: &Model| nnunet(model, grid, target_mm, &options);
+    let own = |model: &Model| nnunet(model, grid, target_mm, &options, by);
     let parts = kept + composition.parts.iter().map(|part| own(&part.model)).max().unwrap_or(0);
-    let Some(crop) = &composition.run.crop else { return parts };
-    // The whole image, as given and as turned, and before the crop a coarse model, taken for one like the
-    // first part: which model it is, is only read when it runs. Of one of the catalogue it is known how
-    // finely it looks, and at what.
-    let image = size.iter().product::<usize>() * (2 * size_of::<f32>() + size_of::<u16>());
+    let run = &composition.run;
+    if run.crop.is_none() && run.spacing_mm.is_none() {
+        // The models' grid is the image's own.
+        return parts;
+    }
+    // The whole image's channels, as given and as turned, and its labels, by slices and as a map.
+    let images = composition.parts.first().map_or(1, |part| part.model.dataset.channels.len());
+    let image = size.iter().product::<usize>() * (2 * images * size_of::<f32>() + 2 * size_of::<u16>());
+    // The region on its way to the models' grid: cut out, and resampled within its slices.
     let whole_mm = [0, 1, 2].map(|axis| size[axis] as f64 * spacing_mm[axis]);
+    let kept_mm = run.crop.as_ref().map_or(whole_mm, |crop| crop.kept_mm(whole_mm));
+    let region = sized(kept_mm, spacing_mm);
+    let cut = if run.crop.is_some() { region.iter().product::<usize>() * size_of::<f32>() } else { 0 };
+    let resampled = cut
+        + region[0] * grid[1] * grid[2] * size_of::<f64>()
+        + grid.iter().product::<usize>() * images * size_of::<f32>();
+    let parts = parts.max(resampled);
+    let Some(crop) = &run.crop else { return image + parts };
+    // Before the crop a coarse model, taken for one like the first part: which model it is, is only read
+    // when it runs. Of one of the catalogue it is known how finely it looks, and at what.
     let known = catalogue::entry(&crop.model);
     let seen_mm = known.and_then(|own| own.crop()).map_or(whole_mm, |own| own.kept_mm(whole_mm));
     let coarse_mm = known.and_then(|own| own.run.spacing_mm).unwrap_or(COARSE_MM);
     let seen = sized(seen_mm, coarse_mm);
-    let coarse = composition.parts.first().map_or(0, |part| nnunet(&part.model, seen, coarse_mm, &options));
+    let coarse =
+        composition.parts.first().map_or(0, |part| nnunet(&part.model, seen, coarse_mm, &options, by));
     image + parts.max(coarse)
 }
 
 /// A run of a model of nnU-Net: the greater of a cascade's stages.
-fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &PredictOptions) -> usize {
+fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &PredictOptions, by: By) -> usize {
     let plan = &model.plan;
     let voxels: usize = size.iter().product();
     let channels = plan.architecture.input_channels;
@@ -156,18 +193,46 @@ fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &Predi
     let network_size = plan.preprocessing.network_size(size, spacing_mm);
     let kept = channels * network_size.iter().product::<usize>() * size_of::<f32>();
     let plane = network_size[1] * network_size[2] * classes * size_of::<f32>();
-    // Planes gathered on their way back; all in half precision where the axes are turned.
+    // Planes on their way back: those gathered, and those that wait for it; all in half precision where the
+    // axes are turned.
     let turned = plan.transpose_backward[0] != 0;
-    let back = if turned { plane / 2 * network_size[0] } else { 0 } + 11 * plane;
-    let threads = rayon::current_num_threads();
-    let network = CpuNetwork::peak_bytes(&plan.architecture, plan.patch, threads, model.folds());
-    let running = kept + window.peak_bytes(network_size, channels) + back + network;
+    let on_the_way = 12 + waiting(plane / size_of::<f32>());
+    let back = if turned { plane / 2 * network_size[0] } else { 0 } + on_the_way * plane;
+    let [_, rows, columns] = network_size;
+    let depth = if plan.dimensions == 3 { plan.patch[0] } else { 1 };
+    let summed = window.peak_bytes(network_size, channels);
+    let window = match by {
+        By::Graphics => summed_beside_graphics(rows * columns, depth, classes, summed),
+        By::Processor => summed,
+    };
+    let running = kept + window + back + network(&plan.architecture, plan.patch, model.folds(), by);
     let own = given + prepared.max(running);
-    model.previous.as_ref().map_or(own, |previous| own.max(nnunet(previous, size, spacing_mm, options)))
+    model.previous.as_ref().map_or(own, |previous| own.max(nnunet(previous, size, spacing_mm, options, by)))
+}
+
+/// Bytes of the networks of so many folds, and of what one of them takes for a patch.
+fn network(architecture: &Architecture, patch: [usize; 3], folds: usize, by: By) -> usize {
+    match by {
+        By::Processor => CpuNetwork::peak_bytes(architecture, patch, rayon::current_num_threads(), folds),
+        // As they were read, should the device fail.
+        By::Graphics => {
+            let weights = usize::try_from(architecture.weights()).unwrap_or(usize::MAX);
+            folds.saturating_mul(weights).saturating_mul(size_of::<f32>())
+        }
+    }
+}
+
+/// Bytes of a window's sums beside a graphics device: planes on their way back from it, and their weights;
+/// where it has no room for them, all that is `summed` in memory.
+fn summed_beside_graphics(plane: usize, depth: usize, classes: usize, summed: usize) -> usize {
+    if device_bytes(plane, depth, classes) == 0 {
+        return summed;
+    }
+    back_bytes(plane, classes) + 2 * (depth + 1) * plane * size_of::<f32>()
 }
 
 /// A run of a model of our own kind.
-fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3]) -> usize {
+fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3], by: By) -> usize {
     let voxels: usize = size.iter().product();
     let extent: f64 = (0..3).map(|axis| size[axis] as f64 * spacing_mm[axis]).product();
     let model_voxel: f64 = package.input.spacing_mm.iter().product();
@@ -191,10 +256,16 @@ fn own(package: &ModelPackage, size: [usize; 3], spacing_mm: [f64; 3]) -> usize 
     let probabilities = model_voxels * (classes * size_of::<half::f16>() + 2 * size_of::<f32>());
     let mirrored = if package.inference.mirror_axes.is_empty() { 0 } else { 2 };
     let tiles = mirrored * patch * classes * size_of::<f32>();
-    let threads = rayon::current_num_threads();
-    let network = CpuNetwork::peak_bytes(&package.architecture, package.patch, threads, 1);
+    let network = network(&package.architecture, package.patch, 1, by);
+    let voxels_along = |axis: usize| size[axis] as f64 * spacing_mm[axis] / package.input.spacing_mm[axis];
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an image's size")]
+    let plane = (voxels_along(1).ceil() * voxels_along(2).ceil()) as usize;
+    let summed = match by {
+        By::Graphics => summed_beside_graphics(plane, package.patch[0], classes, sum + tiles),
+        By::Processor => sum + tiles,
+    };
     // The body's search and mask, and the label map.
-    voxels * 8 + sum + probabilities + tiles + network
+    voxels * 8 + summed + probabilities + network
 }
 
 /// Memory that the machine has for a run, where the system tells (Linux): what is free, and what networks
@@ -214,13 +285,13 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }
 
-/// A sentence with the remedy when a run on the CPU needs more than there is.
+/// A sentence with the remedy when a run needs more than there is.
 ///
 /// # Errors
 /// That sentence.
-pub fn check(needed: u64, available: Option<u64>, device: DeviceChoice) -> Result<(), String> {
+pub fn check(needed: u64, available: Option<u64>) -> Result<(), String> {
     match available {
-        Some(available) if needed > available && device == DeviceChoice::Cpu => Err(format!(
+        Some(available) if needed > available => Err(format!(
             "the model needs about {} MB of memory and {} MB are free; close other programs, or crop the images",
             needed / 1_000_000,
             available / 1_000_000
@@ -235,9 +306,51 @@ mod tests {
 
     #[test]
     fn a_run_is_refused_only_where_memory_is_known_to_lack() {
-        assert!(check(2_000_000, Some(1_000_000), DeviceChoice::Cpu).unwrap_err().contains("2 MB"));
-        assert!(check(2_000_000, Some(3_000_000), DeviceChoice::Cpu).is_ok());
-        assert!(check(2_000_000, None, DeviceChoice::Cpu).is_ok());
+        assert!(check(2_000_000, Some(1_000_000)).unwrap_err().contains("2 MB"));
+        assert!(check(2_000_000, Some(3_000_000)).is_ok());
+        assert!(check(2_000_000, None).is_ok());
+    }
+
+    /// Sums that a graphics device has no room for lie in memory: 128 planes of 512 x 512 x 118 numbers are
+    /// more than many machines have. Those of 3 mm stay on the device.
+    #[test]
+    fn sums_that_stay_in_memory_are_reckoned_with_on_a_graphics_device() {
+        let (large, small) = (512 * 512, 167 * 167);
+        let summed = |plane: usize| 129 * plane * 118 * 4;
+        assert_eq!(summed_beside_graphics(large, 128, 118, summed(large)), summed(large));
+        assert!(summed_beside_graphics(small, 128, 118, summed(small)) < summed(small) / 3);
+    }
+
+    /// An image that is much finer than its models' grid: it and its labels take what they take.
+    #[test]
+    fn an_image_is_reckoned_with_however_coarse_its_models_are() {
+        use crate::ai::catalogue::{FetchOptions, entry, fetch};
+        use crate::geometry::{Grid, Point3, Vector3};
+        use crate::patient::{Unit, Voxels};
+        let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/catalogue");
+        let target = tempfile::tempdir().unwrap();
+        let from = Some(files.to_string_lossy().into_owned());
+        let options = FetchOptions { from, target: Some(target.path().to_owned()), force: false };
+        let fetched = fetch(entry("total_fastest").unwrap(), &options, &crate::progress::Progress::new());
+        let package = fetched.unwrap().packages.pop().unwrap();
+        let run = &package.composition.as_ref().unwrap().run;
+        assert!(run.crop.is_none() && run.spacing_mm.is_some());
+        let bytes = |dims: [usize; 3]| {
+            let mm = [480.0, 480.0, 600.0];
+            let steps = [0, 1, 2].map(|axis| {
+                Vector3::from_fn(|n, _| if n == axis { mm[axis] / dims[axis] as f64 } else { 0.0 })
+            });
+            let grid = Grid::new(dims, Point3::origin(), steps).unwrap();
+            // Nothing but the grid is looked at.
+            let voxels = Voxels::I16(Vec::new());
+            let volume = Volume { grid, voxels, unit: Unit::Hu, slices: Vec::new(), native: None };
+            estimate_bytes(&volume, &package, &PredictOptions::default())
+        };
+        let (fine, coarse) = ([512, 512, 1500], [80, 80, 100]);
+        let voxels = |dims: [usize; 3]| dims.iter().product::<usize>() as u64;
+        let more = 12 * (voxels(fine) - voxels(coarse));
+        assert!(bytes(fine) >= bytes(coarse) + more, "{} {} {more}", bytes(fine), bytes(coarse));
+        assert!(bytes(fine) < bytes(coarse) + 2 * more, "{} {} {more}", bytes(fine), bytes(coarse));
     }
 
     /// The sums of a TotalSegmentator-sized model of 3 mm on a chest, and what makes labels of them.

@@ -3,10 +3,10 @@
 use super::anatomy::put_right;
 use super::body::{BodyError, body_mask};
 use super::components::argmax;
-use super::engine::EngineError;
+use super::engine::{EngineError, runs_on_cpu};
 use super::graphics::in_order;
 use super::kept;
-use super::memory::estimate_bytes;
+use super::memory::{beside_graphics_bytes, estimate_bytes};
 use super::nnunet::predict::{self as case, CaseError};
 use super::nnunet::{ChannelImage, Model};
 use super::package::{Label, ModelPackage, PackageError};
@@ -166,7 +166,8 @@ pub fn predict(
         return Err(PredictError::Unit { model: package.id.clone() });
     }
     on_model_thread(progress, || {
-        kept::begin(estimate_bytes(volume, package, options));
+        let needed = if runs_on_cpu(options.device) { estimate_bytes } else { beside_graphics_bytes };
+        kept::begin(needed(volume, package, options));
         match &package.nnunet {
             None => predict_here(volume, package, options, &wanted, progress),
             Some(model) => predict_as_nnunet(volume, package, model, options, progress),
@@ -263,10 +264,6 @@ fn predict_here(
     progress.set_step("Loading the model");
     let made = if options.keep { package.made() } else { None };
     let network = std::iter::once_with(|| package.network().map_err(PredictError::from));
-    let mut lent = kept::engine(made, options.device, network)?;
-    let engine = &mut lent.engine;
-    engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
-    progress.set_step(format!("Running {}", package.title));
     let window = Window {
         patch: package.patch,
         step: options.step.unwrap_or(package.inference.step),
@@ -274,10 +271,14 @@ fn predict_here(
         mirror_axes: if options.no_mirror { &[] } else { &package.inference.mirror_axes },
         mirror_swaps: &package.inference.mirror_swaps,
     };
-    let mut probabilities = run(engine, &image, package, window, &progress.part(0.15, 0.9))?;
-    warnings.extend(engine.take_warnings());
-    let device = engine.device().to_owned();
-    lent.give_back();
+    let lent = kept::engine(made, options.device, network)?;
+    let (mut probabilities, device) = lent.used(|engine| {
+        engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
+        progress.set_step(format!("Running {}", package.title));
+        let probabilities = run(engine, &image, package, window, &progress.part(0.15, 0.9))?;
+        warnings.extend(engine.take_warnings());
+        Ok::<_, PredictError>((probabilities, engine.device().to_owned()))
+    })?;
     let infer = started.elapsed().as_secs_f64() - preprocess;
 
     progress.set_step("Tracing contours");

@@ -3,7 +3,8 @@
 //! On the CPU, and on a graphics device that has no room for the running sum, tiles' logits come back
 //! one by one (the next tile is begun before the last one is waited for). Else they are added up on the
 //! graphics device, and what comes back is each plane once, when no further tile reaches it (or only its
-//! labels: [`labelled`](super::labelled)). Should the device fail, the planes that were not handed over are computed anew on the CPU.
+//! labels: [`labelled`](super::labelled)). Should the device fail, the planes that were not handed over are
+//! computed anew: on the CPU, or once more on the device where it only lacked memory.
 
 use super::engine::{Engine, EngineError, Started, SumError};
 use super::gpu::{DeviceSum, SumPlan, Tile};
@@ -42,13 +43,15 @@ pub(super) struct Tiles<'a> {
 }
 
 impl Tiles<'_> {
-    /// What is to be summed.
-    pub(super) fn sum_plan(&self) -> SumPlan<'_> {
+    /// What is to be summed: the tiles that reach plane `first` of the padded input and those above.
+    pub(super) fn sum_plan(&self, first: usize) -> SumPlan<'_> {
+        let starts = &self.layout.starts[0];
+        let below = starts.iter().take_while(|start| **start + self.layout.patch[0] <= first).count();
         SumPlan {
             size: self.layout.size,
             shift: self.layout.shift,
             patch: self.layout.patch,
-            starts_z: &self.layout.starts[0],
+            starts_z: &starts[below..],
             classes: self.layout.classes,
             weights: self.weights,
             is_softmax: self.is_softmax,
@@ -157,9 +160,10 @@ pub(super) fn run<E: From<EngineError>>(
     progress: &Progress,
 ) -> Result<(), WindowError<E>> {
     let mut next = 0;
-    if let Some(sum) = engine.sum(tiles.sum_plan()) {
+    while let Some(sum) = engine.sum(tiles.sum_plan(next)) {
+        let first = next;
         let mut back = ReadBack { tiles, take: &mut *take, next: &mut next };
-        if on_device(engine, sum, tiles, &mut back, progress)? {
+        if on_device(engine, sum, tiles, &mut back, first, progress)? {
             return Ok(());
         }
     }
@@ -241,21 +245,23 @@ pub(super) trait Finishing<E> {
     ) -> Result<bool, WindowError<E>>;
 }
 
-/// Runs an engine's networks over the tiles with the sum on the device; false when the device failed
-/// on the way, and planes are missing.
+/// Runs an engine's networks over the tiles that reach plane `first` of the padded input or those above,
+/// with their sum on the device; false when the device failed on the way, and planes are missing.
 pub(super) fn on_device<E>(
     engine: &mut Engine,
     mut sum: DeviceSum,
     tiles: &Tiles<'_>,
     finishing: &mut dyn Finishing<E>,
+    first: usize,
     progress: &Progress,
 ) -> Result<bool, WindowError<E>> {
     let layout = tiles.layout;
     let mut buffer = Vec::new();
-    let mut coverage = Coverage::new(layout, 0);
+    let lowest = tiles.layers(first).next().map_or(first, |(z, _)| z);
+    let mut coverage = Coverage::new(layout, lowest);
     // The coverage of planes whose sums are not back.
     let mut covered: VecDeque<Covered> = VecDeque::new();
-    for (z, end) in tiles.layers(0) {
+    for (z, end) in tiles.layers(first) {
         // Planes that the layer before has finished come back while this one is computed.
         for corner in tiles.corners(z) {
             let part = tiles.begin(corner, progress)?;
@@ -438,6 +444,28 @@ mod tests {
         alone(failures_are_made_good);
     }
 
+    /// A device that has no memory left: the tiles are run on it once more, from where it had come to, and
+    /// where it has none again, on the CPU.
+    #[test]
+    fn a_device_that_lacks_memory_has_a_second_try() {
+        alone(|| {
+            let mut cpu = Engine::ensemble(networks(), DeviceChoice::Cpu).unwrap();
+            let expected = means(&mut cpu, false, Seen::Needed);
+            for limit in [usize::MAX, 18 * 7 * 3 * 4 * 2, 18 * 7 * 3 * 4 - 1] {
+                for lacks in [&[0][..], &[5], &[11], &[0, 0], &[5, 5], &[10, 1]] {
+                    let mut engine = Engine::on(networks(), &burn::tensor::Device::flex(), limit);
+                    engine.lack_memory_after(lacks);
+                    let found = means(&mut engine, false, Seen::Needed);
+                    let worst = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    assert!(found.len() == expected.len() && worst < 1e-4, "{limit} {lacks:?}: {worst}");
+                    let (warnings, is_on_cpu) = (engine.take_warnings(), engine.device().starts_with("CPU"));
+                    assert_eq!((warnings.len(), is_on_cpu), (lacks.len() - 1, lacks.len() > 1), "{lacks:?}");
+                    assert_eq!(engine.is_sound(), !is_on_cpu);
+                }
+            }
+        });
+    }
+
     fn failures_are_made_good() {
         let mut cpu = Engine::ensemble(networks(), DeviceChoice::Cpu).unwrap();
         let expected = means(&mut cpu, false, Seen::Needed);
@@ -448,7 +476,8 @@ mod tests {
                 let found = means(&mut engine, false, Seen::Needed);
                 let worst = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 assert!(found.len() == expected.len() && worst < 1e-4, "{limit} {fails_after}: {worst}");
-                assert!(engine.take_warnings()[0].contains("computed on the CPU"));
+                let warnings = engine.take_warnings();
+                assert!(warnings[0].contains("computed on the CPU") && warnings.len() == 1, "{warnings:?}");
                 assert!(engine.device().starts_with("CPU"));
             }
         }

@@ -8,7 +8,6 @@ use super::workstation::Message;
 use crate::ai::engine::{self, WgpuSetup};
 use crate::ai::workload::Workload;
 use crate::ai::{self, ModelPackage, PredictOptions, memory};
-use crate::device::DeviceChoice;
 use crate::dicom::Library;
 use crate::patient::{Roi, Series};
 use crate::progress::Progress;
@@ -216,9 +215,8 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
         options.channels = gathered.images;
         warnings = gathered.warnings;
     }
-    let needed = memory::estimate_bytes(volume, &package, &options);
-    let device = if order.on_cpu { DeviceChoice::Cpu } else { options.device };
-    memory::check(needed, memory::available_bytes(), device)?;
+    let estimate = if order.on_cpu { memory::estimate_bytes } else { memory::beside_graphics_bytes };
+    memory::check(estimate(volume, &package, &options), memory::available_bytes())?;
     let predicted = ai::predict(volume, &package, &options, &progress.part(begun, 1.0));
     let prediction = predicted.map_err(|error| error.in_window())?;
     warnings.extend(prediction.warnings);

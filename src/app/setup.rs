@@ -1,7 +1,7 @@
 //! Opening the window on a graphics device that burn can share.
 
 use super::Workstation;
-use crate::ai::engine;
+use crate::ai::engine::{self, DeviceFault};
 use crate::ui::{GpuViews, theme};
 use eframe::egui_wgpu::{self, WgpuSetup, WgpuSetupCreateNew};
 use std::cell::{Cell, RefCell};
@@ -231,7 +231,7 @@ impl Told {
     fn failed(&self) -> bool {
         let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if !self.lost() && probe.is_some_and(|probe| !takes_writes(&probe)) {
-            engine::note_device_error();
+            engine::note_device_error(DeviceFault::Lost);
             self.lost.store(true, Ordering::Relaxed);
         }
         self.lost() || self.error.load(Ordering::Relaxed)
@@ -326,13 +326,14 @@ fn watch(device: &wgpu::Device, told: &Arc<Told>, ctx: &egui::Context) {
     let (flags, wake) = (Arc::clone(told), ctx.clone());
     device.set_device_lost_callback(move |reason, message| {
         tracing::error!("the graphics device was lost ({reason:?}): {message}");
-        engine::note_device_error();
+        engine::note_device_error(DeviceFault::Lost);
         flags.lost.store(true, Ordering::Relaxed);
         wake.request_repaint();
     });
     let flags = Arc::clone(told);
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-        engine::note_device_error();
+        let is_shortage = matches!(error, wgpu::Error::OutOfMemory { .. });
+        engine::note_device_error(if is_shortage { DeviceFault::OutOfMemory } else { DeviceFault::Other });
         flags.error.store(true, Ordering::Relaxed);
         tracing::error!("graphics device: {error}");
     }));

@@ -324,8 +324,9 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
     eprintln!("on the CPU the model takes about {} MB of memory{free}", needed / 1_000_000);
     let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
     eprintln!("on a graphics device the model's sums take {graphics} MB at most, beside the network");
-    let device = if ai::engine::runs_on_cpu(args.device) { DeviceChoice::Cpu } else { args.device };
-    memory::check(needed, available, device).map_err(|text| {
+    let on_cpu = ai::engine::runs_on_cpu(args.device);
+    let beside = || memory::beside_graphics_bytes(&study.series.volume, package, &options);
+    memory::check(if on_cpu { needed } else { beside() }, available).map_err(|text| {
         let names = package.nnunet.as_ref().map(Model::fold_names).unwrap_or_default();
         match names.as_slice() {
             [first, _, ..] => anyhow!("{text}, or run one of its {} folds with --fold {first}", names.len()),

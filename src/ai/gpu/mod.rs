@@ -42,9 +42,9 @@ mod upsample;
 pub use self::conv::Way;
 pub(super) use self::labels::{Deciding, DeviceLabels, Mix, device_bytes};
 pub use self::pace::Pace;
-pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan};
+pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan, back_bytes};
 pub use self::tile::Ensemble;
-pub(super) use self::tile::{Reading, Tile};
+pub(super) use self::tile::{Reading, Tile, are_finite};
 
 use self::block::{DeviceBlock, DeviceResidual};
 use self::conv::{DeviceConv, upload};

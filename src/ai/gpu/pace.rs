@@ -95,6 +95,11 @@ impl Pace {
         self.tile_s = tile_s;
     }
 
+    /// Listens to nobody: who stopped a run says nothing of the next.
+    pub(super) fn rest(&mut self) {
+        self.follow(&Progress::new(), 0.0);
+    }
+
     /// What work is thought to take, in seconds.
     pub(super) fn estimate_s(&self, macs: u64) -> f64 {
         macs as f64 / self.rate
@@ -141,6 +146,16 @@ impl Pace {
         setup.device.poll(wait).map(drop).map_err(|error| Stop::Failed(error.to_string()))
     }
 
+    /// Forgets what was handed over, and waits until the device has done or dropped all that is enqueued.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] when something enqueued failed.
+    pub(super) fn clear(&mut self) -> Result<(), Stop> {
+        self.open_s = 0.0;
+        self.under_way.clear();
+        self.device.sync().map_err(|error| Stop::Failed(format!("{error:?}")))
+    }
+
     /// Hands over what is enqueued and waits until all of it is done.
     ///
     /// # Errors
@@ -154,5 +169,21 @@ impl Pace {
             self.device.sync().map_err(|error| Stop::Failed(format!("{error:?}")))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stopped_one_run_does_not_stop_the_next() {
+        let mut pace = Pace::at_once(&Device::flex()).with_piece_macs(1);
+        let progress = Progress::new();
+        progress.cancel();
+        pace.follow(&progress, 1.0);
+        assert_eq!(pace.spend(1.0), Err(Stop::Cancelled));
+        pace.rest();
+        assert_eq!(pace.spend(1.0), Ok(()));
     }
 }

@@ -5,7 +5,7 @@
 //! depth. Weights are summed on the CPU, where the mean is taken.
 
 use super::conv::upload;
-use super::tile::Reading;
+use super::tile::{Reading, are_finite};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use std::collections::VecDeque;
@@ -19,6 +19,12 @@ pub(super) const READ_BYTES: usize = 64 << 20;
 
 /// Pieces that are being read at the same time.
 const READING: usize = 2;
+
+/// Bytes that a sum's planes, of `plane` voxels each, take in the processor's memory on their way back:
+/// those that are being read, and a piece that was, with its copy.
+pub(in crate::ai) fn back_bytes(plane: usize, classes: usize) -> usize {
+    (READING + 2) * READ_BYTES.max(plane * classes * size_of::<f32>())
+}
 
 /// What is to be summed.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +188,7 @@ impl DeviceSum {
             Some(reading) => reading.wait()?,
             None => vec![0.0; count],
         };
-        if values.len() == count && values.iter().all(|value| value.is_finite()) {
+        if values.len() == count && are_finite(&values) {
             Ok(Some((planes, values)))
         } else {
             Err("it gave values that are not numbers".to_owned())

@@ -3,11 +3,13 @@
 use super::labels::DeviceLabels;
 use super::sum::{DeviceSum, SumPlan};
 use super::{BurnNetwork, Pace, Stop};
+use crate::ai::graphics::quietly;
 use crate::ai::mirror::Mirrors;
 use crate::ai::network::Network;
 use crate::progress::Progress;
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, Int, Tensor};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +20,9 @@ const UNKNOWN_LIMIT: usize = 1 << 30;
 
 /// The networks of a model's folds on a device; their logits are averaged.
 pub struct Ensemble {
+    /// None while they are off the device.
     networks: Vec<BurnNetwork>,
+    device: Device,
     pace: Pace,
     /// What the device is called, for what was measured on it.
     name: String,
@@ -26,9 +30,9 @@ pub struct Ensemble {
     limit_bytes: usize,
     /// Whether it makes labels where only they are wanted.
     pub(in crate::ai) makes_labels: bool,
-    /// Tiles after which the device fails.
+    /// Tiles after which the device fails, and why: one failure after the other.
     #[cfg(test)]
-    pub(in crate::ai) fails_after: Option<usize>,
+    pub(in crate::ai) failures: std::collections::VecDeque<(usize, &'static str)>,
 }
 
 /// A tile on the device: what is being read, or added up there.
@@ -59,6 +63,7 @@ impl Ensemble {
         });
         Self {
             networks: networks.iter().map(|network| BurnNetwork::new(network, device)).collect(),
+            device: device.clone(),
             pace: Pace::new(device, setup, is_software),
             name: name.to_owned(),
             is_software,
@@ -66,14 +71,14 @@ impl Ensemble {
             // A software driver is the processor: what spares a copy to it spares nothing.
             makes_labels: !is_software,
             #[cfg(test)]
-            fails_after: None,
+            failures: std::collections::VecDeque::new(),
         }
     }
 
     /// Works in pieces of so many multiply-accumulates.
     #[cfg(test)]
     pub(in crate::ai) fn in_pieces_of(&mut self, macs: u64) {
-        let pace = Pace::at_once(&self.networks[0].device);
+        let pace = Pace::at_once(&self.device);
         self.pace = std::mem::replace(&mut self.pace, pace).with_piece_macs(macs);
     }
 
@@ -127,6 +132,39 @@ impl Ensemble {
         Ok(())
     }
 
+    /// Lets go of what only a run needs.
+    pub(in crate::ai) fn rest(&mut self) {
+        self.pace.rest();
+    }
+
+    /// Takes the networks off the device.
+    pub(in crate::ai) fn take_off(&mut self) {
+        self.networks.clear();
+    }
+
+    /// Waits for what is enqueued, whether it fails or not, and lets go of the memory that the device's
+    /// pools hold for later: a buffer that it had no room for is among it.
+    pub(in crate::ai) fn empty_pools(&mut self) {
+        // Each by itself: the first may well fail.
+        let cleared = quietly(|| self.pace.clear());
+        tracing::debug!("what was enqueued before is cleared: {cleared:?}");
+        drop(quietly(|| self.device.memory_cleanup()));
+    }
+
+    /// Puts networks on the device again, ready for patches of a size.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] when the device failed.
+    pub(in crate::ai) fn put_back(
+        &mut self,
+        networks: &[Network],
+        patch: Option<[usize; 3]>,
+    ) -> Result<(), Stop> {
+        self.networks = networks.iter().map(|network| BurnNetwork::new(network, &self.device)).collect();
+        // It was measured when they were there before.
+        patch.map_or(Ok(()), |patch| self.warm_up(patch, &Progress::new()))
+    }
+
     /// Bytes that the networks' weights take on the device.
     pub(in crate::ai) fn weight_bytes(&self) -> u64 {
         self.networks.iter().map(BurnNetwork::weight_bytes).sum()
@@ -146,8 +184,7 @@ impl Ensemble {
 
     /// A running sum for a window, where the device has room for it.
     pub(in crate::ai) fn sum(&self, plan: SumPlan<'_>) -> Option<DeviceSum> {
-        let device = &self.networks.first()?.device;
-        DeviceSum::new(plan, device, self.limit_bytes)
+        DeviceSum::new(plan, &self.device, self.limit_bytes)
     }
 
     /// A running sum whose planes stay on the device and become labels there; `None` where that is
@@ -156,11 +193,10 @@ impl Ensemble {
         if !self.makes_labels {
             return None;
         }
-        let device = &self.networks.first()?.device;
-        let labels = DeviceLabels::new(plan, device);
+        let labels = DeviceLabels::new(plan, &self.device);
         // A piece is joined with the plane before it.
         let room = self.limit_bytes.checked_sub(labels.plane_bytes())?;
-        Some((DeviceSum::new(plan, device, room)?, labels))
+        Some((DeviceSum::new(plan, &self.device, room)?, labels))
     }
 
     /// The pace that work beside the tiles keeps to.
@@ -205,8 +241,14 @@ impl Ensemble {
         progress: &Progress,
     ) -> Result<Vec<Tensor<4>>, Stop> {
         #[cfg(test)]
-        if let Some(left) = &mut self.fails_after {
-            *left = left.checked_sub(1).ok_or_else(|| Stop::Failed("for a test".to_owned()))?;
+        if let Some((left, why)) = self.failures.front_mut() {
+            if let Some(fewer) = left.checked_sub(1) {
+                *left = fewer;
+            } else {
+                let why = (*why).to_owned();
+                self.failures.pop_front();
+                return Err(Stop::Failed(why));
+            }
         }
         let Self { networks, pace, .. } = self;
         let (size, mirrors) = (tile.size, tile.mirrors);
@@ -254,6 +296,13 @@ fn planes_of(features: &Tensor<5>, planes: Range<usize>) -> Tensor<5> {
         return features.clone();
     }
     features.clone().slice([0..1, planes, 0..y, 0..x, 0..channels])
+}
+
+/// Whether all values that came back are numbers.
+pub(in crate::ai) fn are_finite(values: &[f32]) -> bool {
+    const PIECE: usize = 1 << 16;
+    let is_finite = |piece: &[f32]| piece.iter().fold(true, |all, value| all & value.is_finite());
+    values.par_chunks(PIECE).all(is_finite)
 }
 
 /// Turned along some of the axes (z, y, x).

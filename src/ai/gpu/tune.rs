@@ -3,11 +3,14 @@
 //! A layer's way ([`Way`]) and its seconds are kept by the layer's shape for as long as the program
 //! runs, and in a file for the next start: what a first run measures costs some patches' time. A kernel
 //! of our own counts only where its values are those of burn's operations, whatever a driver makes of it.
+//! What was measured while the device told of an error, such as want of memory, is not kept: calls were
+//! left out.
 
 use super::block::DeviceBlock;
 use super::conv::{DeviceConv, Way};
 use super::upsample::DeviceUpsample;
 use super::{BurnNetwork, DeviceStep, Pace, Stop, download};
+use crate::ai::graphics::{IN_DOUBT, Noted};
 use crate::ai::network::LEAKY_SLOPE;
 use crate::progress::Progress;
 use burn::tensor::Tensor;
@@ -145,6 +148,13 @@ impl Layer<'_> {
     }
 }
 
+/// What `work` gives, where the device has told of no error meanwhile.
+fn trusted<T>(work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    let noted = Noted::now();
+    let done = work()?;
+    if Noted::now() == noted { Ok(done) } else { Err(Stop::Failed(IN_DOUBT.to_owned())) }
+}
+
 /// Whether values are those expected but for rounding.
 fn is_same(expected: &Tensor<5>, values: &Tensor<5>) -> Result<bool, String> {
     // One axis after another: see the module above on software drivers.
@@ -189,8 +199,9 @@ impl BurnNetwork {
                 let ([z, y, x], channels) = layer.input();
                 // Not zeros: some devices are faster with them.
                 let values = (0..z * y * x * channels).map(|n| (n % 251) as f32 / 125.0 - 1.0).collect();
-                let found =
-                    layer.measure(&super::upload(values, [1, z, y, x, channels], &self.device), pace)?;
+                let found = trusted(|| {
+                    layer.measure(&super::upload(values, [1, z, y, x, channels], &self.device), pace)
+                })?;
                 measured.insert(key, found);
                 found
             };
@@ -303,6 +314,17 @@ mod tests {
         let last: Vec<String> = layers.iter().rev().take(2).map(|layer| layer.name()).collect();
         assert_eq!(last[0], "normalised 6 on [4, 12, 8], 1 ways");
         assert_eq!(last[1], "6>6 [3, 3, 3] /[1, 1, 1] on [4, 12, 8], 2 ways");
+    }
+
+    #[test]
+    fn what_is_measured_while_the_device_tells_of_an_error_does_not_count() {
+        use crate::ai::graphics::{DeviceFault, note_device_error};
+        assert_eq!(trusted(|| Ok(1)), Ok(1));
+        let in_doubt = trusted(|| {
+            note_device_error(DeviceFault::OutOfMemory);
+            Ok(1)
+        });
+        assert_eq!(in_doubt, Err(Stop::Failed(IN_DOUBT.to_owned())));
     }
 
     #[test]

@@ -83,6 +83,19 @@ impl Checkpoint {
     }
 
     fn read_some(path: &Path, with_parameters: bool) -> Result<Self, CheckpointError> {
+        let file = File::open(path).map_err(|error| CheckpointError::Unreadable {
+            reason: error.to_string(),
+            path: path.to_owned(),
+        })?;
+        Self::read_from(BufReader::new(file), path, with_parameters)
+    }
+
+    /// Reads what a checkpoint says; `path` is told where it says nothing.
+    fn read_from<R: Read + Seek>(
+        mut file: R,
+        path: &Path,
+        with_parameters: bool,
+    ) -> Result<Self, CheckpointError> {
         let unreadable = |error: std::io::Error| CheckpointError::Unreadable {
             reason: error.to_string(),
             path: path.to_owned(),
@@ -92,7 +105,6 @@ impl Checkpoint {
             PickleError::Refused(name) => CheckpointError::Refused { name, path: path.to_owned() },
             PickleError::Damaged(what) => unusable(what.to_owned()),
         };
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let mut magic = [0; 2];
         let read = file.read(&mut magic).map_err(unreadable)?;
         file.rewind().map_err(unreadable)?;
@@ -427,6 +439,50 @@ mod tests {
         let mut budget = Budget { values: 1, stored: 10, ..Budget::default() };
         assert_eq!(budget.take(&place("0", 9), 1), Some(()));
         assert_eq!(budget.take(&place("0", 9), 1), None, "more is seen of it than may be");
+    }
+
+    /// Counts what is read of it.
+    struct Counting<'a> {
+        bytes: std::io::Cursor<&'a [u8]>,
+        read: &'a mut usize,
+    }
+
+    impl Read for Counting<'_> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let count = self.bytes.read(out)?;
+            *self.read += count;
+            Ok(count)
+        }
+    }
+
+    impl Seek for Counting<'_> {
+        fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+            self.bytes.seek(to)
+        }
+    }
+
+    #[test]
+    fn each_number_is_read_once_and_none_of_a_header() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet/aniso");
+        let folder = fixtures.join("nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres/fold_0");
+        let path = folder.join("checkpoint_final.pth");
+        let bytes = std::fs::read(&path).unwrap();
+        let read = |with_parameters: bool| {
+            let mut read = 0;
+            let reader = Counting { bytes: std::io::Cursor::new(&bytes), read: &mut read };
+            let checkpoint = Checkpoint::read_from(reader, &path, with_parameters).unwrap();
+            (checkpoint, read)
+        };
+        let (whole, all) = read(true);
+        let (header, described) = read(false);
+        assert_eq!(whole, Checkpoint::read(&path).unwrap());
+        assert!(header.parameters.is_empty());
+        // Float32 under several names each, most of the file; what describes them is read either way.
+        let weights = whole.parameters.values().map(|own| own.values.len() * 4).sum::<usize>();
+        assert!(weights * 2 > bytes.len(), "{weights} of {}", bytes.len());
+        let entries = 64 * whole.parameters.len();
+        assert!((weights..weights + entries).contains(&(all - described)), "{all} {described} {weights}");
+        assert!(described < weights, "{described} of {}", bytes.len());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::dataset::{Dataset, Structure};
 use super::edges::Edges;
 use super::image::ChannelImage;
 use super::model::Model;
-use super::outlines::{Outlined, Outliner, Scores};
+use super::outlines::{Outlined, Outliner, Planes, Scores};
 use super::pieces::{Join, drop_small, grow, keep_largest};
 use super::predict::{Case, CaseError, channels, predict as run_model, wanted};
 use super::resample::Order;
@@ -68,7 +68,7 @@ pub(super) fn predict(
         let Some(found) = found else {
             let reason = format!("none of {} is in the image", crop.organs.join(", "));
             case.warnings.push(format!("{reason}: there is nothing for {} to look at", package.id));
-            let empty = (vec![0; volume.grid.len()], std::collections::BTreeMap::new());
+            let empty = (vec![0; volume.grid.len()], Planes::new());
             return Ok(case.prediction(volume, package, &structures, &wanted, empty));
         };
         (region, within) = (found.region, found.within);
@@ -131,7 +131,11 @@ pub(super) fn predict(
     let slices = outlined(&outliner, &coarse, &edges, with_contours);
     progress.set_fraction(0.98)?;
     let probability = |label: u16, voxel: [usize; 3]| coarse.probability(label, voxel);
-    let gathered = outliner.gather(slices, with_contours.then_some(&probability));
+    let gathered = if with_contours {
+        outliner.gather(slices, Some(&probability))
+    } else {
+        (outliner.map(slices.iter().map(|slice| slice.labels.as_slice())), Planes::new())
+    };
     case.timings.postprocess += started.elapsed().as_secs_f64();
     Ok(case.prediction(volume, package, &dataset.structures, &wanted, gathered))
 }
@@ -184,11 +188,12 @@ fn laid_over(
     slices: Vec<PartSlice>,
     values: &[u16],
 ) -> Vec<u16> {
-    let mut labels = Vec::new();
-    for (at, (own, slice_edges, slice_labels)) in slices.into_iter().enumerate() {
-        if let Some(shares) = shares.get_mut(at) {
-            *shares = shares.under(&own, &slice_labels, values);
-        }
+    shares
+        .par_iter_mut()
+        .zip(&slices)
+        .for_each(|(shares, (own, _, slice_labels))| *shares = shares.under(own, slice_labels, values));
+    let mut labels = Vec::with_capacity(slices.iter().map(|(_, _, labels)| labels.len()).sum());
+    for (_, slice_edges, slice_labels) in slices {
         edges.extend(slice_edges);
         labels.extend(slice_labels);
     }
@@ -299,6 +304,7 @@ fn region_of(
     case.timings.preprocess += found.timings.preprocess;
     case.timings.infer += found.timings.infer;
     case.timings.postprocess += found.timings.postprocess;
+    case.warnings.extend(found.warnings);
     let map = found.labels.map(|map| map.labels).unwrap_or_default();
     let dims = volume.grid.dims();
     let found = box_around(image, &map, dims, &values, crop.margin_mm);

@@ -16,6 +16,7 @@ pub use super::decision::Decision;
 use super::logits::round_to_half;
 use super::preprocess::Geometry;
 use super::resample::{Order, Resampling, pick};
+use rayon::prelude::*;
 use std::cell::RefCell;
 
 /// Why logits cannot be brought back.
@@ -150,10 +151,18 @@ impl Export {
 
     /// Prepares a plane of logits `[row][column][class]`, perpendicular to [`Self::axis`].
     pub(super) fn plane(&self, mut logits: Vec<f32>) -> LogitPlane {
-        self.round(&mut logits);
-        let decided =
-            logits.chunks_exact(self.decision.channels()).map(|logits| self.decision.decide(logits));
-        LogitPlane { decided: decided.collect(), logits }
+        // Voxels that a thread does in one go: their logits stay in its cache.
+        const PIECE: usize = 256;
+        let classes = self.decision.channels();
+        let mut decided = vec![0; logits.len() / classes];
+        let pieces = decided.par_chunks_mut(PIECE).zip(logits.par_chunks_mut(PIECE * classes));
+        pieces.for_each(|(decided, logits)| {
+            self.round(logits);
+            for (decided, logits) in decided.iter_mut().zip(logits.chunks_exact(classes)) {
+                *decided = self.decision.decide(logits);
+            }
+        });
+        LogitPlane { logits, decided }
     }
 
     /// Makes slice `index` of the planes it needs, `None` for a slice in the margin.

@@ -460,6 +460,39 @@ mod tests {
         assert!(told("res2d")[0].ends_with(", slice by slice"));
     }
 
+    /// Bytes that this thread has read of files; `None` where the system does not tell.
+    fn bytes_read() -> Option<u64> {
+        let told = std::fs::read_to_string("/proc/thread-self/io").ok()?;
+        told.lines().find_map(|line| line.strip_prefix("rchar:"))?.trim().parse().ok()
+    }
+
+    #[test]
+    fn an_import_reads_the_weights_of_a_checkpoint_once() {
+        use super::super::checkpoint::Checkpoint;
+        if bytes_read().is_none() {
+            println!("skipped: the system does not tell what is read");
+            return;
+        }
+        let reads = |work: &dyn Fn()| {
+            let before = bytes_read().unwrap();
+            work();
+            bytes_read().unwrap() - before
+        };
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet");
+        let folder = fixtures.join("res2d/nnUNetTrainer__nnUNetPlans__2d");
+        let checkpoint = folder.join("fold_0/checkpoint_final.pth");
+        let header = reads(&|| drop(Checkpoint::read_header(&checkpoint).unwrap()));
+        let whole = reads(&|| drop(Checkpoint::read(&checkpoint).unwrap()));
+        let target = tempfile::tempdir().unwrap();
+        let imported = reads(&|| {
+            let options = ImportOptions::default();
+            drop(import(&folder, target.path(), &options, &Progress::new()).unwrap());
+        });
+        // What it is, then its weights; beside them some small files.
+        assert!(imported >= header + whole, "{imported} {header} {whole}");
+        assert!(imported < header + whole + whole / 4, "{imported} {header} {whole}");
+    }
+
     #[test]
     fn an_id_is_used_once_in_an_import() {
         let mut taken = BTreeSet::new();

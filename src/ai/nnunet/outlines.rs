@@ -109,6 +109,21 @@ impl Outliner<'_> {
         planes
     }
 
+    /// The label map on the volume's grid, of the labels of all slices.
+    pub(super) fn map<'l>(&self, slices: impl Iterator<Item = &'l [u16]>) -> Vec<u16> {
+        let [ni, nj, _] = self.volume.grid.dims();
+        let [_, ny, nx] = self.image.size;
+        let mut map = vec![0; self.volume.grid.len()];
+        for (z, labels) in slices.enumerate() {
+            // Background is there already.
+            for (at, label) in labels.iter().enumerate().take(ny * nx).filter(|(_, label)| **label != 0) {
+                let [i, j, k] = self.image.grid_voxel([z, at / nx, at % nx]);
+                map[(k * nj + j) * ni + i] = *label;
+            }
+        }
+        map
+    }
+
     /// The label map on the volume's grid, and the contours in the order of its slices. Where these lie
     /// across, `probability` tells how sure labels are, in place of what the slices have kept.
     pub(super) fn gather(
@@ -116,21 +131,13 @@ impl Outliner<'_> {
         slices: Vec<Outlined>,
         probability: Option<Probability<'_>>,
     ) -> (Vec<u16>, Planes) {
-        let [ni, nj, _] = self.volume.grid.dims();
-        let [_, ny, nx] = self.image.size;
-        let mut map = vec![0; self.volume.grid.len()];
+        let nx = self.image.size[2];
+        let map = self.map(slices.iter().map(|slice| slice.labels.as_slice()));
         let mut traced = Vec::new();
         let mut shares = Vec::new();
-        for (z, slice) in slices.into_iter().enumerate() {
+        for slice in slices {
             traced.extend(slice.planes);
             shares.push(slice.shares);
-            if slice.labels.iter().all(|label| *label == 0) {
-                continue;
-            }
-            for (at, label) in slice.labels.into_iter().enumerate().take(ny * nx) {
-                let [i, j, k] = self.image.grid_voxel([z, at / nx, at % nx]);
-                map[(k * nj + j) * ni + i] = label;
-            }
         }
         if !self.is_along() {
             #[expect(clippy::cast_possible_truncation, reason = "255ths")]
@@ -221,6 +228,7 @@ impl Outliner<'_> {
                 })
                 .collect(),
         };
+        let boxes = boxes_of(labels, width);
         let shift = Vector2::new(low[0] as f64, low[1] as f64);
         let moved = |polygons: Vec<Polygon>| {
             let ring = |ring: Vec<crate::geometry::Point2>| ring.into_iter().map(|at| at + shift).collect();
@@ -233,10 +241,9 @@ impl Outliner<'_> {
         let outline = |(index, polygons): (usize, Vec<Polygon>)| {
             let structure = &self.dataset.structures[index];
             let agreement = scores.map_or_else(Agreement::default, |scores| {
-                let mask: Vec<bool> = labels.iter().map(|label| structure.labels.contains(label)).collect();
-                let of = |label: &u16, at: usize| (scores.probability)(*label, at);
-                let sum = |at: usize| structure.labels.iter().map(|label| of(label, at)).sum::<f32>();
-                Agreement::on_slice(&mask, width, self.reach(), SCORED_PIXELS, |at| sum(at).min(1.0))
+                let own = &structure.labels;
+                let part = part_around(own, &boxes, self.reach(), [width, labels.len() / width.max(1)]);
+                agreement(own, labels, width, (part, self.reach()), scores.probability)
             });
             Outline { structure: index, polygons: moved(polygons), agreement }
         };
@@ -280,6 +287,62 @@ impl Outliner<'_> {
     }
 }
 
+/// The box of some pixels: the first column and row, and those after the last.
+type Box2 = [[usize; 2]; 2];
+
+/// The box of each label's pixels on a slice, background's left out.
+fn boxes_of(labels: &[u16], width: usize) -> BTreeMap<u16, Box2> {
+    let mut boxes = BTreeMap::new();
+    for (y, row) in labels.chunks_exact(width.max(1)).enumerate() {
+        let mut end = 0;
+        for run in row.chunk_by(|a, b| a == b) {
+            let first = end;
+            end += run.len();
+            if run[0] == 0 {
+                continue;
+            }
+            let [low, high] = boxes.entry(run[0]).or_insert([[first, y], [end, y + 1]]);
+            *low = [low[0].min(first), low[1]];
+            *high = [high[0].max(end), y + 1];
+        }
+    }
+    boxes
+}
+
+/// The part of a slice of `size` (columns, rows) within `reach` of a structure that has these labels;
+/// nothing of one that is not there.
+fn part_around(
+    own: &[u16],
+    boxes: &BTreeMap<u16, Box2>,
+    reach: [usize; 2],
+    size: [usize; 2],
+) -> Option<Box2> {
+    let both =
+        |[a, b]: Box2, [c, d]: Box2| [[a[0].min(c[0]), a[1].min(c[1])], [b[0].max(d[0]), b[1].max(d[1])]];
+    let [low, high] = own.iter().filter_map(|label| boxes.get(label)).copied().reduce(both)?;
+    let wider =
+        |axis: usize| (low[axis].saturating_sub(reach[axis]), (high[axis] + reach[axis]).min(size[axis]));
+    let [(left, right), (top, bottom)] = [0, 1].map(wider);
+    Some([[left, top], [right, bottom]])
+}
+
+/// The sums of the score of a structure that has these labels, on the part of a slice within reach of it:
+/// those of the whole slice.
+fn agreement(
+    own: &[u16],
+    labels: &[u16],
+    width: usize,
+    (part, reach): (Option<Box2>, [usize; 2]),
+    probability: &dyn Fn(u16, usize) -> f32,
+) -> Agreement {
+    let Some([low, high]) = part else { return Agreement::default() };
+    let [columns, rows] = [high[0] - low[0], high[1] - low[1]];
+    let full = |at: usize| (low[1] + at / columns) * width + low[0] + at % columns;
+    let mask: Vec<bool> = (0..columns * rows).map(|at| own.contains(&labels[full(at)])).collect();
+    let sum = |at: usize| own.iter().map(|label| probability(*label, at)).sum::<f32>();
+    Agreement::on_slice(&mask, columns, reach, SCORED_PIXELS, |at| sum(full(at)).min(1.0))
+}
+
 /// The first pixel and the size of the box around everything that is not background, one pixel wider
 /// where the slice goes on: outlines end where the probabilities say.
 fn bounds(labels: &[u16], width: usize) -> Option<([usize; 2], [usize; 2])> {
@@ -313,6 +376,35 @@ mod tests {
         };
         let slices = (0..4).map(slice).collect();
         Volume { grid, voxels: Voxels::I16(vec![0; 24]), unit: Unit::Hu, slices, native: None }
+    }
+
+    #[test]
+    fn a_score_is_that_of_the_whole_slice_though_only_the_part_around_is_looked_at() {
+        let (width, height) = (70, 61);
+        // Blobs of three labels, some at the edges; the whole of the first label is looked at in steps.
+        let label = |at: usize| {
+            let (x, y) = (at % width, at / width);
+            match (x / 9 + 2 * (y / 7)) % 7 {
+                0 => 1,
+                3 if x < 20 => 2,
+                6 if y > 50 && x > 60 => 3,
+                _ => 0,
+            }
+        };
+        let labels: Vec<u16> = (0..width * height).map(label).collect();
+        let probability = |label: u16, at: usize| ((at * 31 + usize::from(label) * 7) % 97) as f32 / 97.0;
+        let boxes = boxes_of(&labels, width);
+        for own in [&[1][..], &[2], &[3], &[2, 3], &[9], &[3, 9]] {
+            for reach in [[0, 0], [3, 5], [200, 1]] {
+                let mask: Vec<bool> = labels.iter().map(|label| own.contains(label)).collect();
+                let sum = |at: usize| own.iter().map(|label| probability(*label, at)).sum::<f32>().min(1.0);
+                let whole = Agreement::on_slice(&mask, width, reach, SCORED_PIXELS, sum);
+                let part = part_around(own, &boxes, reach, [width, height]);
+                assert_eq!(part.is_some(), own != [9]);
+                let found = agreement(own, &labels, width, (part, reach), &probability);
+                assert_eq!(found, whole, "{own:?} {reach:?}");
+            }
+        }
     }
 
     #[test]

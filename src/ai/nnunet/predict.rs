@@ -9,8 +9,9 @@ use super::dataset::Structure;
 use super::export::{Decision, Export, ExportError, Slice};
 use super::image::ChannelImage;
 use super::model::Model;
-use super::outlines::{Outlined, Outliner, Planes};
+use super::outlines::{Outliner, Planes};
 use super::preprocess::{PreprocessError, PreviousStage, preprocess};
+use super::stream::{self, MakeError};
 use super::window::{self, Needed, Window, WindowError};
 use crate::ai::engine::{Engine, EngineError};
 use crate::ai::kept;
@@ -124,8 +125,8 @@ pub(in crate::ai) fn predict(
     if options.label_map_alone {
         let labels = case.labels(model, &turned, previous_labels.as_deref(), &stage_progress)?;
         let [_, ny, nx] = turned[0].size;
-        let slices = labels.chunks_exact((ny * nx).max(1)).map(|slice| Outlined::bare(slice.to_vec()));
-        let gathered = outliner.gather(slices.collect(), None);
+        let map = outliner.map(labels.chunks_exact((ny * nx).max(1)));
+        let gathered = (map, Planes::new());
         return Ok(case.prediction(volume, package, &model.dataset.structures, &wanted, gathered));
     }
     let slices = case.stage(
@@ -193,8 +194,12 @@ impl<'a> Case<'a> {
             structures.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| one).collect();
         let organs: Vec<&Label> =
             wanted.iter().filter_map(|structure| package.label(structure.value)).collect();
-        let Present { rois, left_out, warnings } =
-            present(package, volume, [&organs, &organs], traced(package, structures, planes));
+        // What is in the image is told by contours: of labels alone all of it is.
+        let Present { rois, left_out, warnings } = if self.options.label_map_alone {
+            Present::default()
+        } else {
+            present(package, volume, [&organs, &organs], traced(package, structures, planes))
+        };
         self.warnings.extend(warnings);
         let labels = self.options.label_map.then(|| {
             let in_part = wanted.len() < structures.len() || !left_out.is_empty();
@@ -247,7 +252,7 @@ impl<'a> Case<'a> {
         model: &Model,
         images: &[ChannelImage],
         previous: Option<&[i16]>,
-        map: impl Fn(Slice<'_>) -> T + Sync,
+        map: impl Fn(Slice<'_>) -> T + Sync + Send,
         progress: &Progress,
     ) -> Result<Vec<T>, CaseError> {
         let run = |engine: &mut Engine, run: Run<'_>| run.slices(engine, map);
@@ -310,10 +315,7 @@ impl<'a> Case<'a> {
         progress.set_step("Loading the model");
         let folds = (0..model.folds()).map(|fold| model.network(fold).map_err(CaseError::from));
         let made = if self.options.keep { model.made() } else { None };
-        let mut lent = kept::engine(made, self.options.device, folds)?;
-        let engine = &mut lent.engine;
-        engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
-        progress.set_step("Running the model");
+        let lent = kept::engine(made, self.options.device, folds)?;
         let offset = 3 - plan.dimensions;
         let mirror_axes: Vec<usize> = if self.options.no_mirror {
             Vec::new()
@@ -339,11 +341,15 @@ impl<'a> Case<'a> {
             })
         };
         let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
-        let progress = progress.part(0.12, 1.0);
-        let made = run(engine, Run { values: &prepared.values, export: &export, window, progress })?;
-        engine.device().clone_into(&mut self.device);
-        self.warnings.extend(engine.take_warnings());
-        lent.give_back();
+        let made = lent.used(|engine| {
+            engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
+            progress.set_step("Running the model");
+            let progress = progress.part(0.12, 1.0);
+            let made = run(engine, Run { values: &prepared.values, export: &export, window, progress })?;
+            engine.device().clone_into(&mut self.device);
+            self.warnings.extend(engine.take_warnings());
+            Ok::<_, CaseError>(made)
+        })?;
         self.timings.infer += started.elapsed().as_secs_f64();
         Ok(made)
     }
@@ -362,16 +368,18 @@ impl Run<'_> {
     fn slices<T: Send>(
         self,
         engine: &mut Engine,
-        map: impl Fn(Slice<'_>) -> T + Sync,
+        map: impl Fn(Slice<'_>) -> T + Sync + Send,
     ) -> Result<Vec<T>, CaseError> {
-        let mut slices = self.export.slices_to(map);
-        let take = |index: usize, logits: &[f32]| {
-            slices.push(index, logits);
-            Ok::<_, CaseError>(())
+        let Self { values, export, window, progress } = self;
+        let run = |planes: &stream::Planes| {
+            let take = |index: usize, logits: &[f32]| planes.push(index, logits).map_err(CaseError::from);
+            window::run_on(engine, values, export.geometry.size, window, take, &progress)
         };
-        let size = self.export.geometry.size;
-        window::run_on(engine, self.values, size, self.window, take, &self.progress)?;
-        Ok(slices.finish())
+        export.made_beside(map, run, &progress).map_err(|error| match error {
+            MakeError::Cancelled => CaseError::Cancelled(Cancelled),
+            MakeError::NoThread => CaseError::Window("the system gives no thread to make slices on"),
+            MakeError::Planes(error) => error.into(),
+        })
     }
 }
 

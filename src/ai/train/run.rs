@@ -17,7 +17,7 @@ use super::start::{parameters, unusable};
 use super::task::Task;
 use crate::ai::ModelPackage;
 use crate::ai::engine::training_device;
-use crate::ai::graphics::{IN_DOUBT, device_errors, quietly};
+use crate::ai::graphics::{IN_DOUBT, Noted, quietly};
 use crate::ai::kept;
 use crate::device::DeviceChoice;
 use crate::new_file::{WriteFileError, write_file};
@@ -282,14 +282,14 @@ impl Run<'_> {
         let (begun, all) = (self.state.step, training.steps);
         let (mut saved, mut told) = (Instant::now(), Instant::now());
         let (mut losses, mut last) = (Vec::new(), None);
-        let errors = device_errors();
+        let noted = Noted::now();
         while self.state.step < all && !self.progress.is_cancelled() {
             let number = self.state.step;
             let Ok(batch) = batches.recv() else { break };
             let before = Instant::now();
             let done = quietly(|| step.run(&batch, number, all, training))
                 .and_then(|done| done)
-                .and_then(|done| if device_errors() == errors { Ok(done) } else { Err(IN_DOUBT.to_owned()) })
+                .and_then(|done| if Noted::now() == noted { Ok(done) } else { Err(IN_DOUBT.to_owned()) })
                 .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
             if !done.updated {
                 self.tell(&Event::LeftOut { step: number })?;

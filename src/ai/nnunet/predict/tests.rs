@@ -1,3 +1,4 @@
+use super::super::outlines::Outlined;
 use super::*;
 use crate::ai::kept;
 use crate::ai::nnunet::import::{ImportOptions, import};
@@ -70,12 +71,38 @@ fn labels(prediction: &Prediction) -> &[u16] {
 #[test]
 fn the_label_map_alone_is_that_of_a_whole_run() {
     let target = tempfile::tempdir().unwrap();
+    let package = package(target.path());
+    // Slices that lie across the array's are not traced either.
+    for axes in [[0, 1, 2], [1, 2, 0]] {
+        let volume = scan(axes);
+        let whole = run(&volume, &package, &options());
+        let alone = run(&volume, &package, &PredictOptions { label_map_alone: true, ..options() });
+        assert_eq!(labels(&alone), labels(&whole));
+        assert!(labels(&whole).iter().any(|label| *label != 0));
+        assert!(alone.rois.is_empty() && !whole.rois.is_empty());
+        assert_eq!(alone.warnings, Vec::<String>::new(), "nothing was looked for in contours");
+    }
+}
+
+/// The weights of a run that someone stopped need not be read again.
+#[test]
+fn networks_of_a_run_that_was_stopped_are_kept() {
+    let target = tempfile::tempdir().unwrap();
     let (package, volume) = (package(target.path()), scan([0, 1, 2]));
-    let whole = run(&volume, &package, &options());
-    let alone = run(&volume, &package, &PredictOptions { label_map_alone: true, ..options() });
-    assert_eq!(labels(&alone), labels(&whole));
-    assert!(labels(&whole).iter().any(|label| *label != 0));
-    assert!(alone.rois.is_empty() && !whole.rois.is_empty());
+    let progress = Progress::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !progress.step().starts_with("Running") {
+                std::thread::yield_now();
+            }
+            progress.cancel();
+        });
+        let keeping = PredictOptions { keep: true, no_mirror: false, ..options() };
+        // It may have come to its end before.
+        let stopped = crate::ai::predict(&volume, &package, &keeping, &progress);
+        assert!(matches!(stopped, Ok(_) | Err(crate::ai::PredictError::Cancelled(_))));
+    });
+    assert!(kept::bytes() > 0);
 }
 
 #[test]
