@@ -4,6 +4,7 @@
 //! burn registers a device only once.
 
 use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::wgpu::wgpu::{AdapterInfo, DeviceType};
 use burn::tensor::{Device, DeviceKind, StreamId};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -162,6 +163,24 @@ pub(super) fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
     }
 }
 
+/// Bytes that a device has for a model in all, as far as the system tells: of an integrated one the
+/// machine's memory, of one whose driver tells (amdgpu of Linux) its own.
+pub(super) fn capacity(info: &AdapterInfo) -> Option<u64> {
+    match info.device_type {
+        DeviceType::IntegratedGpu => memory_of_all(&std::fs::read_to_string("/proc/meminfo").ok()?),
+        DeviceType::DiscreteGpu if !info.device_pci_bus_id.is_empty() => {
+            let folder = std::path::Path::new("/sys/bus/pci/devices").join(&info.device_pci_bus_id);
+            std::fs::read_to_string(folder.join("mem_info_vram_total")).ok()?.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
+fn memory_of_all(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+}
+
 /// Does a model's work in the one order that all models' work on a device has, whichever thread does it:
 /// burn gives each thread an order of its own, and each order memory of its own.
 pub(super) fn in_order<T>(work: impl FnOnce() -> T) -> T {
@@ -187,9 +206,10 @@ pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    QUIET.with(|quiet| quiet.set(true));
+    // Such work may hold such work.
+    let before = QUIET.with(|quiet| quiet.replace(true));
     let result = catch_unwind(AssertUnwindSafe(work));
-    QUIET.with(|quiet| quiet.set(false));
+    QUIET.with(|quiet| quiet.set(before));
     result.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         text.or_else(|| panic.downcast_ref::<String>().cloned())
@@ -202,12 +222,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_device_has_is_known_or_not() {
+        let info = |kind| AdapterInfo::new(kind, burn::tensor::wgpu::wgpu::Backend::Vulkan);
+        assert_eq!(capacity(&info(DeviceType::DiscreteGpu)), None);
+        assert_eq!(capacity(&info(DeviceType::Cpu)), None);
+        assert_eq!(memory_of_all("MemTotal:  16 kB\nMemFree: 1 kB\n"), Some(16_384));
+        assert_eq!(memory_of_all("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
     fn only_the_device_that_failed_is_forgotten() {
         let (failed, new) = (next_serial(), next_serial());
         assert_ne!(failed, new);
         let gpu = |serial| {
             let device = Device::flex();
-            Some(Ok(Gpu { device, name: String::new(), software: false, setup: None, serial }))
+            let name = String::new();
+            Some(Ok(Gpu { device, name, software: false, setup: None, serial }))
         };
         let mut kept = gpu(failed);
         forget_if(&mut kept, failed);
