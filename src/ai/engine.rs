@@ -115,7 +115,7 @@ impl Engine {
         let errors = device_errors();
         let runner = if let Some(gpu) = chosen(choice)? {
             let networks = Arc::new(folds.collect::<Result<Vec<_>, E>>()?);
-            let Gpu { device, name, software, setup, serial } = gpu.clone();
+            let Gpu { device, name, software, setup, serial, .. } = gpu.clone();
             match quietly(|| Ensemble::new(&networks, &device, setup, &name, software)) {
                 Ok(runner) => {
                     return Ok(Self {
@@ -563,14 +563,15 @@ pub fn runs_on_cpu(choice: DeviceChoice) -> bool {
     }
 }
 
-/// The device that training runs on, and its name: a graphics device, or burn's own on the CPU.
+/// The device that training runs on, and its name: a graphics device, beside a window one of its own
+/// ([`graphics::apart`]), or burn's on the CPU.
 pub(super) fn training_device(choice: DeviceChoice) -> Result<(Device, String), EngineError> {
     let gpu = chosen(choice)?;
     Ok(gpu.map_or_else(
         || (Device::flex(), cpu_name()),
         |gpu| {
             let name = gpu.title();
-            (gpu.device, name)
+            (graphics::apart(&gpu), name)
         },
     ))
 }
