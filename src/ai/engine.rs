@@ -9,12 +9,14 @@ use super::cpu::CpuNetwork;
 use super::gpu::{Back, DeviceLabels, DeviceSum, Ensemble, Pace, Reading, Stop, SumPlan, Tile, are_finite};
 use super::graphics::{self, Gpu, IN_DOUBT, Noted, forget_failed, open_gpu, quietly};
 use super::kept;
+use super::memory::free_bytes;
 use super::mirror::{self, Mirrors};
 use super::network::Network;
 use crate::device::DeviceChoice;
 use crate::progress::{Cancelled, Progress};
 use burn::tensor::Device;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 pub use super::graphics::{
     DeviceFault, WgpuSetup, destroy_device, gpu_name, note_device_error, share_device, with_gpu_device,
@@ -26,6 +28,18 @@ pub enum EngineError {
     /// A GPU was asked for and there is none.
     #[error("there is no graphics device for the model ({0}); use --device cpu or auto")]
     NoGpu(String),
+    /// The graphics device would not do, and the CPU has too little memory for the network.
+    #[error(
+        "the graphics device would not do, and on the CPU the network takes about {} MB of memory, {} MB are free; close other programs, or crop the images",
+        .needed / 1_000_000,
+        .free / 1_000_000
+    )]
+    Memory {
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
     /// Someone asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -39,16 +53,18 @@ enum Runner {
 /// The networks of a model's folds on a device; their logits are averaged.
 pub struct Engine {
     /// What a graphics device was given, should it fail; the CPU has its own form of it alone.
-    networks: Vec<Network>,
+    networks: Arc<Vec<Network>>,
     classes: usize,
+    /// The size of the patches that it was got ready for.
+    patch: Option<[usize; 3]>,
+    /// Why it can run nowhere any more.
+    refused: Option<EngineError>,
     runner: Runner,
     device: String,
     /// The serial number of the graphics device, where it runs on one.
     serial: Option<u64>,
     /// What the graphics device had told when it began there.
     noted: Noted,
-    /// The patch that it is ready for.
-    patch: Option<[usize; 3]>,
     second_try: SecondTry,
     /// How often the device has failed it: what was begun before is not told again.
     failures: usize,
@@ -125,7 +141,7 @@ impl Engine {
         choice: DeviceChoice,
     ) -> Result<Self, E> {
         let runner = if let Some(gpu) = chosen(choice)? {
-            let networks = folds.collect::<Result<Vec<_>, E>>()?;
+            let networks = Arc::new(folds.collect::<Result<Vec<_>, E>>()?);
             match uploaded(&networks, &gpu) {
                 Ok((ensemble, noted, second_try)) => {
                     return Ok(Self {
@@ -137,18 +153,19 @@ impl Engine {
                 Err(reason) if choice == DeviceChoice::Gpu => return Err(EngineError::NoGpu(reason).into()),
                 Err(reason) => tracing::warn!("the graphics device does not take the model: {reason}"),
             }
-            packed(networks.into_iter().map(Ok::<_, E>))?
+            packed(owned(networks).into_iter().map(Ok::<_, E>))?
         } else {
             packed(folds)?
         };
         Ok(Self {
             classes: runner.first().map_or(0, CpuNetwork::classes),
-            networks: Vec::new(),
+            networks: Arc::default(),
+            patch: None,
+            refused: None,
             runner: Runner::Cpu(runner),
             device: cpu_name(),
             serial: None,
             noted: Noted::now(),
-            patch: None,
             second_try: SecondTry::Open,
             failures: 0,
             warnings: Vec::new(),
@@ -157,7 +174,7 @@ impl Engine {
     }
 
     /// Networks that are on a device of this name, which had told so much before.
-    fn of(networks: Vec<Network>, ensemble: Ensemble, device: String, noted: Noted) -> Self {
+    fn of(networks: Arc<Vec<Network>>, ensemble: Ensemble, device: String, noted: Noted) -> Self {
         Self {
             classes: classes_of(&networks),
             networks,
@@ -166,6 +183,7 @@ impl Engine {
             serial: None,
             noted,
             patch: None,
+            refused: None,
             second_try: SecondTry::Open,
             failures: 0,
             warnings: Vec::new(),
@@ -178,6 +196,7 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn on(networks: Vec<Network>, device: &Device, limit_bytes: usize) -> Self {
         let pace = super::gpu::Pace::at_once(device).with_piece_macs(1);
+        let networks = Arc::new(networks);
         let ensemble = Ensemble::new(&networks, device, None, "test", true);
         let ensemble = ensemble.with_pace(pace).with_limit(limit_bytes);
         Self::of(networks, ensemble, "test".to_owned(), Noted::now())
@@ -233,8 +252,10 @@ impl Engine {
     /// the engine goes on with the CPU and says so.
     ///
     /// # Errors
-    /// [`EngineError::Cancelled`] when someone asked to stop.
+    /// [`EngineError::Cancelled`] when someone asked to stop, [`EngineError::Memory`] when the CPU has too
+    /// little memory for what the device does not take.
     pub fn prepare(&mut self, size: [usize; 3], progress: &Progress) -> Result<(), EngineError> {
+        self.patch = Some(size);
         let Runner::Gpu(ensemble) = &mut self.runner else { return Ok(()) };
         if let Err(reason) = ensemble.fits(size) {
             tracing::warn!("the graphics device is too small: {reason}");
@@ -243,18 +264,23 @@ impl Engine {
                 self.device
             ));
             self.go_to_cpu();
-            return Ok(());
+            return self.refused.clone().map_or(Ok(()), Err);
         }
-        while let Some(ensemble) = self.begun() {
+        while self.begun().is_some() {
+            let is_in_doubt = self.is_in_doubt();
+            let Some(ensemble) = self.there() else { break };
             match stopped(quietly(|| ensemble.warm_up(size, progress))) {
-                Ok(()) if self.is_in_doubt() => self.recover(IN_DOUBT),
-                Ok(()) => break,
+                Ok(()) if is_in_doubt => self.recover(IN_DOUBT),
+                Ok(()) => {
+                    // What a way told of while it was measured is dealt with: that way is left out.
+                    self.noted = Noted::now();
+                    break;
+                }
                 Err(Stop::Cancelled) => return Err(Cancelled.into()),
                 Err(Stop::Failed(reason)) => self.recover(&reason),
             }
         }
-        self.patch = Some(size);
-        Ok(())
+        self.refused.clone().map_or(Ok(()), Err)
     }
 
     /// How a graphics device computes the layers, in words: how many of each kind which way.
@@ -267,7 +293,7 @@ impl Engine {
     /// the folds. When the graphics device fails, this and all further patches are computed on the CPU.
     ///
     /// # Errors
-    /// None at present.
+    /// [`EngineError::Memory`] when the CPU has too little memory after a failure.
     pub fn forward(&mut self, values: &[f32], size: [usize; 3]) -> Result<Vec<f32>, EngineError> {
         let progress = Progress::new();
         let started = self.start(values, size, &Mirrors::none(), &progress)?;
@@ -339,6 +365,9 @@ impl Engine {
     ) -> Result<Vec<f32>, EngineError> {
         if let Runner::Gpu(_) = &self.runner {
             self.go_to_cpu();
+        }
+        if let Some(refused) = &self.refused {
+            return Err(refused.clone());
         }
         let Runner::Cpu(networks) = &self.runner else { return Err(Cancelled.into()) };
         let mut total: Vec<f32> = Vec::new();
@@ -503,11 +532,21 @@ impl Engine {
             return;
         }
         let networks = std::mem::take(&mut self.networks);
-        let Ok(cpu) = packed(networks.into_iter().map(Ok::<_, Infallible>));
-        let old = std::mem::replace(&mut self.runner, Runner::Cpu(cpu));
+        let old = std::mem::replace(&mut self.runner, Runner::Cpu(Vec::new()));
         self.has_fallen_back = true;
         // Dropping tensors of a lost device may panic as well.
         drop(quietly(move || drop(old)));
+        let mut refused = refusal(&networks, self.patch, free_bytes());
+        if refused.is_some() {
+            kept::forget_all();
+            refused = refusal(&networks, self.patch, free_bytes());
+        }
+        if refused.is_some() {
+            self.refused = refused;
+            return;
+        }
+        let Ok(cpu) = packed(owned(networks).into_iter().map(Ok::<_, Infallible>));
+        self.runner = Runner::Cpu(cpu);
     }
 
     /// The serial number of the graphics device that it runs on; `None` for the CPU.
@@ -557,6 +596,20 @@ impl Engine {
     }
 }
 
+/// Why networks cannot run on the CPU with so much free memory: better now than when the system ends the
+/// program.
+fn refusal(networks: &[Network], patch: Option<[usize; 3]>, free: Option<u64>) -> Option<EngineError> {
+    let (first, patch, free) = (networks.first()?, patch?, free?);
+    let threads = rayon::current_num_threads();
+    let needed = CpuNetwork::peak_bytes(&first.architecture, patch, threads, networks.len()) as u64;
+    (needed > free).then_some(EngineError::Memory { needed, free })
+}
+
+/// Networks that nobody else has.
+fn owned(networks: Arc<Vec<Network>>) -> Vec<Network> {
+    Arc::try_unwrap(networks).unwrap_or_else(|shared| shared.to_vec())
+}
+
 /// Networks packed for the CPU, which share their buffers.
 fn packed<E>(folds: impl Iterator<Item = Result<Network, E>>) -> Result<Vec<CpuNetwork>, E> {
     let mut all: Vec<CpuNetwork> = Vec::new();
@@ -574,7 +627,7 @@ fn classes_of(networks: &[Network]) -> usize {
 
 /// Networks uploaded to a graphics device, and what it had told before. For want of memory they are
 /// uploaded a second time, without the networks that were kept there.
-fn uploaded(networks: &[Network], gpu: &Gpu) -> Result<(Ensemble, Noted, SecondTry), String> {
+fn uploaded(networks: &Arc<Vec<Network>>, gpu: &Gpu) -> Result<(Ensemble, Noted, SecondTry), String> {
     let upload = || {
         let Gpu { device, name, software, setup, .. } = gpu;
         quietly(|| Ensemble::new(networks, device, setup.clone(), name, *software))
@@ -642,18 +695,57 @@ pub fn runs_on_cpu(choice: DeviceChoice) -> bool {
     }
 }
 
-/// The device that training runs on, and its name: a graphics device, or burn's own on the CPU.
+/// The device that training runs on, and its name: a graphics device, beside a window one of its own
+/// ([`graphics::apart`]), or burn's on the CPU.
 pub(super) fn training_device(choice: DeviceChoice) -> Result<(Device, String), EngineError> {
     let gpu = chosen(choice)?;
     Ok(gpu.map_or_else(
         || (Device::flex(), cpu_name()),
         |gpu| {
             let name = gpu.title();
-            (gpu.device, name)
+            (graphics::apart(&gpu), name)
         },
     ))
 }
 
 fn cpu_name() -> String {
     format!("CPU ({} threads)", rayon::current_num_threads())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::network::Architecture;
+    use super::*;
+
+    fn networks() -> Vec<Network> {
+        let (strides, kernels) = (vec![[1; 3], [1, 2, 2]], vec![[1, 3, 3], [3; 3]]);
+        let architecture = Architecture::plain(1, vec![4, 6], strides, kernels, 1, 2);
+        vec![Network::random(architecture, 5).unwrap()]
+    }
+
+    #[test]
+    fn the_cpu_is_refused_only_where_memory_is_known_to_lack() {
+        let (networks, patch) = (networks(), Some([4, 16, 16]));
+        assert_eq!(refusal(&networks, patch, None), None);
+        assert_eq!(refusal(&networks, None, Some(1)), None);
+        assert_eq!(refusal(&networks, patch, Some(1 << 40)), None);
+        let refused = refusal(&networks, patch, Some(1)).unwrap();
+        assert!(refused.to_string().contains("0 MB are free"), "{refused}");
+    }
+
+    #[test]
+    fn who_was_refused_says_so_for_every_patch() {
+        let mut engine = Engine::on(networks(), &Device::flex(), usize::MAX);
+        engine.fail_after(0);
+        engine.patch = Some([1 << 14; 3]);
+        for _ in 0..2 {
+            let result = engine.forward(&[0.0; 16 * 16 * 2], [2, 16, 16]);
+            // Some hundred terabytes: refused wherever the system tells what is free.
+            match (free_bytes(), result) {
+                (Some(_), Err(EngineError::Memory { .. })) | (None, Ok(_)) => {}
+                (free, other) => panic!("{free:?} {other:?}"),
+            }
+        }
+        assert!(!engine.is_sound());
+    }
 }

@@ -2,8 +2,12 @@
 //!
 //! It is the window's, where there is a window ([`share_device`]), else the best one that burn finds.
 //! burn registers a device only once.
+//!
+//! A training has a device of its own beside the window's ([`apart`]): its layers cannot be handed over in
+//! pieces, and what is on one queue waits for what was handed over before.
 
 use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::wgpu::wgpu::{AdapterInfo, Backend, DeviceDescriptor, DeviceType};
 use burn::tensor::{Device, DeviceKind, StreamId};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +36,8 @@ pub(super) struct Gpu {
     pub setup: Option<Arc<WgpuSetup>>,
     /// Tells it from one that was lost and from one shared after it.
     pub serial: u64,
+    /// Whether a window draws on it.
+    pub is_shared: bool,
 }
 
 impl Gpu {
@@ -63,6 +69,7 @@ pub fn share_device(setup: WgpuSetup) -> Result<(), String> {
         software,
         setup: Some(Arc::new(kept)),
         serial: next_serial(),
+        is_shared: true,
     }));
     Ok(())
 }
@@ -190,7 +197,7 @@ pub(super) fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
                     let info = setup.adapter.get_info();
                     let software = format!("{:?}", info.device_type) == "Cpu";
                     let (name, setup, serial) = (info.name, Some(Arc::new(setup)), next_serial());
-                    return Ok(Gpu { device, name, software, setup, serial });
+                    return Ok(Gpu { device, name, software, setup, serial, is_shared: false });
                 }
                 Ok(Err(error)) => tracing::debug!("no graphics device of this kind: {error}"),
                 Err(message) => reason = message,
@@ -203,6 +210,76 @@ pub(super) fn open_gpu(software_counts: bool) -> Result<Gpu, String> {
         Ok(gpu) => Ok(gpu.clone()),
         Err(reason) => Err(reason.clone()),
     }
+}
+
+/// Kernels that are handed over together on a device of a training's own: between two of its submissions a
+/// driver can turn to the window.
+const APART_TASKS: usize = 4;
+
+/// The device that a training was given, and the serial number of the window's beside it.
+static APART: Mutex<Option<(u64, Device)>> = Mutex::new(None);
+
+/// The device for work that cannot be handed over in pieces: where a window draws on the one given, a second
+/// one on the same adapter, whose queue is its own; else, or where there is no second, the one given.
+pub(super) fn apart(gpu: &Gpu) -> Device {
+    let (Some(setup), true) = (&gpu.setup, gpu.is_shared) else { return gpu.device.clone() };
+    let mut kept = APART.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((serial, device)) = &*kept
+        && *serial == gpu.serial
+    {
+        return device.clone();
+    }
+    match quietly(|| second(setup)).and_then(|made| made) {
+        Ok(device) => {
+            *kept = Some((gpu.serial, device.clone()));
+            device
+        }
+        Err(reason) => {
+            tracing::warn!("training shares the window's device: {reason}");
+            gpu.device.clone()
+        }
+    }
+}
+
+/// Forgets the device of a training's own, which failed: the next one gets a new one.
+pub(super) fn forget_apart() {
+    *APART.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// A second device like one that is there, with burn on it.
+fn second(setup: &WgpuSetup) -> Result<Device, String> {
+    if setup.backend == Backend::Gl {
+        return Err("OpenGL has one queue".to_owned());
+    }
+    let like = DeviceDescriptor {
+        label: Some("training"),
+        required_features: setup.device.features(),
+        required_limits: setup.device.limits(),
+        ..DeviceDescriptor::default()
+    };
+    let made = pollster::block_on(setup.adapter.request_device(&like));
+    let (device, queue) = made.map_err(|error| error.to_string())?;
+    let own = WgpuSetup { device, queue, ..setup.clone() };
+    let options = Device::wgpu_options().tasks_max(APART_TASKS).setup(own);
+    options.init().map_err(|error| error.to_string())
+}
+
+/// Bytes that a device has for a model in all, as far as the system tells: of an integrated one the
+/// machine's memory, of one whose driver tells (amdgpu of Linux) its own.
+pub(super) fn capacity(info: &AdapterInfo) -> Option<u64> {
+    match info.device_type {
+        DeviceType::IntegratedGpu => memory_of_all(&std::fs::read_to_string("/proc/meminfo").ok()?),
+        DeviceType::DiscreteGpu if !info.device_pci_bus_id.is_empty() => {
+            let folder = std::path::Path::new("/sys/bus/pci/devices").join(&info.device_pci_bus_id);
+            std::fs::read_to_string(folder.join("mem_info_vram_total")).ok()?.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
+fn memory_of_all(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }
 
 /// Does a model's work in the one order that all models' work on a device has, whichever thread does it:
@@ -230,9 +307,10 @@ pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    QUIET.with(|quiet| quiet.set(true));
+    // Such work may hold such work.
+    let before = QUIET.with(|quiet| quiet.replace(true));
     let result = catch_unwind(AssertUnwindSafe(work));
-    QUIET.with(|quiet| quiet.set(false));
+    QUIET.with(|quiet| quiet.set(before));
     result.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         text.or_else(|| panic.downcast_ref::<String>().cloned())
@@ -245,12 +323,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_training_beside_a_window_has_a_device_of_its_own() {
+        let Ok(gpu) = open_gpu(true) else {
+            eprintln!("skipped: no adapter");
+            return;
+        };
+        assert_eq!(apart(&gpu), gpu.device, "nobody draws on it");
+        let shared = Gpu { is_shared: true, ..gpu };
+        let own = apart(&shared);
+        assert_ne!(own, shared.device);
+        assert_eq!(apart(&shared), own, "the same again");
+        let values = burn::tensor::Tensor::<1>::ones([70], &own) * 3.0;
+        assert_eq!(values.into_data().try_into_vec::<f32>().unwrap(), [3.0; 70]);
+        forget_apart();
+        let next = apart(&shared);
+        assert!(next != own && next != shared.device);
+        forget_apart();
+    }
+
+    #[test]
+    fn what_a_device_has_is_known_or_not() {
+        let info = |kind| AdapterInfo::new(kind, Backend::Vulkan);
+        assert_eq!(capacity(&info(DeviceType::DiscreteGpu)), None);
+        assert_eq!(capacity(&info(DeviceType::Cpu)), None);
+        assert_eq!(memory_of_all("MemTotal:  16 kB\nMemFree: 1 kB\n"), Some(16_384));
+        assert_eq!(memory_of_all("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
     fn only_the_device_that_failed_is_forgotten() {
         let (failed, new) = (next_serial(), next_serial());
         assert_ne!(failed, new);
         let gpu = |serial| {
             let device = Device::flex();
-            Some(Ok(Gpu { device, name: String::new(), software: false, setup: None, serial }))
+            let name = String::new();
+            Some(Ok(Gpu { device, name, software: false, setup: None, serial, is_shared: false }))
         };
         let mut kept = gpu(failed);
         forget_if(&mut kept, failed);

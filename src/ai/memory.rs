@@ -99,6 +99,28 @@ pub fn graphics_bytes(volume: &Volume, package: &ModelPackage) -> u64 {
     bytes as u64
 }
 
+/// Bytes that the networks of a model take on a graphics device at most, one after the other where there are
+/// several: the weights of all folds, and what is there of a patch at once.
+#[must_use]
+pub fn graphics_network_bytes(package: &ModelPackage) -> u64 {
+    use super::gpu::NetworkBytes;
+    let of = |model: &Model| {
+        let stage = |model: &Model| {
+            let bytes = NetworkBytes::of(&model.plan.architecture, model.plan.patch);
+            model.folds() as u64 * bytes.weights + bytes.features
+        };
+        model.previous.as_ref().map_or(0, |previous| stage(previous)).max(stage(model))
+    };
+    match (&package.nnunet, &package.composition) {
+        (_, Some(composition)) => composition.parts.iter().map(|part| of(&part.model)).max().unwrap_or(0),
+        (Some(model), None) => of(model),
+        (None, None) => {
+            let bytes = NetworkBytes::of(&package.architecture, package.patch);
+            bytes.weights + bytes.features
+        }
+    }
+}
+
 /// The grid that the parts of a composition have in common, and its spacing; of an image that is cropped
 /// as much as is thought to be left of it.
 fn common_grid(composition: &Composition, size: [usize; 3], spacing_mm: [f64; 3]) -> ([usize; 3], [f64; 3]) {

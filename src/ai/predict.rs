@@ -134,7 +134,7 @@ impl From<EngineError> for PredictError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-            other @ EngineError::NoGpu(_) => Self::Engine(other),
+            other @ (EngineError::NoGpu(_) | EngineError::Memory { .. }) => Self::Engine(other),
         }
     }
 }

@@ -145,7 +145,7 @@ impl<E: From<EngineError>> Networks<E> for Ahead<'_> {
 fn of_engine<E: From<EngineError>>(error: EngineError) -> WindowError<E> {
     match error {
         EngineError::Cancelled(_) => WindowError::Cancelled,
-        other @ EngineError::NoGpu(_) => WindowError::Forward(other.into()),
+        other @ (EngineError::NoGpu(_) | EngineError::Memory { .. }) => WindowError::Forward(other.into()),
     }
 }
 

@@ -143,7 +143,7 @@ impl InWindow for EngineError {
                 "the graphics device does not run the model ({reason}); start the program again, or update the \
                  device's driver"
             ),
-            other @ Self::Cancelled(_) => other.to_string(),
+            other @ (Self::Memory { .. } | Self::Cancelled(_)) => other.to_string(),
         }
     }
 }

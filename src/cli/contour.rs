@@ -322,6 +322,8 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
     let available = memory::available_bytes();
     let free = available.map_or(String::new(), |bytes| format!(", {} MB are free", bytes / 1_000_000));
     eprintln!("on the CPU the model takes about {} MB of memory{free}", needed / 1_000_000);
+    let network = memory::graphics_network_bytes(package) / 1_000_000;
+    eprintln!("on a graphics device the network takes about {network} MB");
     let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
     eprintln!("on a graphics device the model's sums take {graphics} MB at most, beside the network");
     let on_cpu = ai::engine::runs_on_cpu(args.device);

@@ -1,12 +1,17 @@
 //! Blocks of a network: convolution, instance normalisation and leaky ReLU, and residual blocks of two.
 
 use super::conv::{DeviceConv, Way, upload};
+use super::kernels::Part;
 use super::pace::Pace;
-use super::{NORM_MACS, Stop, kernels};
+use super::{COPY_MACS, NORM_MACS, Stop, kernels};
 use crate::ai::network::{Block, LEAKY_SLOPE, NORM_EPSILON, ResidualBlock};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use std::cell::Cell;
+
+/// What finding means and distances takes of a normalisation: values are read once, and in the last step
+/// read and written.
+const FIND_SHARE: f64 = 1.0 / 3.0;
 
 pub(super) struct DeviceBlock {
     /// One convolution for each tensor that the block reads.
@@ -17,6 +22,8 @@ pub(super) struct DeviceBlock {
     pub shift: Tensor<5>,
     /// How its normalisation is computed.
     pub way: Cell<Way>,
+    /// What its normalisation was measured to take; `None` before.
+    pub seconds: Cell<Option<f64>>,
 }
 
 pub(super) struct DeviceResidual {
@@ -37,7 +44,7 @@ impl DeviceResidual {
     }
 
     pub(super) fn forward(&self, x: &Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
-        let mut skip = average_pool(x.clone(), self.pool);
+        let mut skip = average_pool(x.clone(), self.pool, pace)?;
         if let Some(block) = &self.skip {
             skip = block.run(&[&skip], None, 1.0, pace)?;
         }
@@ -47,7 +54,7 @@ impl DeviceResidual {
 }
 
 /// Means over blocks of `by` voxels, one axis after another.
-fn average_pool(x: Tensor<5>, by: [usize; 3]) -> Tensor<5> {
+fn average_pool(x: Tensor<5>, by: [usize; 3], pace: &mut Pace) -> Result<Tensor<5>, Stop> {
     let mut x = x;
     for (axis, by) in by.into_iter().enumerate().filter(|(_, by)| *by > 1) {
         let mut size = x.dims();
@@ -56,8 +63,9 @@ fn average_pool(x: Tensor<5>, by: [usize; 3]) -> Tensor<5> {
         let inner: usize = size[axis + 2..].iter().product();
         let blocks: Tensor<3> = x.reshape([outer, by, inner]);
         x = blocks.mean_dim(1).reshape(size);
+        pace.spend(pace.estimate_s((outer * by * inner) as u64 * COPY_MACS))?;
     }
-    x
+    Ok(x)
 }
 
 impl DeviceBlock {
@@ -72,6 +80,7 @@ impl DeviceBlock {
             scale: block.norm.as_ref().map(|norm| channels(&norm.scale)),
             shift: channels(block.norm.as_ref().map_or(&block.conv.bias, |norm| &norm.shift)),
             way: Cell::new(if kernels::runs_on(device) { Way::Tiled } else { Way::Direct }),
+            seconds: Cell::new(None),
         }
     }
 
@@ -93,21 +102,28 @@ impl DeviceBlock {
             sum = Some(conv.forward(x, sum, pace)?);
         }
         let Some(sum) = sum else { return Err(Stop::Failed("a block without convolution".to_owned())) };
-        let voxels = sum.dims().iter().product::<usize>() as u64;
-        let normal = self.normalise(sum, other, slope);
-        pace.spend(pace.estimate_s(voxels * NORM_MACS))?;
-        Ok(normal)
+        self.normalise(sum, other, slope, pace)
     }
 
-    pub(super) fn normalise(&self, x: Tensor<5>, other: Option<Tensor<5>>, slope: f32) -> Tensor<5> {
+    pub(super) fn normalise(
+        &self,
+        x: Tensor<5>,
+        other: Option<Tensor<5>>,
+        slope: f32,
+        pace: &mut Pace,
+    ) -> Result<Tensor<5>, Stop> {
+        let values = x.dims().iter().product::<usize>() as u64;
+        let seconds = self.seconds.get().unwrap_or_else(|| pace.estimate_s(values * NORM_MACS));
         let mut normal = match &self.scale {
             Some(scale) if self.way.get().block().is_some() => {
-                return kernels::normalise(x, scale, &self.shift, other, slope);
+                return self.in_parts(x, scale, other.as_ref(), slope, seconds, pace);
             }
             Some(scale) => {
                 let centred = x.clone() - axis_by_axis_mean(x);
+                pace.spend(seconds * FIND_SHARE)?;
                 let variance = axis_by_axis_mean(centred.clone() * centred.clone());
                 let factor = (variance + NORM_EPSILON).sqrt().recip() * scale.clone();
+                pace.spend(seconds * FIND_SHARE)?;
                 centred * factor + self.shift.clone()
             }
             None => x + self.shift.clone(),
@@ -115,7 +131,38 @@ impl DeviceBlock {
         if let Some(other) = other {
             normal = normal + other;
         }
-        if slope < 1.0 { leaky_relu(normal, f64::from(slope)) } else { normal }
+        let normal = if slope < 1.0 { leaky_relu(normal, f64::from(slope)) } else { normal };
+        pace.spend(seconds * FIND_SHARE)?;
+        Ok(normal)
+    }
+
+    /// By our own kernels, in as many parts as the pace asks for.
+    fn in_parts(
+        &self,
+        x: Tensor<5>,
+        scale: &Tensor<5>,
+        other: Option<&Tensor<5>>,
+        slope: f32,
+        seconds: f64,
+        pace: &mut Pace,
+    ) -> Result<Tensor<5>, Stop> {
+        let [_, depth, height, width, _] = x.dims();
+        let (find_s, apply_s) = (seconds * FIND_SHARE, seconds * (1.0 - FIND_SHARE));
+        let of = pace.cut(find_s);
+        let mut groups = kernels::find(&x, None, Part { index: 0, of });
+        for index in 1..of {
+            pace.spend(find_s / of as f64)?;
+            groups = kernels::find(&x, Some(groups), Part { index, of });
+        }
+        pace.spend(find_s / of as f64)?;
+        let found = kernels::conclude(groups, scale, depth * height * width);
+        let of = pace.cut(apply_s);
+        let mut x = x;
+        for index in 0..of {
+            x = kernels::apply(x, &found, &self.shift, other, slope, Part { index, of });
+            pace.spend(apply_s / of as f64)?;
+        }
+        Ok(x)
     }
 }
 

@@ -5,25 +5,28 @@
 //! - **direct**: burn's convolution. Without cooperative matrices its kernel has each invocation read
 //!   its inputs and weights from memory for itself; it takes no memory of its own;
 //! - **columns**: each voxel's surroundings as a row, times the weights as a matrix: burn's matrix
-//!   products are tiled and tuned, but rows of 27 times the input must be written and read;
+//!   products are tiled and tuned, but rows of 27 times the input must be written and read, as many at
+//!   a time as [`COLUMN_BYTES`] has room for;
 //! - **tiled**: a kernel of our own ([`kernels`]), the product of matrices without the rows. It writes
-//!   the planes of a piece where they belong, and adds to what is there.
+//!   the lines of a piece where they belong, and adds to what is there.
 //!
 //! Which is fastest depends on the device and the layer; [`super::tune`] measures it. Before that it is
 //! our own kernel, where the device takes it: burn's measures itself for a minute first on some.
 
 use super::Stop;
+use super::bands::{Band, bands, joined, pieces_of_lines};
 use super::kernels::{self, Block, Convolve};
 use super::pace::Pace;
+use super::weights::Weights;
 use crate::ai::network::Convolution;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// The greatest matrix of columns, in bytes.
-const COLUMN_BYTES: usize = 128 << 20;
+pub(super) const COLUMN_BYTES: usize = 128 << 20;
 
 /// How a layer is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -61,12 +64,8 @@ impl Way {
 
 /// A convolution without bias whose weights are on a device.
 pub(super) struct DeviceConv {
-    /// `[output, input, z, y, x]`, stored with the input channels last.
-    weight: Tensor<5>,
     /// `[z y x input, output]`.
-    matrix: Tensor<2>,
-    /// The same as our own kernel reads it ([`Convolve::matrix`]), once it was asked for.
-    tiles: RefCell<Option<Tensor<2>>>,
+    weights: Weights,
     /// Whether our own kernel can compute it.
     takes_tiles: bool,
     input: usize,
@@ -83,24 +82,18 @@ impl DeviceConv {
     /// The part of a convolution that sees the input channels `inputs`.
     pub(super) fn new(conv: &Convolution, inputs: Range<usize>, device: &Device) -> Self {
         let taps: usize = conv.kernel.iter().product();
-        let [z, y, x] = conv.kernel;
         let (output, input) = (conv.output, inputs.len());
-        let at = |out: usize, channel: usize, tap: usize| {
-            conv.weight[(out * conv.input + inputs.start + channel) * taps + tap]
-        };
-        let mut weight = Vec::with_capacity(output * taps * input);
-        for out in 0..output {
-            for tap in 0..taps {
-                weight.extend((0..input).map(|channel| at(out, channel, tap)));
-            }
+        let mut weight = Vec::with_capacity(output * input * taps);
+        for rows in conv.weight.chunks_exact(conv.input * taps) {
+            weight.extend_from_slice(&rows[inputs.start * taps..inputs.end * taps]);
         }
-        let weight: Tensor<5> = upload(weight, [output, z, y, x, input], device);
-        let matrix = weight.clone().reshape([output, taps * input]).transpose();
+        let weight: Tensor<3> = upload(weight, [output, input, taps], device);
+        // Turned there: a large model's folds come again and again.
+        let line: Tensor<1> = weight.permute([0, 2, 1]).reshape([output * taps * input]);
+        let rows: Tensor<2> = line.reshape([output, taps * input]);
         let takes_tiles = kernels::runs_on(device) && Convolve::reaches(taps * input);
         Self {
-            weight: weight.permute([0, 4, 1, 2, 3]),
-            matrix,
-            tiles: RefCell::new(None),
+            weights: Weights::new(rows.transpose(), true),
             takes_tiles,
             input,
             output,
@@ -115,6 +108,20 @@ impl DeviceConv {
     /// What tells layers that take equally long: channels, kernel, stride and the input's size.
     pub(super) fn name(&self, size: [usize; 3]) -> String {
         format!("{}>{} {:?} /{:?} on {size:?}", self.input, self.output, self.kernel, self.stride)
+    }
+
+    /// Channels of the output and the input.
+    pub(super) fn channels(&self) -> [usize; 2] {
+        [self.output, self.input]
+    }
+
+    pub(super) fn kernel_and_stride(&self) -> ([usize; 3], [usize; 3]) {
+        (self.kernel, self.stride)
+    }
+
+    /// The weights, `[z y x input, output]`.
+    pub(super) fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// An input's size and channels.
@@ -149,22 +156,11 @@ impl DeviceConv {
     pub(super) fn set_way(&self, way: Way) {
         let way = if self.ways().contains(&way) { way } else { Way::Direct };
         self.way.set(way);
-        if way.block().is_none() {
-            self.tiles.replace(None);
-        }
     }
 
-    /// Values of the weights on the device, in both layouts where there are both.
+    /// Values of the weights on the device.
     pub(super) fn values(&self) -> usize {
-        let tiles = self.tiles.borrow().as_ref().map_or(0, |tiles| tiles.dims().iter().product());
-        self.weight.dims().iter().product::<usize>() + tiles
-    }
-
-    /// The weights as our own kernel reads them.
-    fn tiles(&self) -> Tensor<2> {
-        let mut tiles = self.tiles.borrow_mut();
-        let made = tiles.get_or_insert_with(|| padded(self.matrix.clone()));
-        made.clone()
+        self.weights.values()
     }
 
     /// Convolves `[1, z, y, x, input]`, and adds that to `onto`.
@@ -176,78 +172,79 @@ impl DeviceConv {
     ) -> Result<Tensor<5>, Stop> {
         let [_, z, y, w, _] = x.dims();
         let size = [z, y, w];
-        let planes = self.output_size(size)[0];
+        let [depth, height, width] = self.output_size(size);
         let seconds = self.seconds_on(size, pace);
-        let mut pieces = pace.cut(seconds).min(planes);
+        let mut pieces = pace.cut(seconds);
         if self.way.get() == Way::Columns {
-            let row = self.kernel.iter().product::<usize>() * self.input * size_of::<f32>();
-            let bytes = self.output_size(size).iter().product::<usize>() * row;
-            pieces = pieces.max(bytes.div_ceil(COLUMN_BYTES)).min(planes);
+            let line = width * self.kernel.iter().product::<usize>() * self.input * size_of::<f32>();
+            pieces = pieces.max(pieces_of_lines([depth, height], COLUMN_BYTES / line.max(1)));
         }
-        let each = planes.div_ceil(pieces);
+        let bands = bands([depth, height], pieces);
         let adds = onto.is_some();
         let mut whole = onto;
-        let mut parts = Vec::with_capacity(pieces);
-        for first in (0..planes).step_by(each) {
-            let last = (first + each).min(planes);
+        let mut parts = Vec::new();
+        for band in &bands {
             if let Some(block) = self.way.get().block() {
                 let plan = Convolve {
                     kernel: self.kernel,
                     stride: self.stride,
                     output: self.output,
                     block,
-                    planes: [first, last],
+                    lines: band.span(height),
                     adds,
                     spread: [1; 3],
                 };
-                whole = Some(kernels::convolve(x, &self.tiles(), whole.take(), plan));
+                whole = Some(kernels::convolve(x, &self.weights.tiles(), whole.take(), plan));
             } else {
-                parts.push(self.planes(x, first..last));
+                parts.push(self.part(x, band));
             }
-            pace.spend(seconds * (last - first) as f64 / planes as f64)?;
+            pace.spend(seconds * band.share([depth, height]))?;
         }
-        let made = match parts.len() {
-            0 => None,
-            1 => parts.pop(),
-            _ => Some(Tensor::cat(parts, 1)),
-        };
-        match (whole, made) {
+        match (whole, joined(&bands, parts)) {
             (Some(whole), Some(made)) => Ok(whole + made),
             (Some(whole), None) | (None, Some(whole)) => Ok(whole),
             (None, None) => Err(Stop::Failed("a convolution without planes".to_owned())),
         }
     }
 
-    /// Some planes of the output, by burn's operations.
-    fn planes(&self, x: &Tensor<5>, wanted: Range<usize>) -> Tensor<5> {
-        let [_, depth, height, width, channels] = x.dims();
-        let (stride, padding, kernel) = (self.stride[0], self.padding[0], self.kernel[0]);
-        // What the planes see, and how much of it lies outside.
-        let (low, high) = (wanted.start * stride, (wanted.end - 1) * stride + kernel);
-        let before = padding.saturating_sub(low);
-        let after = high.saturating_sub(padding + depth);
-        let (from, to) = (low.saturating_sub(padding), (high - padding).min(depth));
+    /// Some planes and lines of the output, by burn's operations.
+    fn part(&self, x: &Tensor<5>, band: &Band) -> Tensor<5> {
+        let [_, z, y, w, _] = x.dims();
+        let (size, whole) = ([z, y], self.output_size([z, y, w]));
         let mut padding = self.padding;
-        let part = if wanted.len() == self.output_size([depth, height, width])[0] {
-            x.clone()
-        } else {
-            // Zeros where the part ends with the whole: burn pads both sides alike or none.
-            padding[0] = 0;
-            let part = x.clone().slice([0..1, from..to, 0..height, 0..width, 0..channels]);
-            let zeros = |planes: usize| Tensor::zeros([1, planes, height, width, channels], &part.device());
-            match (before, after) {
-                (0, 0) => part.clone(),
-                (0, after) => Tensor::cat(vec![part.clone(), zeros(after)], 1),
-                (before, 0) => Tensor::cat(vec![zeros(before), part.clone()], 1),
-                (before, after) => Tensor::cat(vec![zeros(before), part.clone(), zeros(after)], 1),
+        let mut part = x.clone();
+        for (axis, wanted) in [&band.planes, &band.lines].into_iter().enumerate() {
+            if wanted.len() == whole[axis] {
+                continue;
             }
-        };
+            let (stride, outside, kernel) = (self.stride[axis], self.padding[axis], self.kernel[axis]);
+            // What they see, and how much of it lies outside.
+            let (low, high) = (wanted.start * stride, (wanted.end - 1) * stride + kernel);
+            let before = outside.saturating_sub(low);
+            let after = high.saturating_sub(outside + size[axis]);
+            // Zeros where the part ends with the whole: burn pads both sides alike or none.
+            padding[axis] = 0;
+            let mut seen = part.dims().map(|count| 0..count);
+            seen[axis + 1] = low.saturating_sub(outside)..(high - outside).min(size[axis]);
+            part = part.slice(seen);
+            let mut edge = part.dims();
+            let mut zeros = |count: usize| {
+                edge[axis + 1] = count;
+                (count > 0).then(|| Tensor::zeros(edge, &x.device()))
+            };
+            let (first, last) = (zeros(before), zeros(after));
+            if first.is_some() || last.is_some() {
+                part = Tensor::cat(first.into_iter().chain([part]).chain(last).collect(), axis + 1);
+            }
+        }
         if self.way.get() == Way::Columns {
             return self.columns(part, padding);
         }
         let options = ConvOptions::new(self.stride, padding, [1; 3], 1);
         let turned = part.permute([0, 4, 1, 2, 3]);
-        conv3d(turned, self.weight.clone(), None, options).permute([0, 2, 3, 4, 1])
+        let [z, y, x] = self.kernel;
+        let weight: Tensor<5> = self.weights.plain().transpose().reshape([self.output, z, y, x, self.input]);
+        conv3d(turned, weight.permute([0, 4, 1, 2, 3]), None, options).permute([0, 2, 3, 4, 1])
     }
 
     fn columns(&self, part: Tensor<5>, padding: [usize; 3]) -> Tensor<5> {
@@ -264,15 +261,8 @@ impl DeviceConv {
         let [z, y, x, ..] = windows.dims();
         let rows: Tensor<2> =
             windows.permute([0, 1, 2, 4, 5, 6, 3]).reshape([z * y * x, kz * ky * kx * channels]);
-        rows.matmul(self.matrix.clone()).reshape([1, z, y, x, self.output])
+        rows.matmul(self.weights.plain()).reshape([1, z, y, x, self.output])
     }
-}
-
-/// A matrix of weights with the zeros that our own kernel reads, row by row in memory.
-pub(super) fn padded(matrix: Tensor<2>) -> Tensor<2> {
-    let [terms, output] = matrix.dims();
-    let zeros: Tensor<2> = Tensor::zeros(Convolve::matrix(terms, output), &matrix.device());
-    zeros.slice_assign([0..terms, 0..output], matrix)
 }
 
 /// Puts values on a device.

@@ -25,22 +25,27 @@
 //!
 //! [`pace`] hands the work over in pieces of a few milliseconds, [`tile`] runs a sliding window's tiles
 //! with their mirror images and folds, [`sum`] adds them up without reading them back, and [`labels`]
-//! makes labels of the sums where nothing else is wanted.
+//! makes labels of the sums where nothing else is wanted. [`memory`] reckons what a network takes.
 
+mod bands;
 mod block;
 mod conv;
 mod kernels;
 mod labels;
+mod memory;
 mod pace;
+mod proof;
 mod sum;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod tune;
 mod upsample;
+mod weights;
 
 pub use self::conv::Way;
 pub(super) use self::labels::{Deciding, DeviceLabels, Mix, device_bytes};
+pub(super) use self::memory::NetworkBytes;
 pub use self::pace::Pace;
 pub(super) use self::sum::{Back, DeviceSum, Piece, SumPlan, back_bytes};
 pub use self::tile::Ensemble;
@@ -86,6 +91,14 @@ pub struct BurnNetwork {
     architecture: Architecture,
 }
 
+/// How layers are computed, and how long they take where that was measured.
+#[derive(Debug, Clone, PartialEq)]
+struct Ways {
+    convs: Vec<(Way, Option<f64>)>,
+    norms: Vec<(Way, Option<f64>)>,
+    ups: Vec<(Way, Option<f64>)>,
+}
+
 /// Called with a layer's name and its output, `[1, channels, z, y, x]`.
 pub type DeviceProbe<'a> = &'a mut dyn FnMut(&str, &[f32]);
 
@@ -119,6 +132,31 @@ impl BurnNetwork {
             },
             architecture: network.architecture.clone(),
             device: device.clone(),
+        }
+    }
+
+    /// Computes everything as another network of the same shape does.
+    fn set_ways(&self, ways: &Ways) {
+        for (conv, (way, seconds)) in self.convs().zip(&ways.convs) {
+            conv.set_way(*way);
+            conv.seconds.set(*seconds);
+        }
+        for (block, (way, seconds)) in self.blocks().zip(&ways.norms) {
+            block.way.set(*way);
+            block.seconds.set(*seconds);
+        }
+        for (up, (way, seconds)) in self.upsample.iter().zip(&ways.ups) {
+            up.set_way(*way);
+            up.seconds.set(*seconds);
+        }
+    }
+
+    /// How its layers are computed, and how long they take.
+    fn known_ways(&self) -> Ways {
+        Ways {
+            convs: self.convs().map(|conv| (conv.way.get(), conv.seconds.get())).collect(),
+            norms: self.blocks().map(|block| (block.way.get(), block.seconds.get())).collect(),
+            ups: self.upsample.iter().map(|up| (up.way.get(), up.seconds.get())).collect(),
         }
     }
 
@@ -208,7 +246,7 @@ impl BurnNetwork {
             see(format!("encoder.stages.{stage}"), &current)?;
         }
         for (stage, (up, blocks)) in self.upsample.iter().zip(&self.decoder).enumerate() {
-            let upsampled = up.forward(current, pace)?;
+            let upsampled = up.forward(&current, pace)?;
             see(format!("decoder.transpconvs.{stage}"), &upsampled)?;
             let Some(skip) = skips.pop() else {
                 return Err(Stop::Failed("the network has no skip left".to_owned()));
@@ -224,12 +262,6 @@ impl BurnNetwork {
             see(format!("decoder.stages.{stage}"), &current)?;
         }
         Ok(current)
-    }
-
-    /// Bytes of the largest tensor that a patch needs.
-    fn largest_bytes(&self, patch: [usize; 3]) -> usize {
-        let widest = self.architecture.features[0].max(self.architecture.stem);
-        patch.iter().product::<usize>() * widest.max(self.architecture.input_channels) * size_of::<f32>()
     }
 
     /// Bytes that the weights of its convolutions take on the device.
@@ -302,6 +334,9 @@ fn counted(ways: impl Iterator<Item = Way>) -> String {
 
 /// What normalising a value counts as, in multiply-accumulates: it is bound by memory.
 const NORM_MACS: u64 = 64;
+
+/// The same of moving a value.
+const COPY_MACS: u64 = 32;
 
 fn download<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
     let data = tensor.try_into_data().map_err(|error| format!("{error:?}"))?;

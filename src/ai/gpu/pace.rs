@@ -29,6 +29,9 @@ const RATE: f64 = 2.5e11;
 /// The same of a software driver.
 const SOFTWARE_RATE: f64 = 1e9;
 
+/// Pieces that one layer is cut into at most.
+const MOST_PIECES: usize = 1024;
+
 /// Pieces that are under way at most.
 const UNDER_WAY: usize = 2;
 
@@ -39,6 +42,8 @@ pub struct Pace {
     setup: Option<Arc<WgpuSetup>>,
     piece_s: f64,
     rate: f64,
+    /// Pieces that one layer is cut into at most.
+    most: usize,
     /// Seconds of work that were enqueued but not handed over.
     open_s: f64,
     under_way: VecDeque<burn::tensor::wgpu::wgpu::SubmissionIndex>,
@@ -59,6 +64,7 @@ impl Pace {
             setup: None,
             piece_s: f64::INFINITY,
             rate: RATE,
+            most: MOST_PIECES,
             open_s: 0.0,
             under_way: VecDeque::new(),
             progress: Progress::new(),
@@ -75,11 +81,11 @@ impl Pace {
         Self { setup, piece_s, rate, ..Self::at_once(device) }
     }
 
-    /// The same with pieces of so many multiply-accumulates, for tests.
+    /// The same with pieces of so many multiply-accumulates, and not many of a layer, for tests.
     #[must_use]
     pub fn with_piece_macs(self, macs: u64) -> Self {
         let rate = macs as f64 / self.piece_s.min(1.0);
-        Self { piece_s: self.piece_s.min(1.0), rate, ..self }
+        Self { piece_s: self.piece_s.min(1.0), rate, most: 16, ..self }
     }
 
     /// Pieces handed over so far.
@@ -108,8 +114,8 @@ impl Pace {
     /// How many pieces work of `seconds` is to be cut into: a power of two, so that few shapes occur
     /// (each is tuned by itself).
     pub(super) fn cut(&self, seconds: f64) -> usize {
-        let pieces = (seconds / self.piece_s).clamp(1.0, 1024.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 1024")]
+        let pieces = (seconds / self.piece_s).clamp(1.0, self.most as f64);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to a thousand")]
         (pieces.ceil() as usize).next_power_of_two()
     }
 

@@ -5,13 +5,15 @@
 //! depth. Weights are summed on the CPU, where the mean is taken.
 
 use super::conv::upload;
+use super::pace::Pace;
 use super::tile::{Reading, are_finite};
+use super::{NORM_MACS, Stop};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// What a sum may take of a device's memory; nothing tells how much it has.
+/// What a sum may take of a device's memory at most, of which mostly nothing tells how much there is.
 pub(super) const SUM_BYTES: usize = 2 << 30;
 
 /// What is read back in one go, where planes are not larger: a copy, too, delays a frame.
@@ -74,11 +76,15 @@ pub(in crate::ai) struct Piece {
 }
 
 impl DeviceSum {
-    /// `None` where it does not fit buffers of `limit_bytes` or the memory it may take.
-    pub(super) fn new(plan: SumPlan<'_>, device: &Device, limit_bytes: usize) -> Option<Self> {
+    /// `None` where it does not fit buffers of so many bytes, or the memory it may take.
+    pub(super) fn new(
+        plan: SumPlan<'_>,
+        device: &Device,
+        [limit_bytes, sum_bytes]: [usize; 2],
+    ) -> Option<Self> {
         let [_, ny, nx] = plan.size;
         let plane = ny * nx * plan.classes * size_of::<f32>();
-        if plane > limit_bytes || plane.checked_mul(plan.patch[0])? > SUM_BYTES {
+        if plane > limit_bytes || plane.checked_mul(plan.patch[0])? > sum_bytes {
             return None;
         }
         let each = (limit_bytes.min(READ_BYTES) / plane).max(1);
@@ -111,7 +117,15 @@ impl DeviceSum {
     }
 
     /// Adds the logits of a tile, one tensor for each of its [`Self::cuts`].
-    pub(super) fn add(&mut self, logits: Vec<Tensor<4>>, corner: [usize; 3]) {
+    ///
+    /// # Errors
+    /// [`Stop`] when someone asked to stop, or the device failed.
+    pub(super) fn add(
+        &mut self,
+        logits: Vec<Tensor<4>>,
+        corner: [usize; 3],
+        pace: &mut Pace,
+    ) -> Result<(), Stop> {
         let [_, ny, nx] = self.size;
         // The tile's rows and columns that lie on the input, and where.
         let inside = |axis: usize| {
@@ -122,7 +136,7 @@ impl DeviceSum {
         };
         let ((rows, to_rows), (columns, to_columns)) = (inside(1), inside(2));
         if rows.is_empty() || columns.is_empty() {
-            return;
+            return Ok(());
         }
         let z = corner[0];
         let own = self.pieces.iter_mut().filter(|piece| (z..z + self.patch[0]).contains(&piece.planes.start));
@@ -141,7 +155,10 @@ impl DeviceSum {
                 let there = sum.clone().slice(region.clone());
                 sum.slice_assign(region, there + part)
             });
+            let values = count * rows.len() * columns.len() * self.classes;
+            pace.spend(pace.estimate_s(values as u64 * NORM_MACS))?;
         }
+        Ok(())
     }
 
     /// Notes that no further tile reaches the planes below `end`.
@@ -167,7 +184,8 @@ impl DeviceSum {
             upload(logits[cut.start * plane..cut.end * plane].to_vec(), shape, &self.device)
         };
         let parts = self.cuts(corner[0]).into_iter().map(part).collect();
-        self.add(parts, corner);
+        let mut pace = Pace::at_once(&self.device);
+        self.add(parts, corner, &mut pace).unwrap();
     }
 
     /// The next planes that were read; `None` when there are none, or not yet (never, where it `waits`).

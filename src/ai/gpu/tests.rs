@@ -18,7 +18,7 @@ fn agree(architecture: Architecture, size: [usize; 3]) {
             ours.set_way(way);
             let mut pace = Pace::at_once(device);
             if in_pieces {
-                // As many as there are planes.
+                // More than there are planes.
                 pace = pace.with_piece_macs(1);
             }
             let logits = ours.forward_probed(&input, size, &mut pace, None).unwrap();

@@ -1,19 +1,24 @@
 //! Which way each layer goes, and how long it takes: measured once on a device.
 //!
 //! A layer's way ([`Way`]) and its seconds are kept by the layer's shape for as long as the program
-//! runs, and in a file for the next start: what a first run measures costs some patches' time. A kernel
-//! of our own counts only where its values are those of burn's operations, whatever a driver makes of it.
-//! What was measured while the device told of an error, such as want of memory, is not kept: calls were
-//! left out.
+//! runs, and in a file for the next start, layer by layer: what a first run measures costs some patches'
+//! time. What was measured with another driver or another program counts for nothing ([`identity`]).
+//!
+//! A way that fails on a device, tells of an error or differs from the others, is left out there. A kernel of
+//! our own counts only where its values are those of burn's operations, whatever a driver makes of it; where
+//! none of these runs, those computed here at some voxels ([`super::proof`]).
 
 use super::block::DeviceBlock;
 use super::conv::{DeviceConv, Way};
+use super::proof::{Proof, input_value};
 use super::upsample::DeviceUpsample;
 use super::{BurnNetwork, DeviceStep, Pace, Stop, download};
-use crate::ai::graphics::{IN_DOUBT, Noted};
+use crate::ai::graphics::{IN_DOUBT, Noted, quietly};
 use crate::ai::network::LEAKY_SLOPE;
 use crate::progress::Progress;
 use burn::tensor::Tensor;
+use burn::tensor::wgpu::wgpu::AdapterInfo;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -48,6 +53,51 @@ fn write(path: &Path, measured: &BTreeMap<String, Measured>) -> std::io::Result<
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer(&mut new, measured)?;
     new.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// A hash of text (FNV-1a).
+const fn hash(text: &str, before: u64) -> u64 {
+    let bytes = text.as_bytes();
+    let (mut hash, mut at) = (before, 0);
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+/// Tells the kernels of this program from those of another.
+const KERNELS: u64 = {
+    let start = hash(include_str!("kernels/convolve.rs"), 0xcbf2_9ce4_8422_2325);
+    let tiles = hash(include_str!("kernels/tiles.rs"), start);
+    hash(include_str!("kernels/normalise.rs"), tiles)
+};
+
+/// What measurements are known by: a device, its driver, and the program.
+pub(super) fn identity(info: &AdapterInfo) -> String {
+    let AdapterInfo { name, driver, driver_info, backend, .. } = info;
+    let program = env!("CARGO_PKG_VERSION");
+    format!("{name} by {backend:?} {driver} {driver_info}, Delineo {program} {KERNELS:016x}")
+}
+
+/// Keeps what was measured of a layer, in memory and in the file.
+fn keep(key: String, found: Measured) {
+    let all = {
+        let mut known = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_or_insert_with(|| read(&file()));
+        known.insert(key, found);
+        known.clone()
+    };
+    let path = file();
+    if let Err(error) = write(&path, &all) {
+        tracing::warn!("what was measured is not kept in {}: {error}", path.display());
+    }
+}
+
+/// What is known of a layer.
+fn known(key: &str) -> Option<Measured> {
+    let mut known = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get_or_insert_with(|| read(&file())).get(key).copied()
 }
 
 /// The greatest difference of values that count as the same, as a share of the greatest value.
@@ -100,59 +150,100 @@ impl Layer<'_> {
     fn run(self, x: &Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
         match self {
             Self::Conv(conv, _) => conv.forward(x, None, pace),
-            Self::Norm(block, _) => Ok(block.normalise(x.clone(), None, LEAKY_SLOPE)),
-            Self::Up(up, _) => up.forward(x.clone(), pace),
+            Self::Norm(block, _) => block.normalise(x.clone(), None, LEAKY_SLOPE, pace),
+            Self::Up(up, _) => up.forward(x, pace),
         }
     }
 
     fn set(self, found: Measured) {
         match self {
-            Self::Conv(conv, _) => {
-                conv.set_way(found.way);
-                conv.seconds.set(Some(found.seconds));
-            }
+            Self::Conv(conv, _) => conv.set_way(found.way),
             Self::Norm(block, _) => block.way.set(found.way),
             Self::Up(up, _) => up.set_way(found.way),
         }
+        self.seconds().set(Some(found.seconds));
     }
 
-    /// Runs each way on an input, twice, and gives the fastest of those that agree with the first.
-    fn measure(self, x: &Tensor<5>, pace: &mut Pace) -> Result<Measured, Stop> {
+    /// What it was measured to take.
+    fn seconds(&self) -> &Cell<Option<f64>> {
+        match self {
+            Self::Conv(conv, _) => &conv.seconds,
+            Self::Norm(block, _) => &block.seconds,
+            Self::Up(up, _) => &up.seconds,
+        }
+    }
+
+    /// What it makes of the input that it is measured on.
+    fn proof(self) -> Result<Proof, String> {
+        match self {
+            Self::Conv(conv, size) => Proof::of_conv(conv, size),
+            Self::Norm(block, size) => Proof::of_norm(block, size),
+            Self::Up(up, size) => Proof::of_upsample(up, size),
+        }
+    }
+
+    /// Runs each way on an input ([`input_value`]), twice, and gives the fastest of those that run and
+    /// agree with the first. `fails` are those that are taken to fail.
+    fn measure(self, x: &Tensor<5>, fails: &[Way], pace: &mut Pace) -> Result<Measured, Stop> {
         let mut best: Option<Measured> = None;
         let mut expected: Option<Tensor<5>> = None;
+        let mut reason = "a layer without a way".to_owned();
         for &way in self.ways() {
-            self.set(Measured { way, seconds: 0.0 });
-            // Until it is known, pieces are cut by an estimate.
-            if let Self::Conv(conv, _) = self {
-                conv.seconds.set(None);
-            }
-            let warm = self.run(x, pace)?;
-            pace.settle()?;
-            let started = Instant::now();
-            let again = self.run(x, pace)?;
-            pace.settle()?;
-            let seconds = started.elapsed().as_secs_f64();
-            drop(again);
-            let agrees = expected.as_ref().map_or(Ok(true), |expected| is_same(expected, &warm));
-            if !agrees.map_err(Stop::Failed)? {
-                tracing::warn!("{}: computed {way:?} it differs, and is not", self.name());
-                continue;
-            }
-            tracing::debug!("{}: {way:?} {:.2} ms", self.name(), seconds * 1e3);
-            expected.get_or_insert(warm);
-            if best.is_none_or(|best| seconds < best.seconds) {
-                best = Some(Measured { way, seconds });
+            let noted = Noted::now();
+            let tried = quietly(|| {
+                assert!(!fails.contains(&way), "for a test");
+                self.attempt(way, x, expected.as_ref(), pace)
+            });
+            let tried = match tried.unwrap_or_else(|panic| Err(Stop::Failed(panic))) {
+                Ok(_) if Noted::now() != noted => Err(Stop::Failed(IN_DOUBT.to_owned())),
+                tried => tried,
+            };
+            match tried {
+                Ok(Some((seconds, values))) => {
+                    tracing::debug!("{}: {way:?} {:.2} ms", self.name(), seconds * 1e3);
+                    expected.get_or_insert(values);
+                    if best.is_none_or(|best| seconds < best.seconds) {
+                        best = Some(Measured { way, seconds });
+                    }
+                }
+                Ok(None) => tracing::warn!("{}: computed {way:?} it differs, and is not", self.name()),
+                Err(Stop::Cancelled) => return Err(Stop::Cancelled),
+                Err(Stop::Failed(why)) => {
+                    tracing::warn!("{}: computed {way:?} it fails, and is not: {why}", self.name());
+                    reason = why;
+                    // What is left of it is no failure of the next.
+                    drop(quietly(|| pace.settle()));
+                }
             }
         }
-        best.ok_or_else(|| Stop::Failed("a layer without a way".to_owned()))
+        best.ok_or(Stop::Failed(reason))
     }
-}
 
-/// What `work` gives, where the device has told of no error meanwhile.
-fn trusted<T>(work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
-    let noted = Noted::now();
-    let done = work()?;
-    if Noted::now() == noted { Ok(done) } else { Err(Stop::Failed(IN_DOUBT.to_owned())) }
+    /// Seconds that a way takes, and what it makes; `None` where that is not what is expected.
+    fn attempt(
+        self,
+        way: Way,
+        x: &Tensor<5>,
+        expected: Option<&Tensor<5>>,
+        pace: &mut Pace,
+    ) -> Result<Option<(f64, Tensor<5>)>, Stop> {
+        self.set(Measured { way, seconds: 0.0 });
+        // Until it is known, pieces are cut by an estimate.
+        self.seconds().set(None);
+        let warm = self.run(x, pace)?;
+        pace.settle()?;
+        let started = Instant::now();
+        let again = self.run(x, pace)?;
+        pace.settle()?;
+        let seconds = started.elapsed().as_secs_f64();
+        drop(again);
+        let agrees = match expected {
+            Some(expected) => is_same(expected, &warm),
+            None if way.block().is_some() => self.proof().and_then(|proof| proof.holds(&warm, SAME)),
+            None => Ok(true),
+        };
+        Ok(agrees.map_err(Stop::Failed)?.then_some((seconds, warm)))
+    }
 }
 
 /// Whether values are those expected but for rounding.
@@ -183,38 +274,24 @@ impl BurnNetwork {
         pace: &mut Pace,
         progress: &Progress,
     ) -> Result<(), Stop> {
-        let mut measured = {
-            let mut known = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
-            known.get_or_insert_with(|| read(&file())).clone()
-        };
-        let before = measured.len();
         let layers = self.layers(size);
         let count = layers.len();
         for (index, layer) in layers.into_iter().enumerate() {
             progress.set_fraction(index as f64 / count as f64).map_err(|_| Stop::Cancelled)?;
             let key = format!("{name}: {}", layer.name());
-            let found = if let Some(found) = measured.get(&key) {
-                *found
+            let found = if let Some(found) = known(&key) {
+                found
             } else {
                 let ([z, y, x], channels) = layer.input();
-                // Not zeros: some devices are faster with them.
-                let values = (0..z * y * x * channels).map(|n| (n % 251) as f32 / 125.0 - 1.0).collect();
-                let found = trusted(|| {
-                    layer.measure(&super::upload(values, [1, z, y, x, channels], &self.device), pace)
-                })?;
-                measured.insert(key, found);
+                let values = (0..z * y * x * channels).map(input_value).collect();
+                let input = super::upload(values, [1, z, y, x, channels], &self.device);
+                let found = layer.measure(&input, &[], pace)?;
+                keep(key, found);
                 found
             };
             layer.set(found);
         }
         tracing::debug!("{name}: {}", self.ways());
-        if measured.len() > before {
-            let path = file();
-            if let Err(error) = write(&path, &measured) {
-                tracing::warn!("what was measured is not kept in {}: {error}", path.display());
-            }
-            *MEASURED.lock().unwrap_or_else(PoisonError::into_inner) = Some(measured);
-        }
         Ok(())
     }
 
@@ -309,22 +386,83 @@ mod tests {
             network.ways(),
             format!("convolutions {convs} direct; normalisations {blocks} direct; upsampling 2 direct")
         );
-        let found = layers[0].measure(&Tensor::ones([1, 4, 12, 8, 3], &device), &mut pace).unwrap();
+        let found = layers[0].measure(&input(&layers[0], &device), &[], &mut pace).unwrap();
         assert!(matches!(found.way, Way::Direct | Way::Columns) && found.seconds > 0.0);
         let last: Vec<String> = layers.iter().rev().take(2).map(|layer| layer.name()).collect();
         assert_eq!(last[0], "normalised 6 on [4, 12, 8], 1 ways");
         assert_eq!(last[1], "6>6 [3, 3, 3] /[1, 1, 1] on [4, 12, 8], 2 ways");
     }
 
+    /// What a layer is measured on.
+    fn input(layer: &Layer<'_>, device: &burn::tensor::Device) -> Tensor<5> {
+        let ([z, y, x], channels) = layer.input();
+        let values = (0..z * y * x * channels).map(input_value).collect();
+        super::super::upload(values, [1, z, y, x, channels], device)
+    }
+
+    fn small_network() -> crate::ai::network::Network {
+        let (strides, kernels) = (vec![[1; 3], [1, 2, 2]], vec![[1, 3, 3], [3; 3]]);
+        let architecture = crate::ai::network::Architecture::plain(2, vec![4, 6], strides, kernels, 1, 3);
+        crate::ai::network::Network::random(architecture, 5).unwrap()
+    }
+
     #[test]
-    fn what_is_measured_while_the_device_tells_of_an_error_does_not_count() {
-        use crate::ai::graphics::{DeviceFault, note_device_error};
-        assert_eq!(trusted(|| Ok(1)), Ok(1));
-        let in_doubt = trusted(|| {
-            note_device_error(DeviceFault::OutOfMemory);
-            Ok(1)
+    fn a_way_that_fails_is_left_out_and_the_others_stay() {
+        let device = burn::tensor::Device::flex();
+        let network = BurnNetwork::new(&small_network(), &device);
+        let layers = network.layers([3, 8, 6]);
+        let mut pace = Pace::at_once(&device);
+        let (layer, input) = (layers[0], input(&layers[0], &device));
+        let found = layer.measure(&input, &[Way::Direct], &mut pace).unwrap();
+        assert_eq!(found.way, Way::Columns);
+        let none = layer.measure(&input, &[Way::Direct, Way::Columns], &mut pace);
+        assert_eq!(none, Err(Stop::Failed("for a test".to_owned())));
+    }
+
+    #[test]
+    fn our_own_kernels_are_proven_where_no_operation_of_burn_runs() {
+        let ran = crate::ai::graphics::with_gpu_device(|device| {
+            let network = BurnNetwork::new(&small_network(), device);
+            let mut pace = Pace::at_once(device);
+            for layer in network.layers([3, 8, 6]) {
+                let input = input(&layer, device);
+                let found = layer.measure(&input, &[Way::Direct, Way::Columns], &mut pace).unwrap();
+                assert!(found.way.block().is_some(), "{}", layer.name());
+            }
         });
-        assert_eq!(in_doubt, Err(Stop::Failed(IN_DOUBT.to_owned())));
+        if ran.is_none() {
+            eprintln!("skipped: no adapter");
+        }
+    }
+
+    #[test]
+    fn what_is_computed_here_is_what_layers_make() {
+        let device = burn::tensor::Device::flex();
+        let network = BurnNetwork::new(&small_network(), &device);
+        for layer in network.layers([3, 8, 6]) {
+            let input = input(&layer, &device);
+            let out = layer.run(&input, &mut Pace::at_once(&device)).unwrap();
+            let proof = layer.proof().unwrap();
+            assert!(proof.holds(&out, SAME).unwrap(), "{}", layer.name());
+            assert!(!proof.holds(&(out * 1.01), SAME).unwrap(), "{}", layer.name());
+        }
+    }
+
+    #[test]
+    fn another_driver_is_another_device() {
+        let info = AdapterInfo {
+            driver: "radv".to_owned(),
+            driver_info: "Mesa 25.0".to_owned(),
+            ..AdapterInfo::new(
+                burn::tensor::wgpu::wgpu::DeviceType::DiscreteGpu,
+                burn::tensor::wgpu::wgpu::Backend::Vulkan,
+            )
+        };
+        let updated = AdapterInfo { driver_info: "Mesa 25.1".to_owned(), ..info.clone() };
+        assert_eq!(identity(&info), identity(&info.clone()));
+        assert_ne!(identity(&info), identity(&updated));
+        assert!(identity(&info).contains(env!("CARGO_PKG_VERSION")));
+        assert_ne!(hash("a", 1), hash("b", 1));
     }
 
     #[test]

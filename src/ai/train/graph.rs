@@ -19,6 +19,7 @@ use crate::ai::network::{
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 /// The order of operations; parameters are named by their places in [`Parameters::names`].
 pub struct Graph {
@@ -209,6 +210,21 @@ impl Graph {
     /// `live` are the parameters as flat tensors, `shapes` their shapes.
     #[must_use]
     pub fn forward(&self, live: &[Tensor<1>], shapes: &[Vec<usize>], image: Tensor<5>) -> Vec<Tensor<5>> {
+        let Ok(logits) = self.forward_in_turn(live, shapes, image, &|| Ok::<_, Infallible>(()));
+        logits
+    }
+
+    /// As [`Self::forward`]; `done` is called when a layer has been enqueued.
+    ///
+    /// # Errors
+    /// What `done` says.
+    pub(super) fn forward_in_turn<E>(
+        &self,
+        live: &[Tensor<1>],
+        shapes: &[Vec<usize>],
+        image: Tensor<5>,
+        done: &dyn Fn() -> Result<(), E>,
+    ) -> Result<Vec<Tensor<5>>, E> {
         let at = Live { live, shapes };
         let mut x = match &self.stem {
             Some(stem) => at.block(stem, image),
@@ -224,6 +240,7 @@ impl Graph {
                     Unit::Plain(block) => at.block(block, x),
                     Unit::Residual(block) => at.residual(block, x),
                 };
+                done()?;
             }
         }
         let mut logits = Vec::new();
@@ -236,13 +253,14 @@ impl Graph {
             };
             for block in blocks {
                 x = at.block(block, x);
+                done()?;
             }
             if let Some(head) = head {
                 logits.push(at.head(head, x.clone()));
             }
         }
         logits.reverse();
-        logits
+        Ok(logits)
     }
 }
 
@@ -303,5 +321,33 @@ impl Places<'_> {
             pool,
             skip,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn every_layer_is_told_of_when_it_is_enqueued() {
+        let (strides, kernels) = (vec![[1; 3], [2; 3]], vec![[3; 3]; 2]);
+        let network = Architecture::plain(1, vec![4, 6], strides, kernels, 2, 2);
+        let parameters = Parameters::random(&network, 1, NormKind::Instance, 3).unwrap();
+        let graph = Graph::new(&network, 1, &parameters).unwrap();
+        let device = Device::flex();
+        let live = Parameters::upload(&parameters.values, &device);
+        let image = || Tensor::<5>::ones([1, 1, 4, 4, 4], &device);
+        let layers = Cell::new(0);
+        let told = |stop_at: usize| {
+            layers.set(0);
+            let done = || {
+                layers.set(layers.get() + 1);
+                if layers.get() == stop_at { Err("enough") } else { Ok(()) }
+            };
+            graph.forward_in_turn(&live, &parameters.shapes, image(), &done).map(|logits| logits.len())
+        };
+        assert_eq!((told(0), layers.get()), (Ok(1), 2 * 2 + 2));
+        assert_eq!((told(3), layers.get()), (Err("enough"), 3));
     }
 }

@@ -17,7 +17,7 @@ use super::start::{parameters, unusable};
 use super::task::Task;
 use crate::ai::ModelPackage;
 use crate::ai::engine::training_device;
-use crate::ai::graphics::{IN_DOUBT, Noted, quietly};
+use crate::ai::graphics::{IN_DOUBT, Noted, forget_apart, quietly};
 use crate::ai::kept;
 use crate::device::DeviceChoice;
 use crate::new_file::{WriteFileError, write_file};
@@ -130,7 +130,9 @@ impl Step {
             Tensor::from_data(TensorData::new(batch.image.clone(), shape), &self.device).autodiff();
         let live: Vec<Tensor<1>> =
             self.optimiser.weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
-        let logits = self.graph.forward(&live, &self.parameters.shapes, image);
+        // Each layer is handed over when it is enqueued: what waits is no submission of many layers.
+        let hand_over = || self.device.flush().map_err(|error| format!("{error:?}"));
+        let logits = self.graph.forward_in_turn(&live, &self.parameters.shapes, image, &hand_over)?;
         let loss = total_loss(logits, &batch.truth, training.log_dice);
         let mut found = loss.backward();
         let gradients: Vec<_> = live.iter().map(|weight| weight.grad_remove(&mut found)).collect();
@@ -290,7 +292,10 @@ impl Run<'_> {
             let done = quietly(|| step.run(&batch, number, all, training))
                 .and_then(|done| done)
                 .and_then(|done| if Noted::now() == noted { Ok(done) } else { Err(IN_DOUBT.to_owned()) })
-                .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
+                .map_err(|reason| {
+                    forget_apart();
+                    TrainError::Device { device: self.device.clone(), reason }
+                })?;
             if !done.updated {
                 self.tell(&Event::LeftOut { step: number })?;
             }

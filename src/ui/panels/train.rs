@@ -71,6 +71,7 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         ui.add(field).widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Steps"));
         widgets::note(ui, format!("on {}", scope.context.desk.model_device));
     });
+    widgets::note(ui, "The window may stutter meanwhile where the graphics card that draws it trains.");
     let steps = scope.state.training.steps.trim().to_owned();
     let steps_fit = steps.is_empty() || steps.parse::<u64>().is_ok_and(|steps| steps > 0);
     if !steps_fit {

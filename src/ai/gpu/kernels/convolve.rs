@@ -9,7 +9,7 @@
 //! workgroups, and a second kernel adds their parts, always in the same order.
 
 use super::tiles::{DOWN, PlaceLaunch, TERMS, Tile, VOXELS, parts_kernel, tile_kernel};
-use super::{CubeTensor, INVOCATIONS, empty, number};
+use super::{AXIS, CubeTensor, INVOCATIONS, empty, number};
 use burn::tensor::Shape;
 use cubecl::prelude::{CubeCount, CubeDim};
 
@@ -20,8 +20,6 @@ const WORKGROUPS: usize = 512;
 /// Parts of a sum at most, and rounds of a part at least.
 const PARTS: usize = 16;
 const PART_ROUNDS: usize = 8;
-/// Workgroups along an axis of a launch at most.
-const AXIS: usize = 65_535;
 
 /// What an invocation makes of a voxel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +30,7 @@ pub(in crate::ai::gpu) enum Block {
     Eight,
 }
 
-/// A convolution, and the planes of its output that are wanted.
+/// A convolution, and the lines of its output that are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ai::gpu) struct Convolve {
     /// (z, y, x), as everything of three.
@@ -40,8 +38,9 @@ pub(in crate::ai::gpu) struct Convolve {
     pub stride: [usize; 3],
     pub output: usize,
     pub block: Block,
-    /// First plane and the one after the last.
-    pub planes: [usize; 2],
+    /// First line along x and the one after the last, plane by plane: whole planes are as many lines as
+    /// they are high. Of what is spread, lines before that.
+    pub lines: [usize; 2],
     /// Adds to what the output holds.
     pub adds: bool,
     /// The block of voxels that an output voxel's channels are spread over, (z, y, x), each with an
@@ -78,7 +77,7 @@ impl Convolve {
 }
 
 /// Enqueues the convolution of `x` `[1, z, y, x, channel]` by `weight` ([`Convolve::matrix`]) into the
-/// planes of `out` that the plan wants; `bias` has one value a channel.
+/// lines of `out` that the plan wants; `bias` has one value a channel.
 pub(super) fn launch(
     x: &CubeTensor,
     weight: &CubeTensor,
@@ -98,8 +97,7 @@ pub(super) fn launch(
     let rounds = terms.div_ceil(TERMS);
     let [height, width] = [1, 2].map(|axis| out.meta.shape()[axis + 1] / plan.spread[axis]);
     let writes = if out.meta.shape()[4].is_multiple_of(4) { 4 } else { 1 };
-    let plane = height * width;
-    let (first, last) = (plan.planes[0] * plane, plan.planes[1] * plane);
+    let (first, last) = (plan.lines[0] * width, plan.lines[1] * width);
     let fours_across = plan.output.div_ceil(channels);
 
     // Few voxels: the sum in parts.

@@ -26,6 +26,22 @@ use cubecl::prelude::Client;
 
 /// Invocations of a workgroup at most.
 const INVOCATIONS: usize = 256;
+/// Workgroups along an axis of a launch at most.
+const AXIS: usize = 65_535;
+
+/// One of several parts of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    pub index: usize,
+    pub of: usize,
+}
+
+impl Part {
+    /// The first of `count` things that belongs to it, and the one after the last.
+    fn of(self, count: usize) -> [usize; 2] {
+        [self.index, self.index + 1].map(|index| count * index / self.of)
+    }
+}
 
 /// What a device's backend has to offer for the functions of this module.
 #[backend_extension(Cube, Fusion)]
@@ -52,23 +68,47 @@ pub(super) trait Kernels: Backend {
         plan: Convolve,
     ) -> FloatTensor<Self>;
 
-    /// See [`normalise`].
-    #[fusion(dtype = x, shape = x)]
-    fn normalise(
+    /// See [`upsample`].
+    #[fusion(dtype = x, shape = out)]
+    fn upsample_onto(
         x: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        shift: FloatTensor<Self>,
-        slope: f32,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        plan: Convolve,
     ) -> FloatTensor<Self>;
 
-    /// See [`normalise`].
+    /// See [`find`].
+    #[fusion(dtype = x, shape = normalise::groups(x))]
+    fn find(x: FloatTensor<Self>, part: Part) -> FloatTensor<Self>;
+
+    /// See [`find`].
+    #[fusion(dtype = x, shape = groups)]
+    fn find_onto(x: FloatTensor<Self>, groups: FloatTensor<Self>, part: Part) -> FloatTensor<Self>;
+
+    /// See [`conclude`].
+    #[fusion(dtype = groups, shape = Shape::new([2, scale.num_elements()]))]
+    fn conclude(groups: FloatTensor<Self>, scale: FloatTensor<Self>, voxels: usize) -> FloatTensor<Self>;
+
+    /// See [`apply`].
     #[fusion(dtype = x, shape = x)]
-    fn normalise_and_add(
+    fn apply(
         x: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
+        found: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        slope: f32,
+        part: Part,
+    ) -> FloatTensor<Self>;
+
+    /// See [`apply`].
+    #[fusion(dtype = x, shape = x)]
+    fn apply_and_add(
+        x: FloatTensor<Self>,
+        found: FloatTensor<Self>,
         shift: FloatTensor<Self>,
         other: FloatTensor<Self>,
         slope: f32,
+        part: Part,
     ) -> FloatTensor<Self>;
 }
 
@@ -91,21 +131,52 @@ impl Kernels for CubeBackend {
         out
     }
 
-    fn normalise(x: CubeTensor, scale: CubeTensor, shift: CubeTensor, slope: f32) -> CubeTensor {
+    fn upsample_onto(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: CubeTensor,
+        out: CubeTensor,
+        plan: Convolve,
+    ) -> CubeTensor {
+        let out = own(out);
+        convolve::launch(&x, &weight, Some(&bias), &out, &plan);
+        out
+    }
+
+    fn find(x: CubeTensor, part: Part) -> CubeTensor {
+        let groups = empty(&x, normalise::groups(x.meta.shape()));
+        normalise::find(&line_up(x), &groups, part);
+        groups
+    }
+
+    fn find_onto(x: CubeTensor, groups: CubeTensor, part: Part) -> CubeTensor {
+        let groups = own(groups);
+        normalise::find(&line_up(x), &groups, part);
+        groups
+    }
+
+    fn conclude(groups: CubeTensor, scale: CubeTensor, voxels: usize) -> CubeTensor {
+        let found = empty(&groups, Shape::new([2, scale.meta.shape().num_elements()]));
+        normalise::conclude(&groups, &scale, &found, voxels);
+        found
+    }
+
+    fn apply(x: CubeTensor, found: CubeTensor, shift: CubeTensor, slope: f32, part: Part) -> CubeTensor {
         let x = own(x);
-        normalise::launch(&x, &scale, &shift, None, slope);
+        normalise::apply(&x, &found, &shift, None, slope, part);
         x
     }
 
-    fn normalise_and_add(
+    fn apply_and_add(
         x: CubeTensor,
-        scale: CubeTensor,
+        found: CubeTensor,
         shift: CubeTensor,
         other: CubeTensor,
         slope: f32,
+        part: Part,
     ) -> CubeTensor {
         let x = own(x);
-        normalise::launch(&x, &scale, &shift, Some(line_up(other)), slope);
+        normalise::apply(&x, &found, &shift, Some(line_up(other)), slope, part);
         x
     }
 }
@@ -115,9 +186,9 @@ pub(super) fn runs_on(device: &Device) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
-/// Convolves the planes of a plan. The other planes of the result are those of `onto`, and without it
+/// Convolves the lines of a plan. The other lines of the result are those of `onto`, and without it
 /// undefined: further calls with that result make them. Where the plan adds, what `onto` holds in these
-/// planes is added.
+/// lines is added.
 pub(super) fn convolve(
     x: &Tensor<5>,
     weight: &Tensor<2>,
@@ -132,40 +203,63 @@ pub(super) fn convolve(
 }
 
 /// A transposed convolution whose kernel equals its stride: `weight` is `[input, tap of the stride and
-/// output channel]` with the zeros of [`Convolve::matrix`], `bias` has one value an output channel.
+/// output channel]` with the zeros of [`Convolve::matrix`], `bias` has one value an output channel. Made
+/// is what becomes of the lines `lines` of `x`, the rest as by [`convolve`].
 pub(super) fn upsample(
     x: &Tensor<5>,
     weight: &Tensor<2>,
     bias: &Tensor<5>,
+    onto: Option<Tensor<5>>,
     stride: [usize; 3],
     block: Block,
+    lines: [usize; 2],
 ) -> Tensor<5> {
-    let [_, depth, ..] = x.dims();
     let output = stride.iter().product::<usize>() * bias.dims()[4];
     let (kernel, ones) = ([1; 3], [1; 3]);
-    let planes = [0, depth];
-    let plan = Convolve { kernel, stride: ones, output, block, planes, adds: false, spread: stride };
-    let (weight, bias) = (weight.clone().into_dispatch(), bias.clone().into_dispatch());
-    Tensor::from_dispatch(Dispatch::upsample(x.clone().into_dispatch(), weight, bias, plan))
+    let plan = Convolve { kernel, stride: ones, output, block, lines, adds: false, spread: stride };
+    let (x, weight) = (x.clone().into_dispatch(), weight.clone().into_dispatch());
+    let bias = bias.clone().into_dispatch();
+    Tensor::from_dispatch(match onto {
+        Some(out) => Dispatch::upsample_onto(x, weight, bias, out.into_dispatch(), plan),
+        None => Dispatch::upsample(x, weight, bias, plan),
+    })
 }
 
-/// Instance normalisation of `[1, z, y, x, channel]`, `scale` and `shift` with one value a channel; then
-/// `other` is added, and values below zero are multiplied by `slope` (1 leaves them).
+/// The first step of an instance normalisation of `[1, z, y, x, channel]`: means and squares of groups of
+/// voxels, of a part of them; the others are those of `onto`, as by [`convolve`]. All parts are to be of
+/// as many.
 ///
 /// The means are taken first, then the squares of what is left, both pairwise (Chan, Golub and LeVeque,
 /// COMPSTAT 1982; Welford, Technometrics 4, 1962, within an invocation): a sum of squares loses digits.
-pub(super) fn normalise(
+pub(super) fn find(x: &Tensor<5>, onto: Option<Tensor<3>>, part: Part) -> Tensor<3> {
+    let x = x.clone().into_dispatch();
+    Tensor::from_dispatch(match onto {
+        Some(groups) => Dispatch::find_onto(x, groups.into_dispatch(), part),
+        None => Dispatch::find(x, part),
+    })
+}
+
+/// The second step: each channel's mean and what the distances from it are multiplied by, from what was
+/// found in so many voxels; `scale` has one value a channel.
+pub(super) fn conclude(groups: Tensor<3>, scale: &Tensor<5>, voxels: usize) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::conclude(groups.into_dispatch(), scale.clone().into_dispatch(), voxels))
+}
+
+/// The last step, of a part of the voxels: what was found and `shift` (one value a channel) make them
+/// normal; then `other` is added, and values below zero are multiplied by `slope` (1 leaves them).
+pub(super) fn apply(
     x: Tensor<5>,
-    scale: &Tensor<5>,
+    found: &Tensor<2>,
     shift: &Tensor<5>,
-    other: Option<Tensor<5>>,
+    other: Option<&Tensor<5>>,
     slope: f32,
+    part: Part,
 ) -> Tensor<5> {
     let x = x.into_dispatch();
-    let (scale, shift) = (scale.clone().into_dispatch(), shift.clone().into_dispatch());
+    let (found, shift) = (found.clone().into_dispatch(), shift.clone().into_dispatch());
     Tensor::from_dispatch(match other {
-        Some(other) => Dispatch::normalise_and_add(x, scale, shift, other.into_dispatch(), slope),
-        None => Dispatch::normalise(x, scale, shift, slope),
+        Some(other) => Dispatch::apply_and_add(x, found, shift, other.clone().into_dispatch(), slope, part),
+        None => Dispatch::apply(x, found, shift, slope, part),
     })
 }
 

@@ -1,10 +1,11 @@
 //! Instance normalisation in three kernels: what each workgroup finds in its voxels, what all of them
-//! found together, and one pass that scales, shifts, adds and rectifies in place.
+//! found together, and one pass that scales, shifts, adds and rectifies in place. The first and the last
+//! can be done in parts.
 //!
 //! Nothing is summed that is not a difference from a mean, so float32 is enough for any number of
 //! voxels; neighbouring invocations read neighbouring channels.
 
-use super::{CubeTensor, INVOCATIONS, empty, number};
+use super::{AXIS, CubeTensor, INVOCATIONS, Part, number};
 use crate::ai::network::NORM_EPSILON;
 use burn::tensor::Shape;
 use cubecl::prelude::*;
@@ -76,13 +77,15 @@ fn find_kernel<N: Size>(
     groups: &mut [Vector<f32, N>],
     voxels: u32,
     run: u32,
+    first_group: u32,
     #[comptime] lanes: usize,
     #[comptime] vectors: usize,
 ) {
     let rows = comptime!(number(INVOCATIONS / lanes));
     let row = UNIT_POS / comptime!(number(lanes));
     let vector = CUBE_POS_Y * comptime!(number(lanes)) + UNIT_POS % comptime!(number(lanes));
-    let first = CUBE_POS_X * rows * run + row;
+    let group = first_group + CUBE_POS_X;
+    let first = group * rows * run + row;
     let mut count = 0.0f32;
     let mut mean = Vector::<f32, N>::new(0.0f32);
     let mut squares = Vector::<f32, N>::new(0.0f32);
@@ -98,7 +101,7 @@ fn find_kernel<N: Size>(
     }
     let found = gather::<N>(Found::<N> { count, mean, squares }, lanes);
     if row == 0 && vector < comptime!(number(vectors)) {
-        let to = CUBE_POS_X * comptime!(number(2 * vectors)) + vector;
+        let to = group * comptime!(number(2 * vectors)) + vector;
         groups[to as usize] = found.mean;
         groups[(to + comptime!(number(vectors))) as usize] = found.squares;
     }
@@ -156,11 +159,12 @@ fn apply_kernel<N: Size>(
     shift: &[Vector<f32, N>],
     other: ComptimeOption<&[Vector<f32, N>]>,
     slope: f32,
-    count: u32,
+    first: u32,
+    last: u32,
     #[comptime] vectors: usize,
 ) {
-    let at = ABSOLUTE_POS;
-    if at < count as usize {
+    let at = ABSOLUTE_POS + first as usize;
+    if at < last as usize {
         let vector = at % vectors;
         let normal = (values[at] - found[vector]) * found[vector + vectors] + shift[vector];
         let other: ComptimeOption<Vector<f32, N>> = other.map(|other| other[at]);
@@ -170,69 +174,116 @@ fn apply_kernel<N: Size>(
     }
 }
 
-/// Enqueues the normalisation of `x` `[1, z, y, x, channel]` in its own buffer.
-pub(super) fn launch(
+/// How voxels and channels are shared out.
+struct Layout {
+    /// Channels of a vector.
+    width: usize,
+    vectors: usize,
+    lanes: usize,
+    rows: usize,
+    /// Workgroups beside each other.
+    across: usize,
+    /// Voxels of an invocation.
+    run: usize,
+    voxels: usize,
+    /// Workgroups behind each other.
+    count: usize,
+}
+
+impl Layout {
+    fn new(voxels: usize, channels: usize) -> Self {
+        let width = if channels.is_multiple_of(4) { 4 } else { 1 };
+        let vectors = channels / width;
+        let lanes = vectors.next_power_of_two().min(LANES);
+        let rows = INVOCATIONS / lanes;
+        let across = vectors.div_ceil(lanes);
+        let run = (voxels * across).div_ceil(rows * WORKGROUPS).clamp(1, RUN);
+        Self { width, vectors, lanes, rows, across, run, voxels, count: voxels.div_ceil(rows * run) }
+    }
+
+    /// Of features `[1, z, y, x, channel]`.
+    fn of(x: &Shape) -> Self {
+        Self::new(x[1] * x[2] * x[3], x[4])
+    }
+}
+
+/// The shape of what the workgroups find in features of the shape `x`.
+pub(super) fn groups(x: &Shape) -> Shape {
+    Shape::new([Layout::of(x).count, 2, x[4]])
+}
+
+/// Enqueues a part of what the workgroups find in `x` `[1, z, y, x, channel]`.
+pub(super) fn find(x: &CubeTensor, groups: &CubeTensor, part: Part) {
+    let own = Layout::of(x.meta.shape());
+    let [first, last] = part.of(own.count);
+    // A dimension of a launch has a limit.
+    for from in (first..last).step_by(AXIS) {
+        let count = (last - from).min(AXIS);
+        find_kernel::launch(
+            &x.client,
+            CubeCount::Static(number(count), number(own.across), 1),
+            CubeDim::new_1d(number(INVOCATIONS)),
+            own.width,
+            x.clone().into_buffer_arg(),
+            groups.clone().into_buffer_arg(),
+            number(own.voxels),
+            number(own.run),
+            number(from),
+            own.lanes,
+            own.vectors,
+        );
+    }
+}
+
+/// Enqueues the conclusion from what was found in `voxels` voxels; `found` is `[2, channel]`.
+pub(super) fn conclude(groups: &CubeTensor, scale: &CubeTensor, found: &CubeTensor, voxels: usize) {
+    let own = Layout::new(voxels, scale.meta.shape().num_elements());
+    conclude_kernel::launch(
+        &groups.client,
+        CubeCount::Static(number(own.across), 1, 1),
+        CubeDim::new_1d(number(INVOCATIONS)),
+        own.width,
+        groups.clone().into_buffer_arg(),
+        scale.clone().into_buffer_arg(),
+        found.clone().into_buffer_arg(),
+        number(own.voxels),
+        number(own.rows * own.run),
+        number(own.count),
+        number(own.count.div_ceil(own.rows)),
+        NORM_EPSILON,
+        own.lanes,
+        own.vectors,
+    );
+}
+
+/// Enqueues a part of the pass over `x` `[1, z, y, x, channel]`, in its own buffer.
+pub(super) fn apply(
     x: &CubeTensor,
-    scale: &CubeTensor,
+    found: &CubeTensor,
     shift: &CubeTensor,
     other: Option<CubeTensor>,
     slope: f32,
+    part: Part,
 ) {
-    let shape = x.meta.shape();
-    let channels = shape[4];
-    let voxels = shape[1] * shape[2] * shape[3];
-    let width = if channels.is_multiple_of(4) { 4 } else { 1 };
-    let vectors = channels / width;
-    let lanes = vectors.next_power_of_two().min(LANES);
-    let rows = INVOCATIONS / lanes;
-    let across = vectors.div_ceil(lanes);
-    let run = (voxels * across).div_ceil(rows * WORKGROUPS).clamp(1, RUN);
-    let each = rows * run;
-    let count = voxels.div_ceil(each);
-    let groups = empty(x, Shape::new([count, 2, channels]));
-    let found = empty(x, Shape::new([2, channels]));
-    let client = &x.client;
+    let own = Layout::of(x.meta.shape());
+    // Whole voxels.
+    let [first, last] = part.of(own.voxels).map(|voxel| voxel * own.vectors);
+    if first == last {
+        return;
+    }
     let dim = CubeDim::new_1d(number(INVOCATIONS));
-    find_kernel::launch(
-        client,
-        CubeCount::Static(number(count), number(across), 1),
-        dim,
-        width,
-        x.clone().into_buffer_arg(),
-        groups.clone().into_buffer_arg(),
-        number(voxels),
-        number(run),
-        lanes,
-        vectors,
-    );
-    conclude_kernel::launch(
-        client,
-        CubeCount::Static(number(across), 1, 1),
-        dim,
-        width,
-        groups.into_buffer_arg(),
-        scale.clone().into_buffer_arg(),
-        found.clone().into_buffer_arg(),
-        number(voxels),
-        number(each),
-        number(count),
-        number(count.div_ceil(rows)),
-        NORM_EPSILON,
-        lanes,
-        vectors,
-    );
-    let values = voxels * vectors;
     apply_kernel::launch(
-        client,
-        cubecl::calculate_cube_count_elemwise(client, values, dim),
+        &x.client,
+        cubecl::calculate_cube_count_elemwise(&x.client, last - first, dim),
         dim,
-        width,
+        own.width,
         x.clone().into_buffer_arg(),
-        found.into_buffer_arg(),
+        found.clone().into_buffer_arg(),
         shift.clone().into_buffer_arg(),
         other.map(CubeTensor::into_buffer_arg).into(),
         slope,
-        number(values),
-        vectors,
+        number(first),
+        number(last),
+        own.vectors,
     );
 }

@@ -1,7 +1,8 @@
 //! The kernels against sums in double precision, on whatever graphics device there is.
 
 use super::*;
-use crate::ai::gpu::conv::{padded, upload};
+use crate::ai::gpu::conv::upload;
+use crate::ai::gpu::weights::padded;
 use crate::ai::graphics::with_gpu_device;
 use crate::ai::network::{LEAKY_SLOPE, NORM_EPSILON};
 
@@ -23,6 +24,24 @@ fn read(tensor: Tensor<5>) -> Vec<f32> {
 fn worst(got: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len());
     got.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max)
+}
+
+/// The three steps of a normalisation, the first and the last in parts.
+fn normalise(
+    x: Tensor<5>,
+    scale: &Tensor<5>,
+    shift: &Tensor<5>,
+    other: Option<&Tensor<5>>,
+    slope: f32,
+    of: usize,
+) -> Tensor<5> {
+    let [_, depth, height, width, _] = x.dims();
+    let mut groups = None;
+    for index in 0..of {
+        groups = Some(find(&x, groups, Part { index, of }));
+    }
+    let found = conclude(groups.unwrap(), scale, depth * height * width);
+    (0..of).fold(x, |x, index| apply(x, &found, shift, other, slope, Part { index, of }))
 }
 
 fn on_device(work: impl FnOnce(&Device)) {
@@ -74,7 +93,7 @@ impl Case {
         sums
     }
 
-    /// Convolves in pieces that begin at the planes `cuts`, without and with something to add to.
+    /// Convolves in pieces that begin at the lines `cuts`, without and with something to add to.
     fn check(&self, device: &Device, block: Block, cuts: &[usize]) {
         let ([z, y, x], [oz, oy, ox]) = (self.size, self.output_size());
         let terms = self.kernel.iter().product::<usize>() * self.input;
@@ -90,10 +109,10 @@ impl Case {
             }
             let mut out = adds.then(|| upload(before.clone(), [1, oz, oy, ox, self.output], device));
             let mut first = 0;
-            for last in cuts.iter().copied().chain([oz]) {
+            for last in cuts.iter().copied().chain([oz * oy]) {
                 let (kernel, stride, output) = (self.kernel, self.stride, self.output);
-                let (planes, spread) = ([first, last], [1; 3]);
-                let plan = Convolve { kernel, stride, output, block, planes, adds, spread };
+                let (lines, spread) = ([first, last], [1; 3]);
+                let plan = Convolve { kernel, stride, output, block, lines, adds, spread };
                 out = Some(convolve(&input, &weight, out, plan));
                 first = last;
             }
@@ -114,16 +133,18 @@ fn convolutions_are_the_sums_they_stand_for() {
         for block in [Block::Four, Block::Eight] {
             // One term, one channel in, strides, odd sizes, channels that are no multiple of four.
             case([1; 3], [1; 3], [2, 3, 5], 4, 4).check(device, block, &[]);
-            case([3; 3], [1; 3], [5, 6, 7], 1, 32).check(device, block, &[2]);
-            case([3; 3], [2; 3], [5, 6, 7], 8, 16).check(device, block, &[1]);
-            case([1, 3, 3], [1, 2, 2], [5, 6, 7], 12, 24).check(device, block, &[1, 3]);
-            case([3; 3], [1, 2, 2], [4, 9, 9], 3, 5).check(device, block, &[2]);
-            case([3; 3], [1; 3], [6, 5, 4], 2, 70).check(device, block, &[2]);
+            case([3; 3], [1; 3], [5, 6, 7], 1, 32).check(device, block, &[12]);
+            case([3; 3], [2; 3], [5, 6, 7], 8, 16).check(device, block, &[4]);
+            case([1, 3, 3], [1, 2, 2], [5, 6, 7], 12, 24).check(device, block, &[3, 9]);
+            case([3; 3], [1, 2, 2], [4, 9, 9], 3, 5).check(device, block, &[7]);
+            case([3; 3], [1; 3], [6, 5, 4], 2, 70).check(device, block, &[11]);
+            // One plane, cut between its lines.
+            case([1, 3, 3], [1; 3], [1, 13, 11], 4, 32).check(device, block, &[1, 6]);
             case([1, 7, 5], [1; 3], [4, 9, 9], 4, 32).check(device, block, &[]);
             case([1; 3], [2; 3], [4, 4, 4], 64, 96).check(device, block, &[]);
             // Few voxels and long sums, which are divided; more voxels than a workgroup's.
-            case([3; 3], [1; 3], [4; 3], 96, 64).check(device, block, &[1, 3]);
-            case([3; 3], [1; 3], [13, 14, 15], 16, 32).check(device, block, &[6]);
+            case([3; 3], [1; 3], [4; 3], 96, 64).check(device, block, &[4, 11]);
+            case([3; 3], [1; 3], [13, 14, 15], 16, 32).check(device, block, &[84]);
         }
     });
 }
@@ -146,14 +167,14 @@ fn views_are_read_and_shared_results_kept() {
             stride: [1; 3],
             output: 8,
             block: Block::Four,
-            planes: [0, 4],
+            lines: [0, 4 * 5],
             adds,
             spread: [1; 3],
         };
         let out = convolve(&x, &weight, None, plan(false));
         let twice = convolve(&x, &weight, Some(out.clone()), plan(true));
         let ones: Tensor<5> = Tensor::ones([1, 1, 1, 1, 8], device);
-        let _ = normalise(out.clone(), &ones, &ones, None, LEAKY_SLOPE);
+        let _ = normalise(out.clone(), &ones, &ones, None, LEAKY_SLOPE, 2);
         assert!(worst(&read(out), &expected) < 5e-5);
         let doubled: Vec<f64> = expected.iter().map(|value| 2.0 * value).collect();
         assert!(worst(&read(twice), &doubled) < 1e-4);
@@ -190,7 +211,10 @@ fn upsampling_spreads_blocks() {
             let weight = padded(upload(weight, [input, taps * output], device));
             let bias = upload(bias, [1, 1, 1, 1, output], device);
             for block in [Block::Four, Block::Eight] {
-                let out = upsample(&values_in, &weight, &bias, stride, block);
+                // In two parts, cut between lines.
+                let (all, cut) = (z * y, z * y / 2);
+                let part = |onto, lines| upsample(&values_in, &weight, &bias, onto, stride, block, lines);
+                let out = part(Some(part(None, [0, cut])), [cut, all]);
                 assert_eq!(out.dims(), [1, oz, oy, ox, output]);
                 let worst = worst(&read(out), &expected);
                 assert!(worst < 1e-5, "{stride:?}, {input} > {output}, {block:?}: {worst:.1e}");
@@ -234,11 +258,17 @@ fn normalising_is_exact_to_single_precision() {
                 let shape = [1, z, y, x, channels];
                 let [scale, shift] = [scale, shift].map(|v| upload(v, [1, 1, 1, 1, channels], device));
                 let other = adds.then(|| upload(other, shape, device));
-                let out = normalise(upload(input, shape, device), &scale, &shift, other, slope);
-                let worst = worst(&read(out), &expected);
+                let input: Tensor<5> = upload(input, shape, device);
                 // A value of 100 is itself known to 4e-6 only.
                 let limit = if offset > 50.0 { 5e-5 } else { 1e-5 };
-                assert!(worst < limit, "{z}x{y}x{x}, {channels} channels, about {offset}: {worst:.1e}");
+                for parts in [1, 3] {
+                    let out = normalise(input.clone(), &scale, &shift, other.as_ref(), slope, parts);
+                    let worst = worst(&read(out), &expected);
+                    assert!(
+                        worst < limit,
+                        "{z}x{y}x{x}, {channels} channels, about {offset}, in {parts}: {worst:.1e}"
+                    );
+                }
             }
         }
     });

@@ -1,0 +1,169 @@
+//! What a network takes of a graphics device, reckoned from its shape.
+//!
+//! It has not been held against a measured peak: a driver's and an allocator's own share is beyond it.
+
+use super::conv::COLUMN_BYTES;
+use super::kernels::Convolve;
+use crate::ai::network::{Architecture, EncoderKind};
+
+/// Tensors of a layer's output that are there while its ways are measured: what is expected, what a way
+/// makes, the difference, and its magnitudes.
+const MEASURING: usize = 4;
+
+/// Tensors of a layer's output that are there while it runs: the pieces, and these put together.
+const RUNNING: usize = 2;
+
+/// What a network's folds take at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ai) struct NetworkBytes {
+    /// The weights of one fold.
+    pub weights: u64,
+    /// Features and logits of a patch; folds and mirror images run one after the other.
+    pub features: u64,
+    /// The greatest buffer among them, without logits, which come in pieces.
+    pub largest: u64,
+}
+
+impl NetworkBytes {
+    /// Of networks of one shape, for a patch (z, y, x).
+    pub(in crate::ai) fn of(architecture: &Architecture, patch: [usize; 3]) -> Self {
+        let mut walk = Walk { weights: 0, most: 0, largest: 0, held: 0 };
+        let a = architecture;
+        let volume = |size: [usize; 3]| size.iter().product::<usize>();
+        let all = volume(patch);
+        let (mut size, mut channels) = (patch, a.input_channels);
+        // The input stays for the next mirror image, turned or not.
+        walk.held = 2 * all * channels;
+        walk.largest = all * channels;
+        if a.kind == EncoderKind::Residual {
+            walk.layer([volume(a.kernels[0]) * channels, a.stem], all * channels, all * a.stem, 0);
+            channels = a.stem;
+        }
+        let mut skips = Vec::new();
+        for stage in 0..a.features.len() {
+            let (taps, output) = (volume(a.kernels[stage]), a.features[stage]);
+            for block in 0..a.encoder_depths[stage] {
+                let before = volume(size) * channels;
+                if block == 0 {
+                    size = [0, 1, 2].map(|axis| size[axis].div_ceil(a.strides[stage][axis]));
+                }
+                let after = volume(size) * output;
+                if a.kind == EncoderKind::Residual {
+                    // Pooled and projected first, the skip stays beside both convolutions.
+                    if channels != output {
+                        walk.layer([channels, output], volume(size) * channels, after, before);
+                    }
+                    walk.layer([taps * channels, output], before, after, after);
+                    walk.layer([taps * output, output], after, after, before + after);
+                } else {
+                    walk.layer([taps * channels, output], before, after, 0);
+                }
+                channels = output;
+            }
+            if stage + 1 < a.features.len() {
+                walk.held += volume(size) * output;
+                skips.push((size, volume(size) * output));
+            }
+        }
+        for (index, stage) in (0..a.features.len() - 1).rev().enumerate() {
+            let output = a.features[stage];
+            let before = volume(size) * channels;
+            let Some((own, skip)) = skips.pop() else { break };
+            size = own;
+            let after = volume(size) * output;
+            walk.layer([channels, volume(a.strides[stage + 1]) * output], before, after, 0);
+            for conv in 0..a.decoder_convs[index] {
+                let terms = volume(a.kernels[stage]) * output;
+                // What was upsampled stays until the last.
+                walk.layer([terms, output], after, after, after);
+                if conv == 0 {
+                    // The skip's half, added to the other's.
+                    walk.layer([terms, output], after, after, after);
+                    walk.held -= skip;
+                }
+            }
+            channels = output;
+        }
+        // All features at hand, the logits of the images before, and those of this one in pieces.
+        walk.most = walk.most.max(walk.held + all * (a.features[0] + 2 * a.classes));
+        let bytes = |values: usize| (values * size_of::<f32>()) as u64;
+        Self {
+            weights: bytes(walk.weights),
+            features: bytes(walk.most) + COLUMN_BYTES as u64,
+            largest: bytes(walk.largest),
+        }
+    }
+}
+
+/// Values that are there at the same time, layer by layer.
+struct Walk {
+    weights: usize,
+    most: usize,
+    largest: usize,
+    /// The input and the skips so far.
+    held: usize,
+}
+
+impl Walk {
+    /// A layer with a matrix of so many terms and outputs, what it reads and makes, and what else is there.
+    fn layer(&mut self, [terms, output]: [usize; 2], reads: usize, makes: usize, beside: usize) {
+        self.weights += Convolve::matrix(terms, output).iter().product::<usize>();
+        self.largest = self.largest.max(makes);
+        let measured = reads + MEASURING * makes;
+        let runs = self.held + reads + RUNNING * makes + beside;
+        self.most = self.most.max(measured).max(runs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BurnNetwork;
+    use super::*;
+    use crate::ai::network::Network;
+
+    fn residual() -> Architecture {
+        Architecture {
+            kind: EncoderKind::Residual,
+            input_channels: 3,
+            stem: 5,
+            features: vec![6, 10, 10],
+            strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
+            kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
+            encoder_depths: vec![1, 2, 1],
+            decoder_convs: vec![1, 2],
+            classes: 3,
+            conv_bias: false,
+        }
+    }
+
+    #[test]
+    fn weights_are_counted_as_they_lie_there() {
+        let strides = vec![[1; 3], [2, 2, 2], [1, 2, 2]];
+        let kernels = vec![[1, 3, 3], [3; 3], [3; 3]];
+        let plain = Architecture::plain(1, vec![8, 20, 36], strides, kernels, 2, 3);
+        for architecture in [plain, residual()] {
+            let reckoned = NetworkBytes::of(&architecture, [4, 16, 16]).weights;
+            let network = Network::random(architecture, 5).unwrap();
+            let network = BurnNetwork::new(&network, &burn::tensor::Device::flex());
+            // In the layout of our own kernel, the larger one.
+            network.convs().for_each(|conv| drop(conv.weights().tiles()));
+            network.upsample.iter().for_each(|up| drop(up.weights.tiles()));
+            assert_eq!(reckoned, network.weight_bytes());
+        }
+    }
+
+    /// One stage down, by hand: the decoder's second half of its first convolution has most.
+    #[test]
+    fn features_are_those_that_are_there_at_once() {
+        let strides = vec![[1; 3], [2; 3]];
+        let network = Architecture::plain(1, vec![32, 64], strides, vec![[3; 3]; 2], 2, 2);
+        let voxels = 64 * 64 * 64;
+        let found = NetworkBytes::of(&network, [64; 3]);
+        assert_eq!(found.largest, 4 * 32 * voxels);
+        // Measured: an input and four outputs. Run: input, skip, upsampled and skip again, two outputs.
+        let (measured, runs) = ((32 + 4 * 32) * voxels, (2 + 32 + 2 * 32 + 2 * 32) * voxels);
+        assert_eq!(found.features, 4 * measured.max(runs) + (128 << 20));
+        let deeper = NetworkBytes::of(&network, [128, 64, 64]);
+        assert_eq!(deeper.features - (128 << 20), 2 * (found.features - (128 << 20)));
+    }
+}
