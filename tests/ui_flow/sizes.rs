@@ -48,6 +48,29 @@ fn opened<'a>(folder: &Path, size: Vec2, scale: f32, name: &str, id: &str) -> Ha
 }
 
 #[test]
+fn a_long_name_moves_no_view_and_stands_in_full_beside_the_pointer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path(), vec2(1280.0, 800.0), 1.0, "Test^Window", "W-1");
+    name_structure(&mut harness, "Cord");
+    let view = harness.get_by_label("Axial view").rect();
+    let list = Rect::from_min_max(egui::pos2(0.0, 40.0), egui::pos2(view.left(), 700.0));
+    assert!(is_drawn_in(&harness, list, "Cord"));
+    let long = "Lymph nodes of the left neck, level IIa";
+    name_structure(&mut harness, long);
+    harness.step();
+    assert_eq!(harness.get_by_label("Axial view").rect(), view);
+    let is_shortened = |(text, rect): &(String, Rect)| text.starts_with("Lymph") && list.contains_rect(*rect);
+    assert!(drawn_texts(&harness).iter().any(is_shortened), "within the list");
+    let row = harness.get_by_label(&format!("{long}, accepted")).rect();
+    harness.event(Event::PointerMoved(row.left_center() + vec2(60.0, 0.0)));
+    for _ in 0..60 {
+        harness.step();
+    }
+    let hovered = |(text, rect): &(String, Rect)| text == long && !list.contains_rect(*rect);
+    assert!(drawn_texts(&harness).iter().any(hovered), "in full");
+}
+
+#[test]
 fn every_size_holds_everything_in_light_and_dark() {
     for size in [vec2(1280.0, 800.0), vec2(1920.0, 1080.0), vec2(2560.0, 1440.0), vec2(3840.0, 2160.0)] {
         let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,6 @@ pub use overlays::overlay_ui;
 pub use propose::default_series;
 pub use start::start_ui;
 pub use structure_row::{item, structure_menu_ui};
-pub use structures::{panel_width as structures_width, structures_ui};
+pub use structures::structures_ui;
 pub use tool_strip::{HEIGHT as TOOL_STRIP_HEIGHT, StatusLine, tool_strip_ui};
 pub use top_bar::{HEIGHT as TOP_BAR_HEIGHT, top_bar_ui};

@@ -7,7 +7,6 @@ use super::super::views::ViewsState;
 use super::super::{Request, Scope, icons, widgets};
 use super::{jobs, naming, structure_row};
 use crate::patient::{Roi, RoiType};
-use crate::session::derive::Standing;
 use crate::session::{Command, Session};
 use egui::{Pos2, Stroke, Ui};
 use std::sync::Arc;
@@ -21,19 +20,6 @@ fn group_of(roi: &Roi) -> &'static str {
         RoiType::Organ | RoiType::Avoidance => GROUPS[1],
         _ => GROUPS[2],
     }
-}
-
-/// The width at which no name is shortened, 190 to 420 points.
-pub fn panel_width(ui: &Ui, session: &Session) -> f32 {
-    let standings = session.standings();
-    let is_marked = |roi: &Roi| standings.get(&roi.id).is_some_and(|own| *own != Standing::UpToDate);
-    let widest = session
-        .structures()
-        .rois
-        .iter()
-        .map(|roi| structure_row::row_width(ui, &roi.name, is_marked(roi)))
-        .fold(0.0, f32::max);
-    (widest + 20.0).clamp(190.0, 420.0)
 }
 
 /// The panel.
