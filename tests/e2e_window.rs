@@ -55,8 +55,8 @@ fn open_contour_accept_paint_undo_export() {
     hand.key("Return");
     hand.key("b");
     // A stroke towards the patient's left that stays, then one to the front that is undone.
-    hand.drag(&line((735, 394), (1000, 394), 4), None);
-    hand.drag(&line((735, 394), (735, 110), 4), None);
+    hand.drag(&line((764, 394), (1029, 394), 4), None);
+    hand.drag(&line((764, 394), (764, 110), 4), None);
     hand.key("ctrl+z");
 
     // A window that nobody touches costs nothing.

@@ -172,6 +172,12 @@ fn proposals_are_listed_with_confidence_and_decided_on() {
     click(&mut harness, "Contour Body");
     wait(&mut harness, "the proposal", |station| station.session().unwrap().proposals().count() == 1);
     harness.get_by_label("Proposals: 1");
+    // They are what is to be done next: the models are folded away.
+    assert!(harness.query_by_label("Contour Body").is_none());
+    click(&mut harness, "Contour with a model");
+    harness.get_by_label("Contour Body");
+    click(&mut harness, "Contour with a model");
+    assert!(harness.query_by_label("Contour Body").is_none());
     // The same contours once more, as a model with confidence would give them.
     let mut rois = vec![(**harness.state().0.session().unwrap().proposals().next().unwrap()).clone()];
     rois[0].name = "Heart".to_owned();
@@ -311,6 +317,17 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     wait(&mut harness, "the refusal", |station| !station.state().toasts.list().is_empty());
     let said = &harness.state().0.state().toasts.list()[0].text;
     assert!(said.contains("nothing"), "{said}");
+    // What is opened from the list leads back to it.
+    let title = "Head and neck organs at risk";
+    for closes in ["Esc", "Close"] {
+        click(&mut harness, &format!("Card of {title}"));
+        assert!(matches!(&harness.state().0.state().overlay, Some(Overlay::Card(_))));
+        match closes {
+            "Esc" => key(&mut harness, Modifiers::NONE, Key::Escape),
+            label => click(&mut harness, label),
+        }
+        assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models), "{closes}");
+    }
     click(&mut harness, "Close models");
     assert!(harness.state().0.state().overlay.is_none());
 }

@@ -1,7 +1,6 @@
 //! What is chosen of tools, by the strip, by keys and from the search alike.
 
 use super::Workstation;
-use crate::edit::ValueRange;
 use crate::edit::segment::Fill;
 use crate::session::Overwrite;
 use crate::tools::{Choice, Method, Number, ToolKind, Within};
@@ -155,9 +154,8 @@ impl Workstation {
         let (Some(views), Some(session)) = (self.state.views.as_mut(), self.session.as_ref()) else {
             return false;
         };
-        let window = views.display.window;
         // Before its method is taken in hand, which may look for something at once.
-        views.tools.make(session, choice, ValueRange { low: window.low(), high: window.high() });
+        views.tools.make(session, choice, views.display.shown_range(false));
         let method = choice.method().unwrap_or(views.tools.segment.settings().method);
         said = self.outline_followed(had).or(said);
         if choice.tool() == ToolKind::Segment {

@@ -166,10 +166,6 @@ fn unusable_line(one: &Unusable, target: &Path) -> UnusableLine {
 }
 
 fn line(package: &ModelPackage) -> ModelLine {
-    let trained = match package.provenance.data.as_str() {
-        "" => String::new(),
-        data => format!(" Trained on: {data}."),
-    };
     ModelLine {
         id: package.id.clone(),
         title: package.title.clone(),
@@ -177,7 +173,8 @@ fn line(package: &ModelPackage) -> ModelLine {
         modality: package.modality.clone(),
         modalities: package.modalities(),
         organs: package.labels.iter().map(|label| label.name.clone()).collect(),
-        note: format!("Version {}.{trained} Not a cleared medical device.", package.version),
+        // What it was trained on stands on its card.
+        note: format!("Version {}. Not a cleared medical device.", package.version),
         license: package.license.clone(),
         source: package.source.word(),
         channels: package.nnunet.as_ref().map_or_else(Vec::new, |model| model.dataset.channels.clone()),
@@ -292,8 +289,11 @@ impl Workstation {
                 study,
             );
         }
+        let is_sample = study.synthetic;
+        // On the sample patient what was made for it comes first.
         self.desk.models.sort_by_key(|model| {
-            (model.fit.rank(), purpose(&model.id), model.source == "built in", model.id.clone())
+            let is_other = model.synthetic != is_sample;
+            (model.fit.rank(), is_other, purpose(&model.id), model.source == "built in", model.id.clone())
         });
     }
 
@@ -306,7 +306,8 @@ impl Workstation {
     /// Shows a model's card.
     pub(super) fn show_card(&mut self, model: &str, before_use: bool) {
         let Some(document) = self.models.cards.get(model).cloned() else { return };
-        let card = Card { model: model.to_owned(), document, before_use };
+        let from_models = self.state.overlay == Some(Overlay::Models);
+        let card = Card { model: model.to_owned(), document, before_use, from_models };
         self.state.overlay = Some(Overlay::Card(Arc::new(card)));
     }
 

@@ -160,6 +160,8 @@ impl Workstation {
             let text =
                 format!("{what} proposed in {} on {device}.", crate::ui::widgets::duration_text(seconds));
             self.state.toasts.done_with(text, "Review", Action::GoPropose);
+            self.state.propose.shows_models = false;
+            self.state.propose.arrived = true;
             let first =
                 self.session.as_ref().and_then(|session| session.proposals().next().map(|roi| roi.id));
             // What is being drawn goes on; the message leads to the proposals.

@@ -1,7 +1,6 @@
 //! Taking the semi-automatic tool in hand.
 
 use super::Workstation;
-use crate::edit::ValueRange;
 use crate::tools::{Method, SegmentSettings, ToolKind};
 use crate::ui::actions::Action;
 use crate::ui::state::{Fold, Place};
@@ -26,12 +25,12 @@ impl Workstation {
             return false;
         };
         let tool = &mut views.tools.segment;
-        let window = views.display.window;
-        let mut settings = SegmentSettings { method, ..tool.settings() };
+        tool.set_settings(session, SegmentSettings { method, ..tool.settings() });
+        let settings = tool.settings();
         if method == Method::Threshold && settings.range.is_none() {
-            settings.range = Some(ValueRange { low: window.low(), high: window.high() });
+            let range = Some(views.display.shown_range(settings.second));
+            tool.set_settings(session, SegmentSettings { range, ..settings });
         }
-        tool.set_settings(session, settings);
         // With a range that stands from before, setting it is no change that would be followed.
         let is_set = method == Method::Threshold || (method == Method::Dose && tool.dose().is_some());
         if method.needs_ct() || is_set {

@@ -68,6 +68,7 @@ impl Workstation {
     /// Esc: drops the stroke, closes what is open, or goes back to the crosshair.
     pub(super) fn never_mind(&mut self) {
         if let Some(overlay) = self.state.overlay.take() {
+            self.state.overlay = overlay.below();
             match overlay {
                 Overlay::Resume(_) => self.answer_resume(true),
                 Overlay::Unsaved { .. } | Overlay::OpenOutlines(_) => self.answer_leave(Leave::Stay),

@@ -100,7 +100,16 @@ impl Workstation {
                     .toasts
                     .done(format!("The training was stopped at step {step}; it can be gone on with."));
             }
-            Err(why) => self.state.toasts.error(capitalised(&why), None),
+            Err(why) => {
+                let why = capitalised(&why);
+                // Said where the person is; the card keeps it.
+                if self.state.overlay != Some(Overlay::Training) {
+                    self.state.toasts.error(why.clone(), None);
+                }
+                if let Some(watched) = self.training.as_mut() {
+                    watched.line.problem = Some(why);
+                }
+            }
         }
     }
 }
@@ -115,6 +124,7 @@ fn take_in(line: &mut TrainingLine, event: Event) {
                 values.retain(|[at, _]| *at <= till);
             }
             line.warnings.clear();
+            line.problem = None;
         }
         Event::Steps { step, loss, .. } => line.loss.push([step as f64, loss]),
         Event::Validated { step, mean_dice, mut organs } => {
@@ -122,7 +132,7 @@ fn take_in(line: &mut TrainingLine, event: Event) {
             organs.sort_by(|a, b| a.mean.total_cmp(&b.mean));
             line.organs = organs.into_iter().map(|organ| (organ.name, organ.mean)).collect();
         }
-        Event::Warning { message } => line.warnings.push(message),
+        Event::Warning { message } => line.warnings.push(capitalised(&message)),
         Event::LeftOut { .. } | Event::Memory { .. } | Event::Saved { .. } => {}
     }
 }

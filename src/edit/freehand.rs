@@ -1,7 +1,7 @@
 //! Freehand regions: on the contours' own plane, and as slabs across other planes.
 
 use super::{Sign, paint};
-use crate::geometry::{Plane, Point2, Polygon, clip, stroke};
+use crate::geometry::{Plane, Point2, Polygon, are_near, clip, stroke};
 
 /// The region inside a drawn line, closed by a straight line. Where the line crosses itself every
 /// enclosed part counts, loops drawn twice included. Empty for a line without area.
@@ -42,23 +42,17 @@ pub fn path_touches(polygons: &[Polygon], from: Point2, to: Point2) -> bool {
     let crosses = |a: Point2, b: Point2| {
         side(from, to, a) * side(from, to, b) <= 0.0 && side(a, b, from) * side(a, b, to) <= 0.0
     };
-    let (low, high) =
-        (Point2::new(from.x.min(to.x), from.y.min(to.y)), Point2::new(from.x.max(to.x), from.y.max(to.y)));
-    polygons
-        .iter()
-        .filter(|piece| {
-            piece
-                .bounds()
-                .is_some_and(|(l, h)| low.x <= h.x && l.x <= high.x && low.y <= h.y && l.y <= high.y)
-        })
-        .any(|piece| {
+    let around = (from.inf(&to), from.sup(&to));
+    polygons.iter().filter(|piece| piece.bounds().is_some_and(|own| are_near(own, around, 0.0))).any(
+        |piece| {
             piece.contains(to)
                 || piece.contains(from)
                 || (from != to
                     && piece.rings().any(|ring| {
                         ring.iter().zip(ring.iter().cycle().skip(1)).any(|(a, b)| crosses(*a, *b))
                     }))
-        })
+        },
+    )
 }
 
 #[cfg(test)]

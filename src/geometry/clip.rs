@@ -5,7 +5,7 @@
 //! nothing of the other operand are handed through untouched, in their order, so that an edit
 //! changes only what it reaches.
 
-use super::{Point2, Polygon, Ring, Vector2, ring_area};
+use super::{Point2, Polygon, Ring, Vector2, are_near, ring_area};
 use i_overlay::core::fill_rule::FillRule;
 use i_overlay::core::overlay::{ContourDirection, IntOverlayOptions, Overlay, ShapeType};
 use i_overlay::core::overlay_rule::OverlayRule;
@@ -151,8 +151,8 @@ pub(super) fn strip(point: Point2, across: Vector2, from: f64, to: f64, reach: f
 fn apart(own: &[Polygon], other: &[Polygon]) -> (Vec<Polygon>, Vec<Polygon>) {
     let boxes: Vec<_> = other.iter().filter_map(Polygon::bounds).collect();
     own.iter().filter(|piece| piece.outer.len() >= 3).cloned().partition(|piece| {
-        let Some((low, high)) = piece.bounds() else { return true };
-        !boxes.iter().any(|(l, h)| low.x <= h.x && l.x <= high.x && low.y <= h.y && l.y <= high.y)
+        let Some(around) = piece.bounds() else { return true };
+        !boxes.iter().any(|other| are_near(around, *other, 0.0))
     })
 }
 

@@ -4,7 +4,7 @@
 //! hole may be a keyhole of its outline. Rings that are clean keep every vertex, bit and order.
 
 use super::keyhole::open_keyholes;
-use super::{Point2, Polygon, Ring, clip, ring_area};
+use super::{Bounds, Point2, Polygon, Ring, are_near, clip, ring_area};
 
 /// How the rings of one plane combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,23 +102,19 @@ pub fn resolve_rings(rings: &[Ring], rule: RingRule) -> (Vec<Polygon>, Vec<Resol
 struct Loop {
     ring: Ring,
     source: usize,
-    low: Point2,
-    high: Point2,
+    around: Bounds,
     area: f64,
 }
 
 impl Loop {
     fn new(ring: Ring, source: usize) -> Option<Self> {
         let area = ring_area(&ring).abs();
-        let (low, high) = Polygon::from_outer(ring.clone()).bounds()?;
-        (area >= 1e-9).then_some(Self { ring, source, low, high, area })
+        let around = Polygon::from_outer(ring.clone()).bounds()?;
+        (area >= 1e-9).then_some(Self { ring, source, around, area })
     }
 
     fn boxes_meet(&self, other: &Self) -> bool {
-        self.low.x <= other.high.x
-            && other.low.x <= self.high.x
-            && self.low.y <= other.high.y
-            && other.low.y <= self.high.y
+        are_near(self.around, other.around, 0.0)
     }
 
     /// Whether the two boundaries cross or touch.
@@ -240,9 +236,8 @@ pub fn nested(rings: Vec<Ring>) -> Vec<Polygon> {
         let point = hole[0];
         let owner = (0..polygons.len())
             .filter(|own| {
-                boxes[*own].is_some_and(|(low, high)| {
-                    low.x <= point.x && point.x <= high.x && low.y <= point.y && point.y <= high.y
-                }) && outlines[*own].contains(point)
+                boxes[*own].is_some_and(|around| are_near(around, (point, point), 0.0))
+                    && outlines[*own].contains(point)
             })
             .min_by(|a, b| areas[*a].total_cmp(&areas[*b]));
         if let Some(owner) = owner {
@@ -298,12 +293,9 @@ fn boundaries_meet(ring: &[Point2], other: Option<&[Point2]>) -> bool {
             })
         };
         let (Some(own), Some(others)) = (bounds(ring), bounds(other)) else { return false };
-        let (low, high) = (own.0.sup(&others.0), own.1.inf(&others.1));
+        let common = (own.0.sup(&others.0), own.1.inf(&others.1));
         edges.extend(edges_of(other, false));
-        edges.retain(|edge| {
-            let (l, h) = (edge.a.inf(&edge.b), edge.a.sup(&edge.b));
-            l.x <= high.x && low.x <= h.x && l.y <= high.y && low.y <= h.y
-        });
+        edges.retain(|edge| are_near((edge.a.inf(&edge.b), edge.a.sup(&edge.b)), common, 0.0));
     }
     let low = |edge: &Edge| edge.a.x.min(edge.b.x);
     let high = |edge: &Edge| edge.a.x.max(edge.b.x);

@@ -61,6 +61,12 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Whether values in it are the uptake of a tracer.
+    #[must_use]
+    pub fn is_uptake(self) -> bool {
+        matches!(self, Self::SuvBw | Self::BqPerMl)
+    }
+
     /// The unit as shown beside a number; empty where there is none.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -12,7 +12,6 @@ use crate::geometry::{Plane, Point3, Polygon, are_near, clip};
 use crate::patient::{Roi, RoiId, Volume};
 use crate::session::{Refusal, Session};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The least and greatest radius, mm.
 const RADIUS_MM: std::ops::RangeInclusive<f64> = 0.5..=80.0;
@@ -73,7 +72,7 @@ pub struct BrushTool {
     mode: BrushMode,
     tip: BrushTip,
     /// Whether edges and ranges are those of a second image.
-    second: Second,
+    pub(super) second: Second,
     /// The numbers of each kind of tip as they were when it was last in hand, by the kind's name: what it
     /// paints, and its radius, mm.
     tips: BTreeMap<String, BrushTip>,
@@ -121,8 +120,8 @@ impl BrushTool {
         }
     }
 
-    /// Makes the brush larger (`steps` > 0) or smaller: a tenth of its size a step, at least half
-    /// a millimetre.
+    /// Makes the brush larger (`steps` > 0) or smaller, a sixteenth to an eighth of its size a step, half a
+    /// millimetre below 8 mm; as many steps back lead to where it was.
     pub fn resize(&mut self, steps: i32) {
         self.set_radius_mm(super::stepped(self.radius_mm, steps));
     }
@@ -215,50 +214,6 @@ impl BrushTool {
     /// Sets the radii of the kinds of tip, mm, but of the one in hand.
     pub(super) fn set_radii_mm(&mut self, radii_mm: BTreeMap<String, f64>) {
         self.radii_mm = radii_mm.into_iter().filter(|(_, radius)| RADIUS_MM.contains(radius)).collect();
-    }
-
-    /// The second image, in the same frame of reference, whose values it can go by.
-    pub(super) fn set_second(&mut self, second: Option<&Arc<Volume>>) {
-        self.second.set_image(second);
-    }
-
-    /// The second image.
-    #[must_use]
-    pub fn second(&self) -> Option<&Volume> {
-        self.second.image()
-    }
-
-    /// Whether edges and ranges are those of the second image, while there is one.
-    #[must_use]
-    pub fn by_second(&self) -> bool {
-        self.second.is_wanted()
-    }
-
-    /// Sets whether edges and ranges are those of the second image.
-    pub fn set_by_second(&mut self, by_second: bool) {
-        self.second.want(by_second);
-    }
-
-    /// The range of the second image's values that is painted, in its unit; `None` until it is set.
-    #[must_use]
-    pub fn second_range(&self) -> Option<ValueRange> {
-        self.second.range()
-    }
-
-    /// Sets that range; nothing without a second image.
-    pub fn set_second_range(&mut self, range: ValueRange) {
-        self.second.set_range(range);
-    }
-
-    /// The ranges of second images' values, by the name of their unit.
-    #[must_use]
-    pub(super) fn second_ranges(&self) -> &BTreeMap<String, ValueRange> {
-        self.second.ranges()
-    }
-
-    /// Sets the ranges of second images' values; what is no range is not taken.
-    pub(super) fn set_second_ranges(&mut self, ranges: BTreeMap<String, ValueRange>) {
-        self.second.set_ranges(ranges);
     }
 
     /// How far it reaches from the view.

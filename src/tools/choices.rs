@@ -286,12 +286,12 @@ impl Tools {
         all.get(at.map_or(0, |at| at + 1)).or(all.first()).copied()
     }
 
-    /// Makes the slab of the tool in hand thicker (`steps` > 0) or thinner: a tenth of it a step, at
-    /// least half a millimetre. Gives its thickness, mm.
+    /// Makes the slab of the tool in hand thicker (`steps` > 0) or thinner, in the steps of the brush's
+    /// size. Gives its thickness, mm.
     pub fn resize_slab(&mut self, session: &Session, steps: i32) -> f64 {
         let is_brush = matches!(self.kind, ToolKind::Brush | ToolKind::Eraser);
         let now = if is_brush { self.brush.thickness_mm() } else { self.freehand.thickness_mm() };
-        let wanted = now + (now * 0.2).round().max(1.0) / 2.0 * f64::from(steps);
+        let wanted = super::stepped(now, steps);
         if is_brush {
             self.brush.set_thickness_mm(wanted);
             self.brush.thickness_mm()
@@ -471,7 +471,7 @@ mod tests {
         let session = session_with(axial_series(), &["Liver"]);
         let mut tools = Tools::default();
         tools.choose(ToolKind::Freehand);
-        assert!((tools.resize_slab(&session, 1) - 11.0).abs() < 1e-9, "a tenth of 10 mm");
+        assert!((tools.resize_slab(&session, 1) - 11.0).abs() < 1e-9, "a millimetre from 8 to 16 mm");
         assert!((tools.resize_slab(&session, -30) - 1.0).abs() < 1e-9);
         tools.choose(ToolKind::Brush);
         assert!((tools.resize_slab(&session, -1) - 9.0).abs() < 1e-9, "the brush has its own");

@@ -3,7 +3,7 @@
 //! what is asked for meanwhile takes its place.
 
 use super::hint::{self, Hint};
-use super::second::Second;
+use super::second::{Second, has_the_uptake};
 use super::suggestion::Offer;
 use super::work::Work;
 use super::{Cursor, CursorShape, GrowBy, Reaction, Suggestion, ToolEvent, ViewPlane, region};
@@ -43,7 +43,9 @@ pub struct GrowTool {
     /// The structure that growing keeps to.
     within: Option<RoiId>,
     /// Whether the values of a second image count.
-    second: Second,
+    pub(super) second: Second,
+    /// Whether the values of a second image count because a part of the greatest was chosen.
+    brought_second: bool,
     at: Option<Point3>,
     pressed: bool,
     refused: Option<String>,
@@ -66,6 +68,7 @@ impl Default for GrowTool {
             kinds: BTreeMap::new(),
             within: None,
             second: Second::default(),
+            brought_second: false,
             at: None,
             pressed: false,
             refused: None,
@@ -102,6 +105,7 @@ impl GrowTool {
     /// Goes by something else, with the numbers that this had when it was last chosen; a range that is new is
     /// `shown`. What is suggested follows.
     pub(super) fn choose(&mut self, session: &Session, by: GrowBy, shown: ValueRange) {
+        self.look_for_uptake(session, by);
         let known = self.kinds.get(by.key()).copied();
         let range = match by {
             GrowBy::Alike => GrowRange::Similar { tolerance: 3.0 },
@@ -138,62 +142,41 @@ impl GrowTool {
     }
 
     /// The second image, in the same frame of reference, whose values can count. What came of another one's
-    /// values is dropped.
-    pub(super) fn set_second(&mut self, second: Option<&Arc<Volume>>) {
-        if self.second.set_image(second) {
+    /// values, or is not looked for in these any more, is dropped.
+    pub(super) fn set_second(&mut self, session: &Session, second: Option<&Arc<Volume>>) {
+        if !self.second.set_image(second) {
+            return;
+        }
+        let counted = self.second.is_wanted();
+        self.look_for_uptake(session, GrowBy::of(self.growth.range));
+        if counted || self.second.is_wanted() {
             self.cancel();
         }
     }
 
-    /// The second image.
-    #[must_use]
-    pub fn second(&self) -> Option<&Volume> {
-        self.second.image()
-    }
-
-    /// Whether the values of the second image count, while there is one.
-    #[must_use]
-    pub fn by_second(&self) -> bool {
-        self.second.is_wanted()
-    }
-
-    /// Sets whether the values of the second image count; what is suggested follows.
-    pub fn set_by_second(&mut self, session: &Session, by_second: bool) {
-        if self.second.want(by_second) {
-            self.grow_again(session);
+    /// A part of the greatest value is one of uptake, where the second image alone has any; with other kinds
+    /// the values are those that were wanted.
+    fn look_for_uptake(&mut self, session: &Session, by: GrowBy) {
+        if std::mem::take(&mut self.brought_second) {
+            self.second.want(false);
         }
+        if by == GrowBy::PartOfMaximum && has_the_uptake(&session.series().volume, self.second.image()) {
+            self.brought_second = self.second.want(true);
+        }
+    }
+
+    /// Whether the values of a second image are wanted, whatever grows.
+    pub(super) fn wants_second(&self) -> bool {
+        self.second.is_wanted() && !self.brought_second
     }
 
     /// Sets that before anything has grown.
-    pub(super) fn restore_by_second(&mut self, by_second: bool) {
-        self.second.want(by_second);
-    }
-
-    /// The range of the second image's values that belongs, in its unit; `None` until it is set.
-    #[must_use]
-    pub fn second_range(&self) -> Option<ValueRange> {
-        self.second.range()
-    }
-
-    /// Sets that range; what is suggested follows. Nothing without a second image.
-    pub fn set_second_range(&mut self, session: &Session, range: ValueRange) {
-        if self.second.set_range(range) && matches!(self.growth.range, GrowRange::Fixed(_)) {
-            self.grow_again(session);
-        }
-    }
-
-    /// The ranges of second images' values, by the name of their unit.
-    pub(super) fn second_ranges(&self) -> &BTreeMap<String, ValueRange> {
-        self.second.ranges()
-    }
-
-    /// Sets them; what is no range is not taken.
-    pub(super) fn set_second_ranges(&mut self, ranges: BTreeMap<String, ValueRange>) {
-        self.second.set_ranges(ranges);
+    pub(super) fn restore_second(&mut self, wanted: bool) {
+        self.second.want(wanted);
     }
 
     /// Has what grew follow a change.
-    fn grow_again(&mut self, session: &Session) {
+    pub(super) fn grow_again(&mut self, session: &Session) {
         if let Some((seed, ..)) = self.seed {
             self.run(session, seed);
         }
@@ -227,6 +210,7 @@ impl GrowTool {
             kinds: std::mem::take(&mut self.kinds),
             within: self.within,
             second: std::mem::take(&mut self.second),
+            brought_second: self.brought_second,
             at: self.at,
             ..Self::default()
         };

@@ -66,7 +66,7 @@ pub struct LiveWireTool {
     cuts: bool,
     learns: bool,
     /// Whether edges are those of a second image.
-    second: Second,
+    pub(super) second: Second,
     state: State,
     /// The one closed by the last event.
     closed: Option<Box<Drawing>>,
@@ -105,39 +105,8 @@ impl LiveWireTool {
         }
     }
 
-    /// The second image, in the same frame of reference, whose edges can be followed.
-    pub(super) fn set_second(&mut self, session: &Session, second: Option<&Arc<Volume>>) {
-        if self.second.set_image(second) {
-            self.rewire(session);
-        }
-    }
-
-    /// The second image.
-    #[must_use]
-    pub fn second(&self) -> Option<&Volume> {
-        self.second.image()
-    }
-
-    /// Whether the edges followed are those of the second image, while there is one.
-    #[must_use]
-    pub fn by_second(&self) -> bool {
-        self.second.is_wanted()
-    }
-
-    /// Sets whether the edges followed are those of the second image, from the last click on.
-    pub fn set_by_second(&mut self, session: &Session, by_second: bool) {
-        if self.second.want(by_second) {
-            self.rewire(session);
-        }
-    }
-
-    /// Sets that before anything is drawn.
-    pub(super) fn restore_by_second(&mut self, by_second: bool) {
-        self.second.want(by_second);
-    }
-
     /// Goes on along other edges; what was learned of those before means nothing there.
-    fn rewire(&mut self, session: &Session) {
+    pub(super) fn rewire(&mut self, session: &Session) {
         if let State::Drawing(drawing) = &mut self.state {
             drawing.look_at(self.second.used());
             drawing.start_wire(session, self.second.used().map(AsRef::as_ref));

@@ -1,7 +1,8 @@
 //! Where a tool looks, as keys step through it: the structures of this study one after the other, and the
 //! images whose values count. Unlike a [`Choice`](super::Choice) these are others in every study.
 
-use super::{Method, Rivals, SegmentSettings, ToolKind, Tools, Within};
+use super::{Method, Rivals, Second, SegmentSettings, ToolKind, Tools, Within};
+use crate::edit::ValueRange;
 use crate::patient::{RoiId, Volume};
 use crate::session::Session;
 use std::sync::Arc;
@@ -78,12 +79,63 @@ impl Tools {
     /// The second image, in the same frame of reference, that brush, grow, live-wire and the semi-automatic
     /// tool can go by.
     pub fn set_second(&mut self, session: &Session, second: Option<&Arc<Volume>>) {
-        self.brush.set_second(second);
-        self.grow.set_second(second);
-        self.live_wire.set_second(session, second);
-        self.segment.set_second(second.map(Arc::clone));
+        self.brush.second.set_image(second);
+        self.grow.set_second(session, second);
+        if self.live_wire.second.set_image(second) && self.live_wire.second.is_wanted() {
+            self.live_wire.rewire(session);
+        }
+        self.segment.set_second(session, second.map(Arc::clone));
         if self.waits_to_close() {
             self.follow_line(session);
+        }
+    }
+
+    /// What brush, grow or live-wire, whichever is in hand, makes of a second image; `None` for tools that
+    /// go by these images alone, and for the semi-automatic one, which has it in its settings.
+    #[must_use]
+    pub fn second(&self) -> Option<&Second> {
+        match self.kind {
+            ToolKind::Brush => Some(&self.brush.second),
+            ToolKind::Grow => Some(&self.grow.second),
+            ToolKind::LiveWire => Some(&self.live_wire.second),
+            _ => None,
+        }
+    }
+
+    fn second_mut(&mut self) -> Option<&mut Second> {
+        match self.kind {
+            ToolKind::Brush => Some(&mut self.brush.second),
+            ToolKind::Grow => Some(&mut self.grow.second),
+            ToolKind::LiveWire => Some(&mut self.live_wire.second),
+            _ => None,
+        }
+    }
+
+    /// Sets whether the tool in hand goes by the second image's values, while there is one: edges and ranges,
+    /// what grows (what is suggested follows), the edges followed from the last click on.
+    pub fn want_second(&mut self, session: &Session, wanted: bool) {
+        if self.second_mut().is_some_and(|second| second.want(wanted)) {
+            self.follow_second(session);
+        }
+    }
+
+    /// Sets the range of the second image's values that the tool in hand goes by; what is suggested follows.
+    /// Nothing without a second image.
+    pub fn set_second_range(&mut self, session: &Session, range: ValueRange) {
+        if self.second_mut().is_some_and(|second| second.set_range(range)) {
+            self.follow_second(session);
+        }
+    }
+
+    /// Has what the tool in hand is at follow other values.
+    fn follow_second(&mut self, session: &Session) {
+        match self.kind {
+            ToolKind::Grow => self.grow.grow_again(session),
+            ToolKind::LiveWire => {
+                self.live_wire.rewire(session);
+                self.follow_line(session);
+            }
+            _ => {}
         }
     }
 
@@ -91,28 +143,17 @@ impl Tools {
     /// and the semi-automatic tool. Whether they are the second's now; `None` without a second series and
     /// for what goes by these images alone.
     pub fn toggle_second_values(&mut self, session: &Session) -> Option<bool> {
-        match self.kind {
-            ToolKind::Brush if self.brush.second().is_some() => {
-                self.brush.set_by_second(!self.brush.by_second());
-                Some(self.brush.by_second())
-            }
-            ToolKind::Grow if self.grow.second().is_some() => {
-                self.grow.set_by_second(session, !self.grow.by_second());
-                Some(self.grow.by_second())
-            }
-            ToolKind::LiveWire if self.live_wire.second().is_some() => {
-                self.live_wire.set_by_second(session, !self.live_wire.by_second());
-                self.follow_line(session);
-                Some(self.live_wire.by_second())
-            }
-            ToolKind::Segment if self.segment.offers_second() => {
-                let settings = self.segment.settings();
-                let second = !settings.second;
+        if self.kind == ToolKind::Segment {
+            let settings = self.segment.settings();
+            let second = !settings.second;
+            return self.segment.offers_second().then(|| {
                 self.segment.set_settings(session, SegmentSettings { second, ..settings });
-                Some(second)
-            }
-            _ => None,
+                second
+            });
         }
+        let wanted = self.second().filter(|second| second.image().is_some())?.is_wanted();
+        self.want_second(session, !wanted);
+        Some(!wanted)
     }
 }
 

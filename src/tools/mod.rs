@@ -53,6 +53,7 @@ pub use points::PointsTool;
 pub use preview::Preview;
 pub use region::Across;
 pub use ruler::{Ruler, RulerTool};
+pub use second::Second;
 pub use segment::{
     DoseAs, KeepPieces, Method, Place, Rivals, SegmentSettings, SegmentTool, SetBefore, TakeAs, UptakeAt,
     Within, on_slices, slices_of,
@@ -598,8 +599,25 @@ impl Tools {
     }
 }
 
-/// A radius so many steps larger (or smaller): a tenth of its size a step, at least half a millimetre.
-fn stepped(radius_mm: f64, steps: i32) -> f64 {
-    let step = (radius_mm * 0.1 * 2.0).round().max(1.0) / 2.0;
-    radius_mm + step * f64::from(steps)
+/// How many steps make a length of 8 mm.
+const STEPS_TO_8_MM: f64 = 16.0;
+
+/// A radius or thickness so many steps larger (or smaller), on a ladder: half a millimetre a step up to
+/// 8 mm, a millimetre up to 16 mm, and so on, twice as much with each doubling. As many steps back lead to
+/// where one came from, from between two rungs too.
+fn stepped(length_mm: f64, steps: i32) -> f64 {
+    let rung = if length_mm < 8.0 {
+        length_mm * 2.0
+    } else {
+        let octave = (length_mm / 8.0).log2().floor();
+        STEPS_TO_8_MM + 8.0 * octave + length_mm / octave.exp2() - 8.0
+    };
+    // What is beyond a kilometre is beyond every limit.
+    let rung = (rung + f64::from(steps)).min(STEPS_TO_8_MM + 8.0 * 17.0);
+    if rung < STEPS_TO_8_MM {
+        rung / 2.0
+    } else {
+        let octave = ((rung - STEPS_TO_8_MM) / 8.0).floor();
+        octave.exp2() * (rung - STEPS_TO_8_MM - 8.0 * octave + 8.0)
+    }
 }

@@ -23,20 +23,20 @@ struct Row {
 
 /// A setting by its getter and setter.
 macro_rules! option {
-    ($name:literal, $tool:ident, $get:ident, $set:ident) => {
+    ($name:literal, $($tool:ident).+, $get:ident, $set:ident) => {
         Row {
             name: $name,
             by_unit: false,
-            read: |tools| Value::try_from(tools.$tool.$get()).ok(),
+            read: |tools| Value::try_from(tools.$($tool).+.$get()).ok(),
             write: |tools, value| {
                 if let Ok(value) = value.try_into() {
-                    tools.$tool.$set(value);
+                    tools.$($tool).+.$set(value);
                 }
             },
         }
     };
-    ($name:literal by unit, $tool:ident, $get:ident, $set:ident) => {
-        Row { by_unit: true, ..option!($name, $tool, $get, $set) }
+    ($name:literal by unit, $($tool:ident).+, $get:ident, $set:ident) => {
+        Row { by_unit: true, ..option!($name, $($tool).+, $get, $set) }
     };
 }
 
@@ -82,8 +82,8 @@ const OPTIONS: &[Row] = &[
     option!("brush_tip" by unit, brush, tip, set_tip),
     option!("brush_tips" by unit, brush, tips, set_tips),
     option!("brush_radii_mm" by unit, brush, radii_mm, set_radii_mm),
-    option!("brush_by_second", brush, by_second, set_by_second),
-    option!("brush_second_ranges", brush, second_ranges, set_second_ranges),
+    option!("brush_by_second", brush.second, is_wanted, want),
+    option!("brush_second_ranges", brush.second, ranges, set_ranges),
     option!("freehand_mode", freehand, mode, set_mode),
     option!("shape_kind", shape, kind, set_kind),
     option!("shape_cuts", shape, cuts, set_cuts),
@@ -91,13 +91,13 @@ const OPTIONS: &[Row] = &[
     option!("push_firmly", mold, is_firm, set_firm),
     option!("growth" by unit, grow, growth, restore_growth),
     option!("growth_kinds" by unit, grow, kinds, set_kinds),
-    option!("growth_by_second", grow, by_second, restore_by_second),
-    option!("growth_second_ranges", grow, second_ranges, set_second_ranges),
+    option!("growth_by_second", grow, wants_second, restore_second),
+    option!("growth_second_ranges", grow.second, ranges, set_ranges),
     option!("between_snaps", between, snaps, set_snaps),
     option!("between_snap_reach_mm", between, snap_reach_mm, set_snap_reach_mm),
     option!("wire_cuts", live_wire, cuts, set_cuts),
     option!("wire_learns", live_wire, learns, set_learns),
-    option!("wire_by_second", live_wire, by_second, restore_by_second),
+    option!("wire_by_second", live_wire.second, is_wanted, want),
     option!("points_soft", points, is_soft, set_soft),
     option!("move_whole", transform, is_whole, set_whole),
     segment!("find_as", take_as),
@@ -204,11 +204,11 @@ mod tests {
         tools.brush.set_radius_mm(15.0);
         tools.brush.set_tip(BrushTip::Range(range));
         let uptake = ValueRange { low: 2.5, high: 40.0 };
-        tools.brush.set_by_second(true);
-        tools.brush.set_second_ranges([("suvbw".to_owned(), uptake)].into());
-        tools.grow.restore_by_second(true);
-        tools.grow.set_second_ranges([("suvbw".to_owned(), uptake)].into());
-        tools.live_wire.restore_by_second(true);
+        tools.brush.second.want(true);
+        tools.brush.second.set_ranges([("suvbw".to_owned(), uptake)].into());
+        tools.grow.second.want(true);
+        tools.grow.second.set_ranges([("suvbw".to_owned(), uptake)].into());
+        tools.live_wire.second.want(true);
         tools.freehand.set_mode(FreehandMode::Cut);
         tools.shape.set_kind(ShapeKind::Ellipse);
         tools.shape.set_cuts(true);
@@ -260,9 +260,10 @@ mod tests {
         assert_eq!(again.brush.reach(), BrushReach::Slab);
         assert_eq!(again.brush.thickness_mm().to_bits(), 4.5_f64.to_bits());
         assert_eq!(again.brush.tip(), BrushTip::Range(range));
-        assert!(again.brush.by_second() && again.brush.second_ranges().get("suvbw") == Some(&uptake));
-        assert!(again.grow.by_second() && again.grow.second_ranges().get("suvbw") == Some(&uptake));
-        assert!(again.live_wire.by_second());
+        for second in [&again.brush.second, &again.grow.second] {
+            assert!(second.is_wanted() && second.ranges().get("suvbw") == Some(&uptake));
+        }
+        assert!(again.live_wire.second.is_wanted());
         // The numbers of the kinds that were not in hand.
         again.brush.choose_tip(Tip::Edges, range);
         assert_eq!(again.brush.tip(), BrushTip::Adaptive { tolerance: 4.5 });
@@ -332,7 +333,7 @@ mod tests {
         assert!(tools.grow.kinds().is_empty());
         assert!(tools.live_wire.learns());
         assert_eq!(tools.segment.settings(), SegmentSettings::default());
-        assert!(!tools.brush.by_second() && tools.brush.second_ranges().is_empty());
+        assert!(!tools.brush.second.is_wanted() && tools.brush.second.ranges().is_empty());
         assert!(!tools.between.snaps() && tools.between.snap_reach_mm().to_bits() == 4.0_f64.to_bits());
     }
 }

@@ -12,7 +12,7 @@ const ALL: ValueRange = ValueRange { low: f32::NEG_INFINITY, high: f32::INFINITY
 
 /// Whether a tool goes by a second image, and which there is.
 #[derive(Debug, Default)]
-pub(super) struct Second {
+pub struct Second {
     wanted: bool,
     image: Option<Arc<Volume>>,
     /// Ranges of such an image's values, by the name of their unit.
@@ -21,12 +21,14 @@ pub(super) struct Second {
 
 impl Second {
     /// The image there is.
-    pub(super) fn image(&self) -> Option<&Volume> {
+    #[must_use]
+    pub fn image(&self) -> Option<&Volume> {
         self.image.as_deref()
     }
 
     /// Whether it is wanted, be there one or not.
-    pub(super) fn is_wanted(&self) -> bool {
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
         self.wanted
     }
 
@@ -37,7 +39,7 @@ impl Second {
         changes
     }
 
-    /// The image, in the same frame of reference; whether that changes what counts.
+    /// The image, in the same frame of reference; whether it is another one.
     pub(super) fn set_image(&mut self, image: Option<&Arc<Volume>>) -> bool {
         let is_same = match (&self.image, image) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
@@ -45,7 +47,7 @@ impl Second {
             _ => false,
         };
         self.image = image.map(Arc::clone);
-        !is_same && self.wanted
+        !is_same
     }
 
     /// The image whose values count; `None` for those that contours lie on.
@@ -65,7 +67,8 @@ impl Second {
     }
 
     /// The range of its values, in its unit; `None` until it is set.
-    pub(super) fn range(&self) -> Option<ValueRange> {
+    #[must_use]
+    pub fn range(&self) -> Option<ValueRange> {
         self.ranges.get(&unit_name(self.image()?.unit)).copied()
     }
 
@@ -85,6 +88,11 @@ impl Second {
     pub(super) fn set_ranges(&mut self, ranges: BTreeMap<String, ValueRange>) {
         self.ranges = ranges.into_iter().filter(|(_, range)| range.low <= range.high).collect();
     }
+}
+
+/// Whether there is uptake in a second image, and none in the images that contours lie on.
+pub(super) fn has_the_uptake(own: &Volume, second: Option<&Volume>) -> bool {
+    second.is_some_and(|second| second.unit.is_uptake()) && !own.unit.is_uptake()
 }
 
 /// A unit's name in the settings.

@@ -20,7 +20,7 @@ mod waiting;
 
 use self::sound::check_polygons;
 
-use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane};
+use super::{BrushMode, CursorShape, Modifiers, Reaction, ToolEvent, ToolKind, Tools, ViewPlane, stepped};
 use crate::edit::Sign;
 use crate::geometry::{Plane, Point3, Polygon, Vector3, clip, ring_area};
 use crate::patient::{Roi, Series, Voxels};
@@ -626,6 +626,27 @@ fn crosshair_and_ruler_change_no_structure() {
     tools.event(&session, &view, ToolEvent::Press(at, KEYS));
     tools.event(&session, &view, ToolEvent::Release(at));
     assert_eq!(tools.ruler.rulers().count(), 0, "a click clears");
+}
+
+#[test]
+fn as_many_steps_back_lead_to_the_size_one_came_from() {
+    // Rungs come back to the bit; what was typed between two rungs to rounding.
+    for rung in [0.5, 3.0, 7.5, 8.0, 9.0, 15.0, 16.0, 18.0, 30.0, 32.0, 36.0, 64.0, 72.0] {
+        for steps in 1..6 {
+            assert_eq!(stepped(stepped(rung, steps), -steps).to_bits(), f64::to_bits(rung), "{rung}");
+        }
+    }
+    for size in [0.7, 7.9, 8.3, 11.1, 15.99, 33.3, 63.9] {
+        let mut now = size;
+        for step in [1, 1, 1, -1, -1, -1] {
+            now = stepped(now, step);
+        }
+        assert!((now - size).abs() < 1e-9, "{size} came back as {now}");
+        assert!(stepped(size, 1) > size && stepped(size, -1) < size);
+    }
+    let rungs: Vec<f64> = (0..5).map(|steps| stepped(7.0, steps)).collect();
+    assert_eq!(rungs, [7.0, 7.5, 8.0, 9.0, 10.0]);
+    assert!(stepped(80.0, i32::MAX).is_finite() && stepped(0.5, i32::MIN) < 0.0, "limits are the tool's");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use egui::{Panel, Rect, Ui, vec2};
 
 /// The gap between views, points.
 const GAP: f32 = 2.0;
+/// The structure list's least width, points, and in a wide window: names as the standard has them fit, so
+/// that the views stay where they are when a structure is named.
+const STRUCTURES: [f32; 2] = [248.0, 296.0];
 /// The inspector's width, points.
 const INSPECTOR: f32 = 292.0;
 /// From this width on the inspector stands open by itself.
@@ -51,7 +54,8 @@ fn work_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         .frame(frame)
         .show(ui, |ui| panels::tool_strip_ui(ui, scope, &StatusLine::of(scope)));
     if scope.state.structures != Fold::Closed {
-        let wanted = scope.context.session.map_or(200.0, |session| panels::structures_width(ui, session));
+        let least = STRUCTURES[usize::from(width >= WIDE)];
+        let wanted = scope.context.session.map_or(least, |own| panels::structures_width(ui, own).max(least));
         let frame = egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(8, 8));
         Panel::left("structures")
             .resizable(false)

@@ -16,6 +16,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod training;
+
+pub use training::{TrainingForm, TrainingLine, TrainingPath};
+
 /// The five words: the way through the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Place {
@@ -98,6 +102,18 @@ pub enum Overlay {
     OpenOutlines(usize),
 }
 
+impl Overlay {
+    /// What is there again when it is closed: what was opened from the models leads back to them.
+    #[must_use]
+    pub fn below(&self) -> Option<Self> {
+        match self {
+            Self::Card(card) if card.from_models => Some(Self::Models),
+            Self::RemoveModel(_) | Self::RemoveUnusable(_) => Some(Self::Models),
+            _ => None,
+        }
+    }
+}
+
 /// A model's card, as it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
@@ -107,6 +123,8 @@ pub struct Card {
     pub document: Document,
     /// Whether the model waits to be run: the card is read before its first use.
     pub before_use: bool,
+    /// Whether it was opened from the list of models.
+    pub from_models: bool,
 }
 
 /// What to do when edits, or outlines that are not closed, would be lost.
@@ -154,43 +172,6 @@ pub struct PathField {
     pub wants_focus: bool,
     /// Why the field is needed ("No file chooser answered").
     pub hint: Option<String>,
-}
-
-/// A path that training asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrainingPath {
-    /// The folder of patients.
-    Data,
-    /// The folder of checkpoint, log and package.
-    Out,
-    /// The recipe.
-    Recipe,
-}
-
-/// What is filled in for a training.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TrainingForm {
-    /// The model to begin with; `None`: random weights.
-    pub init: Option<String>,
-    /// The folder of patients.
-    pub data: PathField,
-    /// The folder of checkpoint, log and package.
-    pub out: PathField,
-    /// The recipe; empty: a short schedule for the model to begin with.
-    pub recipe: PathField,
-    /// Steps in all; empty: the recipe's.
-    pub steps: String,
-}
-
-impl TrainingForm {
-    /// The field of a path.
-    pub fn field(&mut self, which: TrainingPath) -> &mut PathField {
-        match which {
-            TrainingPath::Data => &mut self.data,
-            TrainingPath::Out => &mut self.out,
-            TrainingPath::Recipe => &mut self.recipe,
-        }
-    }
 }
 
 /// What is being changed on the key sheet.
@@ -359,6 +340,12 @@ pub struct ProposeState {
     pub organs: BTreeMap<String, Vec<String>>,
     /// The person's own sets of organs.
     pub templates: Vec<Template>,
+    /// Whether the models are unfolded while proposals wait, which are what is to be done next.
+    pub shows_models: bool,
+    /// Whether proposals have come that have not been shown yet.
+    pub arrived: bool,
+    /// The proposal that the list has gone to.
+    pub gone_to: Option<RoiId>,
     /// Whether the list of organs is unfolded.
     pub shows_organs: bool,
     /// What the list of organs is searched for.
@@ -524,25 +511,6 @@ pub struct JobLine {
     pub time_left: Option<Duration>,
     /// Whether it can be stopped.
     pub can_cancel: bool,
-}
-
-/// A training, running or the last one of this window.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TrainingLine {
-    /// What is trained.
-    pub title: String,
-    /// Its job; `None` once it has ended.
-    pub job: Option<JobLine>,
-    /// Steps in all.
-    pub steps: u64,
-    /// (step, mean loss).
-    pub loss: Vec<[f64; 2]>,
-    /// (step, mean Dice on validation patients).
-    pub dice: Vec<[f64; 2]>,
-    /// Organs with their last mean Dice, worst first.
-    pub organs: Vec<(String, f64)>,
-    /// What the person should know.
-    pub warnings: Vec<String>,
 }
 
 /// A series that was found, for the chooser.

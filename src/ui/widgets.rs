@@ -1,6 +1,7 @@
 //! Small controls in the window's own style. Each carries a name for screen readers and tests.
 
 use super::actions::Action;
+use super::icons;
 use super::theme::{self, Theme};
 use egui::{Color32, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
@@ -31,6 +32,12 @@ pub fn icon_button(ui: &mut Ui, icon: &str, name: &str, tint: Option<Color32>, o
         ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, font, ink);
     }
     response
+}
+
+/// Whether Enter was pressed in a field of text.
+#[must_use]
+pub fn is_entered(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
 }
 
 /// The ring around what has the keyboard.
@@ -93,6 +100,34 @@ pub fn heading(ui: &mut Ui, text: &str) {
 pub fn caption(ui: &mut Ui, text: &str) {
     ui.add_space(8.0);
     ui.label(RichText::new(text).font(theme::strong(theme::SMALL)).color(Theme::of(ui.ctx()).weak));
+}
+
+/// The heading of a part that folds; a click changes whether it is unfolded. `name` is read to those who
+/// cannot see it.
+pub fn fold(ui: &mut Ui, name: &str, text: &str, unfolded: &mut bool) {
+    let icon = if *unfolded { icons::UNFOLDED } else { icons::FOLDED };
+    let title = RichText::new(format!("{icon} {text}")).font(theme::strong(theme::BODY));
+    let response = ui.add(egui::Label::new(title).selectable(false).sense(Sense::click()));
+    let shown = *unfolded;
+    response.widget_info(|| WidgetInfo::selected(Role::DisclosureTriangle, true, shown, name));
+    if response.has_focus() {
+        focus_ring(ui, response.rect.expand(2.0));
+    }
+    if response.clicked() {
+        *unfolded = !shown;
+    }
+}
+
+/// The width that buttons with these words take beside something, with the space before each.
+#[must_use]
+pub fn buttons_width(ui: &Ui, labels: &[&str]) -> f32 {
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let width = |label: &&str| {
+        ui.painter().layout_no_wrap((*label).to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
+    };
+    let spacing = ui.spacing();
+    let around = 2.0 * spacing.button_padding.x + spacing.item_spacing.x;
+    labels.iter().map(|label| (width(label) + around).ceil()).sum()
 }
 
 /// Text that explains.

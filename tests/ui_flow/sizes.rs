@@ -48,6 +48,41 @@ fn opened<'a>(folder: &Path, size: Vec2, scale: f32, name: &str, id: &str) -> Ha
 }
 
 #[test]
+fn the_list_is_as_wide_as_its_names_need_and_moves_no_view_for_those_of_the_standard() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = opened(folder.path(), vec2(1280.0, 800.0), 1.0, "Test^Window", "W-1");
+    let view = harness.get_by_label("Axial view").rect();
+    name_structure(&mut harness, "Bone_Mandible");
+    harness.step();
+    assert_eq!(harness.get_by_label("Axial view").rect(), view);
+    let list = |harness: &Harness<'_, Window>| {
+        let end = harness.get_by_label("Axial view").rect().left();
+        Rect::from_min_max(egui::pos2(0.0, 40.0), egui::pos2(end, 700.0))
+    };
+    assert!(is_drawn_in(&harness, list(&harness), "Bone_Mandible"));
+    let long = "Lymph nodes of the neck, level IIa";
+    name_structure(&mut harness, long);
+    harness.step();
+    assert!(harness.get_by_label("Axial view").rect().left() > view.left());
+    assert!(is_drawn_in(&harness, list(&harness), long), "in full");
+    // There is an end to it: what is longer stands in full beside the pointer.
+    let endless = "Lymph nodes of the left side of the neck, level IIa and those beside it";
+    name_structure(&mut harness, endless);
+    harness.step();
+    let list = list(&harness);
+    assert!(list.right() < 440.0, "{list:?}");
+    let is_shortened = |(text, rect): &(String, Rect)| text.starts_with("Lymph") && list.contains_rect(*rect);
+    assert!(drawn_texts(&harness).iter().filter(|text| is_shortened(text)).count() == 2, "within the list");
+    let row = harness.get_by_label(&format!("{endless}, accepted")).rect();
+    harness.event(Event::PointerMoved(row.left_center() + vec2(60.0, 0.0)));
+    for _ in 0..60 {
+        harness.step();
+    }
+    let hovered = |(text, rect): &(String, Rect)| text == endless && !list.contains_rect(*rect);
+    assert!(drawn_texts(&harness).iter().any(hovered), "in full");
+}
+
+#[test]
 fn every_size_holds_everything_in_light_and_dark() {
     for size in [vec2(1280.0, 800.0), vec2(1920.0, 1080.0), vec2(2560.0, 1440.0), vec2(3840.0, 2160.0)] {
         let folder = tempfile::tempdir().unwrap();

@@ -222,12 +222,18 @@ fn validator(response: &Response<Body>) -> Option<String> {
 
 /// An error of the way there, for a person.
 fn said(error: &ureq::Error) -> String {
+    const NO_SERVER: &str = "there is no such server, or no connection";
     match error {
-        ureq::Error::HostNotFound => "there is no such server, or no connection".to_owned(),
+        ureq::Error::HostNotFound => NO_SERVER.to_owned(),
+        // What the system's resolver says, which has no kind of its own.
+        ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup address") => {
+            NO_SERVER.to_owned()
+        }
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "nothing answers there".to_owned()
         }
         ureq::Error::Timeout(_) => "it does not answer in time".to_owned(),
+        ureq::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }
 }

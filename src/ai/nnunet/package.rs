@@ -38,7 +38,7 @@ impl About {
             title: format!("{set} {} ({}, {folds})", plan.configuration, model.trainer),
             version: model.state(),
             modality: modality(&model.dataset).to_owned(),
-            license: license.unwrap_or_else(|| "not told".to_owned()),
+            license: license.unwrap_or_else(|| "not stated".to_owned()),
             provenance: Provenance { data: format!("{set}, as nnU-Net names it"), synthetic: false },
             labels: naming::labels(&model.dataset.structures),
         }

@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 pub const PACKAGE: &str = "model";
 /// Steps between two lines of the log.
 const TELL_EVERY: u64 = 10;
+/// Where so many steps take longer than this, fewer are told at once: the loss is looked at as it falls.
+const TELL_AFTER: Duration = Duration::from_mins(1);
 
 /// How to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -285,6 +287,9 @@ impl Run<'_> {
         let (mut saved, mut told) = (Instant::now(), Instant::now());
         let (mut losses, mut last) = (Vec::new(), None);
         let noted = Noted::now();
+        if begun < all {
+            self.progress.set_step(format!("Step {} of {all}", begun + 1));
+        }
         while self.state.step < all && !self.progress.is_cancelled() {
             let number = self.state.step;
             let Ok(batch) = batches.recv() else { break };
@@ -306,10 +311,9 @@ impl Run<'_> {
             let at = self.state.step;
             // Being asked to stop is seen at the top.
             let _ = self.progress.set_fraction((at - begun) as f64 / (all - begun) as f64);
-            if at.is_multiple_of(TELL_EVERY) || at == all {
+            if at.is_multiple_of(TELL_EVERY) || at == all || told.elapsed() >= TELL_AFTER {
                 let loss = losses.iter().sum::<f64>() / losses.len() as f64;
                 last = Some(loss);
-                self.progress.set_step(format!("Step {at} of {all}, loss {loss:.3}"));
                 self.tell(&Event::Steps {
                     step: at,
                     loss,
@@ -319,6 +323,8 @@ impl Run<'_> {
                 losses.clear();
                 told = Instant::now();
             }
+            let so_far = last.map_or_else(String::new, |loss| format!(", loss {loss:.3}"));
+            self.progress.set_step(format!("Step {at} of {all}{so_far}"));
             if saved.elapsed() >= self.options.save_every {
                 self.save(step)?;
                 saved = Instant::now();

@@ -18,6 +18,7 @@ pub use settings::{KeepPieces, Method, Rivals, SegmentSettings, SetBefore, TakeA
 use self::job::{Done, Job};
 use self::place::{BoxDrag, BoxGrip};
 use self::settings::Placed;
+use super::second::has_the_uptake;
 use super::suggestion::Offer;
 use super::work::{Failed, Work};
 use super::{Choice, Modifiers, Suggestion};
@@ -54,6 +55,13 @@ type HistogramOf = (Within, usize, bool, u64, Option<SearchArea>);
 pub struct SegmentTool {
     settings: SegmentSettings,
     second: Option<Arc<Volume>>,
+    /// Whether uptake was looked for in the second image when it last was; `None` until that was left to
+    /// another method, with each second image anew.
+    uptake_in_second: Option<bool>,
+    /// Whether values are those of the second image with the other methods, while uptake is looked for.
+    second_else: bool,
+    /// The range of values of the other one of the two images.
+    range_of_other: Option<ValueRange>,
     dose: Option<Arc<Dose>>,
     at: Option<Point3>,
     pressed: Option<Pressed>,
@@ -102,8 +110,14 @@ impl SegmentTool {
             return;
         }
         if before.method != settings.method {
+            self.choose_image(session, before);
             self.cancel();
             return;
+        }
+        let another = before.second != settings.second && settings.method != Method::Uptake;
+        if another && before.range == settings.range {
+            // Each image has a range of its own: values of one mean nothing in the other.
+            std::mem::swap(&mut self.settings.range, &mut self.range_of_other);
         }
         let only_taken = SegmentSettings { take_as: settings.take_as, ..before } == settings;
         if !only_taken {
@@ -119,6 +133,28 @@ impl SegmentTool {
         {
             self.run(session);
         }
+    }
+
+    /// Looks for uptake where there is any, with the method just set; with others in the image that they
+    /// were used on before.
+    fn choose_image(&mut self, session: &Session, before: SegmentSettings) {
+        if before.method == Method::Uptake {
+            self.uptake_in_second = Some(before.second).filter(|_| self.has_second());
+            self.settings.second = self.second_else && self.has_second();
+        } else if self.settings.method == Method::Uptake {
+            self.second_else = before.second;
+            self.settings.second = self.looks_for_uptake_in_second(session);
+        }
+    }
+
+    /// Whether the range is one of the second image's values.
+    fn has_range_of_second(&self) -> bool {
+        if self.settings.method == Method::Uptake { self.second_else } else { self.settings.second }
+    }
+
+    fn looks_for_uptake_in_second(&self, session: &Session) -> bool {
+        let has_it = || has_the_uptake(&session.series().volume, self.second.as_deref());
+        self.uptake_in_second.unwrap_or_else(|| self.second_else || has_it())
     }
 
     /// Makes a choice; what is suggested follows.
@@ -197,20 +233,32 @@ impl SegmentTool {
 
     /// The second image, in the same frame of reference, whose values can be used. What came of another
     /// one's values is dropped.
-    pub fn set_second(&mut self, second: Option<Arc<Volume>>) {
+    pub fn set_second(&mut self, session: &Session, second: Option<Arc<Volume>>) {
         let same = match (&self.second, &second) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
             (None, None) => true,
             _ => false,
         };
         if !same {
-            if self.settings.second {
+            let (was_used, had_range) = (self.settings.second, self.has_range_of_second());
+            self.second = second;
+            self.uptake_in_second = None;
+            self.settings.second &= self.has_second();
+            self.second_else &= self.has_second();
+            if had_range && !self.has_second() {
+                std::mem::swap(&mut self.settings.range, &mut self.range_of_other);
+            }
+            if !self.has_range_of_second() {
+                self.range_of_other = None;
+            }
+            if self.settings.method == Method::Uptake {
+                self.settings.second = self.looks_for_uptake_in_second(session);
+            }
+            if was_used || self.settings.second {
                 // All of it comes from values that are not looked at any more.
                 self.cancel();
                 self.histogram = None;
             }
-            self.settings.second &= second.is_some();
-            self.second = second;
         }
     }
 
@@ -368,6 +416,9 @@ impl SegmentTool {
         *self = Self {
             settings: self.settings,
             second: self.second.take(),
+            uptake_in_second: self.uptake_in_second,
+            second_else: self.second_else,
+            range_of_other: self.range_of_other,
             dose: self.dose.take(),
             at: self.at,
             body: self.body.take(),

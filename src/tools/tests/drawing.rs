@@ -97,27 +97,27 @@ fn a_brush_of_a_range_can_look_at_the_second_series() {
     let second = Arc::new(crate::patient::Volume { grid, voxels, unit, slices, native: None });
     let mut brush = tools(ToolKind::Brush, 8.0);
     brush.brush.set_tip(BrushTip::Range(ValueRange { low: -25.0, high: 300.0 }));
-    brush.brush.set_by_second(true);
+    brush.want_second(&session, true);
     let view = axial(9.0);
     // Without a second image it keeps to the first one's values.
     drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
     near(area_at(&session, 9.0), PI * 64.0, 0.01);
     session.undo().unwrap();
-    brush.brush.set_second_range(ValueRange { low: 0.0, high: 1.0 });
-    assert_eq!(brush.brush.second_range(), None, "there is nothing whose range it would be");
-    brush.brush.set_second(Some(&second));
+    brush.set_second_range(&session, ValueRange { low: 0.0, high: 1.0 });
+    assert_eq!(brush.second().unwrap().range(), None, "there is nothing whose range it would be");
+    brush.set_second(&session, Some(&second));
     drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
     near(area_at(&session, 9.0), PI * 64.0, 0.01);
     session.undo().unwrap();
     // The half with x above 0, also where the first image has other values, in every view.
-    brush.brush.set_second_range(ValueRange { low: 10.0, high: 99.0 });
+    brush.set_second_range(&session, ValueRange { low: 10.0, high: 99.0 });
     drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
     near(area_at(&session, 9.0), PI * 32.0, 0.01);
     session.undo().unwrap();
     drag(&mut brush, &mut session, &sagittal(0.0), KEYS, &[p(0.0, 20.0, 30.0)]);
     near(area_at(&session, 30.0), PI * 32.0, 0.01);
     session.undo().unwrap();
-    brush.brush.set_by_second(false);
+    brush.want_second(&session, false);
     drag(&mut brush, &mut session, &view, KEYS, &[p(0.0, 0.0, 9.0)]);
     near(area_at(&session, 9.0), PI * 64.0, 0.01);
 }

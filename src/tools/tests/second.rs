@@ -4,7 +4,7 @@ use super::taking_back::disc;
 use super::*;
 use crate::edit::{GrowRange, Growth, ValueRange};
 use crate::patient::{Slice, Unit, Volume};
-use crate::tools::BrushTip;
+use crate::tools::{BrushTip, Choice, GrowBy, Method, SegmentSettings};
 
 /// The uptake: a cylinder of this radius around (10, 0).
 const RADIUS_MM: f64 = 12.0;
@@ -45,7 +45,7 @@ fn an_adaptive_brush_stops_at_the_edges_of_the_second_series() {
     let at = [p(19.0, 0.0, 9.0)];
     let inside = sum(&clip::intersection(&[disc(19.0, 0.0, 8.0)], &[disc(10.0, 0.0, RADIUS_MM)]));
     for (by_second, wanted) in [(false, PI * 64.0), (true, inside)] {
-        brush.brush.set_by_second(by_second);
+        brush.want_second(&session, by_second);
         drag(&mut brush, &mut session, &axial(9.0), KEYS, &at);
         near(area_at(&session, 9.0), wanted, 0.06);
         session.undo().unwrap();
@@ -60,7 +60,7 @@ fn an_adaptive_brush_stops_at_the_edges_of_the_second_series() {
     brush.set_second(&session, None);
     drag(&mut brush, &mut session, &axial(9.0), KEYS, &at);
     near(area_at(&session, 9.0), PI * 64.0, 0.02);
-    assert!(brush.brush.by_second(), "wanted again when there is one");
+    assert!(brush.second().unwrap().is_wanted(), "wanted again when there is one");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn growing_goes_by_the_second_series_and_follows_the_choice() {
     let (session, mut grow, second) = beside(ToolKind::Grow);
     let growth = Growth { reach_mm: 30.0, ..grow.grow.growth() };
     grow.grow.set_growth(&session, growth);
-    grow.grow.set_by_second(&session, true);
+    grow.want_second(&session, true);
     let at = p(10.0, 0.0, 15.0);
     grow.event(&session, &axial(15.0), ToolEvent::Press(at, KEYS));
     grow.event(&session, &axial(15.0), ToolEvent::Release(at));
@@ -86,7 +86,7 @@ fn growing_goes_by_the_second_series_and_follows_the_choice() {
     near(area(&mut grow), wanted, 0.08);
     let own = ValueRange { low: -10.0, high: 10.0 };
     grow.grow.set_growth(&session, Growth { range: GrowRange::Fixed(own), ..growth });
-    grow.grow.set_second_range(&session, ValueRange { low: 4.5, high: 99.0 });
+    grow.set_second_range(&session, ValueRange { low: 4.5, high: 99.0 });
     near(area(&mut grow), wanted, 0.06);
     assert_eq!(grow.grow.growth().range, GrowRange::Fixed(own), "that of these images is kept beside it");
     // These images: all there is, as far as it reaches.
@@ -99,7 +99,7 @@ fn growing_goes_by_the_second_series_and_follows_the_choice() {
     grow.set_second(&session, Some(&second));
     assert!(grow.suggestion().is_some());
     grow.set_second(&session, Some(&Arc::new(uptake())));
-    assert!(grow.suggestion().is_none() && grow.grow.by_second());
+    assert!(grow.suggestion().is_none() && grow.second().unwrap().is_wanted());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn live_wire_follows_the_edges_of_the_second_series() {
         p(10.0 + RADIUS_MM * cosine, RADIUS_MM * sine, 9.0)
     };
     for by_second in [false, true] {
-        wire.live_wire.set_by_second(&session, by_second);
+        wire.want_second(&session, by_second);
         for n in 0..4 {
             for event in [ToolEvent::Hover(corner(n), KEYS), ToolEvent::Press(corner(n), KEYS)] {
                 wire.event(&session, &axial(9.0), event);
@@ -148,7 +148,7 @@ fn live_wire_follows_the_edges_of_the_second_series() {
         assert!(wire.live_wire.lessons() > 1, "{}", wire.live_wire.lessons());
         if waits {
             wire.choose(ToolKind::Brush);
-            wire.live_wire.set_by_second(&session, false);
+            wire.live_wire.second.want(false);
             wire.choose(ToolKind::LiveWire);
             wire.update(&session);
         } else {
@@ -161,4 +161,68 @@ fn live_wire_follows_the_edges_of_the_second_series() {
         }
         assert_eq!(wire.anchors().len(), 1);
     }
+}
+
+#[test]
+fn uptake_is_looked_for_where_there_is_any() {
+    let (session, mut tools, second) = beside(ToolKind::Segment);
+    let method = |tools: &mut Tools, method| {
+        let settings = SegmentSettings { method, ..tools.segment.settings() };
+        tools.segment.set_settings(&session, settings);
+        tools.segment.settings().second
+    };
+    assert!(!method(&mut tools, Method::Level), "others go by these images");
+    assert!(method(&mut tools, Method::Uptake) && !method(&mut tools, Method::Threshold));
+    // What the person wants instead is kept, until there is another second image.
+    assert!(method(&mut tools, Method::Uptake));
+    assert_eq!(tools.toggle_second_values(&session), Some(false));
+    assert!(!method(&mut tools, Method::Level) && !method(&mut tools, Method::Uptake));
+    tools.set_second(&session, Some(&Arc::new(uptake())));
+    assert!(tools.segment.settings().second, "looked for in the one just shown");
+    tools.set_second(&session, None);
+    assert!(!tools.segment.settings().second);
+    // An MR has no more of it than the CT.
+    let mr = Volume { unit: Unit::Arbitrary, ..Volume::clone(&second) };
+    tools.set_second(&session, Some(&Arc::new(mr)));
+    assert!(!tools.segment.settings().second);
+    // A part of the greatest value, that something grows by, is one of uptake too.
+    tools.set_second(&session, Some(&second));
+    tools.choose(ToolKind::Grow);
+    let shown = ValueRange { low: 0.0, high: 1.0 };
+    let wants = |tools: &Tools| tools.second().unwrap().is_wanted();
+    for (by, wanted) in [(GrowBy::PartOfMaximum, true), (GrowBy::Alike, false), (GrowBy::PartOfMaximum, true)]
+    {
+        tools.make(&session, Choice::Grow(by), shown);
+        assert_eq!(wants(&tools), wanted, "{by:?}");
+    }
+    tools.set_second(&session, None);
+    assert!(!wants(&tools));
+    tools.set_second(&session, Some(&second));
+    assert!(wants(&tools), "also when it is shown after the kind was chosen");
+}
+
+#[test]
+fn a_threshold_has_a_range_for_each_image() {
+    let (session, mut tools, _) = beside(ToolKind::Segment);
+    let own = Some(ValueRange { low: -10.0, high: 10.0 });
+    let settings = SegmentSettings { method: Method::Threshold, range: own, ..tools.segment.settings() };
+    tools.segment.set_settings(&session, settings);
+    assert_eq!(tools.toggle_second_values(&session), Some(true));
+    assert_eq!(tools.segment.settings().range, None, "that of these images means nothing there");
+    let range = Some(ValueRange { low: 4.5, high: 99.0 });
+    tools.segment.set_settings(&session, SegmentSettings { range, ..tools.segment.settings() });
+    for (second, wanted) in [(false, own), (true, range)] {
+        assert_eq!(tools.toggle_second_values(&session), Some(second));
+        assert_eq!(tools.segment.settings().range, wanted);
+    }
+    // Uptake, whose image is another matter, leaves them alone; without a second image its range goes.
+    for method in [Method::Uptake, Method::Threshold] {
+        tools.segment.set_settings(&session, SegmentSettings { method, ..tools.segment.settings() });
+        if method == Method::Uptake {
+            assert_eq!(tools.toggle_second_values(&session), Some(false));
+        }
+    }
+    assert_eq!((tools.segment.settings().range, tools.segment.settings().second), (range, true));
+    tools.set_second(&session, None);
+    assert_eq!((tools.segment.settings().range, tools.segment.settings().second), (own, false));
 }

@@ -171,15 +171,16 @@ fn the_suggestion_leaves_a_locked_exclusive_neighbour_out_where_others_may_overl
 fn another_second_image_drops_what_came_of_the_one_before() {
     let (session, mut tools) = with(Method::Threshold, |_| {});
     let second = Arc::clone(&session.series().volume);
-    tools.segment.set_second(Some(Arc::clone(&second)));
+    tools.segment.set_second(&session, Some(Arc::clone(&second)));
     let mut settings = tools.segment.settings();
     (settings.range, settings.second) = (RANGE, true);
     tools.segment.set_settings(&session, settings);
     tools.segment.settle(&session);
     assert!(tools.suggestion().is_some());
-    tools.segment.set_second(Some(second));
+    tools.segment.set_second(&session, Some(second));
     assert!(tools.suggestion().is_some(), "it is the same");
-    tools.segment.set_second(Some(Arc::new(Volume::clone(&session.series().volume))));
+    let another = Arc::new(Volume::clone(&session.series().volume));
+    tools.segment.set_second(&session, Some(another));
     assert!(tools.suggestion().is_none() && tools.segment.settings().second);
 }
 

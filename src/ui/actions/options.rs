@@ -128,7 +128,7 @@ pub(super) const TABLE: &[ActionInfo] = {
         find(C::Lung(Some(LungSide::Right)), "Lungs: right", "The patient's right lung.", "Lung_R"),
         row(A::FindNow, G::Option, icons::SEGMENT, "Find now", &[], "Looks with the settings as they are; nothing changes until it is taken over.").also("apply, compute, run, preview"),
         row(A::SplitHistogram, G::Option, icons::SEGMENT, "Threshold: split the histogram", &[], "From the value that best splits the histogram in two (Otsu).").also("Otsu, automatic threshold"),
-        row(A::ToggleSecondValues, G::Tool, icons::SERIES, "Values of these images or of the second series", &[key(Key::Y)], "Whose values brush (edges, range), grow, live-wire and Find by values go by: PET or MR, contours lie on these images.").also("PET values, SUV, second image, fusion"),
+        row(A::ToggleSecondValues, G::Tool, icons::SERIES, "Values of this or second series", &[key(Key::Y)], "Whose values brush (edges, range), grow, live-wire and Find by values go by: PET or MR, contours lie on these images.").also("PET values, SUV, second image, fusion"),
         overwrite(Overwrite::Overlap, "Others: overlap", "Other structures stay as they are; overlaps are allowed.", "overwrite nothing, allow overlap"),
         overwrite(Overwrite::Stop, "Others: stop at them", "Other structures stay as they are; what you draw ends at them.", "overwrite nothing, protect, avoid overlap"),
         overwrite(Overwrite::Visible, "Others: push back visible", "Visible structures give way to what you draw; locked ones hold. Body and targets never take part.", "overwrite visible"),

@@ -1,6 +1,6 @@
 //! A model's card over the window: read before its first use, and whenever someone wants to know.
 
-use super::super::state::Card;
+use super::super::state::{Card, Overlay};
 use super::super::{Request, Scope, markdown, widgets};
 use egui::{Key, Ui};
 
@@ -35,7 +35,7 @@ pub fn card_ui(ui: &mut Ui, scope: &mut Scope<'_>, card: &Card) {
                 scope.state.overlay = None;
             }
         } else if widgets::button(ui, "Close").clicked() {
-            scope.state.overlay = None;
+            scope.state.overlay = scope.state.overlay.as_ref().and_then(Overlay::below);
         }
     });
 }

@@ -59,7 +59,7 @@ pub fn export_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         response.request_focus();
         select_all(ui, &response, scope.state.export_path.text.chars().count());
     }
-    if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
+    if widgets::is_entered(ui, &response) {
         entered = true;
     }
     ui.add_space(8.0);

@@ -20,7 +20,6 @@ pub fn jobs_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.separator();
     for job in &scope.context.desk.jobs {
         ui.horizontal(|ui| {
-            ui.add(egui::Label::new(RichText::new(&job.title)).truncate());
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 if job.can_cancel
                     && widgets::icon_button(ui, icons::CLOSE, &format!("Stop {}", job.title), None, false)
@@ -29,6 +28,9 @@ pub fn jobs_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                 {
                     scope.outbox.send(Request::Cancel(job.id));
                 }
+                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                    ui.add(egui::Label::new(RichText::new(&job.title)).truncate());
+                });
             });
         });
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 3.0), egui::Sense::hover());
@@ -40,7 +42,9 @@ pub fn jobs_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         let left = job
             .time_left
             .map_or(String::new(), |left| format!(" · {} left", widgets::duration_text(left.as_secs_f64())));
-        let text = format!("{:.0} %{left} · {}", job.fraction * 100.0, job.step);
+        // Of some jobs the one step is the job.
+        let step = if job.step == job.title { String::new() } else { format!(" · {}", job.step) };
+        let text = format!("{:.0} %{left}{step}", job.fraction * 100.0);
         ui.add(egui::Label::new(RichText::new(text).small().color(theme.weak)).truncate());
     }
 }

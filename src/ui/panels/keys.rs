@@ -87,7 +87,7 @@ const FAMILIES: &[Family] = &[
             matches!(action, GoOpen | GoPropose | GoCorrect | GoCheck | GoExport)
         },
         keys: "Ctrl 1 to 5",
-        name: "Open, Propose, Correct, Check, Export",
+        name: "From Open to Export",
     },
 ];
 
@@ -156,7 +156,7 @@ fn take_pressed_key(ui: &Ui, keys: &mut KeyMap, sheet: &mut KeySheet) {
 
 fn head_ui(ui: &mut Ui, keys: &mut KeyMap, sheet: &mut KeySheet) {
     ui.horizontal(|ui| {
-        widgets::heading(ui, "Keys");
+        ui.label(RichText::new("Keys").font(theme::strong(15.0)));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let label = if sheet.changing { "Done" } else { "Change keys" };
             if widgets::button(ui, label).clicked() {

@@ -43,6 +43,13 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         import_ui(ui, scope);
         left_ui(ui, scope);
+        widgets::caption(ui, "Train one on patients of your own");
+        if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
+            scope.outbox.act(Action::TrainModel);
+        }
+        if !desk.catalogue.is_empty() {
+            source_ui(ui, scope);
+        }
         widgets::caption(ui, "To get");
         let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
         if wanted.is_empty() {
@@ -55,9 +62,6 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         for line in wanted {
             to_get_ui(ui, scope, line);
-        }
-        if !desk.catalogue.is_empty() {
-            source_ui(ui, scope);
         }
     });
 }
@@ -100,10 +104,13 @@ fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
                         scope.state.overlay = Some(Overlay::RemoveModel(model.id.clone()));
                     }
                 }
-                if model.has_card
-                    && ui.button("Card").on_hover_text("What it contours, how well, where it fails").clicked()
-                {
-                    scope.outbox.send(Request::ShowCard(model.id.clone()));
+                if model.has_card {
+                    let name = format!("Card of {}", model.title);
+                    let card = ui.button("Card").on_hover_text("What it contours, how well, where it fails");
+                    card.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+                    if card.clicked() {
+                        scope.outbox.send(Request::ShowCard(model.id.clone()));
+                    }
                 }
                 small(ui, model.source, theme.weak);
             });
@@ -200,7 +207,7 @@ fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         return;
     }
     ui.horizontal(|ui| {
-        let width = ui.available_width() - 204.0;
+        let width = ui.available_width() - widgets::buttons_width(ui, &["Import", "Folder…", "ZIP…"]);
         let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
             .hint_text("Path of a training folder or ZIP")
             .margin(egui::Margin::symmetric(8, 6))
@@ -210,7 +217,7 @@ fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         if std::mem::take(&mut scope.state.import_path.wants_focus) {
             response.request_focus();
         }
-        let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        let entered = widgets::is_entered(ui, &response);
         let typed = scope.state.import_path.text.trim().to_owned();
         let import = ui.add_enabled(!typed.is_empty(), egui::Button::new("Import").min_size(vec2(0.0, 28.0)));
         if (import.clicked() || entered) && !typed.is_empty() {
@@ -226,9 +233,6 @@ fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             scope.outbox.send(Request::PickModelArchive);
         }
     });
-    if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
-        scope.outbox.act(Action::TrainModel);
-    }
 }
 
 /// The job that fetches a model.
@@ -282,7 +286,7 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
         if let Some(problem) = &line.problem {
             ui.horizontal_top(|ui| {
                 ui.label(RichText::new(icons::ERROR).color(theme.red));
-                let width = ui.available_width() - 64.0;
+                let width = ui.available_width() - widgets::buttons_width(ui, &["Close"]);
                 ui.scope(|ui| {
                     ui.set_max_width(width);
                     small(ui, problem, theme.red);
@@ -322,12 +326,11 @@ fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
 
 fn source_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     widgets::caption(ui, "Where from");
-    widgets::note(
-        ui,
-        "Models come from their publishers. A clinic's own server, or a folder copied from another machine, may stand in.",
-    );
+    let why = "Models to get come from their publishers. A clinic's own server, a file that was downloaded, or a \
+               folder copied from another machine may stand in.";
+    ui.add(egui::Label::new(RichText::new(why).color(Theme::of(ui.ctx()).weak)).wrap());
     let field = egui::TextEdit::singleline(&mut scope.state.model_source)
-        .hint_text("the publishers; or https://server/models, or a folder")
+        .hint_text("the publishers; or https://server/models, a file, or a folder")
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(f32::INFINITY);
     ui.add(field)

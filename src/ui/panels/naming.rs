@@ -35,7 +35,7 @@ pub fn naming_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
         naming.choice = None;
     }
     let mut chosen: Option<String> = None;
-    if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
+    if widgets::is_entered(ui, &response) {
         let offered = naming.choice.and_then(|choice| offers.get(choice)).map(|offer| offer.name.to_owned());
         chosen = Some(offered.unwrap_or_else(|| naming.text.trim().to_owned()));
     }

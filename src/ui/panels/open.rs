@@ -13,7 +13,7 @@ pub fn path_row_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         widgets::note(ui, hint);
     }
     ui.horizontal(|ui| {
-        let width = ui.available_width() - 72.0;
+        let width = ui.available_width() - widgets::buttons_width(ui, &["Open"]);
         let field = egui::TextEdit::singleline(&mut scope.state.open_path.text)
             .hint_text("Path of a folder or file")
             .margin(egui::Margin::symmetric(8, 6))
@@ -23,7 +23,7 @@ pub fn path_row_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         if std::mem::take(&mut scope.state.open_path.wants_focus) {
             response.request_focus();
         }
-        let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        let entered = widgets::is_entered(ui, &response);
         if (widgets::button(ui, "Open").clicked() || entered) && !scope.state.open_path.text.trim().is_empty()
         {
             let path = PathBuf::from(scope.state.open_path.text.trim());

@@ -12,7 +12,8 @@ use std::path::Path;
 pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let Some(overlay) = scope.state.overlay.clone() else { return };
     let theme = Theme::of(ui.ctx());
-    let id = egui::Id::unique("overlay");
+    // Each kind stands where its own size puts it, not where the one before it stood.
+    let id = egui::Id::unique("overlay").with(std::mem::discriminant(&overlay));
     let area = match overlay {
         Overlay::Palette { .. } => {
             egui::Modal::default_area(id).anchor(egui::Align2::CENTER_TOP, [0.0, 96.0])
@@ -45,8 +46,18 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::OpenOutlines(count) => open_outlines_ui(ui, scope, *count),
         }
     });
+    let size = shown.response.rect.size();
+    let before = ui.data_mut(|data| {
+        let before = data.get_temp::<egui::Vec2>(id);
+        data.insert_temp(id, size);
+        before
+    });
+    if before != Some(size) {
+        // The next frame puts the new size in the middle.
+        ui.ctx().request_repaint();
+    }
     if shown.should_close() && scope.state.overlay.as_ref() == Some(&overlay) {
-        scope.state.overlay = None;
+        scope.state.overlay = overlay.below();
         match overlay {
             Overlay::Resume(_) => scope.outbox.send(Request::ResumeFound(true)),
             Overlay::Unsaved { .. } | Overlay::OpenOutlines(_) => {

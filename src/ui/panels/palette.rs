@@ -13,6 +13,9 @@ struct Found {
     /// What it is for, where the name was perhaps not what was typed.
     why: &'static str,
     key: String,
+    /// Whether what was typed stands only in the midst of a word: such comes last ("train" in
+    /// "nnUNetTrainer").
+    by_chance: bool,
     request: Request,
 }
 
@@ -26,12 +29,14 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
     if let Some(session) = scope.context.session {
         for model in scope.context.desk.models.iter().filter(|model| model.fit.rank() < 3) {
             let name = format!("Contour with {}", model.id);
-            if fits(&format!(
+            let text = format!(
                 "{name} {} propose auto-contour autocontour segmentation network deep learning",
                 model.title
-            )) {
+            );
+            if fits(&text) {
+                let by_chance = words.first().is_some_and(|word| !has_word(&text.to_lowercase(), word));
                 let request = Request::Propose(model.id.clone());
-                all.push(Found { icon: icons::MODEL, name, why: "", key: String::new(), request });
+                all.push(Found { icon: icons::MODEL, name, why: "", key: String::new(), by_chance, request });
             }
         }
         for roi in &session.structures().rois {
@@ -42,6 +47,7 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
                     name: roi.name.clone(),
                     why: "",
                     key: String::new(),
+                    by_chance: false,
                     request,
                 });
             }
@@ -54,14 +60,24 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
                 name: info.name.to_owned(),
                 why: info.why,
                 key: info.action.key_text(),
+                by_chance: false,
                 request: Request::Act(info.action),
             });
         }
     }
     // What is called exactly so comes first ("body" is also a part of "sample-body").
     let exact = query.trim().to_lowercase();
-    all.sort_by_key(|found| found.name.to_lowercase() != exact);
+    all.sort_by_key(|found| match found.name.to_lowercase() {
+        name if name == exact => 0,
+        _ if found.by_chance => 2,
+        _ => 1,
+    });
     all
+}
+
+/// Whether a word of the text begins with this, both in small letters.
+fn has_word(text: &str, beginning: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with(beginning))
 }
 
 /// The search card.
@@ -164,5 +180,19 @@ pub fn search_button_ui(ui: &mut Ui, scope: &mut Scope<'_>, wide: bool) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Search"));
     if response.clicked() {
         scope.outbox.act(Action::Search);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_by_its_beginning() {
+        let text = "contour with dataset901-3d_fullres dataset901 (nnunettrainer, 1 fold) auto-contour";
+        for beginning in ["contour", "data", "3d", "full", "auto"] {
+            assert!(has_word(text, beginning), "{beginning}");
+        }
+        assert!(!has_word(text, "train") && !has_word(text, "set9"));
     }
 }

@@ -119,6 +119,7 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     let line = ui.add(egui::TextEdit::singleline(&mut form.text).desired_width(f32::INFINITY));
     let line = line.on_hover_text("A recipe, such as CTV + 5 mm - (Skin in 3 mm)");
     form.shows_preview |= line.changed();
+    let mut entered = widgets::is_entered(ui, &line);
     if std::mem::take(&mut form.wants_focus) {
         line.request_focus();
         line.scroll_to_me(None);
@@ -134,7 +135,14 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     });
     if form.into_new {
         let hint = if form.also.is_empty() { "Name" } else { "Name; * stands for each one's own" };
-        ui.add(egui::TextEdit::singleline(&mut form.name).hint_text(hint).desired_width(f32::INFINITY));
+        let field = egui::TextEdit::singleline(&mut form.name).hint_text(hint).desired_width(f32::INFINITY);
+        let field = ui.add(field);
+        field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Name of what is made"));
+        if entered && form.name.trim().is_empty() && read.as_ref().is_ok_and(|own| own.name.is_none()) {
+            // All that is missing.
+            field.request_focus();
+        }
+        entered |= widgets::is_entered(ui, &field);
     }
     ui.checkbox(&mut form.keep, "Follow its sources")
         .on_hover_text("Keeps the recipe: the structure is made again when its sources change");
@@ -148,7 +156,9 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     let orders = read.map(|own| orders_for(form, session, roi, &name, &own.recipe)).unwrap_or_default();
     preview_ui(ui, form, &orders);
     let ready = !orders.is_empty() && (!form.into_new || !name.is_empty());
-    if widgets::primary_button(ui, "Make", ready).clicked() {
+    let make =
+        widgets::primary_button(ui, "Make", ready).on_hover_text("Makes it   Enter in the fields above");
+    if make.clicked() || (entered && ready) {
         // What is then there would be previewed with the same once more on top.
         form.shows_preview = false;
         let gesture = match orders.as_slice() {

@@ -63,6 +63,8 @@ pub fn segment_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
             let slice = volume.nearest_slice(at).unwrap_or(0);
             let full = views.display.full_window;
             let ends = (!settings.second).then(|| (full.low(), full.high()));
+            let shown = views.display.shown_range(settings.second);
+            settings.range = settings.range.or(Some(shown));
             let histogram = tool.histogram(session, slice);
             threshold_ui(ui, &mut settings, histogram, (unit, ends), &mut pressed);
             place::within_ui(ui, &mut settings, session, &mut pressed);

@@ -15,7 +15,6 @@ pub const ROW_HEIGHT: f32 = 26.0;
 const NAME_AT: f32 = 24.0;
 /// The room right of the name: volume and eye.
 const RIGHT_ROOM: f32 = 92.0;
-
 /// The room of the mark on what is not as its recipe makes it, left of the volume.
 const MARK_ROOM: f32 = 18.0;
 
@@ -115,7 +114,6 @@ pub fn structure_row_ui(
     );
     let ink = if roi.visible { theme.text } else { theme.weak };
     let font = if selected { theme::strong(theme::BODY) } else { egui::FontId::proportional(theme::BODY) };
-    ui.painter().text(Pos2::new(rect.left() + NAME_AT, middle), Align2::LEFT_CENTER, &roi.name, font, ink);
     let mut right = rect.right() - 4.0;
     let eye = Rect::from_center_size(Pos2::new(right - 12.0, middle), vec2(24.0, 24.0));
     if hovered || !roi.visible || response.has_focus() {
@@ -135,21 +133,28 @@ pub fn structure_row_ui(
         );
     }
     right -= 30.0;
-    let font = egui::FontId::proportional(theme::SMALL);
     let written = ui.painter().text(
         Pos2::new(right, middle),
         Align2::RIGHT_CENTER,
         volume_text(roi, volume_cc),
-        font,
+        egui::FontId::proportional(theme::SMALL),
         theme.weak,
     );
+    let mut name_end = written.left() - 8.0;
     if let Some((_, why)) = warned {
         let center = Pos2::new(written.left() - MARK_ROOM / 2.0, middle);
         let font = egui::FontId::proportional(14.0);
         ui.painter().text(center, Align2::CENTER_CENTER, icons::WARNING, font, theme.amber);
         let place = Rect::from_center_size(center, vec2(MARK_ROOM, ROW_HEIGHT));
         ui.interact(place, ui.scope_id().with(("standing", roi.id.0)), Sense::hover()).on_hover_text(why);
+        name_end -= MARK_ROOM;
     }
+    let mut name = egui::text::LayoutJob::simple_singleline(roi.name.clone(), font, ink);
+    let left = rect.left() + NAME_AT;
+    name.wrap = egui::text::TextWrapping::truncate_at_width((name_end - left).max(0.0));
+    let name = ui.painter().layout_job(name);
+    let response = if name.elided { response.on_hover_text(&roi.name) } else { response };
+    ui.painter().galley(Pos2::new(left, middle - name.size().y / 2.0), name, ink);
     response.context_menu(|ui| structure_menu_ui(ui, scope, roi));
     response
 }

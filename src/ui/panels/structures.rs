@@ -23,17 +23,13 @@ fn group_of(roi: &Roi) -> &'static str {
     }
 }
 
-/// The width at which no name is shortened, 190 to 420 points.
+/// The width at which no name is shortened, 420 points at most.
 pub fn panel_width(ui: &Ui, session: &Session) -> f32 {
     let standings = session.standings();
     let is_marked = |roi: &Roi| standings.get(&roi.id).is_some_and(|own| *own != Standing::UpToDate);
-    let widest = session
-        .structures()
-        .rois
-        .iter()
-        .map(|roi| structure_row::row_width(ui, &roi.name, is_marked(roi)))
-        .fold(0.0, f32::max);
-    (widest + 20.0).clamp(190.0, 420.0)
+    let rois = session.structures().rois.iter();
+    let widest = rois.map(|roi| structure_row::row_width(ui, &roi.name, is_marked(roi))).fold(0.0, f32::max);
+    (widest + 20.0).min(420.0)
 }
 
 /// The panel.

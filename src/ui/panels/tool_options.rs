@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::tools::{
     Aspect, BrushMode, BrushReach, BrushTip, Choice, DoseAs, FreehandMode, GrowBy, KeepPieces, Number, Place,
-    ShapeKind, TakeAs, Tip, ToolKind, UptakeAt,
+    Second, ShapeKind, TakeAs, Tip, ToolKind, UptakeAt,
 };
 use egui::{RichText, Ui};
 
@@ -191,11 +191,7 @@ fn brush_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mu
             BrushTip::Plain => {}
             BrushTip::Adaptive { tolerance } => {
                 tolerance_ui(ui, Number::BrushTolerance, tolerance);
-                if views.tools.brush.second().is_some() {
-                    let mut by_second = views.tools.brush.by_second();
-                    second_ui(ui, &mut by_second, EDGES_OF_SECOND);
-                    views.tools.brush.set_by_second(by_second);
-                }
+                second_ui(ui, views, session, EDGES_OF_SECOND);
             }
             BrushTip::Range(range) => brush_range_ui(ui, views, range, session),
         }
@@ -239,27 +235,30 @@ const EDGES_OF_SECOND: &str =
 const GROWS_BY_SECOND: &str =
     "Grows by the values of the PET or MR shown with these images; contours lie on these images.";
 
-/// Whether the values that count are those of the second series.
-fn second_ui(ui: &mut Ui, by_second: &mut bool, why: &str) {
-    let why = with_key(why, Action::ToggleSecondValues);
-    ui.checkbox(by_second, "Second series").on_hover_text(why);
+/// Whether the values that count for the tool in hand are those of the second series, where there is one.
+/// Its unit, if they are.
+fn second_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, why: &str) -> Option<Unit> {
+    let second = views.tools.second()?;
+    let (unit, mut wanted) = (second.image()?.unit, second.is_wanted());
+    ui.checkbox(&mut wanted, "Second series").on_hover_text(with_key(why, Action::ToggleSecondValues));
+    views.tools.want_second(session, wanted);
+    wanted.then_some(unit)
+}
+
+/// The range of the second series' values that the tool in hand goes by.
+fn second_range_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, numbers: [Number; 2], unit: Unit) {
+    let shown = views.display.shown_range(true);
+    let mut range = views.tools.second().and_then(Second::range).unwrap_or(shown);
+    range_ui(ui, numbers, &mut range, unit);
+    views.tools.set_second_range(session, range);
 }
 
 /// The range that a brush paints: of these images' values, or of those of the second series.
 fn brush_range_ui(ui: &mut Ui, views: &mut ViewsState, range: &mut ValueRange, session: &Session) {
-    let unit = views.tools.brush.second().map(|second| second.unit);
-    let Some(unit) = unit else { return range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit) };
-    let mut by_second = views.tools.brush.by_second();
-    second_ui(ui, &mut by_second, RANGE_OF_SECOND);
-    views.tools.brush.set_by_second(by_second);
-    if !by_second {
-        return range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit);
+    match second_ui(ui, views, session, RANGE_OF_SECOND) {
+        None => range_ui(ui, BRUSH_RANGE, range, session.series().volume.unit),
+        Some(unit) => second_range_ui(ui, views, session, BRUSH_RANGE, unit),
     }
-    let window = views.display.fusion.window;
-    let shown = ValueRange { low: window.low(), high: window.high() };
-    let mut second = views.tools.brush.second_range().unwrap_or(shown);
-    range_ui(ui, BRUSH_RANGE, &mut second, unit);
-    views.tools.brush.set_second_range(second);
 }
 
 fn tolerance_ui(ui: &mut Ui, number: Number, tolerance: &mut f32) {
@@ -289,14 +288,7 @@ fn live_wire_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed:
     if ui.checkbox(&mut learns, word(Choice::WireLearns(true))).on_hover_text(hover).changed() {
         pressed.push(Action::Choose(Choice::WireLearns(learns)));
     }
-    if views.tools.live_wire.second().is_some() {
-        let mut by_second = views.tools.live_wire.by_second();
-        let before = by_second;
-        second_ui(ui, &mut by_second, EDGES_OF_SECOND);
-        if by_second != before {
-            views.tools.toggle_second_values(session);
-        }
-    }
+    second_ui(ui, views, session, EDGES_OF_SECOND);
     slab_ui(ui, views);
 }
 
@@ -313,26 +305,15 @@ fn slab_ui(ui: &mut Ui, views: &mut ViewsState) {
 fn grow_ui(ui: &mut Ui, views: &mut ViewsState, session: &Session, pressed: &mut Vec<Action>) {
     let mut growth = views.tools.grow.growth();
     let own_unit = session.series().volume.unit;
-    let second_unit = views.tools.grow.second().map(|second| second.unit);
-    let unit = second_unit.filter(|_| views.tools.grow.by_second());
-    let words = format!("Which values ({}) belong", unit.unwrap_or(own_unit).label());
+    let second = views.tools.second().filter(|second| second.is_wanted()).and_then(Second::image);
+    let words = format!("Which values ({}) belong", second.map_or(own_unit, |second| second.unit).label());
     menu(ui, views, Aspect::Kind, &words, pressed);
-    if second_unit.is_some() {
-        let mut by_second = views.tools.grow.by_second();
-        second_ui(ui, &mut by_second, GROWS_BY_SECOND);
-        views.tools.grow.set_by_second(session, by_second);
-    }
+    let unit = second_ui(ui, views, session, GROWS_BY_SECOND);
     match &mut growth.range {
         GrowRange::Similar { tolerance } => tolerance_ui(ui, Number::GrowTolerance, tolerance),
         GrowRange::Fixed(range) => match unit {
             None => range_ui(ui, GROW_RANGE, range, own_unit),
-            Some(unit) => {
-                let window = views.display.fusion.window;
-                let shown = ValueRange { low: window.low(), high: window.high() };
-                let mut second = views.tools.grow.second_range().unwrap_or(shown);
-                range_ui(ui, GROW_RANGE, &mut second, unit);
-                views.tools.grow.set_second_range(session, second);
-            }
+            Some(unit) => second_range_ui(ui, views, session, GROW_RANGE, unit),
         },
         GrowRange::PartOfMaximum(part) => {
             let mut percent = *part * 100.0;

@@ -31,7 +31,7 @@ pub fn tool_pictures_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let width = (room.x - 120.0).min(1200.0);
     ui.set_width(width);
     ui.horizontal(|ui| {
-        widgets::heading(ui, "Tools");
+        ui.label(RichText::new("Tools").font(theme::strong(15.0)));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             for (color, text) in [(AFTER, "after"), (BEFORE, "before"), (POINTER, "pointer")] {
                 widgets::note(ui, text);

@@ -21,16 +21,27 @@ fn inks(theme: Theme) -> [Color32; 2] {
 
 /// The card of training.
 pub fn train_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    ui.set_width(640.0);
+    let room = ui.ctx().content_rect().size();
+    ui.set_width((room.x - 160.0).clamp(320.0, 640.0));
     widgets::heading(ui, "Train a model");
-    let running = scope.context.desk.training.as_ref().filter(|line| line.job.is_some());
-    if running.is_none() {
-        form_ui(ui, scope);
+    let training = scope.context.desk.training.clone();
+    let is_running = training.as_ref().is_some_and(|line| line.job.is_some());
+    let height = (room.y - 200.0).max(160.0);
+    let scroll = egui::ScrollArea::vertical().id_salt("train").max_height(height).min_scrolled_height(height);
+    scroll.auto_shrink([false, true]).show(ui, |ui| {
+        // The bar lies over the content's edge.
+        ui.set_max_width(ui.available_width() - 12.0);
+        if !is_running {
+            form_ui(ui, scope);
+        }
+        if let Some(line) = &training {
+            progress_ui(ui, scope, line);
+        }
+    });
+    ui.add_space(8.0);
+    if widgets::button(ui, "Close").on_hover_text("A training that runs goes on   Esc").clicked() {
+        scope.state.overlay = None;
     }
-    if let Some(line) = scope.context.desk.training.clone() {
-        progress_ui(ui, scope, &line);
-    }
-    widgets::note(ui, "Esc closes this; a training that runs goes on.");
 }
 
 fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -50,12 +61,17 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let combo = egui::ComboBox::from_id_salt("training init").width(380.0).selected_text(chosen.to_owned());
     let response = combo.show_ui(ui, |ui| {
         for (id, title) in &models {
-            ui.selectable_value(&mut form.init, Some(id.clone()), title);
+            if ui.selectable_label(form.init.as_ref() == Some(id), title).clicked() {
+                form.begin_with(Some(id.clone()));
+            }
         }
-        ui.selectable_value(&mut form.init, None, "Nothing: random weights, by a recipe");
+        if ui.selectable_label(form.init.is_none(), "Nothing: random weights, by a recipe").clicked() {
+            form.begin_with(None);
+        }
     });
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Begin with"));
-    path_ui(ui, scope, TrainingPath::Data, "Patients", "A folder with a subfolder for each patient");
+    let hint = "A folder with a subfolder for each patient: images with an RTSTRUCT or a label map";
+    path_ui(ui, scope, TrainingPath::Data, "Patients", hint);
     path_ui(ui, scope, TrainingPath::Out, "Result", "A folder for checkpoint, log and package");
     let optional = "Recipe (optional: a short schedule is taken without one)";
     let needed = "Recipe (needed to begin with nothing)";
@@ -63,6 +79,8 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     path_ui(ui, scope, TrainingPath::Recipe, title, "/path/to/recipe.toml");
     ui.add_space(8.0);
     ui.horizontal(|ui| {
+        // As high as the field, so that the words beside it stand on its line.
+        ui.set_min_height(30.0);
         widgets::note(ui, "Steps");
         let field = egui::TextEdit::singleline(&mut scope.state.training.steps)
             .hint_text("the recipe's")
@@ -84,12 +102,16 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         && (form.init.is_some() || !form.recipe.text.trim().is_empty());
     let button = widgets::primary_button(ui, "Start or go on", ready);
     let why = "The same folders and recipe go on from the last checkpoint.";
-    if button
-        .on_hover_text(why)
-        .on_disabled_hover_text("Fill in where the patients and the result are.")
-        .clicked()
-    {
+    let missing = if form.init.is_none() && form.recipe.text.trim().is_empty() {
+        "Name a recipe, or a model to begin with."
+    } else {
+        "Name the folder of the patients and that of the result."
+    };
+    if button.on_hover_text(why).on_disabled_hover_text(missing).clicked() {
         scope.outbox.send(Request::Train);
+    }
+    if !ready && steps_fit {
+        widgets::note(ui, missing);
     }
 }
 
@@ -101,7 +123,7 @@ fn path_ui(ui: &mut Ui, scope: &mut Scope<'_>, which: TrainingPath, title: &str,
         let text = egui::TextEdit::singleline(&mut field.text)
             .hint_text(hint)
             .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(ui.available_width() - 108.0);
+            .desired_width(ui.available_width() - widgets::buttons_width(ui, &["Choose…"]));
         let response = ui.add(text);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, title));
         if std::mem::take(&mut field.wants_focus) {
@@ -143,12 +165,16 @@ fn progress_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &TrainingLine) {
             });
         });
     }
-    let [loss_ink, dice_ink] = inks(*theme);
-    let last = |values: &[[f64; 2]]| values.last().map(|[_, value]| format!("{value:.3}"));
-    caption_ui(ui, "Loss", loss_ink, last(&line.loss));
-    plot_ui(ui, "Loss", loss_ink, &line.loss, None, line.steps);
-    caption_ui(ui, "Dice on validation patients, mean of organs", dice_ink, last(&line.dice));
-    plot_ui(ui, "Dice", dice_ink, &line.dice, Some([0.0, 1.0]), line.steps);
+    if let Some(problem) = &line.problem {
+        ui.horizontal_top(|ui| {
+            ui.label(RichText::new(super::super::icons::ERROR).color(theme.red));
+            ui.add(egui::Label::new(RichText::new(problem).color(theme.red)).wrap());
+        });
+    }
+    // One that ended before its first step has nothing to show.
+    if line.job.is_some() || !line.loss.is_empty() || !line.dice.is_empty() {
+        plots_ui(ui, line);
+    }
     if !line.organs.is_empty() {
         widgets::caption(ui, "Dice per organ, worst first");
         let text: Vec<String> = line.organs.iter().map(|(name, dice)| format!("{name} {dice:.2}")).collect();
@@ -163,6 +189,18 @@ fn progress_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &TrainingLine) {
         });
     }
     ui.add_space(8.0);
+}
+
+/// Loss and Dice side by side.
+fn plots_ui(ui: &mut Ui, line: &TrainingLine) {
+    let [loss_ink, dice_ink] = inks(*Theme::of(ui.ctx()));
+    let last = |values: &[[f64; 2]]| values.last().map(|[_, value]| format!("{value:.3}"));
+    ui.columns(2, |columns| {
+        caption_ui(&mut columns[0], "Loss", loss_ink, last(&line.loss));
+        plot_ui(&mut columns[0], "Loss", loss_ink, &line.loss, None, line.steps);
+        caption_ui(&mut columns[1], "Dice on validation patients", dice_ink, last(&line.dice));
+        plot_ui(&mut columns[1], "Dice", dice_ink, &line.dice, Some([0.0, 1.0]), line.steps);
+    });
 }
 
 /// What a plot shows, in its colour, and the last value.
@@ -180,8 +218,17 @@ fn caption_ui(ui: &mut Ui, title: &str, ink: Color32, last: Option<String>) {
 }
 
 fn plot_ui(ui: &mut Ui, name: &str, ink: Color32, values: &[[f64; 2]], range: Option<[f64; 2]>, steps: u64) {
+    let theme = Theme::of(ui.ctx());
+    if values.is_empty() {
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), PLOT_HEIGHT), egui::Sense::hover());
+        ui.painter().rect_stroke(rect, theme::RADIUS, theme.hairline(), egui::StrokeKind::Inside);
+        let font = egui::FontId::proportional(theme::SMALL);
+        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "No value yet", font, theme.weak);
+        return;
+    }
     let mut plot = Plot::new(name)
         .height(PLOT_HEIGHT)
+        .grid_color(theme.line)
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)

@@ -7,6 +7,7 @@ use super::pane::{Half, Pane};
 use super::previews::PreviewSurfaces;
 use super::surfaces::Surfaces;
 use super::turning::Turning;
+use crate::edit::ValueRange;
 use crate::geometry::{Plane, Point3};
 use crate::patient::{Roi, RoiId, Series, Unit, Volume};
 use crate::render::{
@@ -103,6 +104,14 @@ impl Display {
     #[must_use]
     pub fn is_bare(&self) -> bool {
         self.peek != self.hidden
+    }
+
+    /// The values between black and white: of the second series, or of the open one. A range of values
+    /// that is new begins with them.
+    #[must_use]
+    pub fn shown_range(&self, second: bool) -> ValueRange {
+        let window = if second { self.fusion.window } else { self.window };
+        ValueRange { low: window.low(), high: window.high() }
     }
 }
 

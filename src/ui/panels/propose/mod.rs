@@ -13,9 +13,14 @@ use super::super::actions::Action;
 use super::super::state::{Estimate, ModelLine};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
+use crate::patient::Roi;
 use egui::{RichText, Ui};
+use std::sync::Arc;
 
-/// The Propose place.
+/// The way to the models while proposals wait.
+const MORE: &str = "Contour with a model";
+
+/// The Propose place: first what waits to be decided on, else the way to it.
 pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let Some(session) = scope.context.session else { return };
     ui.horizontal(|ui| {
@@ -23,6 +28,26 @@ pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         let right = egui::Layout::right_to_left(egui::Align::Center);
         ui.with_layout(right, |ui| models::manage_ui(ui, scope));
     });
+    let proposals: Vec<Arc<Roi>> = session.proposals().cloned().collect();
+    if proposals.is_empty() {
+        choose_ui(ui, scope);
+        proposals::none_ui(ui, scope);
+        models::to_get_ui(ui, scope);
+        return;
+    }
+    let unfolded = &mut scope.state.propose.shows_models;
+    widgets::fold(ui, MORE, MORE, unfolded);
+    if *unfolded {
+        choose_ui(ui, scope);
+        models::to_get_ui(ui, scope);
+    } else {
+        running::running_ui(ui, scope);
+    }
+    proposals::proposals_ui(ui, scope, session, &proposals);
+}
+
+/// Models, organs and channels, and the button that runs what is chosen.
+fn choose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let lines = &scope.context.desk.models;
     if lines.is_empty() {
         let known = scope.context.desk.models_known;
@@ -42,7 +67,6 @@ pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             start_ui(ui, scope, model, channels.err());
         }
     }
-    proposals::proposals_ui(ui, scope, session);
 }
 
 /// The button that runs the model, and how long that will take.

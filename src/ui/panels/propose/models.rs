@@ -19,9 +19,6 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let mut group = None;
     for model in &desk.models {
         let rank = model.fit.rank().min(1);
-        if rank == 1 && group != Some(1) {
-            to_get_ui(ui, scope);
-        }
         let title = match (rank, desk.regions.as_slice()) {
             (0, []) => "Suggested".to_owned(),
             (0, regions) => format!("Suggested: {} seen", BodyRegion::list(regions)),
@@ -34,9 +31,6 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         model_row_ui(ui, scope, model);
         lacking_ui(ui, scope, model);
-    }
-    if group != Some(1) {
-        to_get_ui(ui, scope);
     }
 }
 
@@ -68,7 +62,7 @@ const NAMED: usize = 3;
 
 /// Models of the catalogue that are for what the study shows and are not on this machine; those that
 /// are not given freely are left to the manager.
-fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
     let is_free = |line: &CatalogueLine| line.license_warning.is_none() && !line.is_coarse;
     let is_for_this = |line: &&CatalogueLine| !line.installed && is_free(line) && line.fit.rank() == 0;

@@ -5,7 +5,7 @@ use super::super::super::theme::{self, Theme};
 use super::super::super::{Scope, icons, widgets};
 use super::models::check_mark;
 use crate::session::templates::{Template, built_in};
-use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
+use egui::{Align2, FontId, Sense, Ui, vec2};
 use std::collections::BTreeSet;
 
 /// One row of the list: an organ, or its left and right one.
@@ -45,21 +45,13 @@ pub fn organs_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
     let chosen: BTreeSet<String> = scope.state.propose.chosen(model).into_iter().map(str::to_owned).collect();
     let unfolded = scope.state.propose.shows_organs;
     ui.add_space(4.0);
-    let icon = if unfolded { icons::UNFOLDED } else { icons::FOLDED };
     let count = if chosen.len() == model.organs.len() {
         format!("all {}", chosen.len())
     } else {
         format!("{} of {}", chosen.len(), model.organs.len())
     };
     ui.horizontal(|ui| {
-        let text = RichText::new(format!("{icon} Organs: {count}")).font(theme::strong(theme::BODY));
-        let response = ui.add(egui::Label::new(text).sense(Sense::click()));
-        response.widget_info(|| {
-            egui::WidgetInfo::selected(egui::Role::DisclosureTriangle, true, unfolded, "Organs")
-        });
-        if response.clicked() {
-            scope.state.propose.shows_organs = !unfolded;
-        }
+        widgets::fold(ui, "Organs", &format!("Organs: {count}"), &mut scope.state.propose.shows_organs);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             templates_ui(ui, scope, model, &chosen);
         });
@@ -73,7 +65,7 @@ pub fn organs_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
 fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, mut chosen: BTreeSet<String>) {
     let before = chosen.clone();
     ui.horizontal(|ui| {
-        let width = ui.available_width() - 94.0;
+        let width = ui.available_width() - widgets::buttons_width(ui, &["All", "None"]);
         let field = egui::TextEdit::singleline(&mut scope.state.propose.search)
             .hint_text("Find an organ")
             .margin(egui::Margin::symmetric(8, 4))
@@ -98,7 +90,8 @@ fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, mut chosen: BT
     #[expect(clippy::cast_precision_loss, reason = "some hundred rows")]
     let height = (rows.len() as f32 * 24.0).min(240.0);
     let scroll =
-        egui::ScrollArea::vertical().id_salt("organs").max_height(height).auto_shrink([false, false]);
+        egui::ScrollArea::vertical().id_salt("organs").max_height(height).min_scrolled_height(height);
+    let scroll = scroll.auto_shrink([false, false]);
     scroll.show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         for row in rows {
@@ -225,7 +218,7 @@ fn naming_ui(ui: &mut Ui, scope: &mut Scope<'_>, chosen: &BTreeSet<String>) {
     let Some(mut name) = scope.state.propose.naming.take() else { return };
     let mut keep = true;
     ui.horizontal(|ui| {
-        let width = ui.available_width() - 128.0;
+        let width = ui.available_width() - widgets::buttons_width(ui, &["Save", "Cancel"]);
         let field = egui::TextEdit::singleline(&mut name)
             .hint_text("Name of the template")
             .margin(egui::Margin::symmetric(8, 4))
@@ -236,7 +229,7 @@ fn naming_ui(ui: &mut Ui, scope: &mut Scope<'_>, chosen: &BTreeSet<String>) {
         if name.is_empty() && !response.has_focus() && !response.lost_focus() {
             response.request_focus();
         }
-        let entered = response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        let entered = widgets::is_entered(ui, &response);
         let named = !name.trim().is_empty();
         let saved = ui.add_enabled(named, egui::Button::new("Save")).clicked();
         if (saved || entered) && named {

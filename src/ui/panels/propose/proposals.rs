@@ -10,41 +10,57 @@ use crate::session::{Command, Session};
 use egui::{Align2, FontId, Rect, RichText, Sense, Ui, pos2, vec2};
 use std::sync::Arc;
 
-/// The list; a sentence where there is none.
-pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session) {
-    let proposals: Vec<Arc<Roi>> = session.proposals().cloned().collect();
+/// What is said where none waits.
+pub fn none_ui(ui: &mut Ui, scope: &Scope<'_>) {
     ui.add_space(8.0);
     ui.separator();
-    if proposals.is_empty() {
-        let busy = scope.context.desk.jobs.iter().any(|job| job.key == "model");
-        let text = if busy {
-            "Proposals appear here when the model is done. You can go on working meanwhile."
-        } else {
-            "No proposals wait. What a model draws appears here, dashed, until you accept it."
-        };
-        super::small_note(ui, text);
-        return;
-    }
-    ui.horizontal(|ui| {
+    let busy = scope.context.desk.jobs.iter().any(|job| job.key == "model");
+    let text = if busy {
+        "Proposals appear here when the model is done. You can go on working meanwhile."
+    } else {
+        "No proposals wait. What a model draws appears here, dashed, until you accept it."
+    };
+    super::small_note(ui, text);
+}
+
+/// The list, which is gone to when proposals come, and keeps the selected one in view.
+pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, proposals: &[Arc<Roi>]) {
+    ui.add_space(8.0);
+    ui.separator();
+    let title = ui.horizontal(|ui| {
         let title = format!("Proposals: {}", proposals.len());
         ui.label(RichText::new(title).font(theme::strong(theme::BODY)));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| accept_all_ui(ui, scope));
     });
+    let selected = session.selected().map(|roi| roi.id);
+    let is_new = std::mem::replace(&mut scope.state.propose.gone_to, selected) != selected;
+    let have_come = std::mem::take(&mut scope.state.propose.arrived);
+    if have_come {
+        title.response.scroll_to_me(Some(egui::Align::TOP));
+    }
     if proposals.iter().any(|roi| roi.confidence.is_some_and(|own| !own.calibrated)) {
         super::small_note(ui, "Confidence is uncalibrated: it orders contours, and promises no agreement.");
     }
     ui.spacing_mut().item_spacing.y = 1.0;
-    for roi in &proposals {
-        row_ui(ui, scope, session, roi);
-        if session.selected().is_some_and(|own| own.id == roi.id) {
+    for roi in proposals {
+        let row = row_ui(ui, scope, roi, selected == Some(roi.id), session);
+        if selected == Some(roi.id) {
             slices_ui(ui, scope, roi);
+            if is_new && !have_come {
+                ui.scroll_to_rect(row.with_max_y(ui.cursor().top()), None);
+            }
         }
     }
 }
 
-fn row_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Arc<Roi>) {
+fn row_ui(
+    ui: &mut Ui,
+    scope: &mut Scope<'_>,
+    roi: &Arc<Roi>,
+    selected: bool,
+    session: &Session,
+) -> egui::Rect {
     let theme = Theme::of(ui.ctx());
-    let selected = session.selected().is_some_and(|own| own.id == roi.id);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 42.0), Sense::click());
     let name = format!("Go to {}", roi.name);
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::ListBoxOption, true, selected, &name));
@@ -86,14 +102,19 @@ fn row_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Arc<Roi>)
         let pressed = widgets::icon_button(&mut child, action.info().icon, &name, None, false);
         if pressed.on_hover_text(action.tooltip()).clicked() {
             scope.outbox.apply(command);
-            return;
+            return rect;
         }
         right -= 28.0;
     }
-    if response.on_hover_text(&roi.description).clicked() {
+    let hover = match roi.description.as_str() {
+        "" => "Click to go there".to_owned(),
+        model => format!("By {model}. Click to go there"),
+    };
+    if response.on_hover_text(hover).clicked() {
         scope.outbox.send(Request::Select(Some(roi.id)));
         scope.outbox.act(Action::GoToStructure);
     }
+    rect
 }
 
 /// The slices of the selected proposal, and the way to the least certain one.
