@@ -140,12 +140,12 @@ fn run(
         ("", None) => return Err("a training that begins with nothing needs a recipe".to_owned()),
         (path, _) => Recipe::read(&PathBuf::from(path)).map(|recipe| (recipe, None)),
     };
-    let (mut recipe, smaller) = recipe.map_err(|error| error.to_string())?;
+    let (mut recipe, smaller) = recipe.map_err(|error| error.in_window())?;
     if let Ok(steps) = form.steps.trim().parse() {
         recipe.training.steps = steps;
     }
     let data = PathBuf::from(form.data.text.trim());
-    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.to_string())?;
+    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.in_window())?;
     let options = Options {
         out,
         device: DeviceChoice::Auto,
