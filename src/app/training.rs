@@ -117,7 +117,7 @@ fn take_in(line: &mut TrainingLine, event: Event) {
             line.warnings.clear();
         }
         Event::Steps { step, loss, .. } => line.loss.push([step as f64, loss]),
-        Event::Validated { step, mean_dice, mut organs } => {
+        Event::Validated { step, mean_dice, mut organs, .. } => {
             line.dice.extend(mean_dice.map(|dice| [step as f64, dice]));
             organs.sort_by(|a, b| a.mean.total_cmp(&b.mean));
             line.organs = organs.into_iter().map(|organ| (organ.name, organ.mean)).collect();
@@ -187,7 +187,7 @@ mod tests {
         };
         let organ = |name: &str, mean| OrganDice { name: name.into(), patients: 1, mean, least: mean };
         let organs = vec![organ("Brainstem", 0.8), organ("Larynx", 0.4)];
-        let validated = Event::Validated { step: 20, mean_dice: Some(0.6), organs };
+        let validated = Event::Validated { step: 20, mean_dice: Some(0.6), organs, patients: 1 };
         for event in [started(0), steps(10, 1.5), steps(20, 1.2), validated, started(10), steps(20, 1.1)] {
             take_in(&mut line, event);
         }

@@ -22,7 +22,7 @@ pub enum Event {
         step: u64,
         /// Steps in all.
         steps: u64,
-        /// Patients trained on.
+        /// Patients trained on: those that could be used.
         train: usize,
         /// Patients kept for validation.
         valid: usize,
@@ -64,6 +64,9 @@ pub enum Event {
         mean_dice: Option<f64>,
         /// Per organ.
         organs: Vec<OrganDice>,
+        /// Patients whose scans were contoured and scored.
+        #[serde(default)]
+        patients: usize,
     },
     /// A checkpoint was written.
     Saved {

@@ -6,7 +6,7 @@ use super::events::{Event, Log};
 use super::export::{About, write_package};
 use super::graph::{Graph, Parameters};
 use super::loss::total_loss;
-use super::measure::{OrganDice, mean, measure};
+use super::measure::{Measured, OrganDice, mean, measure};
 use super::memory::Needed;
 use super::optimiser::{Optimiser, learning_rate, squared_norm};
 use super::patient::{Patients, Prepared};
@@ -23,6 +23,8 @@ use crate::device::DeviceChoice;
 use crate::new_file::{WriteFileError, write_file};
 use crate::progress::Progress;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -166,6 +168,8 @@ struct Run<'a> {
     device: String,
     state: State,
     log: Log,
+    /// What a person was warned of already.
+    warned: RefCell<BTreeSet<String>>,
 }
 
 fn run(
@@ -196,17 +200,28 @@ fn run(
     };
     write_file(&out.join("recipe.toml"), true, recipe.text().as_bytes())?;
     let log = Log::open(out, state.step)?;
-    let mut run = Run { task, recipe, patients, options, observe, progress, device: device_name, state, log };
+    let warned = RefCell::default();
+    let mut run =
+        Run { task, recipe, patients, options, observe, progress, device: device_name, state, log, warned };
     if run.state.step >= recipe.training.steps {
         return run.end(&step, None);
     }
     let needed = Needed::new(&run.task, options.device);
     needed.check()?;
-    let sampler = run.sampler(&needed)?;
+    let mut remarks = Vec::new();
+    let read = run.sampler(&needed, &mut remarks);
+    let sampler = match read {
+        Ok(sampler) => sampler,
+        Err(error) => {
+            remarks.into_iter().try_for_each(|remark| run.warn(remark))?;
+            return Err(error);
+        }
+    };
+    run.state.used = Some(sampler.patients());
     run.tell(&Event::Started {
         step: run.state.step,
         steps: recipe.training.steps,
-        train: patients.train().len(),
+        train: sampler.patients(),
         valid: patients.valid().len(),
         device: run.device.clone(),
         parameters: step.parameters.values.iter().map(Vec::len).sum(),
@@ -216,9 +231,9 @@ fn run(
         patients_bytes: sampler.bytes() as u64,
         free_bytes: needed.free,
     })?;
-    for note in run.task.notes(&step.parameters) {
-        run.warn(note)?;
-    }
+    // A start takes away what was told of an earlier one: these come after it.
+    remarks.extend(run.task.notes(&step.parameters));
+    remarks.into_iter().try_for_each(|remark| run.warn(remark))?;
     let loss = std::thread::scope(|scope| {
         let (first, last) = (run.state.step, recipe.training.steps);
         let (sender, receiver) = sync_channel::<Batch>(2);
@@ -239,27 +254,43 @@ impl Run<'_> {
         self.log.add(event)
     }
 
+    /// Tells what a person should know, once.
     fn warn(&self, message: String) -> Result<(), TrainError> {
-        self.tell(&Event::Warning { message })
+        if self.warned.borrow_mut().insert(message.clone()) {
+            self.tell(&Event::Warning { message })?;
+        }
+        Ok(())
     }
 
-    /// Reads the patients to train on; one that cannot be used is told and left out.
-    fn sampler(&self, needed: &Needed) -> Result<Sampler, TrainError> {
+    /// Reads the patients to train on; one that cannot be used is left out, and that is one of the remarks.
+    fn sampler(&self, needed: &Needed, remarks: &mut Vec<String>) -> Result<Sampler, TrainError> {
         let ids = self.patients.train();
         let mut prepared: Vec<Prepared> = Vec::with_capacity(ids.len());
+        let mut left_out = Vec::new();
         for (number, id) in ids.iter().enumerate() {
             self.progress.set_step(format!("Reading patient {} of {}", number + 1, ids.len()));
             self.progress.check()?;
             let quiet = Progress::new();
             let read = self.patients.read(id, &quiet).map_err(TrainError::Patients);
-            match read.and_then(|case| self.task.prepare(&case, &quiet)) {
+            let prepared_one = read.and_then(|mut case| {
+                remarks.append(&mut case.remarks);
+                self.task.prepare(&case, &quiet)
+            });
+            match prepared_one {
                 Ok(patient) => {
                     prepared.push(patient);
                     needed.check_patients(&prepared, ids.len())?;
                 }
-                Err(TrainError::Patients(why)) => self.warn(why)?,
+                Err(TrainError::Patients(why)) => left_out.push(why),
                 Err(other) => return Err(other),
             }
+        }
+        remarks.extend(left_out.iter().cloned());
+        if let (true, Some(why)) = (prepared.is_empty(), left_out.first()) {
+            return Err(TrainError::Patients(format!(
+                "none of {} patients can be trained on; the first: {why}",
+                ids.len()
+            )));
         }
         let sampler = Sampler::new(prepared, self.recipe)?;
         let label = |number: &u16| self.recipe.labels.get(usize::from(*number).checked_sub(1)?);
@@ -267,7 +298,7 @@ impl Run<'_> {
             sampler.missing().iter().filter_map(label).map(|label| label.name.clone()).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
-            self.warn(format!("outlined in no patient to train on, so not learnt: {missing}"))?;
+            remarks.push(format!("outlined in no patient to train on, so not learnt: {missing}"));
         }
         Ok(sampler)
     }
@@ -333,7 +364,13 @@ impl Run<'_> {
         self.tell(&Event::Saved { step: self.state.step })
     }
 
-    fn package(&self, step: &Step, organs: &[OrganDice]) -> Result<ModelPackage, TrainError> {
+    /// Writes the package, which tells of these scores on so many patients.
+    fn package(
+        &self,
+        step: &Step,
+        organs: &[OrganDice],
+        scored: Option<usize>,
+    ) -> Result<ModelPackage, TrainError> {
         let average = download(&step.optimiser.average)
             .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
         let about = About {
@@ -341,8 +378,9 @@ impl Run<'_> {
             step: self.state.step,
             seconds: self.state.seconds,
             device: &self.device,
-            train: self.patients.train().len(),
-            valid: self.patients.valid().len(),
+            train: self.state.used.unwrap_or_else(|| self.patients.train().len()),
+            kept: self.patients.valid().len(),
+            scored,
             init: self.state.init.as_deref(),
             organs,
             has_statistics: step.parameters.has_statistics(),
@@ -352,11 +390,11 @@ impl Run<'_> {
 
     /// Writes the package and scores it; being asked to stop meanwhile leaves the scores out.
     fn validate(&self, step: &Step, limit: usize) -> Result<Vec<OrganDice>, TrainError> {
-        let package = self.package(step, &[])?;
+        let package = self.package(step, &[], None)?;
         self.progress.set_step(format!("Validation at step {}", self.state.step));
         let measured =
             measure(&package, self.recipe, self.patients, limit, self.options.device, self.progress);
-        let (organs, warnings) = match measured {
+        let Measured { organs, patients, warnings } = match measured {
             Ok(measured) => measured,
             Err(TrainError::Cancelled(_)) => return Ok(Vec::new()),
             Err(other) => return Err(other),
@@ -368,8 +406,9 @@ impl Run<'_> {
             step: self.state.step,
             mean_dice: mean(&organs),
             organs: organs.clone(),
+            patients,
         })?;
-        self.package(step, &organs)?;
+        self.package(step, &organs, Some(patients))?;
         Ok(organs)
     }
 
@@ -378,7 +417,7 @@ impl Run<'_> {
         let organs = if finished && !self.patients.valid().is_empty() {
             self.validate(step, usize::MAX)?
         } else {
-            self.package(step, &[])?;
+            self.package(step, &[], None)?;
             Vec::new()
         };
         Ok(Outcome {

@@ -82,6 +82,11 @@ impl Sampler {
         Ok(Self { recipe: recipe.clone(), normalization, patients, found, weights, swap })
     }
 
+    /// How many patients there are.
+    pub(super) fn patients(&self) -> usize {
+        self.patients.len()
+    }
+
     /// The organs (values) that no patient shows.
     pub(super) fn missing(&self) -> Vec<u16> {
         (1_u16..).zip(&self.found).filter(|(_, found)| found.is_empty()).map(|(label, _)| label).collect()

@@ -177,6 +177,7 @@ fn case(id: &str, shift: usize) -> Case {
         labels,
         known: vec![true; 3],
         truncated: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 

@@ -158,6 +158,7 @@ fn nested(id: &str, shift: usize) -> Case {
         labels,
         known: vec![true; 4],
         truncated: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 
@@ -184,6 +185,7 @@ fn two_channels(id: &str, shift: usize) -> Case {
         labels,
         known: vec![true, true, true, knows_all],
         truncated: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 
