@@ -112,11 +112,15 @@ fn tell(event: &Event) {
                  {step} to {steps}, {device}"
             );
         }
-        Event::Memory { step_bytes, patients_bytes, free_bytes } => {
+        Event::Memory { step_bytes, patients_bytes, disk_bytes, free_bytes } => {
             let free =
                 free_bytes.map_or(String::new(), |bytes| format!("; {} MB were free", bytes / 1_000_000));
+            let disk = match disk_bytes / 1_000_000 {
+                0 => String::new(),
+                mb => format!("; patients of {mb} MB do not fit into it and lie on the disk until the end"),
+            };
             eprintln!(
-                "a step takes about {} MB of the device's memory, the patients {} MB of the machine's{free}",
+                "a step takes about {} MB of the device's memory, the patients {} MB of the machine's{free}{disk}",
                 step_bytes / 1_000_000,
                 patients_bytes / 1_000_000
             );

@@ -35,8 +35,11 @@ pub enum Event {
     Memory {
         /// Bytes of a step, on the device, about.
         step_bytes: u64,
-        /// Bytes of the patients.
+        /// Bytes of the patients that are held in memory.
         patients_bytes: u64,
+        /// Bytes of those that are kept in files of the run's folder until it ends.
+        #[serde(default)]
+        disk_bytes: u64,
         /// Bytes that were free before, where the system tells.
         free_bytes: Option<u64>,
     },

@@ -6,7 +6,6 @@
 
 use super::TrainError;
 use super::checkpoint::CHECKPOINT;
-use super::patient::Prepared;
 use super::recipe::Recipe;
 use super::task::Task;
 use crate::ai::ModelPackage;
@@ -78,7 +77,8 @@ fn parameter_count(a: &Architecture) -> usize {
     encoder + decoder
 }
 
-/// The part of the free memory that a step may take, in eighths; the patients need some, too.
+/// The part of the free memory that a step may take, and patients of what is left, in eighths: the patients
+/// need some too, and reading one of them.
 const SHARE: u64 = 6;
 
 impl Recipe {
@@ -174,20 +174,11 @@ impl Needed {
         }
     }
 
-    /// Refuses patients that the memory does not hold beside a step.
-    pub(super) fn check_patients(&self, prepared: &[Prepared], all: usize) -> Result<(), TrainError> {
-        let Some(free) = self.free else { return Ok(()) };
-        let needed = prepared.iter().map(Prepared::bytes).sum::<usize>() as u64;
-        let room = free.saturating_sub(if self.on_cpu { self.step } else { 0 });
-        if needed <= room {
-            return Ok(());
-        }
-        Err(TrainError::Memory {
-            what: format!("{} of {all} patients on the network's grid take", prepared.len()),
-            needed,
-            free: room,
-            remedy: "train on fewer patients, crop their images, or close other programs",
-        })
+    /// Bytes of patients that may be held in memory beside a step and the reading of one more; the others
+    /// go to the disk.
+    pub(super) fn room(&self) -> u64 {
+        let Some(free) = self.free else { return u64::MAX };
+        free.saturating_sub(if self.on_cpu { self.step } else { 0 }) / 8 * SHARE
     }
 }
 
@@ -205,6 +196,15 @@ mod tests {
         assert_eq!(step_bytes(&network, [32; 3], 2, 1) - parameters, 2 * (one - parameters));
         assert_eq!(step_bytes(&network, [64, 32, 32], 1, 1) - parameters, 2 * (one - parameters));
         assert!(step_bytes(&network, [32; 3], 1, 2) > one);
+    }
+
+    #[test]
+    fn patients_have_a_part_of_what_a_step_leaves() {
+        let needed = |free, on_cpu| Needed { step: 200, free, on_cpu };
+        assert_eq!(needed(Some(1000), true).room(), 600);
+        assert_eq!(needed(Some(1000), false).room(), 750);
+        assert_eq!(needed(Some(100), true).room(), 0);
+        assert_eq!(needed(None, true).room(), u64::MAX);
     }
 
     #[test]

@@ -9,11 +9,12 @@ use super::loss::total_loss;
 use super::measure::{Measured, OrganDice, mean, measure};
 use super::memory::Needed;
 use super::optimiser::{Optimiser, learning_rate, squared_norm};
-use super::patient::{Patients, Prepared};
+use super::patient::Patients;
 use super::recipe::Recipe;
 use super::recipe_parts::Training;
-use super::sampler::{Batch, Sampler};
+use super::sampler::{Batch, Sampler, places};
 use super::start::{parameters, unusable};
+use super::stock::Stock;
 use super::task::Task;
 use crate::ai::ModelPackage;
 use crate::ai::engine::training_device;
@@ -228,7 +229,8 @@ fn run(
     })?;
     run.tell(&Event::Memory {
         step_bytes: needed.step,
-        patients_bytes: sampler.bytes() as u64,
+        patients_bytes: sampler.bytes(),
+        disk_bytes: sampler.on_disk(),
         free_bytes: needed.free,
     })?;
     // A start takes away what was told of an earlier one: these come after it.
@@ -236,7 +238,7 @@ fn run(
     remarks.into_iter().try_for_each(|remark| run.warn(remark))?;
     let loss = std::thread::scope(|scope| {
         let (first, last) = (run.state.step, recipe.training.steps);
-        let (sender, receiver) = sync_channel::<Batch>(2);
+        let (sender, receiver) = sync_channel::<Result<Batch, TrainError>>(2);
         let draw = move || {
             // Nobody listens any more: the loop has ended.
             (first..last).try_for_each(|step| sender.send(sampler.batch(step))).ok();
@@ -265,34 +267,34 @@ impl Run<'_> {
     /// Reads the patients to train on; one that cannot be used is left out, and that is one of the remarks.
     fn sampler(&self, needed: &Needed, remarks: &mut Vec<String>) -> Result<Sampler, TrainError> {
         let ids = self.patients.train();
-        let mut prepared: Vec<Prepared> = Vec::with_capacity(ids.len());
+        let mut stock = Stock::new(&self.options.out, needed.room());
         let mut left_out = Vec::new();
         for (number, id) in ids.iter().enumerate() {
             self.progress.set_step(format!("Reading patient {} of {}", number + 1, ids.len()));
             self.progress.check()?;
             let quiet = Progress::new();
             let read = self.patients.read(id, &quiet).map_err(TrainError::Patients);
-            let prepared_one = read.and_then(|mut case| {
+            let prepared = read.and_then(|mut case| {
                 remarks.append(&mut case.remarks);
                 self.task.prepare(&case, &quiet)
             });
-            match prepared_one {
+            match prepared {
                 Ok(patient) => {
-                    prepared.push(patient);
-                    needed.check_patients(&prepared, ids.len())?;
+                    let places = places(&patient, self.recipe);
+                    stock.add(patient, places)?;
                 }
                 Err(TrainError::Patients(why)) => left_out.push(why),
                 Err(other) => return Err(other),
             }
         }
         remarks.extend(left_out.iter().cloned());
-        if let (true, Some(why)) = (prepared.is_empty(), left_out.first()) {
+        if let (true, Some(why)) = (stock.patients().is_empty(), left_out.first()) {
             return Err(TrainError::Patients(format!(
                 "none of {} patients can be trained on; the first: {why}",
                 ids.len()
             )));
         }
-        let sampler = Sampler::new(prepared, self.recipe)?;
+        let sampler = Sampler::new(stock, self.recipe)?;
         let label = |number: &u16| self.recipe.labels.get(usize::from(*number).checked_sub(1)?);
         let missing: Vec<String> =
             sampler.missing().iter().filter_map(label).map(|label| label.name.clone()).collect();
@@ -307,7 +309,7 @@ impl Run<'_> {
     fn steps(
         &mut self,
         step: &mut Step,
-        batches: &std::sync::mpsc::Receiver<Batch>,
+        batches: &std::sync::mpsc::Receiver<Result<Batch, TrainError>>,
     ) -> Result<Option<f64>, TrainError> {
         let training = &self.recipe.training;
         let (begun, all) = (self.state.step, training.steps);
@@ -317,6 +319,7 @@ impl Run<'_> {
         while self.state.step < all && !self.progress.is_cancelled() {
             let number = self.state.step;
             let Ok(batch) = batches.recv() else { break };
+            let batch = batch?;
             let before = Instant::now();
             let done = quietly(|| step.run(&batch, number, all, training))
                 .and_then(|done| done)
