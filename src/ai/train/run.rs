@@ -183,6 +183,7 @@ fn run(
 ) -> Result<Outcome, TrainError> {
     let out = &options.out;
     std::fs::create_dir_all(out).map_err(|error| WriteFileError::from_io(&error, out))?;
+    Stock::clear(out);
     let (device, device_name) = training_device(options.device)?;
     let task = Task::new(recipe, init)?;
     let mut parameters = parameters(&task, init)?;

@@ -102,12 +102,15 @@ impl Reach {
 }
 
 impl Stock {
-    /// A stock that holds up to `room` bytes in memory; others go below the run's folder `out`, from where
-    /// the files of an earlier run are removed.
+    /// A stock that holds up to `room` bytes in memory; others go below the run's folder `out`.
     pub(super) fn new(out: &Path, room: u64) -> Self {
         let folder = Folder { path: out.join(FOLDER) };
-        folder.clear();
         Self { patients: Vec::new(), room, held: 0, on_disk: 0, folder }
+    }
+
+    /// Removes from the run's folder the files that a killed run has left.
+    pub(super) fn clear(out: &Path) {
+        drop(Folder { path: out.join(FOLDER) });
     }
 
     pub(super) fn patients(&self) -> &[Patient] {
@@ -374,7 +377,7 @@ mod tests {
         for name in ["patient-3.bin", "mine.txt"] {
             std::fs::write(files.join(name), "x").unwrap();
         }
-        drop(Stock::new(folder.path(), 0));
+        Stock::clear(folder.path());
         assert!(!files.join("patient-3.bin").exists() && files.join("mine.txt").exists());
     }
 
