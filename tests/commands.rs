@@ -549,6 +549,9 @@ fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
     let log = std::fs::read_to_string(said["log"].as_str().unwrap()).unwrap();
     assert!(log.contains(r#"{"event":"started","step":10,"steps":20,"train":2,"valid":1"#), "{log}");
     assert!(log.contains("Heart"), "what was learnt from nobody is said: {log}");
+    assert!(log.contains("four"), "who was left out is said: {log}");
+    let card = std::fs::read_to_string(Path::new(said["package"].as_str().unwrap()).join("card.md")).unwrap();
+    assert!(card.contains("2 patients for training, 1 others for validation"), "{card}");
 
     // The package contours, and can be trained further without a recipe.
     let package = said["package"].as_str().unwrap();

@@ -318,3 +318,28 @@ fn a_data_set_in_nnu_net_s_own_layout_has_a_patient_a_case() {
     let case = training.read("x_002", &Progress::new()).unwrap();
     assert_eq!((&case.labels[..], &case.known[..]), (&[0, 2, 1, IGNORE][..], &[true; 3][..]));
 }
+
+/// Gives a structure set, which is stored in implicit VR, this Structure Set Date.
+fn date(path: &Path, date: [u8; 8]) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let tag = [0x06, 0x30, 0x08, 0x00, 8, 0, 0, 0];
+    let at = bytes.windows(8).position(|own| own == tag).expect("the file states its date") + 8;
+    bytes[at..at + 8].copy_from_slice(&date);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn of_equal_structure_sets_the_newest_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (patient, images) = (folder.path().join("one"), series("2.25.41", 20, 3.0));
+    write_images(&patient.join("CT"), &images, *b"CT");
+    let (first, second) = (patient.join("first.dcm"), patient.join("second.dcm"));
+    write_set(&first, &images, &[("a", 0.0, DONE)]);
+    write_set(&second, &images, &[("a", 10.0, DONE)]);
+    let recipe = recipe_for(&["CT"]);
+    for (dates, left) in [([*b"20240101", *b"20250101"], 51), ([*b"20250102", *b"20250101"], 41)] {
+        date(&first, dates[0]);
+        date(&second, dates[1]);
+        assert_eq!(reach(&read_of(folder.path(), &recipe).unwrap(), 1)[0].0, left, "{dates:?}");
+    }
+}
