@@ -502,6 +502,8 @@ fn write_patient(folder: &Path, name: &str, is_approved: bool) {
     if is_approved {
         body.approval = Approval::Accepted;
     }
+    // Wholly inside the scan: the ball goes on above and below.
+    body.planes.retain(|own| own.plane.offset_mm().abs() < 12.0);
     let set = StructureSet {
         label: "approved".into(),
         patient: series.info.patient.clone(),
@@ -523,13 +525,20 @@ fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
     std::fs::write(&recipe, tiny_recipe()).unwrap();
     let train = ["train", text(&recipe), "--data", text(&data), "--out", text(&out), "--device", "cpu"];
     refused(&train, "there is no such folder of patients");
-    // What a machine drew and nobody reviewed is nothing to learn from.
+    // What a machine drew and nobody reviewed is nothing to learn from, and no name is to blame.
     write_patient(&data.join("one"), "BODY", false);
-    refused(&train, "[synonyms]");
+    refused(&train, "only unreviewed contours of Body");
+    write_patient(&data.join("one"), "Kopf", true);
+    refused(
+        &train,
+        "no organ of the model is outlined (names there: Kopf); give those that belong to one under [synonyms]",
+    );
 
     for patient in ["one", "two", "three"] {
         write_patient(&data.join(patient), "BODY", true);
     }
+    // A fourth is not used, and does not count. By this seed it is one to train on.
+    std::fs::create_dir_all(data.join("four/ball")).unwrap();
     let said = document(&delineo(&[&train[..], &["--steps", "10", "--json"]].concat()));
     assert_eq!((&said["step"], &said["finished"]), (&10.into(), &true.into()));
     let said = document(&delineo(&[&train[..], &["--json"]].concat()));
@@ -540,6 +549,9 @@ fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
     let log = std::fs::read_to_string(said["log"].as_str().unwrap()).unwrap();
     assert!(log.contains(r#"{"event":"started","step":10,"steps":20,"train":2,"valid":1"#), "{log}");
     assert!(log.contains("Heart"), "what was learnt from nobody is said: {log}");
+    assert!(log.contains("four"), "who was left out is said: {log}");
+    let card = std::fs::read_to_string(Path::new(said["package"].as_str().unwrap()).join("card.md")).unwrap();
+    assert!(card.contains("2 patients for training, 1 others for validation"), "{card}");
 
     // The package contours, and can be trained further without a recipe.
     let package = said["package"].as_str().unwrap();

@@ -194,8 +194,8 @@ impl InWindow for TrainError {
                 "training stopped on {device} ({reason}); start it again, it goes on from the last checkpoint"
             ),
             Self::Memory { what, needed, free, .. } => format!(
-                "{what} {} MB of memory, {} MB are free; give a recipe with smaller patches, train on fewer or \
-                 cropped images, or close other programs",
+                "{what} {} MB of memory, {} MB are free; give a recipe with smaller patches, or close other \
+                 programs",
                 megabytes(*needed),
                 free / 1_000_000
             ),

@@ -127,7 +127,7 @@ fn take_in(line: &mut TrainingLine, event: Event) {
             line.problem = None;
         }
         Event::Steps { step, loss, .. } => line.loss.push([step as f64, loss]),
-        Event::Validated { step, mean_dice, mut organs } => {
+        Event::Validated { step, mean_dice, mut organs, .. } => {
             line.dice.extend(mean_dice.map(|dice| [step as f64, dice]));
             organs.sort_by(|a, b| a.mean.total_cmp(&b.mean));
             line.organs = organs.into_iter().map(|organ| (organ.name, organ.mean)).collect();
@@ -150,12 +150,12 @@ fn run(
         ("", None) => return Err("a training that begins with nothing needs a recipe".to_owned()),
         (path, _) => Recipe::read(&PathBuf::from(path)).map(|recipe| (recipe, None)),
     };
-    let (mut recipe, smaller) = recipe.map_err(|error| error.to_string())?;
+    let (mut recipe, smaller) = recipe.map_err(|error| error.in_window())?;
     if let Ok(steps) = form.steps.trim().parse() {
         recipe.training.steps = steps;
     }
     let data = PathBuf::from(form.data.text.trim());
-    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.to_string())?;
+    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.in_window())?;
     let options = Options {
         out,
         device: DeviceChoice::Auto,
@@ -197,7 +197,7 @@ mod tests {
         };
         let organ = |name: &str, mean| OrganDice { name: name.into(), patients: 1, mean, least: mean };
         let organs = vec![organ("Brainstem", 0.8), organ("Larynx", 0.4)];
-        let validated = Event::Validated { step: 20, mean_dice: Some(0.6), organs };
+        let validated = Event::Validated { step: 20, mean_dice: Some(0.6), organs, patients: 1 };
         for event in [started(0), steps(10, 1.5), steps(20, 1.2), validated, started(10), steps(20, 1.1)] {
             take_in(&mut line, event);
         }

@@ -19,7 +19,8 @@ pub struct Args {
     #[arg(value_name = "RECIPE.toml")]
     recipe: Option<PathBuf>,
     /// The patients: one subfolder each, image series with an RT Structure Set or ct.nii.gz (image_0000.nii.gz,
-    /// image_0001.nii.gz ... for several channels) with labels.nii.gz (default: the recipe's data.root).
+    /// image_0001.nii.gz ... for several channels) with labels.nii.gz; or a data set of nnU-Net's own, with
+    /// imagesTr, labelsTr and dataset.json (default: the recipe's data.root).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Where checkpoint, log and package go (made if need be).
@@ -111,11 +112,15 @@ fn tell(event: &Event) {
                  {step} to {steps}, {device}"
             );
         }
-        Event::Memory { step_bytes, patients_bytes, free_bytes } => {
+        Event::Memory { step_bytes, patients_bytes, disk_bytes, free_bytes } => {
             let free =
                 free_bytes.map_or(String::new(), |bytes| format!("; {} MB were free", bytes / 1_000_000));
+            let disk = match disk_bytes / 1_000_000 {
+                0 => String::new(),
+                mb => format!("; patients of {mb} MB do not fit into it and lie on the disk until the end"),
+            };
             eprintln!(
-                "a step takes about {} MB of the device's memory, the patients {} MB of the machine's{free}",
+                "a step takes about {} MB of the device's memory, the patients {} MB of the machine's{free}{disk}",
                 step_bytes / 1_000_000,
                 patients_bytes / 1_000_000
             );
@@ -123,10 +128,10 @@ fn tell(event: &Event) {
         Event::Steps { step, loss, seconds_per_step, .. } if step.is_multiple_of(100) => {
             eprintln!("step {step} loss {loss:.4} {seconds_per_step:.2} s/step");
         }
-        Event::Validated { step, mean_dice: Some(dice), organs } => {
+        Event::Validated { step, mean_dice: Some(dice), organs, patients } => {
             let worst = organs.iter().min_by(|a, b| a.mean.total_cmp(&b.mean));
             let worst = worst.map_or_else(String::new, |o| format!(" (least: {} {:.3})", o.name, o.mean));
-            eprintln!("step {step} validation Dice {dice:.3}{worst}");
+            eprintln!("step {step} validation Dice {dice:.3} on {patients} patients{worst}");
         }
         Event::LeftOut { step } => eprintln!("step {step} left out: the gradient is not finite"),
         Event::Warning { message } => eprintln!("warning: {message}"),

@@ -122,6 +122,8 @@ pub struct StructureSetEntry {
     pub sop_instance_uid: Uid,
     /// Structure Set Label.
     pub label: String,
+    /// Structure Set Date and Time as stored, one after the other; empty when absent.
+    pub created: String,
     /// The patient.
     pub patient: PatientInfo,
     /// Study Instance UID.

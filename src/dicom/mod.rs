@@ -34,7 +34,7 @@ pub use ct_write::{PreparedCtSeries, WriteCtError, prepare_ct_series, write_ct_s
 pub use dose::{ReadDose, ReadDoseError, read_dose};
 pub use library::{DoseEntry, Library, RoiEntry, SeriesEntry, SliceSpacing, StructureSetEntry};
 pub use read_series::{ReadSeries, ReadSeriesError, read_series};
-pub use rtstruct_read::{ReadRtstruct, ReadRtstructError, read_rtstruct};
+pub use rtstruct_read::{ReadRtstruct, ReadRtstructError, SET_APPROVED, read_rtstruct};
 pub(crate) use rtstruct_write::described;
 pub use rtstruct_write::{
     PreparedRtstruct, WriteRtstructError, WriteRtstructOptions, WrittenRtstruct, prepare_rtstruct,

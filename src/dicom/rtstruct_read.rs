@@ -62,6 +62,9 @@ pub enum ReadRtstructError {
     },
 }
 
+/// What is said of a set that somebody approved.
+pub const SET_APPROVED: &str = "it is approved; what is changed here will be exported as not approved";
+
 /// Colours for ROIs that declare none.
 const COLORS: [Color; 8] = [
     [230, 80, 80],
@@ -202,7 +205,7 @@ fn check_references(stored: &StoredSet, series: Option<&Series>, remarks: &mut V
         }
     }
     if stored.approval_status == "APPROVED" {
-        remarks.push("it is approved; what is changed here will be exported as not approved".to_owned());
+        remarks.push(SET_APPROVED.to_owned());
     }
     let mut numbers = HashSet::new();
     for roi in &stored.rois {

@@ -315,6 +315,9 @@ fn structure_set(path: PathBuf, object: &InMemDicomObject) -> StructureSetEntry 
         path,
         sop_instance_uid: uid(object, tags::SOP_INSTANCE_UID),
         label: object.text_or_empty(tags::STRUCTURE_SET_LABEL),
+        created: [tags::STRUCTURE_SET_DATE, tags::STRUCTURE_SET_TIME]
+            .map(|tag| object.text_or_empty(tag))
+            .concat(),
         patient: patient_info(object),
         study_uid: object.text_or_empty(tags::STUDY_INSTANCE_UID),
         series_uid: series_uid.map(Into::into),

@@ -208,7 +208,7 @@ pub fn default_series(library: &Library) -> Option<usize> {
 }
 
 /// Everything that lies in `paths`.
-fn search(paths: &[PathBuf], progress: &Progress) -> Result<Library, OpenStudyError> {
+pub(super) fn search(paths: &[PathBuf], progress: &Progress) -> Result<Library, OpenStudyError> {
     match scan(paths, progress) {
         Err(ScanError::NoDicom { path, count }) => Err(match example_nifti(paths) {
             Some(example) => OpenStudyError::FolderOfNifti { example, path },

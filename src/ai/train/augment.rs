@@ -2,12 +2,15 @@
 //!
 //! `models/training/patches.py`, rule for rule; only the random numbers are others.
 
+use super::TrainError;
 use super::bend::Field;
 use super::loss::IGNORE;
-use super::patient::{Image, OUTSIDE_HU, Prepared};
+use super::patient::OUTSIDE_HU;
 use super::random::Random;
 use super::recipe::Recipe;
+use super::stock::{Part, PartImage, Patient};
 use rayon::prelude::*;
+use std::ops::Range;
 
 type Matrix = [[f64; 3]; 3];
 
@@ -26,7 +29,15 @@ pub(super) struct Deformed {
 
 /// The patch around `centre` (voxel centres are whole numbers, z, y, x). Beyond the scan there is air, or 0
 /// where values are normalised.
-pub(super) fn deform(recipe: &Recipe, patient: &Prepared, centre: [f64; 3], random: &mut Random) -> Deformed {
+///
+/// # Errors
+/// [`TrainError::Patients`] when the patient's file cannot be read.
+pub(super) fn deform(
+    recipe: &Recipe,
+    patient: &Patient,
+    centre: [f64; 3],
+    random: &mut Random,
+) -> Result<Deformed, TrainError> {
     let (augment, spacing, patch) = (&recipe.augment, patient.spacing_mm, recipe.patch());
     let mut matrix: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     if random.unit() < augment.affine_probability {
@@ -69,29 +80,57 @@ pub(super) fn deform(recipe: &Recipe, patient: &Prepared, centre: [f64; 3], rand
             centre[i] + row[0] * offset[0] + row[1] * offset[1] + row[2] * offset[2]
         })
     };
+    let size = patient.size;
+    let [planes, rows] =
+        if patient.is_in_memory() { [0..size[0], 0..size[1]] } else { reached(patch, &place) };
+    let part = patient.part(planes, rows)?;
     let (plane, voxels) = (patch[1] * patch[2], patch.iter().product::<usize>());
     let mut labels = vec![0; voxels];
     labels.par_chunks_mut(plane).enumerate().for_each(|(z, plane)| {
-        (0..).zip(plane).for_each(|(at, own)| *own = label(patient, place(z, at)));
+        (0..).zip(plane).for_each(|(at, own)| *own = label(&part, size, place(z, at)));
     });
-    let size = patient.size;
     let mut values = vec![0.0; recipe.channels().len().max(1) * voxels];
     values.par_chunks_mut(plane).enumerate().for_each(|(plane, values)| {
         let (channel, z) = (plane / patch[0], plane % patch[0]);
-        let from = channel * size.iter().product::<usize>();
+        let (reach, from) = (part.reach, channel * part.reach.len());
         for (at, value) in values.iter_mut().enumerate() {
             let at = place(z, at);
-            *value = match &patient.image {
-                Image::Hu(hu) => interpolated(|place| f32::from(hu[place]), size, at, OUTSIDE_HU),
-                Image::Normalised(all) => interpolated(|place| all[from + place], size, at, 0.0),
+            *value = match &part.image {
+                PartImage::Hu(hu) => {
+                    interpolated(|voxel| f32::from(hu[reach.place(voxel)]), size, at, OUTSIDE_HU)
+                }
+                PartImage::Normalised(all) => {
+                    interpolated(|voxel| all[from + reach.place(voxel)], size, at, 0.0)
+                }
             };
         }
     });
-    Deformed { values, labels, mirrored }
+    Ok(Deformed { values, labels, mirrored })
+}
+
+/// The planes and rows of a patient that a patch's voxels at these places are interpolated from; some of them
+/// may lie beyond the scan.
+fn reached(patch: [usize; 3], place: &(impl Fn(usize, usize) -> [f64; 3] + Sync)) -> [Range<usize>; 2] {
+    let nowhere = || [[f64::INFINITY, f64::NEG_INFINITY]; 2];
+    let wider = |mut bounds: [[f64; 2]; 2], other: [[f64; 2]; 2]| {
+        for (own, other) in bounds.iter_mut().zip(other) {
+            *own = [own[0].min(other[0]), own[1].max(other[1])];
+        }
+        bounds
+    };
+    let of_plane = |z: usize| {
+        (0..patch[1] * patch[2]).fold(nowhere(), |bounds, at| {
+            let [z, y, _] = place(z, at);
+            wider(bounds, [[z, z], [y, y]])
+        })
+    };
+    let bounds = (0..patch[0]).into_par_iter().map(of_plane).reduce(nowhere, wider);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not below 0, near the scan")]
+    bounds.map(|[low, high]| low.floor().max(0.0) as usize..(high.floor() + 2.0).max(0.0) as usize)
 }
 
 /// Linear interpolation between voxels, and to `outside` beyond the scan.
-fn interpolated(value: impl Fn(usize) -> f32, size: [usize; 3], at: [f64; 3], outside: f32) -> f32 {
+fn interpolated(value: impl Fn([usize; 3]) -> f32, size: [usize; 3], at: [f64; 3], outside: f32) -> f32 {
     if (0..3).any(|axis| at[axis] <= -1.0 || at[axis] >= size[axis] as f64) {
         return outside;
     }
@@ -102,13 +141,13 @@ fn interpolated(value: impl Fn(usize) -> f32, size: [usize; 3], at: [f64; 3], ou
     let mut sum = 0.0;
     for corner in 0..8_usize {
         let mut weight = 1.0_f32;
-        let mut place = 0;
+        let mut place = [0; 3];
         let mut inside = true;
         for axis in 0..3 {
             let up = corner >> axis & 1;
             weight *= if up == 1 { share[axis] } else { 1.0 - share[axis] };
             match usize::try_from(low[axis] + isize::from(up == 1)) {
-                Ok(voxel) if voxel < size[axis] => place = place * size[axis] + voxel,
+                Ok(voxel) if voxel < size[axis] => place[axis] = voxel,
                 _ => inside = false,
             }
         }
@@ -120,19 +159,19 @@ fn interpolated(value: impl Fn(usize) -> f32, size: [usize; 3], at: [f64; 3], ou
 }
 
 /// The label of the nearest voxel; background beyond the scan.
-fn label(patient: &Prepared, at: [f64; 3]) -> u16 {
-    let mut place = 0;
-    for (at, size) in at.into_iter().zip(patient.size) {
-        let nearest = at.round_ties_even();
-        if !(nearest >= 0.0 && nearest < size as f64) {
+fn label(part: &Part<'_>, size: [usize; 3], at: [f64; 3]) -> u16 {
+    let mut voxel = [0; 3];
+    for axis in 0..3 {
+        let nearest = at[axis].round_ties_even();
+        if !(nearest >= 0.0 && nearest < size[axis] as f64) {
             return 0;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "inside the scan")]
         {
-            place = place * size + nearest as usize;
+            voxel[axis] = nearest as usize;
         }
     }
-    patient.labels[place]
+    part.labels[part.reach.place(voxel)]
 }
 
 /// Ends the scan somewhere inside the patch, above or below; beyond it there is `outside`.
@@ -155,6 +194,7 @@ pub(super) fn cut(
 
 #[cfg(test)]
 mod tests {
+    use super::super::patient::{Image, Prepared};
     use super::super::sampler::tests::{tiny_patient, tiny_recipe};
     use super::*;
 
@@ -171,7 +211,7 @@ mod tests {
         // The patch's 8 voxels from x = 12 on: 4 inside, 4 beyond.
         let centre = [5.5, 7.5, 15.5];
         let Deformed { values, labels, mirrored } =
-            deform(&still(), &patient, centre, &mut Random::new(&[1]));
+            deform(&still(), &Patient::of(patient.clone()), centre, &mut Random::new(&[1])).unwrap();
         assert!(!mirrored);
         let Image::Hu(own_hu) = &patient.image else { panic!("a CT") };
         for (place, (hu, label)) in values.iter().zip(&labels).enumerate() {
@@ -190,8 +230,11 @@ mod tests {
         recipe.augment.scale = [1.0, 1.0];
         recipe.augment.rotation_deg = [0.0; 3];
         let patient = Prepared { spacing_mm: [6.0, 3.0, 6.0], ..tiny_patient([true; 3]) };
-        let straight = deform(&still(), &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3])).values;
-        let near = deform(&recipe, &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3])).values;
+        let patient = Patient::of(patient);
+        let values = |recipe: &Recipe| {
+            deform(recipe, &patient, [5.5, 7.5, 7.5], &mut Random::new(&[3])).unwrap().values
+        };
+        let (straight, near) = (values(&still()), values(&recipe));
         // Only the small factors of each axis remain (6 % at most): most voxels are alike.
         let alike = straight.iter().zip(&near).filter(|(a, b)| (*a - *b).abs() < 1.0).count();
         assert!(alike > 300, "{alike}");

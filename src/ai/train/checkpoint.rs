@@ -36,6 +36,9 @@ pub(super) struct State {
     pub seconds: f64,
     /// The package that the run began with.
     pub init: Option<String>,
+    /// How many of the patients could be used, as of the last time they were read.
+    #[serde(default)]
+    pub used: Option<usize>,
 }
 
 impl State {
@@ -48,6 +51,7 @@ impl State {
             patients: sha256_text(train.join("\n").as_bytes()),
             seconds: 0.0,
             init,
+            used: None,
         }
     }
 }

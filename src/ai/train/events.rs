@@ -22,7 +22,7 @@ pub enum Event {
         step: u64,
         /// Steps in all.
         steps: u64,
-        /// Patients trained on.
+        /// Patients trained on: those that could be used.
         train: usize,
         /// Patients kept for validation.
         valid: usize,
@@ -35,8 +35,11 @@ pub enum Event {
     Memory {
         /// Bytes of a step, on the device, about.
         step_bytes: u64,
-        /// Bytes of the patients.
+        /// Bytes of the patients that are held in memory.
         patients_bytes: u64,
+        /// Bytes of those that are kept in files of the run's folder until it ends.
+        #[serde(default)]
+        disk_bytes: u64,
         /// Bytes that were free before, where the system tells.
         free_bytes: Option<u64>,
     },
@@ -64,6 +67,9 @@ pub enum Event {
         mean_dice: Option<f64>,
         /// Per organ.
         organs: Vec<OrganDice>,
+        /// Patients whose scans were contoured and scored.
+        #[serde(default)]
+        patients: usize,
     },
     /// A checkpoint was written.
     Saved {

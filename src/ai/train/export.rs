@@ -28,8 +28,12 @@ pub(super) struct About<'a> {
     pub step: u64,
     pub seconds: f64,
     pub device: &'a str,
+    /// Patients trained on: those that could be used.
     pub train: usize,
-    pub valid: usize,
+    /// Patients kept for validation.
+    pub kept: usize,
+    /// Of them those that were contoured and scored; `None` where nothing was measured.
+    pub scored: Option<usize>,
     /// The package that the run began with.
     pub init: Option<&'a str>,
     /// Agreement on the validation patients; empty where it was not measured.
@@ -299,12 +303,13 @@ fn card(about: &About<'_>) -> String {
     );
     let _ = write!(
         text,
-        "## Data and licence\n{}. {} patients for training, {} others for validation. An organ that was not \
+        "## Data and licence\n{}. {} patients for training, {} others {}for validation. An organ that was not \
          outlined in a patient counts as unknown, not as absent. [Whose contours, by which guideline, \
          approved by whom.] Licence: {}.{}\n\n",
         data_words(about).trim_end_matches('.'),
         about.train,
-        about.valid,
+        about.scored.unwrap_or(about.kept),
+        if about.scored.is_some() { "" } else { "kept " },
         recipe.license,
         origin_words(about)
     );
@@ -331,7 +336,11 @@ fn card(about: &About<'_>) -> String {
         about.device
     );
     if about.organs.is_empty() {
-        text.push_str("Not measured: there were no validation patients, or it was stopped before.\n\n");
+        text.push_str(if about.scored.unwrap_or(0) > 0 {
+            "Not measured: in no validation patient an organ is outlined and lies wholly inside the scan.\n\n"
+        } else {
+            "Not measured: there were no validation patients, or it was stopped before.\n\n"
+        });
     } else {
         let precision = match about.task.way {
             Way::Own(_) => "half",
@@ -355,6 +364,15 @@ fn card(about: &About<'_>) -> String {
             "| **mean of the organs' means** | | **{:.3}** | |\n",
             mean(about.organs).unwrap_or_default()
         );
+        let is_scored = |name: &&str| about.organs.iter().any(|organ| organ.name == **name);
+        let others: Vec<&str> = organs.iter().copied().filter(|name| !is_scored(name)).collect();
+        if !others.is_empty() {
+            let _ = writeln!(
+                text,
+                "Not scored, outlined in none of these patients or cut off by the scan in each: {}.\n",
+                others.join(", ")
+            );
+        }
     }
     text.push_str(
         "## Limits\n- The validation patients come from the same collection as the training patients; other \

@@ -24,8 +24,18 @@ pub struct OrganDice {
     pub least: f64,
 }
 
+/// What was measured.
+pub(super) struct Measured {
+    /// Agreement, of organs that one of the patients has.
+    pub organs: Vec<OrganDice>,
+    /// The patients whose scans were contoured and scored.
+    pub patients: usize,
+    /// What could not be read or run, and what is odd about those that were.
+    pub warnings: Vec<String>,
+}
+
 /// Dice of every organ over the first `limit` validation patients; organs that none of them has are
-/// left out. What could not be read or run is told in the warnings.
+/// left out.
 pub(super) fn measure(
     package: &ModelPackage,
     recipe: &Recipe,
@@ -33,20 +43,21 @@ pub(super) fn measure(
     limit: usize,
     device: DeviceChoice,
     progress: &Progress,
-) -> Result<(Vec<OrganDice>, Vec<String>), TrainError> {
+) -> Result<Measured, TrainError> {
     let mut scores: Vec<Vec<f64>> = vec![Vec::new(); recipe.labels.len()];
-    let mut warnings = Vec::new();
+    let (mut warnings, mut scored) = (Vec::new(), 0);
     for id in patients.valid().iter().take(limit) {
         // Progress of its own: the run's fraction counts steps.
         progress.check()?;
-        let case = match patients.read(id, &Progress::new()) {
+        let mut case = match patients.read(id, &Progress::new()) {
             Ok(case) => case,
             Err(why) => {
                 warnings.push(why);
                 continue;
             }
         };
-        let channels = case.channels.clone();
+        warnings.append(&mut case.remarks);
+        let channels = std::mem::take(&mut case.channels);
         let options = PredictOptions { device, label_map: true, channels, ..PredictOptions::default() };
         let quiet = Progress::new();
         let watched = watch_cancel(progress, &quiet, || predict(&case.volume, package, &options, &quiet));
@@ -54,6 +65,7 @@ pub(super) fn measure(
             Ok(prediction) => {
                 let found = prediction.labels.map(|map| map.labels).unwrap_or_default();
                 score(&case, &found, recipe, &mut scores);
+                scored += 1;
             }
             Err(PredictError::Cancelled(cancelled)) => return Err(cancelled.into()),
             // Before anything is learnt a model may find nothing at all.
@@ -73,7 +85,7 @@ pub(super) fn measure(
             least: scores.iter().copied().fold(1.0, f64::min),
         })
         .collect();
-    Ok((organs, warnings))
+    Ok(Measured { organs, patients: scored, warnings })
 }
 
 /// Runs `work`, handing a cancel of `outer` on to `inner`.
@@ -146,6 +158,7 @@ mod tests {
             labels: vec![1, 1, 2, 3, IGNORE],
             known: vec![true, true, true, true, false],
             truncated: vec![3],
+            remarks: Vec::new(),
         };
         let mut recipe = tiny_recipe();
         recipe.labels = (1..=4).map(|value| Label { value, ..Label::default() }).collect();

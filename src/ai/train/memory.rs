@@ -7,7 +7,6 @@
 
 use super::TrainError;
 use super::checkpoint::CHECKPOINT;
-use super::patient::Prepared;
 use super::recipe::Recipe;
 use super::task::Task;
 use crate::ai::ModelPackage;
@@ -85,7 +84,8 @@ fn parameter_count(a: &Architecture) -> usize {
     encoder + decoder
 }
 
-/// The part of the free memory that a step may take, in eighths; the patients need some, too.
+/// The part of the free memory that a step may take, and patients of what is left, in eighths: the patients
+/// need some too, and reading one of them.
 const SHARE: u64 = 6;
 
 impl Recipe {
@@ -181,20 +181,11 @@ impl Needed {
         }
     }
 
-    /// Refuses patients that the memory does not hold beside a step.
-    pub(super) fn check_patients(&self, prepared: &[Prepared], all: usize) -> Result<(), TrainError> {
-        let Some(free) = self.free else { return Ok(()) };
-        let needed = prepared.iter().map(Prepared::bytes).sum::<usize>() as u64;
-        let room = free.saturating_sub(if self.on_cpu { self.step } else { 0 });
-        if needed <= room {
-            return Ok(());
-        }
-        Err(TrainError::Memory {
-            what: format!("{} of {all} patients on the network's grid take", prepared.len()),
-            needed,
-            free: room,
-            remedy: "train on fewer patients, crop their images, or close other programs",
-        })
+    /// Bytes of patients that may be held in memory beside a step and the reading of one more; the others
+    /// go to the disk.
+    pub(super) fn room(&self) -> u64 {
+        let Some(free) = self.free else { return u64::MAX };
+        free.saturating_sub(if self.on_cpu { self.step } else { 0 }) / 8 * SHARE
     }
 }
 
@@ -241,6 +232,15 @@ mod tests {
             let ratio = reckoned_mb / measured_mb;
             assert!((0.8..1.25).contains(&ratio), "{reckoned_mb} MB reckoned, {measured_mb} MB measured");
         }
+    }
+
+    #[test]
+    fn patients_have_a_part_of_what_a_step_leaves() {
+        let needed = |free, on_cpu| Needed { step: 200, free, on_cpu };
+        assert_eq!(needed(Some(1000), true).room(), 600);
+        assert_eq!(needed(Some(1000), false).room(), 750);
+        assert_eq!(needed(Some(100), true).room(), 0);
+        assert_eq!(needed(None, true).room(), u64::MAX);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod recipe_parts;
 mod run;
 pub mod sampler;
 mod start;
+mod stock;
 mod task;
 #[cfg(test)]
 mod tests;

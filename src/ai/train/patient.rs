@@ -33,6 +33,8 @@ pub struct Case {
     pub known: Vec<bool>,
     /// Numbers of labels that the scan cuts off: they are trained on, but not scored.
     pub truncated: Vec<u16>,
+    /// What a person should know of this patient, each with the file.
+    pub remarks: Vec<String>,
 }
 
 /// Where patients come from. Whoever reads files implements it.

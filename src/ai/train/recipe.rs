@@ -10,6 +10,7 @@ use super::start::name_key;
 use super::tuned;
 use crate::ai::ModelPackage;
 use crate::ai::network::{Architecture, EncoderKind};
+use crate::ai::nnunet::package::channel_modality;
 use crate::ai::package::{Label, Normalization, sha256_text};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -204,6 +205,16 @@ impl Recipe {
         self.nnunet.as_ref().map_or(&[], |table| &table.channels)
     }
 
+    /// The DICOM codes of the images that the input channels take, in their order; empty where a channel's
+    /// name does not tell.
+    #[must_use]
+    pub fn modalities(&self) -> Vec<&'static str> {
+        match self.channels() {
+            [] => vec!["CT"],
+            names => names.iter().map(|name| channel_modality(name)).collect(),
+        }
+    }
+
     /// Whether labels are regions, which may overlap.
     #[must_use]
     pub fn has_regions(&self) -> bool {
@@ -235,7 +246,7 @@ impl Recipe {
 
     /// The numbers of the labels that a voxel of this word belongs to; none of background, and none where
     /// it is [`IGNORE`].
-    pub(super) fn numbers(&self, word: u16) -> impl Iterator<Item = u16> {
+    pub fn numbers(&self, word: u16) -> impl Iterator<Item = u16> {
         let regions = self.has_regions();
         let count = u16::try_from(self.labels.len()).unwrap_or(u16::MAX);
         // Of a label there is one.

@@ -6,14 +6,15 @@ use super::events::{Event, Log};
 use super::export::{About, write_package};
 use super::graph::{Graph, Parameters};
 use super::loss::total_loss;
-use super::measure::{OrganDice, mean, measure};
+use super::measure::{Measured, OrganDice, mean, measure};
 use super::memory::Needed;
 use super::optimiser::{Optimiser, learning_rate, squared_norm};
-use super::patient::{Patients, Prepared};
+use super::patient::Patients;
 use super::recipe::Recipe;
 use super::recipe_parts::Training;
-use super::sampler::{Batch, Sampler};
+use super::sampler::{Batch, Sampler, places};
 use super::start::{parameters, unusable};
+use super::stock::Stock;
 use super::task::Task;
 use crate::ai::ModelPackage;
 use crate::ai::engine::training_device;
@@ -23,6 +24,8 @@ use crate::device::DeviceChoice;
 use crate::new_file::{WriteFileError, write_file};
 use crate::progress::Progress;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -170,6 +173,8 @@ struct Run<'a> {
     device: String,
     state: State,
     log: Log,
+    /// What a person was warned of already.
+    warned: RefCell<BTreeSet<String>>,
 }
 
 fn run(
@@ -182,6 +187,7 @@ fn run(
 ) -> Result<Outcome, TrainError> {
     let out = &options.out;
     std::fs::create_dir_all(out).map_err(|error| WriteFileError::from_io(&error, out))?;
+    Stock::clear(out);
     let (device, device_name) = training_device(options.device)?;
     let task = Task::new(recipe, init)?;
     let mut parameters = parameters(&task, init)?;
@@ -200,32 +206,44 @@ fn run(
     };
     write_file(&out.join("recipe.toml"), true, recipe.text().as_bytes())?;
     let log = Log::open(out, state.step)?;
-    let mut run = Run { task, recipe, patients, options, observe, progress, device: device_name, state, log };
+    let warned = RefCell::default();
+    let mut run =
+        Run { task, recipe, patients, options, observe, progress, device: device_name, state, log, warned };
     if run.state.step >= recipe.training.steps {
         return run.end(&step, None);
     }
     let needed = Needed::new(&run.task, options.device);
     needed.check()?;
-    let sampler = run.sampler(&needed)?;
+    let mut remarks = Vec::new();
+    let read = run.sampler(&needed, &mut remarks);
+    let sampler = match read {
+        Ok(sampler) => sampler,
+        Err(error) => {
+            remarks.into_iter().try_for_each(|remark| run.warn(remark))?;
+            return Err(error);
+        }
+    };
+    run.state.used = Some(sampler.patients());
     run.tell(&Event::Started {
         step: run.state.step,
         steps: recipe.training.steps,
-        train: patients.train().len(),
+        train: sampler.patients(),
         valid: patients.valid().len(),
         device: run.device.clone(),
         parameters: step.parameters.values.iter().map(Vec::len).sum(),
     })?;
     run.tell(&Event::Memory {
         step_bytes: needed.step,
-        patients_bytes: sampler.bytes() as u64,
+        patients_bytes: sampler.bytes(),
+        disk_bytes: sampler.on_disk(),
         free_bytes: needed.free,
     })?;
-    for note in run.task.notes(&step.parameters) {
-        run.warn(note)?;
-    }
+    // A start takes away what was told of an earlier one: these come after it.
+    remarks.extend(run.task.notes(&step.parameters));
+    remarks.into_iter().try_for_each(|remark| run.warn(remark))?;
     let loss = std::thread::scope(|scope| {
         let (first, last) = (run.state.step, recipe.training.steps);
-        let (sender, receiver) = sync_channel::<Batch>(2);
+        let (sender, receiver) = sync_channel::<Result<Batch, TrainError>>(2);
         let draw = move || {
             // Nobody listens any more: the loop has ended.
             (first..last).try_for_each(|step| sender.send(sampler.batch(step))).ok();
@@ -243,35 +261,51 @@ impl Run<'_> {
         self.log.add(event)
     }
 
+    /// Tells what a person should know, once.
     fn warn(&self, message: String) -> Result<(), TrainError> {
-        self.tell(&Event::Warning { message })
+        if self.warned.borrow_mut().insert(message.clone()) {
+            self.tell(&Event::Warning { message })?;
+        }
+        Ok(())
     }
 
-    /// Reads the patients to train on; one that cannot be used is told and left out.
-    fn sampler(&self, needed: &Needed) -> Result<Sampler, TrainError> {
+    /// Reads the patients to train on; one that cannot be used is left out, and that is one of the remarks.
+    fn sampler(&self, needed: &Needed, remarks: &mut Vec<String>) -> Result<Sampler, TrainError> {
         let ids = self.patients.train();
-        let mut prepared: Vec<Prepared> = Vec::with_capacity(ids.len());
+        let mut stock = Stock::new(&self.options.out, needed.room());
+        let mut left_out = Vec::new();
         for (number, id) in ids.iter().enumerate() {
             self.progress.set_step(format!("Reading patient {} of {}", number + 1, ids.len()));
             self.progress.check()?;
             let quiet = Progress::new();
             let read = self.patients.read(id, &quiet).map_err(TrainError::Patients);
-            match read.and_then(|case| self.task.prepare(&case, &quiet)) {
+            let prepared = read.and_then(|mut case| {
+                remarks.append(&mut case.remarks);
+                self.task.prepare(&case, &quiet)
+            });
+            match prepared {
                 Ok(patient) => {
-                    prepared.push(patient);
-                    needed.check_patients(&prepared, ids.len())?;
+                    let places = places(&patient, self.recipe);
+                    stock.add(patient, places)?;
                 }
-                Err(TrainError::Patients(why)) => self.warn(why)?,
+                Err(TrainError::Patients(why)) => left_out.push(why),
                 Err(other) => return Err(other),
             }
         }
-        let sampler = Sampler::new(prepared, self.recipe)?;
+        remarks.extend(left_out.iter().cloned());
+        if let (true, Some(why)) = (stock.patients().is_empty(), left_out.first()) {
+            return Err(TrainError::Patients(format!(
+                "none of {} patients can be trained on; the first: {why}",
+                ids.len()
+            )));
+        }
+        let sampler = Sampler::new(stock, self.recipe)?;
         let label = |number: &u16| self.recipe.labels.get(usize::from(*number).checked_sub(1)?);
         let missing: Vec<String> =
             sampler.missing().iter().filter_map(label).map(|label| label.name.clone()).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
-            self.warn(format!("outlined in no patient to train on, so not learnt: {missing}"))?;
+            remarks.push(format!("outlined in no patient to train on, so not learnt: {missing}"));
         }
         Ok(sampler)
     }
@@ -280,7 +314,7 @@ impl Run<'_> {
     fn steps(
         &mut self,
         step: &mut Step,
-        batches: &std::sync::mpsc::Receiver<Batch>,
+        batches: &std::sync::mpsc::Receiver<Result<Batch, TrainError>>,
     ) -> Result<Option<f64>, TrainError> {
         let training = &self.recipe.training;
         let (begun, all) = (self.state.step, training.steps);
@@ -293,6 +327,7 @@ impl Run<'_> {
         while self.state.step < all && !self.progress.is_cancelled() {
             let number = self.state.step;
             let Ok(batch) = batches.recv() else { break };
+            let batch = batch?;
             let before = Instant::now();
             let done = quietly(|| step.run(&batch, number, all, training))
                 .and_then(|done| done)
@@ -344,7 +379,13 @@ impl Run<'_> {
         self.tell(&Event::Saved { step: self.state.step })
     }
 
-    fn package(&self, step: &Step, organs: &[OrganDice]) -> Result<ModelPackage, TrainError> {
+    /// Writes the package, which tells of these scores on so many patients.
+    fn package(
+        &self,
+        step: &Step,
+        organs: &[OrganDice],
+        scored: Option<usize>,
+    ) -> Result<ModelPackage, TrainError> {
         let average = download(&step.optimiser.average)
             .map_err(|reason| TrainError::Device { device: self.device.clone(), reason })?;
         let about = About {
@@ -352,8 +393,9 @@ impl Run<'_> {
             step: self.state.step,
             seconds: self.state.seconds,
             device: &self.device,
-            train: self.patients.train().len(),
-            valid: self.patients.valid().len(),
+            train: self.state.used.unwrap_or_else(|| self.patients.train().len()),
+            kept: self.patients.valid().len(),
+            scored,
             init: self.state.init.as_deref(),
             organs,
             has_statistics: step.parameters.has_statistics(),
@@ -363,11 +405,11 @@ impl Run<'_> {
 
     /// Writes the package and scores it; being asked to stop meanwhile leaves the scores out.
     fn validate(&self, step: &Step, limit: usize) -> Result<Vec<OrganDice>, TrainError> {
-        let package = self.package(step, &[])?;
+        let package = self.package(step, &[], None)?;
         self.progress.set_step(format!("Validation at step {}", self.state.step));
         let measured =
             measure(&package, self.recipe, self.patients, limit, self.options.device, self.progress);
-        let (organs, warnings) = match measured {
+        let Measured { organs, patients, warnings } = match measured {
             Ok(measured) => measured,
             Err(TrainError::Cancelled(_)) => return Ok(Vec::new()),
             Err(other) => return Err(other),
@@ -379,8 +421,9 @@ impl Run<'_> {
             step: self.state.step,
             mean_dice: mean(&organs),
             organs: organs.clone(),
+            patients,
         })?;
-        self.package(step, &organs)?;
+        self.package(step, &organs, Some(patients))?;
         Ok(organs)
     }
 
@@ -389,7 +432,7 @@ impl Run<'_> {
         let organs = if finished && !self.patients.valid().is_empty() {
             self.validate(step, usize::MAX)?
         } else {
-            self.package(step, &[])?;
+            self.package(step, &[], None)?;
             Vec::new()
         };
         Ok(Outcome {

@@ -10,6 +10,7 @@ use super::loss::Truth;
 use super::patient::{OUTSIDE_HU, Prepared};
 use super::random::Random;
 use super::recipe::Recipe;
+use super::stock::Stock;
 use crate::ai::package::Normalization;
 
 /// Patches ready for the network.
@@ -24,20 +25,14 @@ pub struct Batch {
 /// The most voxels of a label in a patient that are kept as places to draw from (nnU-Net keeps 10,000).
 const PLACES: usize = 1 << 16;
 
-/// Voxels of a label in one patient, as places in its box.
-struct Found {
-    patient: usize,
-    voxels: Vec<u32>,
-}
-
-/// Patients in memory, and the rule by which patches are drawn from them.
+/// Patients, and the rule by which patches are drawn from them.
 pub struct Sampler {
     recipe: Recipe,
     /// Of images that are normalised when a patch is drawn.
     normalization: Option<Normalization>,
-    patients: Vec<Prepared>,
+    stock: Stock,
     /// Of each label from 1, the patients that show it.
-    found: Vec<Vec<Found>>,
+    found: Vec<Vec<usize>>,
     /// Sums of the labels' weights, up to each.
     weights: Vec<f64>,
     /// What each label is in a mirrored patch.
@@ -49,16 +44,14 @@ impl Sampler {
     ///
     /// # Errors
     /// [`TrainError::Patients`] when there are none, or no organ of the recipe is in any of them.
-    pub(super) fn new(patients: Vec<Prepared>, recipe: &Recipe) -> Result<Self, TrainError> {
+    pub(super) fn new(stock: Stock, recipe: &Recipe) -> Result<Self, TrainError> {
         let classes = recipe.labels.len() + 1;
-        let mut found: Vec<Vec<Found>> = (1..classes).map(|_| Vec::new()).collect();
-        for (number, patient) in patients.iter().enumerate() {
-            for (label, voxels) in places(patient, recipe).into_iter().enumerate().skip(1) {
-                if !voxels.is_empty() {
-                    found[label - 1].push(Found { patient: number, voxels });
-                }
-            }
-        }
+        let found: Vec<Vec<usize>> = (1..classes)
+            .map(|label| {
+                let numbered = stock.patients().iter().enumerate();
+                numbered.filter(|(_, own)| own.counts[label] > 0).map(|(number, _)| number).collect()
+            })
+            .collect();
         let own = |label: usize| recipe.sampling.weights.as_ref().map_or(1.0, |weights| weights[label]);
         let mut sum = 0.0;
         let weights: Vec<f64> = (0..classes - 1)
@@ -79,7 +72,12 @@ impl Sampler {
             swap.swap(usize::from(*a), usize::from(*b));
         }
         let normalization = recipe.own().map(|own| own.normalization());
-        Ok(Self { recipe: recipe.clone(), normalization, patients, found, weights, swap })
+        Ok(Self { recipe: recipe.clone(), normalization, stock, found, weights, swap })
+    }
+
+    /// How many patients there are.
+    pub(super) fn patients(&self) -> usize {
+        self.stock.patients().len()
     }
 
     /// The organs (values) that no patient shows.
@@ -87,15 +85,21 @@ impl Sampler {
         (1_u16..).zip(&self.found).filter(|(_, found)| found.is_empty()).map(|(label, _)| label).collect()
     }
 
-    /// Bytes of the patients and of the places to draw from.
-    pub(super) fn bytes(&self) -> usize {
-        let places = self.found.iter().flatten().map(|found| found.voxels.len()).sum::<usize>();
-        places * size_of::<u32>() + self.patients.iter().map(Prepared::bytes).sum::<usize>()
+    /// Bytes of the patients and of the places to draw from, in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.stock.held
+    }
+
+    /// The same of patients that lie in files.
+    pub(super) fn on_disk(&self) -> u64 {
+        self.stock.on_disk
     }
 
     /// The batch of a step: the seed and the step alone decide it.
-    #[must_use]
-    pub fn batch(&self, step: u64) -> Batch {
+    ///
+    /// # Errors
+    /// [`TrainError::Patients`] when a patient's file cannot be read.
+    pub fn batch(&self, step: u64) -> Result<Batch, TrainError> {
         let training = &self.recipe.training;
         let size = self.recipe.patch();
         let voxels: usize = size.iter().product();
@@ -114,35 +118,36 @@ impl Sampler {
         for number in 0..training.batch {
             let mut random = Random::new(&[training.seed, step, number as u64]);
             let shows_organ = number as f64 + random.unit() < on_organ;
-            self.draw(&mut random, shows_organ, &mut batch);
+            self.draw(&mut random, shows_organ, &mut batch)?;
         }
-        batch
+        Ok(batch)
     }
 
-    fn draw(&self, random: &mut Random, shows_organ: bool, batch: &mut Batch) {
-        let (recipe, patch) = (&self.recipe, self.recipe.patch());
+    fn draw(&self, random: &mut Random, shows_organ: bool, batch: &mut Batch) -> Result<(), TrainError> {
+        let (recipe, patch, stock) = (&self.recipe, self.recipe.patch(), self.stock.patients());
         let (number, mut centre) = if shows_organ {
             let at = random.unit() * self.weights.last().copied().unwrap_or(0.0);
             let label = self.weights.iter().position(|sum| *sum > at).unwrap_or(0);
             let patients = &self.found[label];
-            let found = &patients[random.below(patients.len())];
-            let place = found.voxels[random.below(found.voxels.len())] as usize;
-            let [_, ny, nx] = self.patients[found.patient].size;
+            let number = patients[random.below(patients.len())];
+            let patient = &stock[number];
+            let place = patient.place(label + 1, random.below(patient.counts[label + 1]))? as usize;
+            let [_, ny, nx] = patient.size;
             let voxel = [place / (ny * nx), place / nx % ny, place % nx];
             // The organ need not lie in the middle of the patch.
             (
-                found.patient,
+                number,
                 [0, 1, 2].map(|a| {
                     let own = voxel[a] as f64 + if patch[a] == 1 { 0.5 } else { 0.0 };
                     own + random.between(-0.35, 0.35) * patch[a] as f64
                 }),
             )
         } else {
-            let number = random.below(self.patients.len());
-            let size = self.patients[number].size;
+            let number = random.below(stock.len());
+            let size = stock[number].size;
             (number, [0, 1, 2].map(|axis| random.unit() * size[axis] as f64))
         };
-        let patient = &self.patients[number];
+        let patient = &stock[number];
         // Inside the scan, as the sliding window stays, up to a small overhang.
         for axis in 0..3 {
             let half = patch[axis] as f64 / 2.0;
@@ -156,7 +161,7 @@ impl Sampler {
             let last = patient.size[axis] as f64 - 1.0;
             if patch[axis] == 1 { centre[axis].floor().clamp(0.0, last) } else { centre[axis] - 0.5 }
         });
-        let Deformed { mut values, mut labels, mirrored } = deform(recipe, patient, centre, random);
+        let Deformed { mut values, mut labels, mirrored } = deform(recipe, patient, centre, random)?;
         let mut known = patient.known.clone();
         if mirrored {
             for label in &mut labels {
@@ -174,12 +179,13 @@ impl Sampler {
         batch.image.extend(values);
         batch.truth.labels.extend(labels);
         batch.truth.known.push(known);
+        Ok(())
     }
 }
 
 /// The voxels of each label that was outlined, at most [`PLACES`] of it, evenly spread; none of the
 /// background.
-fn places(patient: &Prepared, recipe: &Recipe) -> Vec<Vec<u32>> {
+pub(super) fn places(patient: &Prepared, recipe: &Recipe) -> Vec<Vec<u32>> {
     let mut counts = vec![0_usize; recipe.labels.len() + 1];
     // Of a region that nobody outlined, what it holds of others is no place to show it.
     let known = &patient.known;
@@ -212,6 +218,17 @@ pub(super) mod tests {
     /// A recipe for a tiny network of two organs, a left one and a right one.
     pub(in crate::ai::train) fn tiny_recipe() -> Recipe {
         Recipe::parse(include_str!("tiny.toml")).unwrap()
+    }
+
+    /// Draws from patients in memory.
+    fn sampler(patients: Vec<Prepared>, recipe: &Recipe) -> Result<Sampler, TrainError> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stock = Stock::new(folder.path(), u64::MAX);
+        for patient in patients {
+            let places = places(&patient, recipe);
+            stock.add(patient, places).unwrap();
+        }
+        Sampler::new(stock, recipe)
     }
 
     /// 12 x 16 x 16 voxels: soft tissue, label 1 on the low-x side, label 2 on the high-x side.
@@ -253,11 +270,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_batch_depends_on_the_step_alone() {
-        let sampler = Sampler::new(vec![tiny_patient([true; 3])], &tiny_recipe()).unwrap();
-        let first = sampler.batch(7);
-        let _ = sampler.batch(8);
-        assert_eq!(sampler.batch(7), first);
-        assert_ne!(sampler.batch(8), first);
+        let sampler = sampler(vec![tiny_patient([true; 3])], &tiny_recipe()).unwrap();
+        let first = sampler.batch(7).unwrap();
+        let _ = sampler.batch(8).unwrap();
+        assert_eq!(sampler.batch(7).unwrap(), first);
+        assert_ne!(sampler.batch(8).unwrap(), first);
         assert_eq!(first.image.len(), 2 * 8 * 8 * 8);
         assert!(first.truth.labels.iter().all(|label| *label < 3 || *label == IGNORE));
     }
@@ -268,10 +285,10 @@ pub(super) mod tests {
         recipe.augment.hu_shift = 0.0;
         recipe.augment.hu_scale = [1.0, 1.0];
         recipe.augment.hu_noise = 0.0;
-        let sampler = Sampler::new(vec![tiny_patient([true, true, false])], &recipe).unwrap();
+        let sampler = sampler(vec![tiny_patient([true, true, false])], &recipe).unwrap();
         let mut seen = [0; 3];
         for step in 0..40 {
-            let batch = sampler.batch(step);
+            let batch = sampler.batch(step).unwrap();
             let patch = 8 * 8 * 8;
             for (number, known) in batch.truth.known.iter().enumerate() {
                 // Label 1 is bright; in a mirrored patch it is label 2, and label 1 is unknown.
@@ -288,7 +305,7 @@ pub(super) mod tests {
 
     #[test]
     fn patients_without_any_organ_are_refused() {
-        let error = Sampler::new(vec![tiny_patient([true, false, false])], &tiny_recipe()).err().unwrap();
+        let error = sampler(vec![tiny_patient([true, false, false])], &tiny_recipe()).err().unwrap();
         assert!(error.to_string().contains("[synonyms]"), "{error}");
     }
 }

@@ -224,6 +224,7 @@ fn case(id: &str, shift: usize) -> Case {
         labels,
         known: vec![true; 3],
         truncated: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 

@@ -202,7 +202,7 @@ impl<'a> Tuned<'a> {
         if model.state() != table.state {
             return Err(refused(format!(
                 "the recipe is for {} as it was when the recipe was made, with other weights or plans; leave the \
-                 recipe out and choose another --out folder",
+                 recipe out and take another folder for the result",
                 table.model
             )));
         }
