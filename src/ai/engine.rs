@@ -573,7 +573,7 @@ impl Engine {
         self.is_sound()
     }
 
-    /// Bytes of the weights: in memory, and on a graphics device, in every layout that layers have there.
+    /// Bytes of the weights: in memory, and on a graphics device as they lie there.
     pub(super) fn weight_bytes(&self) -> [u64; 2] {
         match &self.runner {
             Runner::Cpu(networks) => [networks.iter().map(CpuNetwork::weight_bytes).sum(), 0],

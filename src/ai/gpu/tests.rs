@@ -54,3 +54,35 @@ fn a_residual_network_is_the_same_on_a_graphics_device() {
     };
     agree(residual, [4, 12, 8]);
 }
+
+fn flat() -> Architecture {
+    let kernels = vec![[1, 3, 3], [1, 5, 3]];
+    Architecture::plain(2, vec![4, 8], vec![[1; 3], [1, 2, 2]], kernels, 2, 3)
+}
+
+/// One plane: the pieces are lines of it.
+#[test]
+fn a_flat_network_is_the_same_on_a_graphics_device() {
+    agree(flat(), [1, 16, 10]);
+}
+
+/// Cut into planes or lines, as burn's operations compute them.
+#[test]
+fn pieces_of_burn_s_operations_are_the_whole() {
+    let deep = Architecture::plain(1, vec![4, 6], vec![[1; 3], [2; 3]], vec![[3; 3]; 2], 2, 3);
+    let device = burn::tensor::Device::flex();
+    for (architecture, size) in [(flat(), [1, 16, 10]), (deep, [4, 6, 8])] {
+        let count = size.iter().product::<usize>() * architecture.input_channels;
+        let network = Network::random(architecture, 5).unwrap();
+        let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();
+        let expected = CpuNetwork::new(&network).forward(&input, size);
+        let ours = BurnNetwork::new(&network, &device);
+        for way in [Way::Direct, Way::Columns] {
+            ours.set_way(way);
+            let mut pace = Pace::at_once(&device).with_piece_macs(1);
+            let logits = ours.forward_probed(&input, size, &mut pace, None).unwrap();
+            let worst = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-4, "{way:?} on {size:?}: {worst:.1e}");
+        }
+    }
+}

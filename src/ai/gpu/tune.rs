@@ -32,7 +32,9 @@ struct Measured {
 }
 
 /// Everything measured so far, by device and layer; read from the file once.
-static MEASURED: Mutex<Option<BTreeMap<String, Measured>>> = Mutex::new(None);
+type All = Mutex<Option<BTreeMap<String, Measured>>>;
+
+static MEASURED: All = Mutex::new(None);
 
 fn file() -> PathBuf {
     crate::data_folder::data_folder().join("cache").join("model-tuning.json")
@@ -80,24 +82,23 @@ pub(super) fn identity(info: &AdapterInfo) -> String {
     format!("{name} by {backend:?} {driver} {driver_info}, Delineo {program} {KERNELS:016x}")
 }
 
-/// Keeps what was measured of a layer, in memory and in the file.
-fn keep(key: String, found: Measured) {
-    let all = {
-        let mut known = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_with(|| read(&file()));
-        known.insert(key, found);
-        known.clone()
+/// Keeps what was measured of a layer, in memory and in the file at once: whoever stops after it loses nothing.
+fn keep(all: &All, path: &Path, key: String, found: Measured) {
+    let now = {
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all.get_or_insert_with(|| read(path));
+        all.insert(key, found);
+        all.clone()
     };
-    let path = file();
-    if let Err(error) = write(&path, &all) {
+    if let Err(error) = write(path, &now) {
         tracing::warn!("what was measured is not kept in {}: {error}", path.display());
     }
 }
 
 /// What is known of a layer.
-fn known(key: &str) -> Option<Measured> {
-    let mut known = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
-    known.get_or_insert_with(|| read(&file())).get(key).copied()
+fn known(all: &All, path: &Path, key: &str) -> Option<Measured> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    all.get_or_insert_with(|| read(path)).get(key).copied()
 }
 
 /// The greatest difference of values that count as the same, as a share of the greatest value.
@@ -240,7 +241,8 @@ impl Layer<'_> {
         let agrees = match expected {
             Some(expected) => is_same(expected, &warm),
             None if way.block().is_some() => self.proof().and_then(|proof| proof.holds(&warm, SAME)),
-            None => Ok(true),
+            // A launch that failed is told to who reads what it left: nobody has yet.
+            None => is_same(&warm, &warm),
         };
         Ok(agrees.map_err(Stop::Failed)?.then_some((seconds, warm)))
     }
@@ -274,19 +276,20 @@ impl BurnNetwork {
         pace: &mut Pace,
         progress: &Progress,
     ) -> Result<(), Stop> {
+        let path = file();
         let layers = self.layers(size);
         let count = layers.len();
         for (index, layer) in layers.into_iter().enumerate() {
             progress.set_fraction(index as f64 / count as f64).map_err(|_| Stop::Cancelled)?;
             let key = format!("{name}: {}", layer.name());
-            let found = if let Some(found) = known(&key) {
+            let found = if let Some(found) = known(&MEASURED, &path, &key) {
                 found
             } else {
                 let ([z, y, x], channels) = layer.input();
                 let values = (0..z * y * x * channels).map(input_value).collect();
                 let input = super::upload(values, [1, z, y, x, channels], &self.device);
                 let found = layer.measure(&input, &[], pace)?;
-                keep(key, found);
+                keep(&MEASURED, &path, key, found);
                 found
             };
             layer.set(found);
@@ -352,6 +355,15 @@ mod tests {
         assert_eq!(read(&path), one);
         std::fs::write(&path, "{").unwrap();
         assert!(read(&path).is_empty());
+        // Layer by layer, also for the next start.
+        let all: All = Mutex::new(None);
+        let found = |seconds| Measured { way: Way::Tiled, seconds };
+        keep(&all, &path, "first".to_owned(), found(0.5));
+        assert_eq!(read(&path).len(), 1);
+        keep(&all, &path, "second".to_owned(), found(0.25));
+        assert_eq!(known(&all, &path, "first"), Some(found(0.5)));
+        assert_eq!(known(&Mutex::new(None), &path, "second"), Some(found(0.25)));
+        assert_eq!(known(&all, &path, "third"), None);
     }
 
     #[test]
