@@ -1,21 +1,23 @@
 //! Models of nnU-Net from their training folders to label maps, against what nnunetv2 itself made of
-//! them (shared/fixtures/nnunet). The steps around the network have their own test
-//! (nnunet_numerics.rs).
+//! them (shared/fixtures/nnunet): on the CPU here, on a graphics device in `gpu`; `import` is their way into
+//! the program. The steps around the network have their own test (nnunet_numerics.rs).
 
-#[path = "shared/arrays.rs"]
+#[path = "../shared/arrays.rs"]
 #[allow(dead_code, missing_docs, reason = "each test binary uses its own part")]
 mod arrays;
-#[path = "shared/copied.rs"]
+#[path = "../shared/copied.rs"]
 mod copied;
-#[path = "shared/skip.rs"]
+mod gpu;
+mod import;
+#[path = "../shared/skip.rs"]
 mod skip;
 
 use arrays::{fixture, nifti, npz};
 use copied::copy_folder;
 use delineo::ai::cpu::CpuNetwork;
-use delineo::ai::engine::{Engine, EngineError, gpu_name};
+use delineo::ai::engine::{Engine, EngineError};
 use delineo::ai::nnunet::ChannelImage;
-use delineo::ai::nnunet::import::{ImportError, ImportOptions, Imported, import};
+use delineo::ai::nnunet::import::{ImportOptions, Imported, import};
 use delineo::ai::nnunet::preprocess::{PreviousStage, preprocess};
 use delineo::ai::nnunet::window::{Window, run_on};
 use delineo::ai::{ModelPackage, PredictOptions, Prediction, predict};
@@ -216,141 +218,6 @@ fn imported(source: &Path, target: &Path) -> Vec<ModelPackage> {
         import(source, target, &ImportOptions::default(), &Progress::new()).unwrap();
     assert!(refused.is_empty(), "{refused:?}");
     packages
-}
-
-#[test]
-fn an_imported_package_is_the_training_folder_again() {
-    for fixture in [Fixture::plain_iso(), Fixture::lowres()].into_iter().flatten() {
-        let target = tempfile::tempdir().unwrap();
-        // The data set's folder, above the training folder.
-        let packages = imported(fixture.training.parent().unwrap(), target.path());
-        let own = ModelPackage::load(&fixture.training).unwrap();
-        let [package] = packages.as_slice() else { panic!("{} packages", packages.len()) };
-        assert_eq!(package.id, own.id);
-        assert_eq!(package.labels, own.labels);
-        let (ours, theirs) = (package.nnunet.as_ref().unwrap(), own.nnunet.as_ref().unwrap());
-        assert_eq!(
-            (&ours.plan, &ours.dataset, &ours.mirror_axes),
-            (&theirs.plan, &theirs.dataset, &theirs.mirror_axes)
-        );
-        assert_eq!(ours.folds(), theirs.folds());
-        for fold in 0..ours.folds() {
-            assert_eq!(ours.network(fold).unwrap(), theirs.network(fold).unwrap());
-        }
-        let again = import(&fixture.training, target.path(), &ImportOptions::default(), &Progress::new());
-        assert!(matches!(again, Err(ImportError::Exists { .. })));
-        let force = ImportOptions { force: true, ..ImportOptions::default() };
-        import(&fixture.training, target.path(), &force, &Progress::new()).unwrap();
-        let left: Vec<_> = std::fs::read_dir(target.path()).unwrap().collect();
-        assert_eq!(left.len(), 1, "nothing but the package is left");
-    }
-}
-
-/// A copy of a fixture's training folder in `place`, its checkpoint's text edited.
-fn edited(own: &Own, place: &Path, from: &str, to: &str) {
-    copy_folder(&own.training(), place);
-    let path = place.join("fold_0/checkpoint_final.pth");
-    let mut bytes = std::fs::read(&path).unwrap();
-    assert_eq!(from.len(), to.len());
-    let places: Vec<usize> =
-        (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
-    assert!(!places.is_empty());
-    for at in places {
-        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
-    }
-    std::fs::write(path, bytes).unwrap();
-}
-
-#[test]
-fn weights_of_another_network_are_refused_by_key_and_trainer() {
-    for (from, to, key) in [
-        ("decoder.seg_layers.0.bias", "decoder.seg_layerz.0.bias", "decoder.seg_layerz.0.bias"),
-        ("norm.num_batches_tracked", "norm.num_batches_tracker", "num_batches_tracker"),
-        ("convs.0.norm.running_var", "convs.0.norm.running_vax", "running_va"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("training");
-        edited(&BATCHNORM, &source, from, to);
-        let target = folder.path().join("models");
-        let refused = import(&source, &target, &ImportOptions::default(), &Progress::new()).unwrap_err();
-        let told = refused.to_string();
-        assert!(told.contains(key) && told.contains("nnUNetTrainerBN"), "{told}");
-        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0, "nothing is left");
-    }
-}
-
-/// A data set's folder with models of two plans and one that cannot run.
-#[test]
-fn models_of_one_data_set_are_imported_side_by_side() {
-    let folder = tempfile::tempdir().unwrap();
-    let set = folder.path().join("Dataset955_TorchRes");
-    let plans = std::fs::read_to_string(TORCHRES.training().join("plans.json")).unwrap();
-    for (name, from, to) in [
-        ("nnUNetTrainer__nnUNetPlans__3d_fullres", "", ""),
-        ("nnUNetTrainer__nnUNetOtherPlans__3d_fullres", "\"nnUNetPlans\"", "\"nnUNetOtherPlans\""),
-        ("nnUNetTrainer__swin__3d_fullres", "PlainConvUNet", "SwinUNETR"),
-    ] {
-        copy_folder(&TORCHRES.training(), &set.join(name));
-        std::fs::write(set.join(name).join("plans.json"), plans.replace(from, to)).unwrap();
-    }
-    let target = folder.path().join("models");
-    let run = |options: ImportOptions| import(&set, &target, &options, &Progress::new());
-    let several = run(ImportOptions { id: Some("mine".to_owned()), ..ImportOptions::default() });
-    assert!(matches!(&several, Err(ImportError::Several { count: 3, .. })), "{several:?}");
-    let Imported { packages, refused } = run(ImportOptions::default()).unwrap();
-    let ids: Vec<&str> = packages.iter().map(|package| package.id.as_str()).collect();
-    assert_eq!(ids, ["Dataset955_TorchRes-3d_fullres-nnUNetOtherPlans", "Dataset955_TorchRes-3d_fullres"]);
-    assert!(refused[0].to_string().contains("SwinUNETR") && refused.len() == 1, "{refused:?}");
-    // Replaced, each by itself.
-    assert!(matches!(run(ImportOptions::default()), Err(ImportError::Exists { .. })));
-    let again = run(ImportOptions { force: true, ..ImportOptions::default() }).unwrap();
-    assert_eq!(again.packages, packages);
-    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
-}
-
-#[test]
-fn an_id_of_the_program_s_own_models_is_refused() {
-    let target = tempfile::tempdir().unwrap();
-    for id in ["head-neck", "body", "total_fast", "TOTAL"] {
-        let options = ImportOptions { id: Some(id.to_owned()), force: true, ..ImportOptions::default() };
-        let refused = import(&TORCHRES.training(), target.path(), &options, &Progress::new());
-        assert!(matches!(&refused, Err(ImportError::Reserved { id: own }) if own == id), "{refused:?}");
-    }
-    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0);
-}
-
-/// Another model of the same id has another version: its card is to be read again.
-#[test]
-fn a_version_tells_one_model_from_another() {
-    let folder = tempfile::tempdir().unwrap();
-    let first_stage = CASCADE.folder().join("nnUNetTrainer__nnUNetPlans__3d_lowres");
-    let mut versions = Vec::new();
-    for (number, fold) in ["fold_0", "fold_1", "fold_0"].into_iter().enumerate() {
-        let training = folder.path().join(format!("{number}/nnUNetTrainer__nnUNetPlans__3d_lowres"));
-        copy_folder(&first_stage.join(fold), &training.join("fold_0"));
-        for file in ["plans.json", "dataset.json"] {
-            std::fs::copy(first_stage.join(file), training.join(file)).unwrap();
-        }
-        let options = ImportOptions { force: true, ..ImportOptions::default() };
-        let target = folder.path().join("models");
-        let Imported { packages, .. } = import(&training, &target, &options, &Progress::new()).unwrap();
-        versions.push(packages[0].version.clone());
-    }
-    assert_eq!(versions[0], versions[2]);
-    assert_ne!(versions[0], versions[1]);
-    assert!(versions.iter().all(|version| version.len() == 8), "{versions:?}");
-}
-
-#[test]
-fn an_unknown_architecture_is_refused_with_its_name() {
-    let Some(fixture) = Fixture::plain_iso() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&fixture.training, folder.path());
-    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
-    let other = plans.replace("PlainConvUNet", "SwinUNETR");
-    std::fs::write(folder.path().join("plans.json"), other).unwrap();
-    let message = ModelPackage::load(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("SwinUNETR") && message.contains("plans.json"), "{message}");
 }
 
 /// A fixture made by tests/python/nnunet_models.py.
@@ -679,111 +546,5 @@ fn the_logits_of_whole_images_are_nnunetv2_s() {
     for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES] {
         let (worst, greatest) = logits_differ(&own, DeviceChoice::Cpu);
         assert!(worst < 2e-4 && greatest > 1.0, "{}: {worst}", own.name);
-    }
-}
-
-/// The same on the graphics device, and the label maps that come of it.
-fn on_the_gpu(own: &Own, share: usize) {
-    let Some(device) = gpu_name() else {
-        skip::skipped("no adapter");
-        return;
-    };
-    if !skip::may_compile(&device) {
-        return;
-    }
-    let (worst, greatest) = logits_differ(own, DeviceChoice::Gpu);
-    assert!(worst < 1e-3 && greatest > 1.0, "{}: {worst}", own.name);
-    let given = own.folder().join("previous.nii.gz");
-    let previous = given.exists().then_some(given.as_path());
-    own_fixture(own, share, How { device: DeviceChoice::Gpu, previous, ..How::CPU });
-}
-
-#[test]
-fn a_2d_residual_network_is_the_same_on_the_gpu() {
-    on_the_gpu(&RES2D, 300);
-}
-
-#[test]
-fn flat_kernels_and_regions_are_the_same_on_the_gpu() {
-    on_the_gpu(&ANISO, 300);
-}
-
-#[test]
-fn a_cascade_s_second_stage_is_the_same_on_the_gpu() {
-    on_the_gpu(&CASCADE, 1000);
-}
-
-#[test]
-fn thick_slices_are_the_same_on_the_gpu() {
-    on_the_gpu(&TORCHRES, 1000);
-}
-
-/// The CPU engine is held to PyTorch's logits on the whole tile; here the graphics device is held to
-/// the CPU engine on its middle, an eighth of it: a software driver takes a minute for the whole.
-#[test]
-fn the_middle_of_a_tile_is_the_same_on_the_gpu() {
-    use delineo::ai::engine::with_gpu_device;
-    use delineo::ai::gpu::BurnNetwork;
-    if gpu_name().is_none() {
-        skip::skipped("no adapter");
-        return;
-    }
-    let Some(fixture) = Fixture::lowres() else { return };
-    let package = ModelPackage::load(&fixture.training).unwrap();
-    let tile = tile(&fixture, package.patch);
-    let network = package.network().unwrap();
-    let divisor = network.architecture.divisor();
-    let [_, ny, nx] = tile.patch;
-    let size: [usize; 3] = std::array::from_fn(|axis| (tile.patch[axis] / 2).next_multiple_of(divisor[axis]));
-    let low: [usize; 3] = std::array::from_fn(|axis| (tile.patch[axis] - size[axis]) / 2);
-    let mut middle = Vec::new();
-    for z in low[0]..low[0] + size[0] {
-        for y in low[1]..low[1] + size[1] {
-            let from = (z * ny + y) * nx + low[2];
-            middle.extend_from_slice(&tile.values[from..from + size[2]]);
-        }
-    }
-    let forward = |device: &_| BurnNetwork::new(&network, device).forward(&middle, size);
-    let logits = with_gpu_device(forward).unwrap().unwrap();
-    let expected = CpuNetwork::new(&network).forward(&middle, size);
-    assert_eq!(logits.len(), expected.len());
-    let worst = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    println!("{}: logits of {size:?} voxels differ by at most {worst:.2e}", fixture.case);
-    assert!(worst < 1e-3 && expected.iter().any(|logit| logit.abs() > 1.0), "{worst}");
-}
-
-/// Both engines agree on what the trained fixtures lack: residual blocks, 2D, wide and flat kernels,
-/// running statistics.
-#[test]
-fn residual_and_flat_networks_are_the_same_on_both_engines() {
-    use delineo::ai::gpu::BurnNetwork;
-    use delineo::ai::network::{Architecture, EncoderKind, Network};
-    let residual = Architecture {
-        kind: EncoderKind::Residual,
-        input_channels: 3,
-        stem: 5,
-        features: vec![6, 10, 10],
-        strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
-        kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
-        encoder_depths: vec![1, 2, 1],
-        decoder_convs: vec![1, 2],
-        classes: 3,
-        conv_bias: false,
-    };
-    let kernels = vec![[1, 3, 3], [1, 5, 5]];
-    let flat = Architecture::plain(2, vec![4, 8], vec![[1; 3], [1, 2, 2]], kernels, 2, 1);
-    let running = ModelPackage::load(&BATCHNORM.training()).unwrap().network().unwrap();
-    let random = |architecture| Network::random(architecture, 5).unwrap();
-    for (network, size) in [(random(residual), [4, 12, 8]), (random(flat), [1, 16, 10]), (running, [4, 8, 8])]
-    {
-        let count = size.iter().product::<usize>() * network.architecture.input_channels;
-        #[allow(clippy::cast_precision_loss, reason = "small")]
-        let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();
-        let ours = CpuNetwork::new(&network).forward(&input, size);
-        let device = burn::tensor::Device::flex();
-        let other = BurnNetwork::new(&network, &device).forward(&input, size).unwrap();
-        let worst = ours.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        println!("engines differ by at most {worst:.2e}");
-        assert!(worst < 1e-4 && ours.iter().any(|logit| logit.abs() > 0.01), "{worst}");
     }
 }

@@ -1,0 +1,115 @@
+//! The same on the graphics device: held to nnunetv2 where a software driver is quick enough, else to the
+//! CPU engine.
+
+use super::{ANISO, BATCHNORM, CASCADE, Fixture, How, Own, RES2D, TORCHRES};
+use super::{logits_differ, own_fixture, skip, tile};
+use delineo::ai::ModelPackage;
+use delineo::ai::cpu::CpuNetwork;
+use delineo::ai::engine::gpu_name;
+use delineo::device::DeviceChoice;
+
+/// The same on the graphics device, and the label maps that come of it.
+fn on_the_gpu(own: &Own, share: usize) {
+    let Some(device) = gpu_name() else {
+        skip::skipped("no adapter");
+        return;
+    };
+    if !skip::may_compile(&device) {
+        return;
+    }
+    let (worst, greatest) = logits_differ(own, DeviceChoice::Gpu);
+    assert!(worst < 1e-3 && greatest > 1.0, "{}: {worst}", own.name);
+    let given = own.folder().join("previous.nii.gz");
+    let previous = given.exists().then_some(given.as_path());
+    own_fixture(own, share, How { device: DeviceChoice::Gpu, previous, ..How::CPU });
+}
+
+#[test]
+fn a_2d_residual_network_is_the_same_on_the_gpu() {
+    on_the_gpu(&RES2D, 300);
+}
+
+#[test]
+fn flat_kernels_and_regions_are_the_same_on_the_gpu() {
+    on_the_gpu(&ANISO, 300);
+}
+
+#[test]
+fn a_cascade_s_second_stage_is_the_same_on_the_gpu() {
+    on_the_gpu(&CASCADE, 1000);
+}
+
+#[test]
+fn thick_slices_are_the_same_on_the_gpu() {
+    on_the_gpu(&TORCHRES, 1000);
+}
+
+/// The CPU engine is held to PyTorch's logits on the whole tile; here the graphics device is held to
+/// the CPU engine on its middle, an eighth of it: a software driver takes a minute for the whole.
+#[test]
+fn the_middle_of_a_tile_is_the_same_on_the_gpu() {
+    use delineo::ai::engine::with_gpu_device;
+    use delineo::ai::gpu::BurnNetwork;
+    if gpu_name().is_none() {
+        skip::skipped("no adapter");
+        return;
+    }
+    let Some(fixture) = Fixture::lowres() else { return };
+    let package = ModelPackage::load(&fixture.training).unwrap();
+    let tile = tile(&fixture, package.patch);
+    let network = package.network().unwrap();
+    let divisor = network.architecture.divisor();
+    let [_, ny, nx] = tile.patch;
+    let size: [usize; 3] = std::array::from_fn(|axis| (tile.patch[axis] / 2).next_multiple_of(divisor[axis]));
+    let low: [usize; 3] = std::array::from_fn(|axis| (tile.patch[axis] - size[axis]) / 2);
+    let mut middle = Vec::new();
+    for z in low[0]..low[0] + size[0] {
+        for y in low[1]..low[1] + size[1] {
+            let from = (z * ny + y) * nx + low[2];
+            middle.extend_from_slice(&tile.values[from..from + size[2]]);
+        }
+    }
+    let forward = |device: &_| BurnNetwork::new(&network, device).forward(&middle, size);
+    let logits = with_gpu_device(forward).unwrap().unwrap();
+    let expected = CpuNetwork::new(&network).forward(&middle, size);
+    assert_eq!(logits.len(), expected.len());
+    let worst = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    println!("{}: logits of {size:?} voxels differ by at most {worst:.2e}", fixture.case);
+    assert!(worst < 1e-3 && expected.iter().any(|logit| logit.abs() > 1.0), "{worst}");
+}
+
+/// Both engines agree on what the trained fixtures lack: residual blocks, 2D, wide and flat kernels,
+/// running statistics.
+#[test]
+fn residual_and_flat_networks_are_the_same_on_both_engines() {
+    use delineo::ai::gpu::BurnNetwork;
+    use delineo::ai::network::{Architecture, EncoderKind, Network};
+    let residual = Architecture {
+        kind: EncoderKind::Residual,
+        input_channels: 3,
+        stem: 5,
+        features: vec![6, 10, 10],
+        strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
+        kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
+        encoder_depths: vec![1, 2, 1],
+        decoder_convs: vec![1, 2],
+        classes: 3,
+        conv_bias: false,
+    };
+    let kernels = vec![[1, 3, 3], [1, 5, 5]];
+    let flat = Architecture::plain(2, vec![4, 8], vec![[1; 3], [1, 2, 2]], kernels, 2, 1);
+    let running = ModelPackage::load(&BATCHNORM.training()).unwrap().network().unwrap();
+    let random = |architecture| Network::random(architecture, 5).unwrap();
+    for (network, size) in [(random(residual), [4, 12, 8]), (random(flat), [1, 16, 10]), (running, [4, 8, 8])]
+    {
+        let count = size.iter().product::<usize>() * network.architecture.input_channels;
+        #[allow(clippy::cast_precision_loss, reason = "small")]
+        let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();
+        let ours = CpuNetwork::new(&network).forward(&input, size);
+        let device = burn::tensor::Device::flex();
+        let other = BurnNetwork::new(&network, &device).forward(&input, size).unwrap();
+        let worst = ours.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("engines differ by at most {worst:.2e}");
+        assert!(worst < 1e-4 && ours.iter().any(|logit| logit.abs() > 0.01), "{worst}");
+    }
+}
