@@ -24,14 +24,15 @@ pub fn draw(desk: &mut Desk) {
     assert_eq!(stroke.len(), 1);
 
     // A smaller eraser makes a hole.
-    desk.hand.keys(&["e", "bracketleft", "bracketleft", "bracketleft"]);
+    desk.hand.key("e");
+    desk.hand.keys(&["bracketleft"; 5]);
     let middle = line(from, to, 2)[1];
     desk.hand.click(middle);
     let [before, after] = desk.gesture("Eraser");
     assert_eq!((after.len(), after[0].holes.len()), (1, 1));
     let radius = ((area(&before) - area(&after)) / PI).sqrt();
-    near("the eraser's radius, three steps below 8 mm", radius, 6.5, 0.1);
-    desk.hand.keys(&["bracketright", "bracketright", "bracketright"]);
+    near("the eraser's radius, five steps below 8 mm", radius, 5.5, 0.1);
+    desk.hand.keys(&["bracketright"; 5]);
 
     // Freehand: a square of 30 mm.
     desk.go_to(1);
