@@ -66,7 +66,7 @@ fn the_list_is_as_wide_as_its_names_need_and_moves_no_view_for_those_of_the_stan
     assert!(harness.get_by_label("Axial view").rect().left() > view.left());
     assert!(is_drawn_in(&harness, list(&harness), long), "in full");
     // There is an end to it: what is longer stands in full beside the pointer.
-    let endless = "Lymph nodes of the left side of the neck, level IIa and those beside it";
+    let endless = "Lymph nodes of the left side of the neck, level IIa and beside";
     name_structure(&mut harness, endless);
     harness.step();
     let list = list(&harness);
