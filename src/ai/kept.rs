@@ -27,8 +27,8 @@ use std::time::SystemTime;
 const SHARE: u64 = 4;
 /// The same where the system does not tell what is free.
 const UNKNOWN_LIMIT: u64 = 1 << 30;
-/// Weights that are kept on a graphics device at most, in every layout that layers have of them; it does
-/// not tell what it has. About four networks of TotalSegmentator's size with two layouts each.
+/// Weights that are kept on a graphics device at most, in the layout that each layer has of them; it does
+/// not tell what it has. About eight networks of TotalSegmentator's size.
 const DEVICE_LIMIT: u64 = 1 << 30;
 
 /// Where weights were read from, and in which state that was.

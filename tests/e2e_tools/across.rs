@@ -171,16 +171,17 @@ pub fn draw_across(desk: &mut Desk) {
     let at = desk.up(0.0, 0.0);
     desk.hand.click(at);
     let [_, ball] = desk.stroke("Brush");
-    desk.hand.keys(&["e", "bracketleft", "bracketleft", "bracketleft"]);
+    desk.hand.key("e");
+    desk.hand.keys(&["bracketleft"; 5]);
     desk.hand.click(at);
     let [_, hollow] = desk.stroke("Eraser");
     let taken: [f64; 12] = std::array::from_fn(|slice| ball[slice] - hollow[slice]);
     let (radius, z) = ball_of(taken);
-    assert!((3.0..6.5).contains(&radius), "the eraser has {radius} mm");
+    near("the eraser's radius, five steps below 8 mm", radius, 5.5, 0.1);
     for (slice, got) in taken.into_iter().enumerate() {
         near("the eraser's ball", got, disc_mm2(radius, z_of(slice) - z), 1.5);
     }
-    desk.hand.keys(&["bracketright", "bracketright", "bracketright"]);
+    desk.hand.keys(&["bracketright"; 5]);
 
     // The whole of it moved up by two slices, 6 mm, and 20 mm to the back.
     desk.hand.key("shift+m");
