@@ -118,23 +118,9 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::super::BurnNetwork;
+    use super::super::tests::residual;
     use super::*;
     use crate::ai::network::Network;
-
-    fn residual() -> Architecture {
-        Architecture {
-            kind: EncoderKind::Residual,
-            input_channels: 3,
-            stem: 5,
-            features: vec![6, 10, 10],
-            strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
-            kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
-            encoder_depths: vec![1, 2, 1],
-            decoder_convs: vec![1, 2],
-            classes: 3,
-            conv_bias: false,
-        }
-    }
 
     #[test]
     fn weights_are_counted_as_they_lie_there() {

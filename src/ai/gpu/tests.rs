@@ -38,9 +38,9 @@ fn a_plain_network_is_the_same_on_a_graphics_device() {
     agree(Architecture::plain(1, vec![8, 20, 36], strides, kernels, 2, 3), [6, 12, 16]);
 }
 
-#[test]
-fn a_residual_network_is_the_same_on_a_graphics_device() {
-    let residual = Architecture {
+/// Residual blocks of odd channels, wide and flat kernels.
+pub(super) fn residual() -> Architecture {
+    Architecture {
         kind: EncoderKind::Residual,
         input_channels: 3,
         stem: 5,
@@ -51,8 +51,12 @@ fn a_residual_network_is_the_same_on_a_graphics_device() {
         decoder_convs: vec![1, 2],
         classes: 3,
         conv_bias: false,
-    };
-    agree(residual, [4, 12, 8]);
+    }
+}
+
+#[test]
+fn a_residual_network_is_the_same_on_a_graphics_device() {
+    agree(residual(), [4, 12, 8]);
 }
 
 fn flat() -> Architecture {

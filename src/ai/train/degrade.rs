@@ -5,7 +5,9 @@
 use super::patient::OUTSIDE_HU;
 use super::random::Random;
 use super::recipe::Recipe;
+use crate::ai::nnunet::resample::{Resampling, resample};
 use crate::ai::package::Normalization;
+use crate::progress::Progress;
 
 /// Samples more coarsely, blurs, scales and shifts the values, adds noise, normalises, and takes a power of
 /// the grey values. Air outside stays air.
@@ -60,36 +62,22 @@ fn coarsen(recipe: &Recipe, values: &mut [f32], random: &mut Random) {
         return;
     };
     let size = recipe.patch();
-    for axis in 0..3 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "voxels of a patch")]
+    let fewer = size.map(|count| {
         let share = random.between(coarse.share[0], coarse.share[1]);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "voxels of a patch")]
-        let fewer = (size[axis] as f64 * share).round_ties_even().max(1.0) as usize;
-        coarsen_axis(values, size, axis, fewer);
-    }
+        (count as f64 * share).round_ties_even().max(1.0) as usize
+    });
+    values.copy_from_slice(&coarsened(values, size, fewer));
 }
 
-/// Sampling at `fewer` places along an axis and back, both linearly between voxel centres; at the ends the
-/// last value goes on. Grids cover the same length.
-fn coarsen_axis(values: &mut [f32], size: [usize; 3], axis: usize, fewer: usize) {
-    let (count, step) = (size[axis], size[axis + 1..].iter().product::<usize>());
-    if fewer == count {
-        return;
-    }
-    let mut line = vec![0.0; count];
-    for first in (0..values.len()).filter(|place| place / step % count == 0) {
-        (0..count).for_each(|at| line[at] = values[first + at * step]);
-        let few: Vec<f32> = (0..fewer).map(|at| between(&line, at, fewer)).collect();
-        (0..count).for_each(|at| values[first + at * step] = between(&few, at, count));
-    }
-}
-
-/// The value of a line at sample `at` of `count` that cover its length.
-fn between(line: &[f32], at: usize, count: usize) -> f32 {
-    let place = ((at as f64 + 0.5) * line.len() as f64 / count as f64 - 0.5).max(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "inside the line")]
-    let (low, share) = (place as usize, place.fract() as f32);
-    let high = (low + 1).min(line.len() - 1);
-    line[low] + (line[high] - line[low]) * share
+/// Values sampled at `fewer` places along each axis and back, both linearly between voxel centres; at the ends
+/// the last value goes on. Grids cover the same length.
+fn coarsened(values: &[f32], size: [usize; 3], fewer: [usize; 3]) -> Vec<f32> {
+    let how = Resampling { force_separate_z: Some(false), ..Resampling::LOGITS };
+    let linear = |values: &[f32], from, to| {
+        resample(values, from, to, [[1.0; 3]; 2], how, &Progress::new()).expect("nobody stops it")
+    };
+    linear(&linear(values, size, fewer), fewer, size)
 }
 
 /// Every so often the grey values, as shares of their range, to a power. Its ends stay.
@@ -154,19 +142,15 @@ mod tests {
     fn a_coarse_patch_keeps_what_is_flat_and_what_rises_evenly() {
         let size = [1, 6, 8];
         let rising: Vec<f32> = (0..48).map(|place| (place % 8) as f32).collect();
-        let mut coarse = rising.clone();
-        coarsen_axis(&mut coarse, size, 1, 3);
-        assert_eq!(coarse, rising, "flat along y");
-        coarsen_axis(&mut coarse, size, 2, 4);
+        assert_eq!(coarsened(&rising, size, [1, 3, 8]), rising, "flat along y");
+        let coarse = coarsened(&rising, size, [1, 6, 4]);
         // Every other voxel stays by the closed form: in between lies the middle of its neighbours; the
         // outermost sample, half a coarse voxel from the end, goes on to the end.
         let expected = [0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.5];
         for (place, value) in coarse.iter().enumerate() {
             assert!((value - expected[place % 8]).abs() < 1e-6, "{place} {value}");
         }
-        let mut single = vec![3.0; 6];
-        coarsen_axis(&mut single, [6, 1, 1], 0, 1);
-        assert_eq!(single, [3.0; 6]);
+        assert_eq!(coarsened(&[3.0; 6], [6, 1, 1], [1; 3]), [3.0; 6]);
     }
 
     #[test]

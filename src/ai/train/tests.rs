@@ -167,13 +167,12 @@ fn a_step_of_adamw_is_pytorch_s() {
     assert!(alike * 1000 >= moved.len() * 998, "{alike} of {}", moved.len());
 }
 
-#[test]
-fn gradients_are_the_slope_of_the_loss() {
-    let (mut step, batch, training) = fixture_step(&Device::flex());
-    let (_, gradients, norm) = step.gradients(&batch, &training).unwrap();
+/// The loss's slope along its gradient, by steps of length `h` both ways, and the gradient's norm, which the
+/// slope is: (L(+h) - L(-h)) / 2 h.
+pub(super) fn slope_and_norm(step: &mut Step, batch: &Batch, training: &Training, h: f64) -> (f64, f64) {
+    let (_, gradients, norm) = step.gradients(batch, training).unwrap();
     let gradients = values_of(gradients);
     let start = step.parameters.values.clone();
-    // Along the gradient, the loss rises by the norm: (L(+h) - L(-h)) / 2 h.
     let mut at = |h: f64| {
         #[expect(clippy::cast_possible_truncation, reason = "weights are float32")]
         let moved: Vec<Vec<f32>> = start
@@ -182,9 +181,15 @@ fn gradients_are_the_slope_of_the_loss() {
             .map(|(w, g)| w.iter().zip(g).map(|(w, g)| w + (h / norm) as f32 * g).collect())
             .collect();
         step.optimiser = Optimiser::new(Parameters::upload(&moved, &Device::flex()), &Device::flex());
-        step.gradients(&batch, &training).unwrap().0
+        step.gradients(batch, training).unwrap().0
     };
-    let slope = (at(5e-3) - at(-5e-3)) / 1e-2;
+    ((at(h) - at(-h)) / (2.0 * h), norm)
+}
+
+#[test]
+fn gradients_are_the_slope_of_the_loss() {
+    let (mut step, batch, training) = fixture_step(&Device::flex());
+    let (slope, norm) = slope_and_norm(&mut step, &batch, &training, 5e-3);
     assert!((slope / norm - 1.0).abs() < 0.01, "slope {slope}, norm {norm}");
 }
 

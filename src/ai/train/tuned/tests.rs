@@ -2,16 +2,15 @@
 
 use super::*;
 use crate::ai::cpu::CpuNetwork;
-use crate::ai::train::checkpoint::{self, CHECKPOINT};
+use crate::ai::train::checkpoint::CHECKPOINT;
 use crate::ai::train::graph::{Graph, Parameters};
 use crate::ai::train::loss::Truth;
-use crate::ai::train::optimiser::Optimiser;
 use crate::ai::train::random::Random;
 use crate::ai::train::run::Step;
 use crate::ai::train::sampler::Batch;
 use crate::ai::train::start::parameters;
 use crate::ai::train::task::Task;
-use crate::ai::train::tests::{Made, options};
+use crate::ai::train::tests::{Made, options, slope_and_norm};
 use crate::ai::train::{Event, train};
 use crate::ai::{PredictOptions, predict};
 use crate::device::DeviceChoice;
@@ -94,21 +93,7 @@ fn gradients_are_the_slope_of_the_loss() {
         let recipe = Recipe::of_package(&package).unwrap();
         let mut step = step_of(&package, &recipe);
         let batch = batch(&recipe, package.architecture.input_channels, 2);
-        let (_, gradients, norm) = step.gradients(&batch, &recipe.training).unwrap();
-        let gradients: Vec<_> = gradients.into_iter().map(Option::unwrap).collect();
-        let gradients = checkpoint::download(&gradients).unwrap();
-        let start = step.parameters.values.clone();
-        let mut at = |h: f64| {
-            #[expect(clippy::cast_possible_truncation, reason = "weights are float32")]
-            let moved: Vec<Vec<f32>> = start
-                .iter()
-                .zip(&gradients)
-                .map(|(w, g)| w.iter().zip(g).map(|(w, g)| w + (h / norm) as f32 * g).collect())
-                .collect();
-            step.optimiser = Optimiser::new(Parameters::upload(&moved, &Device::flex()), &Device::flex());
-            step.gradients(&batch, &recipe.training).unwrap().0
-        };
-        let slope = (at(2e-3) - at(-2e-3)) / 4e-3;
+        let (slope, norm) = slope_and_norm(&mut step, &batch, &recipe.training, 2e-3);
         println!("{name}: slope {slope:.5}, norm {norm:.5}");
         assert!((slope / norm - 1.0).abs() < 0.02, "{name}: slope {slope}, norm {norm}");
     }
