@@ -105,34 +105,24 @@ pub fn positive(polygons: &[Polygon]) -> Vec<Polygon> {
 #[must_use]
 pub fn half_plane(polygons: &[Polygon], point: Point2, towards: Vector2) -> Vec<Polygon> {
     let Some(towards) = towards.try_normalize(1e-12) else { return Vec::new() };
-    let reach = polygons
-        .iter()
-        .flat_map(Polygon::rings)
-        .flatten()
-        .map(|vertex| (vertex - point).norm())
-        .fold(0.0, f64::max)
-        + 1.0;
-    if reach.is_infinite() {
-        return Vec::new();
-    }
-    intersection(polygons, &[strip(point, towards, 0.0, reach, reach)])
+    slab(polygons, point, towards, 0.0, reach(polygons, point))
 }
 
 /// The part of `polygons` whose distance from the line through `point` with unit normal `across`
 /// lies in `from_mm..=to_mm`.
 #[must_use]
 pub fn slab(polygons: &[Polygon], point: Point2, across: Vector2, from_mm: f64, to_mm: f64) -> Vec<Polygon> {
-    let reach = polygons
-        .iter()
-        .flat_map(Polygon::rings)
-        .flatten()
-        .map(|vertex| (vertex - point).norm())
-        .fold(0.0, f64::max)
-        + 1.0;
+    let reach = reach(polygons, point);
     if to_mm <= from_mm || !reach.is_finite() {
         return Vec::new();
     }
     intersection(polygons, &[strip(point, across, from_mm, to_mm, reach)])
+}
+
+/// A length beyond every vertex from `point` on.
+fn reach(polygons: &[Polygon], point: Point2) -> f64 {
+    let vertices = polygons.iter().flat_map(Polygon::rings).flatten();
+    vertices.map(|vertex| (vertex - point).norm()).fold(0.0, f64::max) + 1.0
 }
 
 /// The rectangle `from..to` along the unit vector `across`, `reach` either way along the line.
