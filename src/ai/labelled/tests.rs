@@ -16,6 +16,11 @@ fn networks() -> Vec<Network> {
     [1, 2].map(|seed| Network::random(shape.clone(), seed).unwrap()).into()
 }
 
+/// A window that moves by half a patch, mirrors nothing and needs everything.
+fn half_steps(patch: &[usize], classes: usize) -> Window<'_> {
+    Window { patch, step: 0.5, mirror_axes: &[], mirror_swaps: &[], classes, needed: None, background: true }
+}
+
 /// What the logits of a voxel look like.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
@@ -164,15 +169,7 @@ impl Sums<'_> {
 /// Labels that the device makes, and those of the same sums read back; how many were decided how.
 fn both(engine: &mut Engine, export: &Export, kind: Kind, classes: usize) -> (Vec<u16>, Vec<u16>, Counts) {
     let size = export.geometry_size();
-    let window = Window {
-        patch: &[4, 6, 5],
-        step: 0.5,
-        mirror_axes: &[],
-        mirror_swaps: &[],
-        classes,
-        needed: None,
-        background: true,
-    };
+    let window = half_steps(&[4, 6, 5], classes);
     let input = vec![0.0; size.iter().product()];
     let layout = Layout::new::<EngineError>(&input, size, &window).unwrap();
     let weights = gaussian(layout.patch);
@@ -310,15 +307,7 @@ fn what_is_not_a_number_is_found() {
     alone(|| {
         let mut engine = Engine::on(networks(), &Device::flex(), usize::MAX).with_labels();
         let input = vec![0.0; 4 * 9 * 8];
-        let window = Window {
-            patch: &[4, 9, 8],
-            step: 0.5,
-            mirror_axes: &[],
-            mirror_swaps: &[],
-            classes: 3,
-            needed: None,
-            background: true,
-        };
+        let window = half_steps(&[4, 9, 8], 3);
         let layout = Layout::new::<EngineError>(&input, [4, 9, 8], &window).unwrap();
         let weights = vec![1.0; 4 * 9 * 8];
         let tiles = Tiles {
@@ -350,15 +339,7 @@ fn by_network(engine: &mut Engine, shape: Shape, makes: bool) -> Vec<u16> {
     let voxels = shape.size.iter().product::<usize>();
     let input: Vec<f32> = (0..2 * voxels).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
     let needed = |[z, y, _]: [usize; 3], _: [usize; 3]| z + y > 0;
-    let window = Window {
-        patch: &[4, 8, 8],
-        step: 0.5,
-        mirror_axes: &[2],
-        mirror_swaps: &[],
-        classes: 3,
-        needed: Some(&needed),
-        background: true,
-    };
+    let window = Window { mirror_axes: &[2], needed: Some(&needed), ..half_steps(&[4, 8, 8], 3) };
     let (export, progress) = (shape.export(3), Progress::new());
     let made =
         window::labels_on::<EngineError>(engine, &input, shape.size, window, &export, &progress).unwrap();
@@ -408,15 +389,7 @@ fn cancel_is_heard_while_labels_are_made() {
     let mut engine = Engine::on(networks(), &Device::flex(), usize::MAX).with_labels();
     let progress = Progress::new();
     progress.cancel();
-    let window = Window {
-        patch: &[4, 8, 8],
-        step: 0.5,
-        mirror_axes: &[],
-        mirror_swaps: &[],
-        classes: 3,
-        needed: None,
-        background: true,
-    };
+    let window = half_steps(&[4, 8, 8], 3);
     let export = EVEN.export(3);
     let input = vec![0.5; 2 * 6 * 9 * 8];
     let made = window::labels_on::<EngineError>(&mut engine, &input, EVEN.size, window, &export, &progress);
