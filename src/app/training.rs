@@ -155,7 +155,7 @@ fn run(
         recipe.training.steps = steps;
     }
     let data = PathBuf::from(form.data.text.trim());
-    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.in_window())?;
+    let patients = TrainingFolder::open(&data, &recipe, init.as_ref()).map_err(|error| error.in_window())?;
     let options = Options {
         out,
         device: DeviceChoice::Auto,

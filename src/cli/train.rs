@@ -29,7 +29,8 @@ pub struct Args {
     /// The package whose weights to begin with: its id or folder.
     #[arg(long, value_name = "ID|DIR")]
     init: Option<String>,
-    /// Of a model of nnU-Net with several folds, the one to train further (default: the first).
+    /// Of a model of nnU-Net with several folds, the one to train further (default: the first); on a data set
+    /// of nnU-Net's own with the patients of that fold.
     #[arg(long, value_name = "N", requires = "init")]
     fold: Option<String>,
     /// Voxels of a patch, slowest axis first, such as 64,128,128, in place of the recipe's: smaller ones take
@@ -89,7 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(data) = named else {
         bail!(WrongUsage("give the folder of patients with --data".to_owned()));
     };
-    let patients = TrainingFolder::open(&data, &recipe)?;
+    let patients = TrainingFolder::open(&data, &recipe, init.as_ref())?;
     let options = Options {
         out: args.out.clone(),
         device: args.device,

@@ -5,8 +5,10 @@
 //! nnU-Net's own layout (`imagesTr`, `labelsTr`, `dataset.json`). What is called `ignore` is not judged.
 //! With an `index.json` (as `models/training` has it) that file tells names, split and what was annotated;
 //! without it the split is the recipe's list, else drawn from its seed, and an organ that a patient lacks
-//! counts as unknown. What a machine drew and nobody accepted is never learnt.
+//! counts as unknown; a fold of a model of nnU-Net on nnU-Net's own layout has its own patients. What a
+//! machine drew and nobody accepted is never learnt.
 
+mod folds;
 mod listing;
 mod maps;
 mod series;
@@ -14,6 +16,7 @@ mod sets;
 
 use super::channels::{Base, ChannelError, Given, gather};
 use super::study::{Study, search};
+use crate::ai::ModelPackage;
 use crate::ai::nnunet::ChannelImage;
 use crate::ai::train::{Case, Patients, Recipe, TrainError};
 use crate::patient::Volume;
@@ -39,6 +42,10 @@ pub struct TrainingFolder {
     entries: BTreeMap<String, Entry>,
     train: Vec<String>,
     valid: Vec<String>,
+    /// By what they are divided, where it is a fold of nnU-Net.
+    divided_by: Option<String>,
+    /// What a person should know of how they are divided.
+    remarks: Vec<String>,
 }
 
 /// What was read of a patient.
@@ -55,12 +62,13 @@ struct Found {
 }
 
 impl TrainingFolder {
-    /// Finds the patients of `root` and splits them. Images are read later, one by one.
+    /// Finds the patients of `root` and splits them; `init` is the model to begin with. Images are read later,
+    /// one by one.
     ///
     /// # Errors
-    /// [`TrainError::Patients`] when there are no patients, or a patient that the recipe names is not
-    /// there.
-    pub fn open(root: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
+    /// [`TrainError::Patients`] when there are no patients, a patient that the recipe names is not there, or
+    /// the file that divides them cannot be used.
+    pub fn open(root: &Path, recipe: &Recipe, init: Option<&ModelPackage>) -> Result<Self, TrainError> {
         let wrong = |reason: &str| TrainError::Patients(format!("{reason}: {}", root.display()));
         if !root.is_dir() {
             return Err(wrong("there is no such folder of patients"));
@@ -72,17 +80,19 @@ impl TrainingFolder {
             entries: BTreeMap::new(),
             train: Vec::new(),
             valid: Vec::new(),
+            divided_by: None,
+            remarks: Vec::new(),
         };
         let index = root.join("index.json");
         if index.is_file() {
             own.take_index(root, &index)?;
         } else {
-            let ids = if root.join("imagesTr").is_dir() {
-                own.take_dataset(root)?
-            } else {
-                own.take_folders(root)?
-            };
-            own.divide(ids)?;
+            let is_dataset = root.join("imagesTr").is_dir();
+            let ids = if is_dataset { own.take_dataset(root)? } else { own.take_folders(root)? };
+            match own.fold().filter(|_| is_dataset) {
+                Some(fold) => own.divide_by_fold(ids, &fold, &folds::places(root, init))?,
+                None => own.divide(ids)?,
+            }
         }
         if own.train.is_empty() {
             return Err(wrong(
@@ -240,6 +250,14 @@ impl Patients for TrainingFolder {
 
     fn valid(&self) -> &[String] {
         &self.valid
+    }
+
+    fn divided_by(&self) -> Option<&str> {
+        self.divided_by.as_deref()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     fn read(&self, id: &str, progress: &Progress) -> Result<Case, String> {
