@@ -8,6 +8,7 @@
 //! counts as unknown; a fold of a model of nnU-Net on nnU-Net's own layout has its own patients. What a
 //! machine drew and nobody accepted is never learnt.
 
+mod descriptions;
 mod folds;
 mod listing;
 mod maps;
@@ -23,6 +24,7 @@ use crate::patient::Volume;
 use crate::progress::Progress;
 use listing::{Entry, Place, split};
 use maps::nifti_of;
+use series::ChannelSeries;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -158,7 +160,7 @@ impl TrainingFolder {
         let library = search(&[folder.to_owned()], progress).map_err(|error| error.to_string())?;
         let chosen = self.series_of(&library, folder)?;
         let study = Study::open_entry(library, chosen, None, progress).map_err(|error| error.to_string())?;
-        let given = self.series_of_channels(&study, folder)?;
+        let ChannelSeries { given, remark } = self.series_of_channels(&study, folder)?;
         let mut outlines = self.outlines(&study, &given, folder, progress)?;
         // What is odd about other series is none of this patient's.
         let own = &study.library.series[chosen].warnings;
@@ -167,7 +169,7 @@ impl TrainingFolder {
                 && study.library.series.iter().any(|entry| entry.warnings.contains(warning))
         };
         let odd = study.warnings.iter().filter(|warning| !is_other(warning)).map(ToString::to_string);
-        outlines.remarks.splice(0..0, odd);
+        outlines.remarks.splice(0..0, odd.chain(remark));
         Ok(Found {
             given,
             labels: outlines.labels,

@@ -343,3 +343,64 @@ fn of_equal_structure_sets_the_newest_counts() {
         assert_eq!(reach(&read_of(folder.path(), &recipe).unwrap(), 1)[0].0, left, "{dates:?}");
     }
 }
+
+#[test]
+fn series_of_one_modality_are_told_apart_by_their_descriptions() {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = folder.path().join("one");
+    let named = |uid: &str, slices: usize, description: &str| {
+        let mut series = series(uid, slices, 3.0);
+        description.clone_into(&mut series.info.description);
+        write_images(&patient.join(uid), &series, *b"MR");
+        series
+    };
+    let t1 = named("2.25.41", 20, "t1_vibe tra");
+    write_set(&patient.join("set.dcm"), &t1, &[("a", 0.0, DONE)]);
+    let recipe = recipe_for(&["T1", "T2"]);
+    // One series is not both.
+    let refused = read_of(folder.path(), &recipe).unwrap_err();
+    assert!(refused.contains("the channel 1 (T2)") && refused.contains("t1_vibe tra"), "{refused}");
+    named("2.25.42", 24, "T2W tse");
+    let case = read_of(folder.path(), &recipe).unwrap();
+    // The contours lie on the first, so the second is brought onto its voxels.
+    assert_eq!((case.volume.grid.dims()[2], case.channels.len()), (20, 2));
+    let told = case.remarks.join("\n");
+    assert!(told.contains("0 (T1) is \"t1_vibe tra\" (MR, 2.25.41)"), "{told}");
+    assert!(told.contains("1 (T2) is \"T2W tse\" (MR, 2.25.42)"), "{told}");
+
+    // A second series of the same name makes it unclear; the remedy and both are said.
+    named("2.25.43", 22, "T2 tse fs");
+    let refused = read_of(folder.path(), &recipe).unwrap_err();
+    for part in ["the channel 1 (T2)", "T2W tse", "T2 tse fs", "2.25.43", "--channel N=TEXT", "nnunet.series"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert!(!refused.contains("t1_vibe"), "{refused}");
+    let with = |told: &[(usize, &str)]| {
+        let mut recipe = recipe_for(&["T1", "T2"]);
+        let told: Vec<(usize, String)> = told.iter().map(|(n, text)| (*n, (*text).to_owned())).collect();
+        recipe.tell_series(&told).map(|()| recipe)
+    };
+    let case = read_of(folder.path(), &with(&[(1, "fs")]).unwrap()).unwrap();
+    assert_eq!(case.channels.len(), 2);
+    assert!(!case.remarks.join("\n").contains("1 (T2) is"), "what was told is not told back");
+    // Of several texts the first counts that finds one.
+    assert!(read_of(folder.path(), &with(&[(1, "dixon"), (1, "T2W")]).unwrap()).is_ok());
+    let refused = read_of(folder.path(), &with(&[(1, "dixon")]).unwrap()).unwrap_err();
+    assert!(refused.contains("told as \"dixon\"") && refused.contains("t1_vibe tra"), "{refused}");
+    // Both cannot be the same one.
+    let refused = read_of(folder.path(), &with(&[(0, "vibe"), (1, "t1")]).unwrap()).unwrap_err();
+    assert!(refused.contains("would be the channels 0 (T1) and 1 (T2)"), "{refused}");
+    let beyond = with(&[(2, "x")]).unwrap_err();
+    assert!(beyond.contains("no channel 2; it has 0 (T1), 1 (T2)"), "{beyond}");
+    // Of one channel what was told, or its name, chooses too, wherever the contours lie.
+    let mut alone = recipe_for(&["T1"]);
+    assert_eq!(read_of(folder.path(), &alone).unwrap().volume.grid.dims()[2], 20);
+    alone.tell_series(&[(0, "2.25.43".to_owned())]).unwrap();
+    assert!(read_of(folder.path(), &alone).unwrap_err().contains("2.25.43"));
+    alone.tell_series(&[(0, "dixon".to_owned())]).unwrap();
+    let refused = read_of(folder.path(), &alone).unwrap_err();
+    assert!(refused.contains("what was told of the channels") && refused.contains("T2 tse fs"), "{refused}");
+    let kept = Recipe::parse(&toml::to_string(&alone).unwrap()).unwrap();
+    assert_eq!(kept.series(0), ["dixon"]);
+}
