@@ -85,6 +85,46 @@ const NOT_IN_THE_STANDARD: &[&str] = &[
     "Effusion_Pleural",
     "Effusion_Pericrd",
     "Hemorrhage_Brain",
+    "Brain_StemRest",
+    "Bones_Carpal",
+    "Bones_Metacarpal",
+    "Bones_Metatarsal",
+    "Bones_Tarsal",
+    "Capsule_Internal",
+    "Caudate",
+    "Cusp_Coronary",
+    "Cusp_NonCoronary",
+    "Face",
+    "Fat_Intermusc",
+    "Fat_Subcutaneous",
+    "Fat_Torso",
+    "Insula",
+    "LVOT",
+    "Lentiform",
+    "Musc_Coracobrac",
+    "Musc_Deltoid",
+    "Musc_Infraspin",
+    "Musc_PectMinor",
+    "Musc_QuadFem",
+    "Musc_Sartorius",
+    "Musc_Skeletal",
+    "Musc_Subscap",
+    "Musc_Supraspin",
+    "Musc_TeresMajor",
+    "Musc_ThighMed",
+    "Musc_ThighPost",
+    "Musc_TricepsBrac",
+    "Patella",
+    "Phalanges_Foot",
+    "Phalanges_Hand",
+    "Radius",
+    "Septum_Pelluc",
+    "Sinus_Venous",
+    "Space_Subarach",
+    "Sulcus_Central",
+    "Thalamus",
+    "Tibia",
+    "Ulna",
 ];
 
 /// A tooth or its pulp, by its FDI number.
@@ -233,6 +273,18 @@ const PUBLISHED: &[(&str, &str, usize, Option<&str>)] = &[
     ("body_regions_mr", "Dataset597", 2, None),
     ("liver_lesions_mr", "Dataset589", 1, Some("total_mr_fast")),
     ("heartchambers_highres", "Dataset301", 7, Some("total_fast")),
+    ("coronary_arteries", "Dataset509", 1, Some("total_fastest")),
+    ("aortic_sinuses", "Dataset920", 4, Some("total_fastest")),
+    ("brain_structures", "Dataset409", 16, Some("total_fastest")),
+    ("face", "Dataset303", 1, None),
+    ("face_mr", "Dataset856", 1, None),
+    ("appendicular_bones", "Dataset304", 11, None),
+    ("appendicular_bones_mr", "Dataset855", 8, None),
+    ("thigh_shoulder_muscles", "Dataset857", 18, None),
+    ("thigh_shoulder_muscles_mr", "Dataset857", 18, None),
+    ("tissue_types", "Dataset481", 3, None),
+    ("tissue_4_types", "Dataset485", 4, None),
+    ("tissue_types_mr", "Dataset925", 3, None),
 ];
 
 #[test]
@@ -277,6 +329,8 @@ fn classes_that_only_helped_the_training_have_no_value() {
     assert_eq!(values("kidney_cysts"), [1, 2, 0, 0]);
     assert_eq!(values("pleural_pericard_effusion"), [0, 1, 2]);
     assert_eq!(values("lung_nodules"), [1, 2]);
+    assert_eq!(values("appendicular_bones"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0, 0, 0]);
+    assert_eq!(values("face_mr"), [1, 0, 0]);
     for own in entries() {
         let shown: Vec<u16> =
             own.files.iter().flat_map(|file| &file.values).copied().filter(|value| *value != 0).collect();
@@ -332,6 +386,16 @@ fn what_models_are_for_is_told_and_the_region_s_finders_are_for_nothing_else() {
         let told = BodyRegion::of_organs(own.organs.iter().map(|organ| organ.name.as_str()));
         assert!(!own.regions.is_empty() || !told.is_empty(), "{}: for no part of the body", own.id);
     }
+}
+
+/// What a publisher calls brainstem where other tissue of the brain is in it must not pass for the organ at risk.
+#[test]
+fn a_brainstem_with_other_tissue_does_not_have_its_name() {
+    let organs = &entry("brain_structures").unwrap().organs;
+    let own = organs.iter().find(|organ| organ.source_name == "brainstem").unwrap();
+    assert!(own.name != "Brainstem" && own.ambiguous && own.code.meaning == "Brain");
+    let ventricle = organs.iter().find(|organ| organ.source_name == "ventricle").unwrap();
+    assert!(ventricle.ambiguous && ventricle.name == "Sys_Ventricular");
 }
 
 #[test]
