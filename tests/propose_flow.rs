@@ -363,6 +363,35 @@ fn an_import_hands_images_over_as_is_chosen_for_it_alone() {
     harness.get_by_label_contains("Leave this as it is");
 }
 
+/// A model of several channels can be told which series they are, one of a single channel need not.
+#[test]
+fn training_asks_for_the_series_of_several_channels() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    harness.state_mut().0.import_into(&folder.path().join("models"));
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/res2d/nnUNetTrainer__nnUNetPlans__2d");
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    import(&mut harness, &training);
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    let (_, text) = last_toast(&harness);
+    let title = text.strip_prefix("Imported: ").and_then(|rest| rest.strip_suffix('.')).unwrap().to_owned();
+    click(&mut harness, "Train a model…");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Training));
+    assert!(harness.query_by_label("Description of PET").is_none(), "a CT is the only channel");
+    click(&mut harness, "Begin with");
+    click(&mut harness, &title);
+    harness.get_by_label("Description of PET");
+    harness.get_by_label("Description of T1").focus();
+    harness.step();
+    harness.event(Event::Text("vibe, mprage".into()));
+    harness.step();
+    let told = harness.state().0.state().training.told_series();
+    assert_eq!(told, [(0, "vibe".to_owned()), (0, "mprage".to_owned())]);
+}
+
 #[test]
 fn the_manager_lists_imports_and_says_what_went_wrong() {
     let folder = tempfile::tempdir().unwrap();

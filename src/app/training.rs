@@ -151,6 +151,7 @@ fn run(
         (path, _) => Recipe::read(&PathBuf::from(path)).map(|recipe| (recipe, None)),
     };
     let (mut recipe, smaller) = recipe.map_err(|error| error.in_window())?;
+    recipe.tell_series(&form.told_series())?;
     if let Ok(steps) = form.steps.trim().parse() {
         recipe.training.steps = steps;
     }

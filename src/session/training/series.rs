@@ -194,8 +194,7 @@ impl TrainingFolder {
 }
 
 /// What can be done where a channel's series is not clear.
-const SAY: &str =
-    "say what its Series Description has, by --channel N=TEXT or under nnunet.series in the recipe";
+const SAY: &str = "say what its Series Description has, by --channel N=TEXT, in the form, or under nnunet.series in the recipe";
 
 /// Takes from the channels that can be several series those that another channel alone can be.
 fn each_its_own(left: &mut [(By, Vec<usize>)]) {
