@@ -85,6 +85,7 @@ const NOT_IN_THE_STANDARD: &[&str] = &[
     "Effusion_Pleural",
     "Effusion_Pericrd",
     "Hemorrhage_Brain",
+    "VB_L6",
     "Brain_StemRest",
     "Bones_Carpal",
     "Bones_Metacarpal",
@@ -243,6 +244,7 @@ const PUBLISHED: &[(&str, &str, usize, Option<&str>)] = &[
     ("total", "Dataset291", 117, None),
     ("total_fast", "Dataset297", 117, None),
     ("total_fastest", "Dataset298", 117, None),
+    ("total_v3_fast", "Dataset836", 117, None),
     ("head_glands_cavities", "Dataset775", 19, Some("total_fastest")),
     ("headneck_bones_vessels", "Dataset776", 12, Some("total_fastest")),
     ("head_muscles", "Dataset777", 11, Some("total_fastest")),
@@ -412,6 +414,14 @@ fn the_models_are_whole() {
     for fast in ["total_fast", "total_fastest"] {
         assert_eq!(entry(fast).unwrap().organs, total.organs);
     }
+    // Its file holds two trainings; of its labels one is another's.
+    let newer = entry("total_v3_fast").unwrap();
+    assert_eq!(newer.plans.as_deref(), Some("nnUNetPlans"));
+    let names = |own: &Entry| own.organs.iter().map(|organ| organ.name.clone()).collect::<Vec<_>>();
+    let differing: Vec<(String, String)> =
+        names(total).into_iter().zip(names(newer)).filter(|(one, other)| one != other).collect();
+    assert_eq!(differing, [("VB_S1".to_owned(), "VB_L6".to_owned())]);
+    assert_eq!(newer.organs[25].source_name, "vertebrae_L6");
     let teeth: Vec<&str> =
         entry("teeth").unwrap().with_dependencies().iter().map(|own| own.id.as_str()).collect();
     assert_eq!(teeth, ["total_fastest", "craniofacial_structures", "teeth"]);
