@@ -301,6 +301,97 @@ fn an_import_asks_about_models_that_are_there_and_keeps_what_was_refused() {
     assert_eq!(last_toast(&harness).0, Tone::Error);
 }
 
+/// Files do not tell which way a model's training images lay: a person can, and is not asked to.
+#[test]
+fn an_import_hands_images_over_as_is_chosen_for_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    let models = folder.path().join("models");
+    harness.state_mut().0.import_into(&models);
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/torchres/nnUNetTrainer__nnUNetPlans__3d_fullres");
+    let id = "Dataset955_TorchRes-3d_fullres";
+    let manifest = |id: &str| std::fs::read_to_string(models.join(id).join("model.toml")).unwrap();
+    let choose = |harness: &mut Harness<'_, Window>, way: &str| {
+        click(harness, "How images are handed over");
+        click(harness, way);
+    };
+    let default = "As nnU-Net's reader hands them over";
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label_contains("Leave this as it is");
+    import(&mut harness, &training);
+    assert!(!manifest(id).contains("orientation"), "{}", manifest(id));
+
+    // The same turned: kept beside the first, and turned still.
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    choose(&mut harness, "LAS: as dcm2niix makes NIfTI files");
+    harness.get_by_label_contains("the patient's left, front and head");
+    import(&mut harness, &training);
+    // What is chosen meanwhile is for another one.
+    choose(&mut harness, default);
+    click(&mut harness, "Keep both");
+    wait(&mut harness, "the second", |station| {
+        !station.is_running("import model") && !station.is_running("models")
+    });
+    harness.step();
+    let second = manifest(&format!("{id}-2"));
+    assert!(second.contains("orientation = \"LAS\""), "{second}");
+
+    // A way of one's own is taken once it is one.
+    choose(&mut harness, "Another way…");
+    harness.get_by_label("Path of the model").focus();
+    harness.step();
+    harness.event(Event::Text(training.display().to_string()));
+    harness.step();
+    assert!(harness.get_by_label("Import").accesskit_node().is_disabled());
+    harness.get_by_label_contains("Three letters");
+    harness.get_by_label("Sides of the axes").focus();
+    harness.step();
+    harness.event(Event::Text("pir".into()));
+    harness.step();
+    harness.get_by_label_contains("the patient's back, feet and right");
+    click(&mut harness, "Import");
+    wait(&mut harness, "the third", |station| !station.is_running("import model"));
+    harness.step();
+    click(&mut harness, "Replace");
+    wait(&mut harness, "the fourth", |station| !station.is_running("import model"));
+    harness.step();
+    assert!(manifest(id).contains("orientation = \"PIR\""), "{}", manifest(id));
+    // Back to what suits most.
+    harness.get_by_label_contains("Leave this as it is");
+}
+
+/// A model of several channels can be told which series they are, one of a single channel need not.
+#[test]
+fn training_asks_for_the_series_of_several_channels() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    harness.state_mut().0.import_into(&folder.path().join("models"));
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/res2d/nnUNetTrainer__nnUNetPlans__2d");
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    import(&mut harness, &training);
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    let (_, text) = last_toast(&harness);
+    let title = text.strip_prefix("Imported: ").and_then(|rest| rest.strip_suffix('.')).unwrap().to_owned();
+    click(&mut harness, "Train a model…");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Training));
+    assert!(harness.query_by_label("Description of PET").is_none(), "a CT is the only channel");
+    click(&mut harness, "Begin with");
+    click(&mut harness, &title);
+    harness.get_by_label("Description of PET");
+    harness.get_by_label("Description of T1").focus();
+    harness.step();
+    harness.event(Event::Text("vibe, mprage".into()));
+    harness.step();
+    let told = harness.state().0.state().training.told_series();
+    assert_eq!(told, [(0, "vibe".to_owned()), (0, "mprage".to_owned())]);
+}
+
 #[test]
 fn the_manager_lists_imports_and_says_what_went_wrong() {
     let folder = tempfile::tempdir().unwrap();

@@ -151,11 +151,12 @@ fn run(
         (path, _) => Recipe::read(&PathBuf::from(path)).map(|recipe| (recipe, None)),
     };
     let (mut recipe, smaller) = recipe.map_err(|error| error.in_window())?;
+    recipe.tell_series(&form.told_series())?;
     if let Ok(steps) = form.steps.trim().parse() {
         recipe.training.steps = steps;
     }
     let data = PathBuf::from(form.data.text.trim());
-    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.in_window())?;
+    let patients = TrainingFolder::open(&data, &recipe, init.as_ref()).map_err(|error| error.in_window())?;
     let options = Options {
         out,
         device: DeviceChoice::Auto,

@@ -16,8 +16,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod importing;
 mod training;
 
+pub use importing::HandOver;
 pub use training::{TrainingForm, TrainingLine, TrainingPath};
 
 /// The five words: the way through the work.
@@ -212,6 +214,8 @@ pub struct WindowState {
     pub propose: ProposeState,
     /// The model folder or archive to import.
     pub import_path: PathField,
+    /// How images are handed over to the model to import.
+    pub import_as: HandOver,
     /// Where models are fetched from instead of their publishers; empty for those.
     pub model_source: String,
     /// What is filled in for a training.
@@ -438,6 +442,8 @@ pub struct UnusableLine {
 pub struct ImportReport {
     /// The training folder or archive.
     pub path: PathBuf,
+    /// How images were to be handed over to its models.
+    pub import_as: HandOver,
     /// Why models of it were not imported, a sentence each.
     pub refused: Vec<String>,
     /// The ids of its models that are there already: replace them, or keep both?

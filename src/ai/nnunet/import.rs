@@ -9,8 +9,8 @@ use super::composition::{Composition, Run};
 use super::model::Model;
 use super::orientation::Orientation;
 use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, named, plain_name};
-use super::training;
 use super::unpack::unpack;
+use super::{splits, training};
 use crate::ai::network::{Network, NormKind, is_head};
 use crate::ai::package::{ModelPackage, PackageError, is_reserved, sha256_text};
 use crate::new_file::{NewFolder, sweep};
@@ -382,6 +382,10 @@ fn write_model(
     };
     let (plans, dataset) =
         (copy(&model.plans_path, "plans.json")?, copy(&model.dataset_path, "dataset.json")?);
+    // By this training further knows which patients a fold has never seen.
+    if let Some(splits) = model.splits_path().filter(|_| prefix.is_empty()) {
+        copy(&splits, splits::FILE)?;
+    }
     let previous = match &model.previous {
         None => None,
         Some(previous) => {

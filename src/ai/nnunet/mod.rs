@@ -51,6 +51,7 @@ pub mod preprocess;
 pub(in crate::ai) mod published;
 pub mod resample;
 mod resample_plan;
+pub mod splits;
 pub mod stream;
 pub(super) mod sum;
 pub(super) mod tiles;

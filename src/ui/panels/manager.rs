@@ -1,11 +1,11 @@
-//! The model manager: the models that are there, those that can be fetched, and importing.
+//! The model manager: the models that are there, those that can be fetched, and what an import has left.
 
 use super::super::actions::Action;
 use super::super::state::{CatalogueLine, Desk, JobLine, ModelLine, Overlay, UnusableLine};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
+use super::import;
 use egui::{RichText, Ui, vec2};
-use std::path::PathBuf;
 
 /// The card.
 pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -41,7 +41,7 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                 unusable_ui(ui, scope, line);
             }
         }
-        import_ui(ui, scope);
+        import::import_ui(ui, scope);
         left_ui(ui, scope);
         widgets::caption(ui, "Train one on patients of your own");
         if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
@@ -196,45 +196,6 @@ fn left_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    widgets::caption(ui, "Import a model of nnU-Net v2");
-    if let Some(hint) = scope.state.import_path.hint.clone() {
-        widgets::note(ui, hint);
-    }
-    let busy = scope.context.desk.jobs.iter().find(|job| job.key == "import model").cloned();
-    if let Some(job) = busy {
-        job_ui(ui, scope, &job);
-        return;
-    }
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - widgets::buttons_width(ui, &["Import", "Folder…", "ZIP…"]);
-        let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
-            .hint_text("Path of a training folder or ZIP")
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(width.max(80.0));
-        let response = ui.add(field);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path of the model"));
-        if std::mem::take(&mut scope.state.import_path.wants_focus) {
-            response.request_focus();
-        }
-        let entered = widgets::is_entered(ui, &response);
-        let typed = scope.state.import_path.text.trim().to_owned();
-        let import = ui.add_enabled(!typed.is_empty(), egui::Button::new("Import").min_size(vec2(0.0, 28.0)));
-        if (import.clicked() || entered) && !typed.is_empty() {
-            scope.outbox.send(Request::ImportModel(PathBuf::from(typed)));
-        }
-        if widgets::button(ui, "Folder…")
-            .on_hover_text("A training folder, or the data set's folder above it")
-            .clicked()
-        {
-            scope.outbox.send(Request::PickModelFolder);
-        }
-        if widgets::button(ui, "ZIP…").on_hover_text("An archive of such a folder").clicked() {
-            scope.outbox.send(Request::PickModelArchive);
-        }
-    });
-}
-
 /// The job that fetches a model.
 pub(super) fn fetch_job<'a>(desk: &'a Desk, line: &CatalogueLine) -> Option<&'a JobLine> {
     let key = format!("fetch {}", line.id);
@@ -300,7 +261,7 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
 }
 
 /// A running job in a line.
-fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
+pub(super) fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
     let theme = Theme::of(ui.ctx());
     ui.horizontal(|ui| {
         let left = job

@@ -72,6 +72,7 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Begin with"));
     let hint = "A folder with a subfolder for each patient: images with an RTSTRUCT or a label map";
     path_ui(ui, scope, TrainingPath::Data, "Patients", hint);
+    series_ui(ui, scope);
     path_ui(ui, scope, TrainingPath::Out, "Result", "A folder for checkpoint, log and package");
     let optional = "Recipe (optional: a short schedule is taken without one)";
     let needed = "Recipe (needed to begin with nothing)";
@@ -112,6 +113,35 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
     if !ready && steps_fit {
         widgets::note(ui, missing);
+    }
+}
+
+/// What is told of each channel's series, where the model takes several.
+fn series_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let form = &mut scope.state.training;
+    let chosen = scope.context.desk.models.iter().find(|model| Some(&model.id) == form.init.as_ref());
+    let Some(channels) = chosen.map(|model| &model.channels).filter(|channels| channels.len() > 1) else {
+        return;
+    };
+    widgets::caption(ui, "Series of the channels (optional)");
+    widgets::note(
+        ui,
+        "For patients of DICOM whose series neither modality nor description tells apart: a word of the \
+         description, several with commas.",
+    );
+    for (number, name) in channels.iter().enumerate() {
+        ui.horizontal(|ui| {
+            let color = Theme::of(ui.ctx()).weak;
+            let label =
+                egui::Label::new(RichText::new(name).color(color)).truncate().halign(egui::Align::LEFT);
+            ui.add_sized([72.0, 30.0], label);
+            let field = egui::TextEdit::singleline(form.series.entry(number).or_default())
+                .hint_text("by its modality or description")
+                .margin(egui::Margin::symmetric(8, 6))
+                .desired_width(f32::INFINITY);
+            let label = format!("Description of {name}");
+            ui.add(field).widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, &label));
+        });
     }
 }
 
