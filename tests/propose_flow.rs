@@ -317,6 +317,11 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     wait(&mut harness, "the refusal", |station| !station.state().toasts.list().is_empty());
     let said = &harness.state().0.state().toasts.list()[0].text;
     assert!(said.contains("nothing"), "{said}");
+    // The message lies over the card: it can be closed there, and the card stays.
+    harness.step();
+    click(&mut harness, "Close error");
+    assert!(harness.state().0.state().toasts.list().is_empty());
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     // What is opened from the list leads back to it.
     let title = "Head and neck organs at risk";
     for closes in ["Esc", "Close"] {
