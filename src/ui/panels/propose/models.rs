@@ -4,7 +4,7 @@ use super::super::super::actions::Action;
 use super::super::super::state::{CatalogueLine, ModelLine};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
-use super::super::manager::{fetch_job, get_ui, size_text};
+use super::super::manager::{fetch_job, get_ui, problem_ui, size_text};
 use crate::patient::BodyRegion;
 use crate::session::suggestion::Fit;
 use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
@@ -13,8 +13,13 @@ use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
 pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
     let chosen = &mut scope.state.propose.model;
-    if chosen.as_ref().is_none_or(|chosen| !desk.models.iter().any(|model| model.id == *chosen)) {
+    // Another series may be one that the model chosen before cannot run on.
+    let can_run = |id: &String| desk.models.iter().any(|model| model.id == *id && model.fit.rank() < 3);
+    if !chosen.as_ref().is_some_and(can_run) {
         *chosen = desk.models.iter().find(|model| model.fit.rank() < 3).map(|model| model.id.clone());
+    }
+    if chosen.is_none() && !desk.models.is_empty() {
+        widgets::note(ui, "No model on this machine can run on this series.");
     }
     let mut group = None;
     for model in &desk.models {
@@ -52,9 +57,7 @@ fn lacking_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
             ui.add(egui::Label::new(RichText::new(size_text(line)).small().color(weak)).truncate());
         }
     });
-    if let Some(problem) = &line.problem {
-        widgets::note(ui, problem.clone());
-    }
+    problem_ui(ui, scope, line);
 }
 
 /// Models to get that are named in the panel at most; the manager has all.
@@ -70,13 +73,11 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     if lines.is_empty() {
         return;
     }
-    widgets::caption(ui, "To get for this study");
+    widgets::caption(ui, "Available for this study");
     for line in lines {
         let job = fetch_job(desk, line);
         ui.horizontal(|ui| {
-            ui.add_space(8.0);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.add_space(8.0);
                 if let Some(job) = job {
                     ui.label(RichText::new(format!("{:.0} %", job.fraction * 100.0)).small())
                         .on_hover_text(&job.step);
@@ -87,17 +88,15 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                     ui.spacing_mut().item_spacing.y = 2.0;
                     let title = ui.add(egui::Label::new(&line.title).wrap());
                     title.on_hover_text(format!("{}\n{}", line.about, line.fit.why()));
-                    let (count, size) = (line.organs.len(), size_text(line));
-                    let facts = format!("{count} structures · {size} · {}", line.license);
+                    let (count, size) = (count_text(&line.organs), size_text(line));
+                    let facts = format!("{count} · {size} · {}", line.license);
                     let weak = Theme::of(ui.ctx()).weak;
                     ui.add(egui::Label::new(RichText::new(facts).small().color(weak)).wrap());
                 });
             });
         });
         ui.add_space(4.0);
-        if let Some(problem) = &line.problem {
-            widgets::note(ui, problem.clone());
-        }
+        problem_ui(ui, scope, line);
     }
 }
 
@@ -111,12 +110,17 @@ pub fn manage_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-/// What is said below a model's name.
-fn line_of(model: &ModelLine) -> String {
-    let count = match model.organs.as_slice() {
+/// What a model contours, in short.
+fn count_text(organs: &[String]) -> String {
+    match organs {
         [only] => only.clone(),
         organs => format!("{} structures", organs.len()),
-    };
+    }
+}
+
+/// What is said below a model's name.
+fn line_of(model: &ModelLine) -> String {
+    let count = count_text(&model.organs);
     match &model.fit {
         Fit::Possible(why) if why.is_empty() => format!("{count} · {}", model.source),
         fit => fit.why().to_owned(),
