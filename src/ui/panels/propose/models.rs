@@ -12,15 +12,11 @@ use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
 /// The list.
 pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
-    let chosen = &mut scope.state.propose.model;
-    // Another series may be one that the model chosen before cannot run on.
-    let can_run = |id: &String| desk.models.iter().any(|model| model.id == *id && model.fit.rank() < 3);
-    if !chosen.as_ref().is_some_and(can_run) {
-        *chosen = desk.models.iter().find(|model| model.fit.rank() < 3).map(|model| model.id.clone());
+    let chosen = settled(scope.state.propose.model.take(), &desk.models);
+    if let Some(text) = lack_text(&desk.models, chosen.is_some(), &desk.regions) {
+        widgets::note(ui, text);
     }
-    if chosen.is_none() && !desk.models.is_empty() {
-        widgets::note(ui, "No model on this machine can run on this series.");
-    }
+    scope.state.propose.model = chosen;
     let mut group = None;
     for model in &desk.models {
         let rank = model.fit.rank().min(1);
@@ -36,6 +32,25 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         model_row_ui(ui, scope, model);
         lacking_ui(ui, scope, model);
+    }
+}
+
+/// The model that stays or becomes chosen: another series may be one that the model chosen before cannot
+/// run on. `None` where none can.
+fn settled(chosen: Option<String>, models: &[ModelLine]) -> Option<String> {
+    let can_run = |id: &String| models.iter().any(|model| model.id == *id && model.fit.rank() < 3);
+    let first = || models.iter().find(|model| model.fit.rank() < 3).map(|model| model.id.clone());
+    chosen.filter(can_run).or_else(first)
+}
+
+/// What is said where no model can run, or none is made for what is seen.
+fn lack_text(models: &[ModelLine], can_run: bool, seen: &[BodyRegion]) -> Option<String> {
+    match (models, can_run, seen) {
+        ([], ..) => None,
+        (_, false, _) => Some("No model on this machine can run on this series.".to_owned()),
+        (_, _, []) => None,
+        _ if models.iter().any(|model| model.fit.rank() == 0) => None,
+        _ => Some(format!("No model on this machine is made for {}.", BodyRegion::list(seen))),
     }
 }
 
@@ -190,4 +205,54 @@ pub fn check_mark(ui: &Ui, center: egui::Pos2, state: Option<bool>) {
         None => (icons::MIXED, theme.accent),
     };
     ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(16.0), ink);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, fit: Fit) -> ModelLine {
+        ModelLine {
+            id: id.into(),
+            title: id.into(),
+            version: "1".into(),
+            modality: "CT".into(),
+            modalities: vec!["CT".into()],
+            organs: vec!["Heart".into()],
+            note: String::new(),
+            license: String::new(),
+            source: "imported",
+            channels: Vec::new(),
+            synthetic: false,
+            any_values: false,
+            has_card: false,
+            trainable: false,
+            crops_on: None,
+            fit,
+        }
+    }
+
+    #[test]
+    fn a_model_that_cannot_run_does_not_stay_chosen() {
+        let unfit = || Fit::Unfit("For CT; this series is MR.".into());
+        let on_ct = [line("a", Fit::Suggested(String::new())), line("b", Fit::Possible(String::new()))];
+        assert_eq!(settled(Some("b".into()), &on_ct), Some("b".into()), "a person's choice stays");
+        assert_eq!(settled(None, &on_ct), Some("a".into()));
+        let on_mr = [line("a", Fit::Possible(String::new())), line("b", unfit())];
+        assert_eq!(settled(Some("b".into()), &on_mr), Some("a".into()));
+        assert_eq!(settled(Some("b".into()), &[line("a", unfit()), line("b", unfit())]), None);
+    }
+
+    #[test]
+    fn it_is_said_where_nothing_fits() {
+        let said = |fit: Fit, can_run, seen: &[BodyRegion]| lack_text(&[line("a", fit)], can_run, seen);
+        let chest = [BodyRegion::Chest];
+        assert_eq!(said(Fit::Suggested(String::new()), true, &chest), None);
+        assert_eq!(said(Fit::Possible(String::new()), true, &[]), None, "nothing is known of what is seen");
+        let text = said(Fit::Doubtful("For pelvis; this CT shows chest.".into()), true, &chest);
+        assert_eq!(text.as_deref(), Some("No model on this machine is made for chest."));
+        let text = said(Fit::Unfit("For CT; this series is MR.".into()), false, &[]);
+        assert_eq!(text.as_deref(), Some("No model on this machine can run on this series."));
+        assert_eq!(lack_text(&[], false, &chest), None, "they are looked for still");
+    }
 }
