@@ -101,10 +101,10 @@ fn organs_are_chosen_by_row_side_search_and_template() {
     harness.step();
     click(&mut harness, "Save");
     click(&mut harness, "Template");
-    click(&mut harness, "Head and neck  (13)");
+    click(&mut harness, "Head and neck · 13 organs");
     assert_eq!(chosen(&harness).len(), 13, "all but the lungs");
     click(&mut harness, "Template");
-    click(&mut harness, "Mine  (12)");
+    click(&mut harness, "Mine · 12 organs");
     assert_eq!(chosen(&harness).len(), 12);
     harness.state_mut().0.close_all();
     drop(harness);
@@ -115,7 +115,7 @@ fn organs_are_chosen_by_row_side_search_and_template() {
     click(&mut harness, "Head and neck organs at risk");
     click(&mut harness, "Template");
     click(&mut harness, "Delete template Mine");
-    assert!(harness.query_by_label("Mine  (12)").is_none());
+    assert!(harness.query_by_label("Mine · 12 organs").is_none());
 }
 
 #[test]
@@ -133,6 +133,13 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     click(&mut harness, "Contour 15 structures");
     assert_eq!(card(&harness), Some(("head-neck".to_owned(), true)));
     harness.get_by_label("Intended use");
+    // Where it fails stands last on a long card, and is one click away.
+    let far = harness.get_by_label("Limits").rect().top();
+    click(&mut harness, "Go to Limits");
+    for _ in 0..8 {
+        harness.step();
+    }
+    assert!(harness.get_by_label("Limits").rect().top() < far - 100.0, "it came up");
     click(&mut harness, "Not now");
     assert!(card(&harness).is_none());
     // Not read: it comes again.
@@ -399,7 +406,7 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     let mut harness = window(&[ball], &folder.path().join("data"));
     key(&mut harness, Modifiers::COMMAND, Key::M);
     harness.get_by_label("On this machine");
-    harness.get_by_label("Import a model of nnU-Net v2");
+    harness.get_by_label("Import a model");
     harness.get_by_label("Path of the model").focus();
     harness.step();
     harness.event(Event::Text(folder.path().join("nothing").display().to_string()));
@@ -408,6 +415,11 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     wait(&mut harness, "the refusal", |station| !station.state().toasts.list().is_empty());
     let said = &harness.state().0.state().toasts.list()[0].text;
     assert!(said.contains("nothing"), "{said}");
+    // The message lies over the card: it can be closed there, and the card stays.
+    harness.step();
+    click(&mut harness, "Close error");
+    assert!(harness.state().0.state().toasts.list().is_empty());
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     // What is opened from the list leads back to it.
     let title = "Head and neck organs at risk";
     for closes in ["Esc", "Close"] {
@@ -419,8 +431,73 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
         }
         assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models), "{closes}");
     }
+    // The catalogue is long: it is searched, by organ too.
+    let (muscles, lungs) = (
+        "Get TotalSegmentator v2, muscles of head and neck",
+        "Get TotalSegmentator v2, nodules of the lungs",
+    );
+    harness.get_by_label(muscles);
+    harness.get_by_label("Find a model or an organ").focus();
+    harness.step();
+    harness.event(Event::Text("platysma".into()));
+    harness.step();
+    harness.step();
+    harness.get_by_label(muscles);
+    assert!(harness.query_by_label(lungs).is_none());
     click(&mut harness, "Close models");
     assert!(harness.state().0.state().overlay.is_none());
+}
+
+#[test]
+fn the_form_of_a_training_asks_for_what_is_missing_and_says_why_it_did_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    key(&mut harness, Modifiers::COMMAND, Key::K);
+    harness.event(Event::Text("train a model".into()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.step();
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Training));
+    // A place for the result is filled in.
+    harness.get_by_label("Name the folder of the patients.");
+    harness.get_by_role_and_label(egui::accesskit::Role::TextInput, "Patients").focus();
+    harness.step();
+    harness.event(Event::Text(folder.path().join("nowhere").display().to_string()));
+    harness.step();
+    harness.step();
+    assert!(harness.query_by_label("Name the folder of the patients.").is_none());
+    click(&mut harness, "Start or resume");
+    wait(&mut harness, "why not", |station| !station.is_running("training"));
+    harness.step();
+    harness.get_by_label_contains("There is no such folder of patients");
+    let toasts = harness.state().0.state().toasts.list();
+    assert!(toasts.iter().all(|toast| toast.tone != Tone::Error), "said once, where the person is");
+    click(&mut harness, "Close training");
+    assert!(harness.state().0.state().overlay.is_none());
+}
+
+#[test]
+fn what_a_training_has_left_is_imported_by_the_path_of_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let trained = folder.path().join("run");
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sample-body"), &trained.join("model"));
+    let manifest = trained.join("model/model.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let text = text.replacen("id = \"sample-body\"", "id = \"clinic\"", 1);
+    std::fs::write(&manifest, text.replacen("title = \"Organs", "title = \"Own organs", 1)).unwrap();
+    let models = folder.path().join("models");
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    harness.state_mut().0.import_into(&models);
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    import(&mut harness, &trained);
+    let (tone, text) = last_toast(&harness);
+    assert!(tone == Tone::Done && text.starts_with("Imported: Own organs"), "{text}");
+    assert!(models.join("clinic/weights.safetensors").is_file());
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    harness.get_by_label("Remove Own organs of the synthetic sample patient");
 }
 
 /// A model of the catalogue, and what it crops on, made of the fixtures' files.

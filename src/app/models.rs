@@ -28,8 +28,7 @@ pub(super) const BODY: &str = "body";
 pub(super) const MODEL: &str = "model";
 /// The job that imports a model.
 const IMPORT: &str = "import model";
-/// What the processor is called where no graphics device runs models.
-pub(super) const PROCESSOR: &str = "the processor";
+pub(super) use crate::ui::state::PROCESSOR;
 
 /// What is known of models.
 #[derive(Debug, Default)]

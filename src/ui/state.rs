@@ -218,6 +218,8 @@ pub struct WindowState {
     pub import_as: HandOver,
     /// Where models are fetched from instead of their publishers; empty for those.
     pub model_source: String,
+    /// What the catalogue of models is searched for.
+    pub model_search: String,
     /// What is filled in for a training.
     pub training: TrainingForm,
     /// The recipe being written in the Correct panel.
@@ -560,7 +562,16 @@ pub struct ResumeLine {
     pub summary: String,
 }
 
+/// What the processor is called where no graphics device runs models.
+pub const PROCESSOR: &str = "the processor";
+
 impl Desk {
+    /// Whether models run on the processor.
+    #[must_use]
+    pub fn runs_on_processor(&self) -> bool {
+        self.model_device.is_empty() || self.model_device == PROCESSOR
+    }
+
     /// The model that another one needs and that is not on this machine; its id where nobody knows its
     /// title. `None` where there is none.
     #[must_use]

@@ -49,6 +49,7 @@ pub mod plans;
 pub mod predict;
 pub mod preprocess;
 pub(in crate::ai) mod published;
+mod ready;
 pub mod resample;
 mod resample_plan;
 pub mod splits;

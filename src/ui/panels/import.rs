@@ -1,4 +1,4 @@
-//! Importing a model of nnU-Net in the model manager: where it is, and which way its images lie.
+//! Importing a model in the model manager: where it is, and which way the images of one of nnU-Net lie.
 
 use super::super::theme::Theme;
 use super::super::{Request, Scope, widgets};
@@ -12,7 +12,7 @@ const OTHER: &str = "Another way…";
 
 /// What is chosen and the field for the model, or how far an import is.
 pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    widgets::caption(ui, "Import a model of nnU-Net v2");
+    widgets::caption(ui, "Import a model");
     if let Some(hint) = scope.state.import_path.hint.clone() {
         widgets::note(ui, hint);
     }
@@ -26,7 +26,7 @@ pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.horizontal(|ui| {
         let width = ui.available_width() - widgets::buttons_width(ui, &["Import", "Folder…", "ZIP…"]);
         let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
-            .hint_text("Path of a training folder or ZIP")
+            .hint_text("A folder or ZIP of nnU-Net v2, or a model trained here")
             .margin(egui::Margin::symmetric(8, 6))
             .desired_width(width.max(80.0));
         let response = ui.add(field);
@@ -43,7 +43,9 @@ pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         ui.add_enabled_ui(is_clear, |ui| {
             if widgets::button(ui, "Folder…")
-                .on_hover_text("A training folder, or the data set's folder above it")
+                .on_hover_text(
+                    "A training folder of nnU-Net, the data set's folder above it, or a model's own folder",
+                )
                 .clicked()
             {
                 scope.outbox.send(Request::PickModelFolder);

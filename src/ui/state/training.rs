@@ -71,6 +71,8 @@ impl TrainingForm {
 pub struct TrainingLine {
     /// What is trained.
     pub title: String,
+    /// How many patients it learns from, and on what it runs, a sentence; empty before that is known.
+    pub about: String,
     /// Its job; `None` once it has ended.
     pub job: Option<JobLine>,
     /// Steps in all.
@@ -85,6 +87,10 @@ pub struct TrainingLine {
     pub warnings: Vec<String>,
     /// Why it ended before its time, a sentence.
     pub problem: Option<String>,
+    /// How it ended otherwise, a sentence.
+    pub ended: Option<String>,
+    /// The model that it has made.
+    pub package: Option<PathBuf>,
 }
 
 #[cfg(test)]
