@@ -101,10 +101,10 @@ fn organs_are_chosen_by_row_side_search_and_template() {
     harness.step();
     click(&mut harness, "Save");
     click(&mut harness, "Template");
-    click(&mut harness, "Head and neck  (13)");
+    click(&mut harness, "Head and neck · 13 organs");
     assert_eq!(chosen(&harness).len(), 13, "all but the lungs");
     click(&mut harness, "Template");
-    click(&mut harness, "Mine  (12)");
+    click(&mut harness, "Mine · 12 organs");
     assert_eq!(chosen(&harness).len(), 12);
     harness.state_mut().0.close_all();
     drop(harness);
@@ -115,7 +115,7 @@ fn organs_are_chosen_by_row_side_search_and_template() {
     click(&mut harness, "Head and neck organs at risk");
     click(&mut harness, "Template");
     click(&mut harness, "Delete template Mine");
-    assert!(harness.query_by_label("Mine  (12)").is_none());
+    assert!(harness.query_by_label("Mine · 12 organs").is_none());
 }
 
 #[test]
@@ -133,6 +133,13 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     click(&mut harness, "Contour 15 structures");
     assert_eq!(card(&harness), Some(("head-neck".to_owned(), true)));
     harness.get_by_label("Intended use");
+    // Where it fails stands last on a long card, and is one click away.
+    let far = harness.get_by_label("Limits").rect().top();
+    click(&mut harness, "Go to Limits");
+    for _ in 0..8 {
+        harness.step();
+    }
+    assert!(harness.get_by_label("Limits").rect().top() < far - 100.0, "it came up");
     click(&mut harness, "Not now");
     assert!(card(&harness).is_none());
     // Not read: it comes again.
@@ -301,6 +308,97 @@ fn an_import_asks_about_models_that_are_there_and_keeps_what_was_refused() {
     assert_eq!(last_toast(&harness).0, Tone::Error);
 }
 
+/// Files do not tell which way a model's training images lay: a person can, and is not asked to.
+#[test]
+fn an_import_hands_images_over_as_is_chosen_for_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    let models = folder.path().join("models");
+    harness.state_mut().0.import_into(&models);
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/torchres/nnUNetTrainer__nnUNetPlans__3d_fullres");
+    let id = "Dataset955_TorchRes-3d_fullres";
+    let manifest = |id: &str| std::fs::read_to_string(models.join(id).join("model.toml")).unwrap();
+    let choose = |harness: &mut Harness<'_, Window>, way: &str| {
+        click(harness, "How images are handed over");
+        click(harness, way);
+    };
+    let default = "As nnU-Net's reader hands them over";
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label_contains("Leave this as it is");
+    import(&mut harness, &training);
+    assert!(!manifest(id).contains("orientation"), "{}", manifest(id));
+
+    // The same turned: kept beside the first, and turned still.
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    choose(&mut harness, "LAS: as dcm2niix makes NIfTI files");
+    harness.get_by_label_contains("the patient's left, front and head");
+    import(&mut harness, &training);
+    // What is chosen meanwhile is for another one.
+    choose(&mut harness, default);
+    click(&mut harness, "Keep both");
+    wait(&mut harness, "the second", |station| {
+        !station.is_running("import model") && !station.is_running("models")
+    });
+    harness.step();
+    let second = manifest(&format!("{id}-2"));
+    assert!(second.contains("orientation = \"LAS\""), "{second}");
+
+    // A way of one's own is taken once it is one.
+    choose(&mut harness, "Another way…");
+    harness.get_by_label("Path of the model").focus();
+    harness.step();
+    harness.event(Event::Text(training.display().to_string()));
+    harness.step();
+    assert!(harness.get_by_label("Import").accesskit_node().is_disabled());
+    harness.get_by_label_contains("Three letters");
+    harness.get_by_label("Sides of the axes").focus();
+    harness.step();
+    harness.event(Event::Text("pir".into()));
+    harness.step();
+    harness.get_by_label_contains("the patient's back, feet and right");
+    click(&mut harness, "Import");
+    wait(&mut harness, "the third", |station| !station.is_running("import model"));
+    harness.step();
+    click(&mut harness, "Replace");
+    wait(&mut harness, "the fourth", |station| !station.is_running("import model"));
+    harness.step();
+    assert!(manifest(id).contains("orientation = \"PIR\""), "{}", manifest(id));
+    // Back to what suits most.
+    harness.get_by_label_contains("Leave this as it is");
+}
+
+/// A model of several channels can be told which series they are, one of a single channel need not.
+#[test]
+fn training_asks_for_the_series_of_several_channels() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    harness.state_mut().0.import_into(&folder.path().join("models"));
+    let training = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/nnunet/res2d/nnUNetTrainer__nnUNetPlans__2d");
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    import(&mut harness, &training);
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    let (_, text) = last_toast(&harness);
+    let title = text.strip_prefix("Imported: ").and_then(|rest| rest.strip_suffix('.')).unwrap().to_owned();
+    click(&mut harness, "Train a model…");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Training));
+    assert!(harness.query_by_label("Description of PET").is_none(), "a CT is the only channel");
+    click(&mut harness, "Begin with");
+    click(&mut harness, &title);
+    harness.get_by_label("Description of PET");
+    harness.get_by_label("Description of T1").focus();
+    harness.step();
+    harness.event(Event::Text("vibe, mprage".into()));
+    harness.step();
+    let told = harness.state().0.state().training.told_series();
+    assert_eq!(told, [(0, "vibe".to_owned()), (0, "mprage".to_owned())]);
+}
+
 #[test]
 fn the_manager_lists_imports_and_says_what_went_wrong() {
     let folder = tempfile::tempdir().unwrap();
@@ -308,7 +406,7 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     let mut harness = window(&[ball], &folder.path().join("data"));
     key(&mut harness, Modifiers::COMMAND, Key::M);
     harness.get_by_label("On this machine");
-    harness.get_by_label("Import a model of nnU-Net v2");
+    harness.get_by_label("Import a model");
     harness.get_by_label("Path of the model").focus();
     harness.step();
     harness.event(Event::Text(folder.path().join("nothing").display().to_string()));
@@ -317,6 +415,11 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     wait(&mut harness, "the refusal", |station| !station.state().toasts.list().is_empty());
     let said = &harness.state().0.state().toasts.list()[0].text;
     assert!(said.contains("nothing"), "{said}");
+    // The message lies over the card: it can be closed there, and the card stays.
+    harness.step();
+    click(&mut harness, "Close error");
+    assert!(harness.state().0.state().toasts.list().is_empty());
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     // What is opened from the list leads back to it.
     let title = "Head and neck organs at risk";
     for closes in ["Esc", "Close"] {
@@ -328,8 +431,73 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
         }
         assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models), "{closes}");
     }
+    // The catalogue is long: it is searched, by organ too.
+    let (muscles, lungs) = (
+        "Get TotalSegmentator v2, muscles of head and neck",
+        "Get TotalSegmentator v2, nodules of the lungs",
+    );
+    harness.get_by_label(muscles);
+    harness.get_by_label("Find a model or an organ").focus();
+    harness.step();
+    harness.event(Event::Text("platysma".into()));
+    harness.step();
+    harness.step();
+    harness.get_by_label(muscles);
+    assert!(harness.query_by_label(lungs).is_none());
     click(&mut harness, "Close models");
     assert!(harness.state().0.state().overlay.is_none());
+}
+
+#[test]
+fn the_form_of_a_training_asks_for_what_is_missing_and_says_why_it_did_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    key(&mut harness, Modifiers::COMMAND, Key::K);
+    harness.event(Event::Text("train a model".into()));
+    harness.step();
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.step();
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Training));
+    // A place for the result is filled in.
+    harness.get_by_label("Name the folder of the patients.");
+    harness.get_by_role_and_label(egui::accesskit::Role::TextInput, "Patients").focus();
+    harness.step();
+    harness.event(Event::Text(folder.path().join("nowhere").display().to_string()));
+    harness.step();
+    harness.step();
+    assert!(harness.query_by_label("Name the folder of the patients.").is_none());
+    click(&mut harness, "Start or resume");
+    wait(&mut harness, "why not", |station| !station.is_running("training"));
+    harness.step();
+    harness.get_by_label_contains("There is no such folder of patients");
+    let toasts = harness.state().0.state().toasts.list();
+    assert!(toasts.iter().all(|toast| toast.tone != Tone::Error), "said once, where the person is");
+    click(&mut harness, "Close training");
+    assert!(harness.state().0.state().overlay.is_none());
+}
+
+#[test]
+fn what_a_training_has_left_is_imported_by_the_path_of_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let trained = folder.path().join("run");
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sample-body"), &trained.join("model"));
+    let manifest = trained.join("model/model.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let text = text.replacen("id = \"sample-body\"", "id = \"clinic\"", 1);
+    std::fs::write(&manifest, text.replacen("title = \"Organs", "title = \"Own organs", 1)).unwrap();
+    let models = folder.path().join("models");
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    harness.state_mut().0.import_into(&models);
+    key(&mut harness, Modifiers::COMMAND, Key::M);
+    import(&mut harness, &trained);
+    let (tone, text) = last_toast(&harness);
+    assert!(tone == Tone::Done && text.starts_with("Imported: Own organs"), "{text}");
+    assert!(models.join("clinic/weights.safetensors").is_file());
+    wait(&mut harness, "the models", |station| !station.is_running("models"));
+    harness.step();
+    harness.get_by_label("Remove Own organs of the synthetic sample patient");
 }
 
 /// A model of the catalogue, and what it crops on, made of the fixtures' files.

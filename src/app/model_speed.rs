@@ -132,6 +132,8 @@ impl Workstation {
         let voxels = session.series().volume.voxels.len();
         let speed = speed_of_run(work.macs, voxels, network_seconds, other_seconds);
         self.preferences.model_speeds.insert(self.speed_key(&model), speed);
+        // A run may have taken minutes: what it tells is not left to an orderly end of the program.
+        self.remember_preferences();
     }
 
     /// Whether a model ran on what the window says it runs on, from beginning to end.

@@ -17,7 +17,7 @@ use crate::session::suggestion::{Fit, ModelFacts, StudyFacts, fit};
 use crate::ui::actions::Action;
 use crate::ui::already_there;
 use crate::ui::markdown::Document;
-use crate::ui::state::{Card, CatalogueLine, ImportReport, ModelLine, Overlay, UnusableLine};
+use crate::ui::state::{Card, CatalogueLine, HandOver, ImportReport, ModelLine, Overlay, UnusableLine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +28,7 @@ pub(super) const BODY: &str = "body";
 pub(super) const MODEL: &str = "model";
 /// The job that imports a model.
 const IMPORT: &str = "import model";
-/// What the processor is called where no graphics device runs models.
-pub(super) const PROCESSOR: &str = "the processor";
+pub(super) use crate::ui::state::PROCESSOR;
 
 /// What is known of models.
 #[derive(Debug, Default)]
@@ -359,25 +358,33 @@ impl Workstation {
 
     /// Imports a training folder of nnU-Net, or an archive of one.
     pub(super) fn import_model(&mut self, path: PathBuf) {
-        self.start_import(path, None);
+        let way = self.state.import_as.clone();
+        self.start_import(path, way, None);
     }
 
     /// Imports what was there already when it was imported last: beside that, or in its place.
     pub(super) fn import_again(&mut self, beside: bool) {
-        let ImportReport { path, there, .. } = std::mem::take(&mut self.desk.import);
+        let ImportReport { path, import_as, there, .. } = std::mem::take(&mut self.desk.import);
         if !there.is_empty() {
-            self.start_import(path, Some(Again { ids: there, beside }));
+            self.start_import(path, import_as, Some(Again { ids: there, beside }));
         }
     }
 
-    fn start_import(&mut self, path: PathBuf, again: Option<Again>) {
+    fn start_import(&mut self, path: PathBuf, way: HandOver, again: Option<Again>) {
+        let orientation = match way.orientation() {
+            Ok(orientation) => orientation,
+            Err(why) => {
+                self.state.toasts.attention(capitalised(&why));
+                return;
+            }
+        };
         self.state.import_path.hint = None;
         self.desk.import = ImportReport::default();
         let target = self.shop.target.clone();
         self.jobs.start(IMPORT, "Importing a model", move |progress| {
-            let options = ImportOptions::default();
+            let options = ImportOptions { orientation, ..ImportOptions::default() };
             let imported = import_each(&path, &target, &options, again.as_ref(), progress);
-            Message::Imported(Box::new(import_end(path, imported)))
+            Message::Imported(Box::new(import_end((path, way), imported)))
         });
     }
 
@@ -418,6 +425,8 @@ impl Workstation {
         }
         if report.refused.is_empty() && report.there.is_empty() {
             self.state.import_path.text.clear();
+            // The next model is another one, whose files may have lain otherwise.
+            self.state.import_as = HandOver::default();
         }
         self.desk.import = report;
         self.look_for_models();
@@ -479,9 +488,9 @@ impl Workstation {
 }
 
 /// What an import tells: titles, and what is left to read and to decide on.
-fn import_end(path: PathBuf, imported: Result<Imported, ImportError>) -> ImportEnd {
-    let mut end =
-        ImportEnd { report: ImportReport { path, ..ImportReport::default() }, ..ImportEnd::default() };
+fn import_end((path, import_as): (PathBuf, HandOver), imported: Result<Imported, ImportError>) -> ImportEnd {
+    let report = ImportReport { path, import_as, ..ImportReport::default() };
+    let mut end = ImportEnd { report, ..ImportEnd::default() };
     let refused = match imported {
         Ok(Imported { packages, refused }) => {
             end.titles = packages.into_iter().map(|package| package.title).collect();

@@ -116,9 +116,10 @@ impl Workstation {
             channels: given,
             on_cpu: self.runs_on_cpu(),
         };
+        let title = line.map_or_else(|| model.to_owned(), |line| line.title.clone());
         self.state.overlay = None;
         self.state.propose.model = Some(model.to_owned());
-        self.start_for_session(MODEL, format!("Contour with {model}"), move |progress| {
+        self.start_for_session(MODEL, format!("Contouring: {title}"), move |progress| {
             let started = Instant::now();
             match run(&order, progress) {
                 Ok(mut proposed) => {

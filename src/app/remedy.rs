@@ -58,8 +58,8 @@ impl InWindow for ImportError {
             Self::Package(error) => error.in_window(),
             Self::Exists { id, path } => format!("there is a model {id} already: {}", path.display()),
             Self::Reserved { id } => format!(
-                "its id {id} belongs to a model of the program or of its catalogue; give it another \
-                 dataset_name in its plans.json"
+                "its id {id} belongs to a model of the program or of its catalogue; give it another: \
+                 dataset_name in its plans.json, or id in its model.toml"
             ),
             Self::Several { count, path, .. } => {
                 format!("there are {count} models; import the training folder of one: {}", path.display())

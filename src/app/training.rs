@@ -9,6 +9,7 @@ use crate::ai::train::{CHECKPOINT, Event, Options, Recipe, read_log, train};
 use crate::device::DeviceChoice;
 use crate::progress::Progress;
 use crate::session::training::TrainingFolder;
+use crate::ui::actions::Action;
 use crate::ui::state::{Overlay, TrainingForm, TrainingLine};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,12 +66,18 @@ impl Workstation {
         let before = if out.join(CHECKPOINT).is_file() { read_log(&out) } else { Vec::new() };
         let watched = Watched { told: Arc::new(Mutex::new(before)), line: TrainingLine::default() };
         let told = Arc::clone(&watched.told);
-        let name = form.init.clone().unwrap_or_else(|| "by a recipe".to_owned());
+        let begun_with = self.desk.models.iter().find(|model| Some(&model.id) == form.init.as_ref());
+        let name = match (begun_with, &form.init) {
+            (Some(model), _) => model.title.clone(),
+            (None, Some(id)) => id.clone(),
+            (None, None) => "by a recipe".to_owned(),
+        };
+        let title = format!("Training: {name}");
         self.training = Some(Watched {
-            line: TrainingLine { title: format!("Training {name}"), ..TrainingLine::default() },
+            line: TrainingLine { title: title.clone(), ..TrainingLine::default() },
             ..watched
         });
-        self.jobs.start(JOB, format!("Training {name}"), move |progress| {
+        self.jobs.start(JOB, title, move |progress| {
             let observe = |event: &Event| {
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
             };
@@ -90,15 +97,25 @@ impl Workstation {
 
     pub(super) fn trained(&mut self, result: Result<Trained, String>) {
         match result {
-            Ok(Trained { package, finished: true, .. }) => {
-                let text = format!("The training is done. Its package: {}", package.display());
-                self.state.toasts.done(text);
-                self.look_around();
-            }
-            Ok(Trained { step, .. }) => {
-                self.state
-                    .toasts
-                    .done(format!("The training was stopped at step {step}; it can be gone on with."));
+            Ok(Trained { package, finished, step }) => {
+                let (said, ended) = if finished {
+                    ("The training is done.".to_owned(), format!("Done after {step} steps."))
+                } else {
+                    (
+                        format!("The training was stopped after step {step}; it can be resumed."),
+                        format!("Stopped after step {step}. Start or resume goes on from there."),
+                    )
+                };
+                // Said where the person is; the card keeps it.
+                if self.state.overlay != Some(Overlay::Training) {
+                    self.state.toasts.done_with(said, "Show", Action::TrainModel);
+                }
+                if let Some(watched) = self.training.as_mut() {
+                    watched.line.ended = Some(ended);
+                    watched.line.package = Some(package);
+                }
+                // The result may lie where models are looked for.
+                self.look_for_models();
             }
             Err(why) => {
                 let why = capitalised(&why);
@@ -117,14 +134,16 @@ impl Workstation {
 /// What an event changes on the card.
 fn take_in(line: &mut TrainingLine, event: Event) {
     match event {
-        Event::Started { step, steps, .. } => {
+        Event::Started { step, steps, train, valid, device, .. } => {
             line.steps = steps;
+            line.about = about(train, valid, &device);
             let till = step as f64;
             for values in [&mut line.loss, &mut line.dice] {
                 values.retain(|[at, _]| *at <= till);
             }
             line.warnings.clear();
             line.problem = None;
+            line.ended = None;
         }
         Event::Steps { step, loss, .. } => line.loss.push([step as f64, loss]),
         Event::Validated { step, mean_dice, mut organs, .. } => {
@@ -135,6 +154,13 @@ fn take_in(line: &mut TrainingLine, event: Event) {
         Event::Warning { message } => line.warnings.push(capitalised(&message)),
         Event::LeftOut { .. } | Event::Memory { .. } | Event::Saved { .. } => {}
     }
+}
+
+/// How many patients a training learns from, and on what it runs.
+fn about(train: usize, valid: usize, device: &str) -> String {
+    let patients =
+        |count: usize| if count == 1 { "1 patient".to_owned() } else { format!("{count} patients") };
+    format!("Learns from {}, is measured on {}, runs on {device}.", patients(train), patients(valid))
 }
 
 fn run(
@@ -151,11 +177,12 @@ fn run(
         (path, _) => Recipe::read(&PathBuf::from(path)).map(|recipe| (recipe, None)),
     };
     let (mut recipe, smaller) = recipe.map_err(|error| error.in_window())?;
+    recipe.tell_series(&form.told_series())?;
     if let Ok(steps) = form.steps.trim().parse() {
         recipe.training.steps = steps;
     }
     let data = PathBuf::from(form.data.text.trim());
-    let patients = TrainingFolder::open(&data, &recipe).map_err(|error| error.in_window())?;
+    let patients = TrainingFolder::open(&data, &recipe, init.as_ref()).map_err(|error| error.in_window())?;
     let options = Options {
         out,
         device: DeviceChoice::Auto,
@@ -205,5 +232,6 @@ mod tests {
         assert!(line.dice.is_empty(), "the validation at step 20 will be done again");
         assert_eq!(line.organs[0].0, "Larynx", "the worst first");
         assert_eq!(line.steps, 100);
+        assert_eq!(line.about, "Learns from 2 patients, is measured on 1 patient, runs on CPU.");
     }
 }

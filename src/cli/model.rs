@@ -27,8 +27,8 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Imports models of nnU-Net v2: a training folder, the data set's folder above it, or a ZIP
-    /// archive of either.
+    /// Imports models of nnU-Net v2 (a training folder, the data set's folder above it, or a ZIP archive
+    /// of either), or a model that `delineo train` has made.
     Import {
         /// The folder or archive.
         #[arg(value_name = "DIR")]
@@ -86,9 +86,6 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             Ok(())
         }
         Action::Import { path, id, orientation, force, json } => {
-            if !path.exists() {
-                bail!("there is no such folder or archive: {}", path.display());
-            }
             let options = ImportOptions { id: id.clone(), force: *force, orientation: *orientation };
             let imported = with_bar(|progress| import(path, &import_folder(), &options, progress))?;
             let refused: Vec<String> = imported.refused.iter().map(ToString::to_string).collect();

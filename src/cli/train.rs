@@ -29,13 +29,19 @@ pub struct Args {
     /// The package whose weights to begin with: its id or folder.
     #[arg(long, value_name = "ID|DIR")]
     init: Option<String>,
-    /// Of a model of nnU-Net with several folds, the one to train further (default: the first).
+    /// Of a model of nnU-Net with several folds, the one to train further (default: the first); on a data set
+    /// of nnU-Net's own with the patients of that fold.
     #[arg(long, value_name = "N", requires = "init")]
     fold: Option<String>,
     /// Voxels of a patch, slowest axis first, such as 64,128,128, in place of the recipe's: smaller ones take
     /// less memory.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', num_args = 1)]
     patch: Vec<usize>,
+    /// Which series an input channel of a model of nnU-Net is in patients of DICOM, where its name and modality do
+    /// not tell: its number and what the Series Description has, such as 0=T1; several times for several
+    /// channels, or for other texts that stand for the same one.
+    #[arg(long, value_name = "N=TEXT", value_parser = channel)]
+    channel: Vec<(usize, String)>,
     /// Steps in all (default: the recipe's).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
@@ -51,6 +57,15 @@ pub struct Args {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+fn channel(text: &str) -> Result<(usize, String), String> {
+    let parsed =
+        text.split_once('=').and_then(|(number, text)| Some((number.trim().parse().ok()?, text.trim())));
+    match parsed {
+        Some((number, text)) if !text.is_empty() => Ok((number, text.to_owned())),
+        _ => Err("use a channel's number and a text of its series' descriptions, such as 0=T1".to_owned()),
+    }
 }
 
 /// Runs the command.
@@ -82,6 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             patch.map_err(|_| WrongUsage("--patch takes three numbers, such as 64,128,128".to_owned()))?;
         recipe.set_patch(patch).map_err(WrongUsage)?;
     }
+    recipe.tell_series(&args.channel).map_err(WrongUsage)?;
     if let Some(steps) = args.steps {
         recipe.training.steps = steps;
     }
@@ -89,7 +105,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(data) = named else {
         bail!(WrongUsage("give the folder of patients with --data".to_owned()));
     };
-    let patients = TrainingFolder::open(&data, &recipe)?;
+    let patients = TrainingFolder::open(&data, &recipe, init.as_ref())?;
     let options = Options {
         out: args.out.clone(),
         device: args.device,

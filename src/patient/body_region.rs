@@ -71,6 +71,17 @@ impl BodyRegion {
         regions
     }
 
+    /// How many of a set of organs lie in these regions, and of how many it is told where they lie.
+    #[must_use]
+    pub fn count_in<'a>(regions: &[Self], names: impl IntoIterator<Item = &'a str>) -> (usize, usize) {
+        let (mut inside, mut known) = (0, 0);
+        for own in names.into_iter().map(Self::of_organ).filter(|own| !own.is_empty()) {
+            known += 1;
+            inside += usize::from(own.iter().any(|region| regions.contains(region)));
+        }
+        (inside, known)
+    }
+
     /// Where an organ is, by its TG-263 name; empty where the standard has no such name, or puts it
     /// nowhere in particular.
     #[must_use]

@@ -38,6 +38,11 @@ pub struct StudyFacts<'a> {
 /// A model for so many parts of the body is for most of it.
 const BROAD: usize = 3;
 
+/// A model is made for what is seen when so many of its organs lie there, or so large a part of them
+/// (one in so many): the lungs' tips in a model of the head and neck make it none for a chest.
+const ENOUGH: usize = 5;
+const ONE_IN: usize = 3;
+
 /// How a model fits. The order is that of a list: what is suggested first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
@@ -116,12 +121,24 @@ pub fn fit(model: ModelFacts<'_>, study: StudyFacts<'_>) -> Fit {
         regions.iter().copied().filter(|region| study.regions.contains(region)).collect();
     match both.as_slice() {
         [] => Fit::Doubtful(format!("For {}; this {image} shows {}.", list(&regions), list(study.regions))),
+        _ if model.regions.is_empty() && !is_made_for(model.organs, study.regions) => {
+            let elsewhere: Vec<BodyRegion> =
+                regions.iter().copied().filter(|region| !study.regions.contains(region)).collect();
+            let shown = list(study.regions);
+            Fit::Doubtful(format!("Mostly for {}; this {image} shows {shown}.", list(&elsewhere)))
+        }
         // Whether there is something to find, the person knows.
         both if model.is_for_findings => {
             Fit::Possible(format!("For findings in {}, seen in this {image}.", list(both)))
         }
         both => Fit::Suggested(format!("For {}, seen in this {image}.", list(both))),
     }
+}
+
+/// Whether enough of a model's organs lie in what is seen.
+fn is_made_for(organs: &[String], seen: &[BodyRegion]) -> bool {
+    let (inside, known) = BodyRegion::count_in(seen, organs.iter().map(String::as_str));
+    inside >= ENOUGH || inside * ONE_IN >= known
 }
 
 /// A modality for reading.
@@ -209,6 +226,38 @@ mod tests {
         let sample = ModelFacts { synthetic: true, ..model(&for_ct, &head) };
         assert_eq!(fit(sample, ct).rank(), 2);
         assert_eq!(fit(sample, StudyFacts { synthetic: true, ..ct }).rank(), 0);
+    }
+
+    #[test]
+    fn a_model_of_the_head_and_neck_is_none_for_a_chest_because_it_draws_lungs() {
+        let names = [
+            "Brainstem",
+            "SpinalCord",
+            "Parotid_R",
+            "Parotid_L",
+            "Esophagus",
+            "Larynx",
+            "Bone_Mandible",
+            "Brain",
+            "Eye_L",
+            "Eye_R",
+            "Glnd_Submand_L",
+            "Glnd_Submand_R",
+            "Lung_L",
+            "Lung_R",
+            "SpinalCanal",
+        ];
+        let (head_neck, for_ct) = (organs(&names), organs(&["CT"]));
+        let on = |regions| fit(model(&for_ct, &head_neck), StudyFacts { regions, ..study(&Modality::Ct) });
+        let chest = on(&[BodyRegion::Chest, BodyRegion::Abdomen]);
+        assert_eq!(chest, Fit::Doubtful("Mostly for head and neck; this CT shows chest and abdomen.".into()));
+        assert_eq!(on(&[BodyRegion::Neck, BodyRegion::Chest]).rank(), 0);
+        // A model of the whole trunk is one for a pelvis, too.
+        let mut trunk = organs(&["Bladder", "Rectum", "Prostate", "SeminalVes", "Bone_Pelvic"]);
+        trunk.extend(organs(&["Heart", "Esophagus", "Trachea", "Lung_L", "Lung_R", "Liver", "Spleen"]));
+        trunk.extend(organs(&["Kidney_L", "Kidney_R", "Stomach", "Pancreas", "Gallbladder", "Duodenum"]));
+        let pelvis = StudyFacts { regions: &[BodyRegion::Pelvis], ..study(&Modality::Ct) };
+        assert_eq!(fit(model(&for_ct, &trunk), pelvis).rank(), 0);
     }
 
     #[test]

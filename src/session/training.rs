@@ -5,8 +5,11 @@
 //! nnU-Net's own layout (`imagesTr`, `labelsTr`, `dataset.json`). What is called `ignore` is not judged.
 //! With an `index.json` (as `models/training` has it) that file tells names, split and what was annotated;
 //! without it the split is the recipe's list, else drawn from its seed, and an organ that a patient lacks
-//! counts as unknown. What a machine drew and nobody accepted is never learnt.
+//! counts as unknown; a fold of a model of nnU-Net on nnU-Net's own layout has its own patients. What a
+//! machine drew and nobody accepted is never learnt.
 
+mod descriptions;
+mod folds;
 mod listing;
 mod maps;
 mod series;
@@ -14,12 +17,14 @@ mod sets;
 
 use super::channels::{Base, ChannelError, Given, gather};
 use super::study::{Study, search};
+use crate::ai::ModelPackage;
 use crate::ai::nnunet::ChannelImage;
 use crate::ai::train::{Case, Patients, Recipe, TrainError};
 use crate::patient::Volume;
 use crate::progress::Progress;
 use listing::{Entry, Place, split};
 use maps::nifti_of;
+use series::ChannelSeries;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +44,10 @@ pub struct TrainingFolder {
     entries: BTreeMap<String, Entry>,
     train: Vec<String>,
     valid: Vec<String>,
+    /// By what they are divided, where it is a fold of nnU-Net.
+    divided_by: Option<String>,
+    /// What a person should know of how they are divided.
+    remarks: Vec<String>,
 }
 
 /// What was read of a patient.
@@ -55,12 +64,13 @@ struct Found {
 }
 
 impl TrainingFolder {
-    /// Finds the patients of `root` and splits them. Images are read later, one by one.
+    /// Finds the patients of `root` and splits them; `init` is the model to begin with. Images are read later,
+    /// one by one.
     ///
     /// # Errors
-    /// [`TrainError::Patients`] when there are no patients, or a patient that the recipe names is not
-    /// there.
-    pub fn open(root: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
+    /// [`TrainError::Patients`] when there are no patients, a patient that the recipe names is not there, or
+    /// the file that divides them cannot be used.
+    pub fn open(root: &Path, recipe: &Recipe, init: Option<&ModelPackage>) -> Result<Self, TrainError> {
         let wrong = |reason: &str| TrainError::Patients(format!("{reason}: {}", root.display()));
         if !root.is_dir() {
             return Err(wrong("there is no such folder of patients"));
@@ -72,17 +82,19 @@ impl TrainingFolder {
             entries: BTreeMap::new(),
             train: Vec::new(),
             valid: Vec::new(),
+            divided_by: None,
+            remarks: Vec::new(),
         };
         let index = root.join("index.json");
         if index.is_file() {
             own.take_index(root, &index)?;
         } else {
-            let ids = if root.join("imagesTr").is_dir() {
-                own.take_dataset(root)?
-            } else {
-                own.take_folders(root)?
-            };
-            own.divide(ids)?;
+            let is_dataset = root.join("imagesTr").is_dir();
+            let ids = if is_dataset { own.take_dataset(root)? } else { own.take_folders(root)? };
+            match own.fold().filter(|_| is_dataset) {
+                Some(fold) => own.divide_by_fold(ids, &fold, &folds::places(root, init))?,
+                None => own.divide(ids)?,
+            }
         }
         if own.train.is_empty() {
             return Err(wrong(
@@ -148,7 +160,7 @@ impl TrainingFolder {
         let library = search(&[folder.to_owned()], progress).map_err(|error| error.to_string())?;
         let chosen = self.series_of(&library, folder)?;
         let study = Study::open_entry(library, chosen, None, progress).map_err(|error| error.to_string())?;
-        let given = self.series_of_channels(&study, folder)?;
+        let ChannelSeries { given, remark } = self.series_of_channels(&study, folder)?;
         let mut outlines = self.outlines(&study, &given, folder, progress)?;
         // What is odd about other series is none of this patient's.
         let own = &study.library.series[chosen].warnings;
@@ -157,7 +169,7 @@ impl TrainingFolder {
                 && study.library.series.iter().any(|entry| entry.warnings.contains(warning))
         };
         let odd = study.warnings.iter().filter(|warning| !is_other(warning)).map(ToString::to_string);
-        outlines.remarks.splice(0..0, odd);
+        outlines.remarks.splice(0..0, odd.chain(remark));
         Ok(Found {
             given,
             labels: outlines.labels,
@@ -240,6 +252,14 @@ impl Patients for TrainingFolder {
 
     fn valid(&self) -> &[String] {
         &self.valid
+    }
+
+    fn divided_by(&self) -> Option<&str> {
+        self.divided_by.as_deref()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
     }
 
     fn read(&self, id: &str, progress: &Progress) -> Result<Case, String> {

@@ -109,6 +109,24 @@ impl Document {
     }
 }
 
+impl Document {
+    /// Its chapters: the headings of the second level, each with its place in [`Self::blocks`].
+    #[must_use]
+    pub fn chapters(&self) -> Vec<(usize, String)> {
+        let blocks = self.blocks.iter().enumerate();
+        let title = |(index, block): (usize, &Block)| match block {
+            Block::Heading(2, line) => Some((index, words(line))),
+            _ => None,
+        };
+        blocks.filter_map(title).collect()
+    }
+}
+
+/// The words of a line, however they stand out.
+fn words(line: &Line) -> String {
+    line.iter().map(|span| span.text.as_str()).collect()
+}
+
 fn flush(open: &mut String, blocks: &mut Vec<Block>) {
     if !open.is_empty() {
         blocks.push(Block::Paragraph(spans(&std::mem::take(open))));
@@ -185,8 +203,8 @@ fn spans(text: &str) -> Line {
     line
 }
 
-/// Draws a document in the width there is.
-pub fn document_ui(ui: &mut Ui, document: &Document) {
+/// Draws a document in the width there is; scrolls to the block `wanted`.
+pub fn document_ui(ui: &mut Ui, document: &Document, wanted: Option<usize>) {
     let theme = Theme::of(ui.ctx());
     ui.spacing_mut().item_spacing.y = 4.0;
     for (index, block) in document.blocks.iter().enumerate() {
@@ -200,8 +218,11 @@ pub fn document_ui(ui: &mut Ui, document: &Document) {
                 if index > 0 {
                     ui.add_space(12.0);
                 }
-                let words: String = line.iter().map(|span| span.text.as_str()).collect();
-                ui.add(egui::Label::new(RichText::new(words).font(theme::strong(size))).wrap());
+                let title = RichText::new(words(line)).font(theme::strong(size));
+                let response = ui.add(egui::Label::new(title).wrap());
+                if wanted == Some(index) {
+                    response.scroll_to_me(Some(egui::Align::TOP));
+                }
             }
             Block::Paragraph(line) => {
                 ui.add(egui::Label::new(job(ui, line, theme::BODY)).wrap().selectable(true));
@@ -249,11 +270,10 @@ fn table_ui(ui: &mut Ui, rows: &[Vec<Line>], index: usize) {
         grid.show(ui, |ui| {
             for (row, cells) in rows.iter().enumerate() {
                 for cell in cells {
-                    let words: String = cell.iter().map(|span| span.text.as_str()).collect();
                     let strong = row == 0 || cell.iter().any(|span| span.kind == SpanKind::Strong);
                     let font =
                         if strong { theme::strong(theme::SMALL) } else { FontId::proportional(theme::SMALL) };
-                    ui.add(egui::Label::new(RichText::new(words).font(font)).extend());
+                    ui.add(egui::Label::new(RichText::new(words(cell)).font(font)).extend());
                 }
                 ui.end_row();
             }
@@ -288,6 +308,12 @@ mod tests {
         assert_eq!((rows.len(), rows[0].len()), (2, 2), "the divider is no row");
         assert_eq!(rows[1][1][0], Span { text: "2".into(), kind: SpanKind::Strong });
         assert_eq!(blocks[6..], [Block::Rule, Block::Code("let x;".into())]);
+    }
+
+    #[test]
+    fn the_chapters_of_a_card_are_its_headings_of_the_second_level() {
+        let document = Document::parse("# Title\n\nOne.\n\n## Results of `m`\n\n### Each\n\n## Limits\n");
+        assert_eq!(document.chapters(), [(2, "Results of m".to_owned()), (4, "Limits".to_owned())]);
     }
 
     #[test]

@@ -16,8 +16,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod importing;
 mod training;
 
+pub use importing::HandOver;
 pub use training::{TrainingForm, TrainingLine, TrainingPath};
 
 /// The five words: the way through the work.
@@ -212,8 +214,12 @@ pub struct WindowState {
     pub propose: ProposeState,
     /// The model folder or archive to import.
     pub import_path: PathField,
+    /// How images are handed over to the model to import.
+    pub import_as: HandOver,
     /// Where models are fetched from instead of their publishers; empty for those.
     pub model_source: String,
+    /// What the catalogue of models is searched for.
+    pub model_search: String,
     /// What is filled in for a training.
     pub training: TrainingForm,
     /// The recipe being written in the Correct panel.
@@ -438,6 +444,8 @@ pub struct UnusableLine {
 pub struct ImportReport {
     /// The training folder or archive.
     pub path: PathBuf,
+    /// How images were to be handed over to its models.
+    pub import_as: HandOver,
     /// Why models of it were not imported, a sentence each.
     pub refused: Vec<String>,
     /// The ids of its models that are there already: replace them, or keep both?
@@ -554,7 +562,16 @@ pub struct ResumeLine {
     pub summary: String,
 }
 
+/// What the processor is called where no graphics device runs models.
+pub const PROCESSOR: &str = "the processor";
+
 impl Desk {
+    /// Whether models run on the processor.
+    #[must_use]
+    pub fn runs_on_processor(&self) -> bool {
+        self.model_device.is_empty() || self.model_device == PROCESSOR
+    }
+
     /// The model that another one needs and that is not on this machine; its id where nobody knows its
     /// title. `None` where there is none.
     #[must_use]

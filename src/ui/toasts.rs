@@ -115,8 +115,9 @@ pub fn toasts_ui(ui: &mut Ui, toasts: &mut Toasts, area: egui::Rect) -> Option<A
     }
     let mut pressed = None;
     let mut closed = None;
+    // Above the cards that lie over the window, or an error could be neither read nor closed there.
     egui::Area::new(egui::Id::unique("toasts"))
-        .order(egui::Order::Foreground)
+        .order(egui::Order::Tooltip)
         .pivot(Align2::RIGHT_BOTTOM)
         .fixed_pos(area.right_bottom() - Vec2::splat(16.0))
         .show(ui.ctx(), |ui| {

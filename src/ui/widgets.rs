@@ -118,6 +118,15 @@ pub fn fold(ui: &mut Ui, name: &str, text: &str, unfolded: &mut bool) {
     }
 }
 
+/// A list that drops down, with the arrow of the other things that unfold.
+pub fn combo<'a>(id_salt: impl egui::AsIdSalt) -> egui::ComboBox<'a> {
+    egui::ComboBox::from_id_salt(id_salt).icon(|ui, rect, visuals, _| {
+        let font = egui::FontId::proportional(theme::BODY);
+        let ink = visuals.text_color();
+        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icons::UNFOLDED, font, ink);
+    })
+}
+
 /// The width that buttons with these words take beside something, with the space before each.
 #[must_use]
 pub fn buttons_width(ui: &Ui, labels: &[&str]) -> f32 {

@@ -97,6 +97,28 @@ fn models_of_one_data_set_are_imported_side_by_side() {
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
 }
 
+/// Training further goes by the folds of the training before, wherever the package is taken to.
+#[test]
+fn a_package_keeps_which_cases_its_folds_were_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("Dataset955_TorchRes");
+    let training = set.join("nnUNetTrainer__nnUNetPlans__3d_fullres");
+    copy_folder(&TORCHRES.training(), &training);
+    let splits = |package: &ModelPackage| {
+        let path = package.nnunet.as_ref().unwrap().splits_path();
+        path.map(|path| std::fs::read_to_string(path).unwrap())
+    };
+    let target = folder.path().join("models");
+    assert_eq!(splits(&imported(&training, &target)[0]), None);
+    std::fs::write(set.join("splits_final.json"), "of the data set").unwrap();
+    assert_eq!(splits(&ModelPackage::load(&training).unwrap()).as_deref(), Some("of the data set"));
+    std::fs::write(training.join("splits_final.json"), "of the training").unwrap();
+    let force = ImportOptions { force: true, ..ImportOptions::default() };
+    let Imported { packages, .. } = import(&training, &target, &force, &Progress::new()).unwrap();
+    assert_eq!(splits(&packages[0]).as_deref(), Some("of the training"));
+    assert!(packages[0].folder.as_ref().unwrap().join("splits_final.json").is_file());
+}
+
 #[test]
 fn an_id_of_the_program_s_own_models_is_refused() {
     let target = tempfile::tempdir().unwrap();

@@ -52,6 +52,8 @@ pub struct Entry {
     pub citation: String,
     /// The data it was trained on.
     pub training_data: String,
+    /// The plans that are used of each file, where it holds several trainings of one configuration.
+    pub plans: Option<String>,
     /// The configuration of nnU-Net that is used of each file.
     pub configuration: String,
     /// How the image is handed over, as a manifest has it.
@@ -182,6 +184,7 @@ struct RawEntry {
     homepage: String,
     citation: String,
     training_data: String,
+    plans: Option<String>,
     configuration: String,
     orientation: Option<String>,
     #[serde(default)]
@@ -274,6 +277,7 @@ fn read_entry(raw: RawEntry, known: &BTreeMap<String, RawOrgan>) -> Result<Entry
         homepage: raw.homepage,
         citation: raw.citation,
         training_data: raw.training_data,
+        plans: raw.plans,
         configuration: raw.configuration,
         orientation: raw.orientation,
         run: Run {

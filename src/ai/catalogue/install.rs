@@ -123,7 +123,12 @@ fn make(
             unpacked.push(unpack(place, target, &progress.part(0.0, 0.3))?);
             unpacked.last().map_or(place.as_path(), NewFolder::path)
         };
-        let (part, said) = published::part(folder, &entry.configuration, &file.classes, &file.values)?;
+        let (part, said) = published::part(
+            folder,
+            (entry.plans.as_deref(), &entry.configuration),
+            &file.classes,
+            &file.values,
+        )?;
         warnings.extend(said.map(|said| format!("{}: {said}", file.name)));
         parts.push(part);
     }

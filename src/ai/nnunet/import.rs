@@ -1,4 +1,5 @@
-//! Training folders made into model packages in the program's own folder.
+//! Training folders made into model packages in the program's own folder; packages that are made already
+//! are taken as they are (`ready`).
 //!
 //! A package appears whole or not at all: it is written beside its place and renamed. The weights
 //! are written as float32 safetensors, one file a fold, only the tensors that the network uses and those of
@@ -9,8 +10,8 @@ use super::composition::{Composition, Run};
 use super::model::Model;
 use super::orientation::Orientation;
 use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, named, plain_name};
-use super::training;
 use super::unpack::unpack;
+use super::{ready, splits, training};
 use crate::ai::network::{Network, NormKind, is_head};
 use crate::ai::package::{ModelPackage, PackageError, is_reserved, sha256_text};
 use crate::new_file::{NewFolder, sweep};
@@ -31,6 +32,12 @@ pub enum ImportError {
     /// The training folder cannot be used.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// There is nothing to import.
+    #[error("there is no such folder or archive: {}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// A package of this name is there already.
     #[error("there is a model {id} already; replace it with --force or choose another name with --id: {}", path.display())]
     Exists {
@@ -132,7 +139,8 @@ pub struct Imported {
 }
 
 /// Imports every training folder found in `source` (a training folder, the folder above it, or a ZIP
-/// archive of either) into packages in `target`. One that cannot be used does not keep the others out.
+/// archive of either) into packages in `target`; or the package that `source` is, or that a training has
+/// left in it. One that cannot be used does not keep the others out.
 ///
 /// # Errors
 /// [`ImportError`] when nothing is found, none can be imported (the first one's reason), a package
@@ -162,7 +170,14 @@ pub fn import_each(
     again: Option<&Again>,
     progress: &Progress,
 ) -> Result<Imported, ImportError> {
+    if !source.exists() {
+        return Err(ImportError::Missing { path: source.to_owned() });
+    }
     sweep(target, SystemTime::now());
+    if let Some(package) = ready::find(source) {
+        let taken = ready::take(&package, target, (options, again), progress)?;
+        return Ok(Imported { packages: taken.into_iter().collect(), refused: Vec::new() });
+    }
     let unpacked;
     let mut folder = source;
     if source.is_file() {
@@ -219,17 +234,21 @@ fn one(
             return Ok(None);
         }
         if again.beside {
-            let id = |number: usize| format!("{}-{number}", about.id);
-            let is_free = |id: &str| !ids.contains(id) && target.join(id).symlink_metadata().is_err();
-            let mut number = 2;
-            while !is_free(&id(number)) {
-                number += 1;
-            }
-            (about.id, about.title) = (id(number), format!("{} ({number})", about.title));
+            (about.id, about.title) = numbered(&about.id, &about.title, target, ids);
         }
     }
     let force = options.force || again.is_some_and(|again| !again.beside);
     write(&model, about, (target, force), options.orientation, progress).map(Some)
+}
+
+/// Id and title of a model that is kept beside the one of this id, with the first number that is free.
+pub(super) fn numbered(id: &str, title: &str, target: &Path, taken: &BTreeSet<String>) -> (String, String) {
+    let is_free = |id: &str| !taken.contains(id) && target.join(id).symlink_metadata().is_err();
+    let mut number = 2;
+    while !is_free(&format!("{id}-{number}")) {
+        number += 1;
+    }
+    (format!("{id}-{number}"), format!("{title} ({number})"))
 }
 
 /// The id, or with the first number behind it that makes it none of these.
@@ -382,6 +401,10 @@ fn write_model(
     };
     let (plans, dataset) =
         (copy(&model.plans_path, "plans.json")?, copy(&model.dataset_path, "dataset.json")?);
+    // By this training further knows which patients a fold has never seen.
+    if let Some(splits) = model.splits_path().filter(|_| prefix.is_empty()) {
+        copy(&splits, splits::FILE)?;
+    }
     let previous = match &model.previous {
         None => None,
         Some(previous) => {

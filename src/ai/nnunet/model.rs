@@ -4,6 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::dataset::Dataset;
 use super::orientation::Orientation;
 use super::plans::Plan;
+use super::splits;
 use super::trainers::is_of_nnunet;
 use crate::ai::kept::{Made, Origin};
 use crate::ai::network::{Network, Parameter};
@@ -108,6 +109,17 @@ impl Model {
             previous: previous.map(Box::new),
             ..self.clone()
         })
+    }
+
+    /// The file that tells which cases each fold was trained on, where it lies in the model's folder, or in
+    /// the data set's folder above a training folder.
+    #[must_use]
+    pub fn splits_path(&self) -> Option<PathBuf> {
+        let folder = self.plans_path.parent()?;
+        let is_training = folder.file_name().is_some_and(|name| name.to_string_lossy().contains("__"));
+        let above = folder.parent().filter(|_| is_training);
+        let mut all = std::iter::once(folder).chain(above).map(|folder| folder.join(splits::FILE));
+        all.find(|path| path.is_file())
     }
 
     /// Has images handed over in this way, to each stage of a cascade.

@@ -6,8 +6,8 @@ use super::training;
 use crate::ai::package::PackageError;
 use std::path::Path;
 
-/// The part that the training folder of this configuration makes, at `folder` or below it: its first
-/// fold, without mirroring, as TotalSegmentator runs its models. `classes` are its labels' published
+/// The part that the training folder of these plans, where they are told, and this configuration makes, at
+/// `folder` or below it: its first fold, without mirroring, as TotalSegmentator runs its models. `classes` are its labels' published
 /// names, 1 first, and `values` what they are in the common result. Also gives what to tell of names
 /// that differ.
 ///
@@ -15,12 +15,13 @@ use std::path::Path;
 /// [`ImportError`] when there is no such folder, it cannot be used, or its labels are others.
 pub(in crate::ai) fn part(
     folder: &Path,
-    configuration: &str,
+    (plans, configuration): (Option<&str>, &str),
     classes: &[String],
     values: &[u16],
 ) -> Result<(Part, Option<String>), ImportError> {
     let found = training::find(folder);
-    let ending = format!("__{configuration}");
+    let plans = plans.map_or_else(String::new, |plans| format!("__{plans}"));
+    let ending = format!("{plans}__{configuration}");
     let named = |path: &&std::path::PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&ending))
     };
@@ -55,4 +56,34 @@ pub(in crate::ai) fn part(
     model.keep_first_fold();
     model.mirror_axes.clear();
     Ok((Part { model, values: std::iter::once(0).chain(values.iter().copied()).collect() }, said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_trainings_in_a_file_the_one_of_the_plans_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/nnunet/torchres/nnUNetTrainer__nnUNetPlans__3d_fullres");
+        for name in ["nnUNetTrainer__nnUNetPlans__3d_fullres", "nnUNetTrainer__AnotherPlans_8__3d_fullres"] {
+            let to = folder.path().join("Dataset955").join(name);
+            std::fs::create_dir_all(to.join("fold_0")).unwrap();
+            for file in ["plans.json", "dataset.json", "fold_0/checkpoint_final.pth"] {
+                std::fs::copy(fixture.join(file), to.join(file)).unwrap();
+            }
+        }
+        let classes = ["a".to_owned(), "b".to_owned()];
+        let taken = |plans: Option<&str>| {
+            let (part, _) = part(folder.path(), (plans, "3d_fullres"), &classes, &[1, 2]).ok()?;
+            part.model.plans_path.parent()?.file_name()?.to_str().map(str::to_owned)
+        };
+        let own = taken(Some("nnUNetPlans"));
+        assert_eq!(own.as_deref(), Some("nnUNetTrainer__nnUNetPlans__3d_fullres"));
+        let other = taken(Some("AnotherPlans_8"));
+        assert_eq!(other.as_deref(), Some("nnUNetTrainer__AnotherPlans_8__3d_fullres"));
+        assert_eq!(taken(Some("Plans")), None, "a part of a name is no name");
+        assert!(taken(None).is_some());
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::model::Model;
 use super::package::{FoldTable, Manifest, Table};
+use super::splits;
 use crate::ai::network::Parameter;
 use crate::ai::package::{Label, PackageError, Provenance, sha256_text};
 use crate::new_file::{WriteFileError, write_file};
@@ -57,8 +58,10 @@ pub(in crate::ai) fn write_trained(
     if let Some((name, _)) = parameters.iter().find(|(_, parameter)| odd(parameter)) {
         return Err(TrainedError::NotFinite(name.clone()));
     }
-    for (from, name) in [(&model.plans_path, "plans.json"), (&model.dataset_path, "dataset.json")] {
-        let bytes = std::fs::read(from).map_err(|error| {
+    let splits = model.splits_path().map(|path| (path, splits::FILE));
+    let own = [(model.plans_path.clone(), "plans.json"), (model.dataset_path.clone(), "dataset.json")];
+    for (from, name) in own.into_iter().chain(splits) {
+        let bytes = std::fs::read(&from).map_err(|error| {
             TrainedError::Read(PackageError::Unreadable { reason: error.to_string(), path: from.clone() })
         })?;
         write_file(&folder.join(name), true, &bytes)?;

@@ -32,6 +32,8 @@ pub(super) struct About<'a> {
     pub train: usize,
     /// Patients kept for validation.
     pub kept: usize,
+    /// By what they are divided, where it is not the run's own draw.
+    pub divided_by: Option<&'a str>,
     /// Of them those that were contoured and scored; `None` where nothing was measured.
     pub scored: Option<usize>,
     /// The package that the run began with.
@@ -301,9 +303,10 @@ fn card(about: &About<'_>) -> String {
         images(about.task),
         organs.join(", ")
     );
+    let divided = about.divided_by.map(|by| format!(", divided by {by}")).unwrap_or_default();
     let _ = write!(
         text,
-        "## Data and licence\n{}. {} patients for training, {} others {}for validation. An organ that was not \
+        "## Data and licence\n{}. {} patients for training, {} others {}for validation{divided}. An organ that was not \
          outlined in a patient counts as unknown, not as absent. [Whose contours, by which guideline, \
          approved by whom.] Licence: {}.{}\n\n",
         data_words(about).trim_end_matches('.'),

@@ -43,6 +43,14 @@ pub trait Patients: Sync {
     fn train(&self) -> &[String];
     /// Names of the patients kept for validation.
     fn valid(&self) -> &[String];
+    /// By what they are divided into these, in a few words for the card, where it is not the run's own draw.
+    fn divided_by(&self) -> Option<&str> {
+        None
+    }
+    /// What a person should know of how they are divided.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Reads one.
     ///
     /// # Errors

@@ -205,6 +205,38 @@ impl Recipe {
         self.nnunet.as_ref().map_or(&[], |table| &table.channels)
     }
 
+    /// What a person has told of the Series Description of a channel's images; empty where nothing was.
+    #[must_use]
+    pub fn series(&self, channel: usize) -> &[String] {
+        self.nnunet.as_ref().and_then(|table| table.series.get(channel)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Tells which series channels are, by texts of their Series Descriptions, in place of what the recipe
+    /// tells of these channels; of several texts for one the first that finds a series counts.
+    ///
+    /// # Errors
+    /// A sentence when there is no such channel, or a text is empty.
+    pub fn tell_series(&mut self, told: &[(usize, String)]) -> Result<(), String> {
+        let Some(table) = self.nnunet.as_mut().filter(|_| !told.is_empty()) else {
+            let one = "the recipe's network takes CT alone; channels are told of models of nnU-Net";
+            return if told.is_empty() { Ok(()) } else { Err(one.to_owned()) };
+        };
+        let count = table.channels.len();
+        if let Some((number, _)) = told.iter().find(|(number, _)| *number >= count) {
+            let names: Vec<String> =
+                table.channels.iter().enumerate().map(|(n, name)| format!("{n} ({name})")).collect();
+            return Err(format!("the model has no channel {number}; it has {}", names.join(", ")));
+        }
+        table.series.resize(count, Vec::new());
+        for (number, _) in told {
+            table.series[*number].clear();
+        }
+        for (number, text) in told {
+            table.series[*number].push(text.trim().to_owned());
+        }
+        self.check()
+    }
+
     /// The DICOM codes of the images that the input channels take, in their order; empty where a channel's
     /// name does not tell.
     #[must_use]

@@ -67,6 +67,10 @@ pub struct NnunetTable {
     pub patch: [usize; 3],
     /// The names of the input channels.
     pub channels: Vec<String>,
+    /// What the Series Description of each channel's images has in patients of DICOM, the likeliest text
+    /// first; empty where the channels' names or modalities tell enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Vec<String>>,
     /// Of a model of regions, which may overlap: for each label the numbers, from 1, of the labels that
     /// hold it, itself among them. Empty where a voxel has one label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -214,7 +214,7 @@ fn run(
     }
     let needed = Needed::new(&run.task, options.device);
     needed.check()?;
-    let mut remarks = Vec::new();
+    let mut remarks = patients.remarks();
     let read = run.sampler(&needed, &mut remarks);
     let sampler = match read {
         Ok(sampler) => sampler,
@@ -395,6 +395,7 @@ impl Run<'_> {
             device: &self.device,
             train: self.state.used.unwrap_or_else(|| self.patients.train().len()),
             kept: self.patients.valid().len(),
+            divided_by: self.patients.divided_by(),
             scored,
             init: self.state.init.as_deref(),
             organs,

@@ -253,6 +253,12 @@ impl Patients for Made {
     fn valid(&self) -> &[String] {
         &self.valid
     }
+    fn divided_by(&self) -> Option<&str> {
+        Some("hand")
+    }
+    fn remarks(&self) -> Vec<String> {
+        vec!["c was never seen".to_owned()]
+    }
     fn read(&self, id: &str, _: &Progress) -> Result<Case, String> {
         Ok((self.of)(id, usize::from(id == "b")))
     }
@@ -285,6 +291,9 @@ fn a_tiny_network_learns_and_its_package_contours() {
     let events = events.into_inner().unwrap();
     let kinds = |events: &[Event]| -> Vec<_> { events.iter().map(std::mem::discriminant).collect() };
     assert_eq!(kinds(&read_log(folder.path())), kinds(&events), "the log holds what was told");
+    let is_told =
+        |event: &Event| matches!(event, Event::Warning { message } if message == "c was never seen");
+    assert_eq!(events.iter().filter(|event| is_told(event)).count(), 1);
     let losses: Vec<f64> = events
         .iter()
         .filter_map(|event| if let Event::Steps { loss, .. } = event { Some(*loss) } else { None })
@@ -306,7 +315,12 @@ fn a_tiny_network_learns_and_its_package_contours() {
     let names: Vec<&str> = found.rois.iter().map(|roi| roi.name.as_str()).collect();
     assert_eq!(names, ["Lung_L", "Lung_R"]);
     let card = std::fs::read_to_string(outcome.package.join("card.md")).unwrap();
-    assert!(card.contains("| Lung_L | 1 |") && card.contains("How to verify locally"), "{card}");
+    assert!(
+        card.contains("| Lung_L | 1 |")
+            && card.contains("for validation, divided by hand.")
+            && card.contains("How to verify locally"),
+        "{card}"
+    );
     // All steps are done: the same call only writes the package again.
     let again =
         train(&recipe, None, &Made::new(case), &options(folder.path()), &|_| {}, &Progress::new()).unwrap();

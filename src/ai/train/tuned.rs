@@ -122,6 +122,7 @@ pub(super) fn recipe(package: &ModelPackage, model: &Model) -> Result<Recipe, Tr
             fold,
             patch: plan.patch,
             channels: one.dataset.channels.clone(),
+            series: Vec::new(),
             regions,
         }),
         input: None,
@@ -168,6 +169,12 @@ pub(super) fn check(recipe: &Recipe, table: &NnunetTable) -> Result<(), String> 
     }
     if table.regions.iter().flatten().any(odd) {
         return Err("nnunet.regions names labels that are not there".to_owned());
+    }
+    if !table.series.is_empty() && table.series.len() != table.channels.len() {
+        return Err("nnunet.series is not one list of texts a channel".to_owned());
+    }
+    if table.series.iter().flatten().any(|text| text.trim().is_empty()) {
+        return Err("nnunet.series has an empty text".to_owned());
     }
     if recipe.augment.mirror_x || !recipe.augment.mirror_swaps.is_empty() {
         return Err("a model of nnU-Net is mirrored by augment.mirror_axes, not by mirror_x".to_owned());

@@ -75,7 +75,7 @@ pub(super) struct Entry {
 }
 
 /// The text of a JSON file of bounded size.
-fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > INDEX_LIMIT {
         return Err(format!("it has {size} bytes"));

@@ -11,13 +11,13 @@ use crate::session::fixture::{plane_on, series_along, square};
 use std::sync::Arc;
 
 /// The recipe that trains a fixture's model of nnU-Net further.
-fn recipe_of(training: &str) -> Recipe {
+pub(super) fn recipe_of(training: &str) -> Recipe {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nnunet").join(training);
     Recipe::of_package(&ModelPackage::load(&folder).unwrap()).unwrap()
 }
 
 /// Four voxels in a row as a NIfTI file.
-fn write(folder: &Path, name: &str, labels: [u16; 4]) {
+pub(super) fn write(folder: &Path, name: &str, labels: [u16; 4]) {
     let steps = [Vector3::x(), Vector3::y(), Vector3::z()];
     let grid = Grid::new([4, 1, 1], Point3::origin(), steps).unwrap();
     let map = LabelMap { grid, labels: labels.to_vec(), names: Vec::new(), unreviewed: false };
@@ -34,7 +34,7 @@ fn regions_lie_in_one_another_and_what_is_ignored_is_not_judged() {
     let names = r#"{"1": "Whole", "3": "tip", "7": "ignore", "9": "else"}"#;
     std::fs::write(patient.join("labels.json"), names).unwrap();
     let recipe = recipe_of("aniso/nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres");
-    let training = TrainingFolder::open(folder.path(), &recipe).unwrap();
+    let training = TrainingFolder::open(folder.path(), &recipe, None).unwrap();
     let case = training.read("one", &Progress::new()).unwrap();
     assert_eq!(case.labels, [0, 0b001, 0b111, IGNORE]);
     // The core was not outlined: nobody knows how far it reaches.
@@ -50,7 +50,7 @@ fn each_channel_is_a_file_of_its_own() {
     write(&patient, "labels.nii.gz", [0, 1, 2, 0]);
     std::fs::write(patient.join("labels.json"), r#"{"1": "a", "2": "B"}"#).unwrap();
     let recipe = recipe_of("res2d/nnUNetTrainer__nnUNetPlans__2d");
-    let training = TrainingFolder::open(folder.path(), &recipe).unwrap();
+    let training = TrainingFolder::open(folder.path(), &recipe, None).unwrap();
     let missing = training.read("one", &Progress::new()).unwrap_err();
     assert!(missing.contains("image_0001.nii.gz") && missing.contains("PET"), "{missing}");
     write(&patient, "image_0001.nii.gz", [5, 6, 7, 8]);
@@ -129,7 +129,7 @@ fn write_set(path: &Path, series: &Series, rois: &[(&str, f64, Approval)]) {
 }
 
 fn read_of(root: &Path, recipe: &Recipe) -> Result<Case, String> {
-    TrainingFolder::open(root, recipe).unwrap().read("one", &Progress::new())
+    TrainingFolder::open(root, recipe, None).unwrap().read("one", &Progress::new())
 }
 
 /// The first and last column and slice of a word.
@@ -251,7 +251,7 @@ fn what_reaches_the_end_of_the_scan_is_cut_off() {
     let other = folder.path().join("two");
     write_images(&other.join("CT"), &larger, *b"CT");
     write_set(&other.join("set.dcm"), &larger, &[("a", 0.0, DONE), ("b", 42.0, DONE)]);
-    let training = TrainingFolder::open(folder.path(), &recipe_for(&["CT"])).unwrap();
+    let training = TrainingFolder::open(folder.path(), &recipe_for(&["CT"]), None).unwrap();
     assert_eq!(training.read("two", &Progress::new()).unwrap().truncated, [2]);
 }
 
@@ -271,7 +271,7 @@ fn patients_whose_names_match_nothing_are_left_out_with_their_names() {
     let other = folder.path().join("two");
     write(&other, "ct.nii.gz", [1, 2, 3, 4]);
     write(&other, "labels.nii.gz", [0, 1, 2, 7]);
-    let training = TrainingFolder::open(folder.path(), &recipe).unwrap();
+    let training = TrainingFolder::open(folder.path(), &recipe, None).unwrap();
     let nameless = training.read("two", &Progress::new()).unwrap_err();
     assert!(nameless.contains("labels.json") && nameless.contains("folder of all patients"), "{nameless}");
     // One file with the names serves all patients.
@@ -295,7 +295,7 @@ fn a_data_set_in_nnu_net_s_own_layout_has_a_patient_a_case() {
     }
     let recipe = recipe_of("aniso/nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres");
     let told = |text: &str| std::fs::write(folder.path().join("dataset.json"), text).unwrap();
-    let open = || TrainingFolder::open(folder.path(), &recipe);
+    let open = || TrainingFolder::open(folder.path(), &recipe, None);
     assert!(open().unwrap_err().to_string().contains("dataset.json"));
     told(r#"{"channel_names": {"0": "PET"}, "labels": {"background": 0}, "file_ending": ".nii.gz"}"#);
     assert!(open().unwrap_err().to_string().contains("its channels are PET, the model's CT"));
@@ -314,7 +314,7 @@ fn a_data_set_in_nnu_net_s_own_layout_has_a_patient_a_case() {
     // Labels have one value each, as the first version of the file names them too.
     let recipe = recipe_for(&["CT"]);
     told(r#"{"modality": {"0": "CT"}, "labels": {"0": "background", "1": "b", "2": "a", "3": "ignore"}}"#);
-    let training = TrainingFolder::open(folder.path(), &recipe).unwrap();
+    let training = TrainingFolder::open(folder.path(), &recipe, None).unwrap();
     let case = training.read("x_002", &Progress::new()).unwrap();
     assert_eq!((&case.labels[..], &case.known[..]), (&[0, 2, 1, IGNORE][..], &[true; 3][..]));
 }
@@ -342,4 +342,65 @@ fn of_equal_structure_sets_the_newest_counts() {
         date(&second, dates[1]);
         assert_eq!(reach(&read_of(folder.path(), &recipe).unwrap(), 1)[0].0, left, "{dates:?}");
     }
+}
+
+#[test]
+fn series_of_one_modality_are_told_apart_by_their_descriptions() {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = folder.path().join("one");
+    let named = |uid: &str, slices: usize, description: &str| {
+        let mut series = series(uid, slices, 3.0);
+        description.clone_into(&mut series.info.description);
+        write_images(&patient.join(uid), &series, *b"MR");
+        series
+    };
+    let t1 = named("2.25.41", 20, "t1_vibe tra");
+    write_set(&patient.join("set.dcm"), &t1, &[("a", 0.0, DONE)]);
+    let recipe = recipe_for(&["T1", "T2"]);
+    // One series is not both.
+    let refused = read_of(folder.path(), &recipe).unwrap_err();
+    assert!(refused.contains("the channel 1 (T2)") && refused.contains("t1_vibe tra"), "{refused}");
+    named("2.25.42", 24, "T2W tse");
+    let case = read_of(folder.path(), &recipe).unwrap();
+    // The contours lie on the first, so the second is brought onto its voxels.
+    assert_eq!((case.volume.grid.dims()[2], case.channels.len()), (20, 2));
+    let told = case.remarks.join("\n");
+    assert!(told.contains("0 (T1) is \"t1_vibe tra\" (MR, 2.25.41)"), "{told}");
+    assert!(told.contains("1 (T2) is \"T2W tse\" (MR, 2.25.42)"), "{told}");
+
+    // A second series of the same name makes it unclear; the remedy and both are said.
+    named("2.25.43", 22, "T2 tse fs");
+    let refused = read_of(folder.path(), &recipe).unwrap_err();
+    for part in ["the channel 1 (T2)", "T2W tse", "T2 tse fs", "2.25.43", "--channel N=TEXT", "nnunet.series"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert!(!refused.contains("t1_vibe"), "{refused}");
+    let with = |told: &[(usize, &str)]| {
+        let mut recipe = recipe_for(&["T1", "T2"]);
+        let told: Vec<(usize, String)> = told.iter().map(|(n, text)| (*n, (*text).to_owned())).collect();
+        recipe.tell_series(&told).map(|()| recipe)
+    };
+    let case = read_of(folder.path(), &with(&[(1, "fs")]).unwrap()).unwrap();
+    assert_eq!(case.channels.len(), 2);
+    assert!(!case.remarks.join("\n").contains("1 (T2) is"), "what was told is not told back");
+    // Of several texts the first counts that finds one.
+    assert!(read_of(folder.path(), &with(&[(1, "dixon"), (1, "T2W")]).unwrap()).is_ok());
+    let refused = read_of(folder.path(), &with(&[(1, "dixon")]).unwrap()).unwrap_err();
+    assert!(refused.contains("told as \"dixon\"") && refused.contains("t1_vibe tra"), "{refused}");
+    // Both cannot be the same one.
+    let refused = read_of(folder.path(), &with(&[(0, "vibe"), (1, "t1")]).unwrap()).unwrap_err();
+    assert!(refused.contains("would be the channels 0 (T1) and 1 (T2)"), "{refused}");
+    let beyond = with(&[(2, "x")]).unwrap_err();
+    assert!(beyond.contains("no channel 2; it has 0 (T1), 1 (T2)"), "{beyond}");
+    // Of one channel what was told, or its name, chooses too, wherever the contours lie.
+    let mut alone = recipe_for(&["T1"]);
+    assert_eq!(read_of(folder.path(), &alone).unwrap().volume.grid.dims()[2], 20);
+    alone.tell_series(&[(0, "2.25.43".to_owned())]).unwrap();
+    assert!(read_of(folder.path(), &alone).unwrap_err().contains("2.25.43"));
+    alone.tell_series(&[(0, "dixon".to_owned())]).unwrap();
+    let refused = read_of(folder.path(), &alone).unwrap_err();
+    assert!(refused.contains("what was told of the channels") && refused.contains("T2 tse fs"), "{refused}");
+    let kept = Recipe::parse(&toml::to_string(&alone).unwrap()).unwrap();
+    assert_eq!(kept.series(0), ["dixon"]);
 }

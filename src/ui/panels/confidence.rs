@@ -9,12 +9,20 @@ use egui::{Color32, Rect, Sense, Stroke, Ui, pos2, vec2};
 
 /// Below this a contour wants a second look; the middle of the scale.
 const MIDDLE: f32 = 0.7;
+/// So far below and above the middle the scale ends: most contours of a model lie between, and are to
+/// differ.
+const REACH: f32 = 0.15;
+
+/// The low end of the scale. The light theme's amber is dark enough to be read as text, and beside the
+/// blue too much like it for a bar.
+fn low(theme: &Theme) -> Color32 {
+    if theme.dark { theme.amber } else { Color32::from_rgb(0xb8, 0x6e, 0x00) }
+}
 
 /// The colour of a confidence, 0 to 1.
 pub fn ink(theme: &Theme, value: f32) -> Color32 {
-    // 0.4 and below is all amber, 1 all blue.
-    let share = ((value - (2.0 * MIDDLE - 1.0)) / (2.0 * (1.0 - MIDDLE))).clamp(0.0, 1.0);
-    theme.amber.lerp_to_gamma(theme.accent, share)
+    let share = ((value - (MIDDLE - REACH)) / (2.0 * REACH)).clamp(0.0, 1.0);
+    low(theme).lerp_to_gamma(theme.accent, share)
 }
 
 /// A confidence as a number ("0.83"), a change by hand noted.
@@ -110,9 +118,15 @@ mod tests {
     #[test]
     fn the_scale_runs_from_amber_to_blue() {
         for theme in [&DARK, &LIGHT] {
-            assert_eq!(ink(theme, 0.1), theme.amber);
+            assert_eq!(ink(theme, 0.1), low(theme));
             assert_eq!(ink(theme, 1.0), theme.accent);
-            for value in [0.0, 0.5, 0.7, 0.85, 1.0] {
+            // Those of a real model's organs are told apart.
+            let distance = |a: Color32, b: Color32| {
+                let parts = a.to_array().into_iter().zip(b.to_array());
+                parts.map(|(a, b)| u32::from(a.abs_diff(b))).sum::<u32>()
+            };
+            assert!(distance(ink(theme, 0.65), ink(theme, 0.84)) > 150);
+            for value in [0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 1.0] {
                 let contrast = theme::contrast(ink(theme, value), theme.surface);
                 assert!(contrast >= 3.0, "{value}: {contrast:.1}");
             }

@@ -104,7 +104,7 @@ fn facts_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
                 .iter()
                 .find(|(roi_type, _)| *roi_type == roi.roi_type)
                 .map_or_else(|| roi.roi_type.term().to_owned(), |(_, word)| (*word).to_owned());
-            egui::ComboBox::from_id_salt("type").selected_text(current).show_ui(ui, |ui| {
+            widgets::combo("type").selected_text(current).show_ui(ui, |ui| {
                 for (roi_type, word) in structure_row::TYPES {
                     if ui.selectable_label(roi.roi_type == *roi_type, *word).clicked() {
                         scope.outbox.apply(Command::SetRoiType { roi: roi.id, roi_type: roi_type.clone() });
@@ -123,7 +123,7 @@ fn facts_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
                     Approval::Reviewed => "Reviewed",
                     Approval::Approved => "Approved (locked)",
                 };
-                egui::ComboBox::from_id_salt("state").selected_text(word(roi.approval)).show_ui(ui, |ui| {
+                widgets::combo("state").selected_text(word(roi.approval)).show_ui(ui, |ui| {
                     for approval in [Approval::Accepted, Approval::Reviewed, Approval::Approved] {
                         if ui.selectable_label(roi.approval == approval, word(approval)).clicked() {
                             scope.outbox.apply(Command::SetApproval { roi: roi.id, approval });
@@ -170,7 +170,7 @@ fn density_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Roi) {
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let mut chosen = roi.density;
             let value = roi.density.map_or(1.0, Density::value);
-            egui::ComboBox::from_id_salt("density")
+            widgets::combo("density")
                 .selected_text(word(roi.density))
                 .show_ui(ui, |ui| {
                     for offered in [None, Some(Density::Electron(value)), Some(Density::Mass(value))] {

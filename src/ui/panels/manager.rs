@@ -1,11 +1,15 @@
-//! The model manager: the models that are there, those that can be fetched, and importing.
+//! The model manager: the models that are there, those that can be fetched, and what an import has left.
+
+mod catalogue;
+
+pub(super) use catalogue::{fetch_job, get_ui, problem_ui, size_text};
 
 use super::super::actions::Action;
-use super::super::state::{CatalogueLine, Desk, JobLine, ModelLine, Overlay, UnusableLine};
+use super::super::state::{JobLine, ModelLine, Overlay, UnusableLine};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
+use super::import;
 use egui::{RichText, Ui, vec2};
-use std::path::PathBuf;
 
 /// The card.
 pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -41,28 +45,13 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                 unusable_ui(ui, scope, line);
             }
         }
-        import_ui(ui, scope);
+        import::import_ui(ui, scope);
         left_ui(ui, scope);
         widgets::caption(ui, "Train one on patients of your own");
         if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
             scope.outbox.act(Action::TrainModel);
         }
-        if !desk.catalogue.is_empty() {
-            source_ui(ui, scope);
-        }
-        widgets::caption(ui, "To get");
-        let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
-        if wanted.is_empty() {
-            let text = if desk.catalogue.is_empty() {
-                "The catalogue is empty; models of nnU-Net can be imported from a folder or archive."
-            } else {
-                "Every model of the catalogue is on this machine."
-            };
-            widgets::note(ui, text);
-        }
-        for line in wanted {
-            to_get_ui(ui, scope, line);
-        }
+        catalogue::catalogue_ui(ui, scope);
     });
 }
 
@@ -196,111 +185,8 @@ fn left_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    widgets::caption(ui, "Import a model of nnU-Net v2");
-    if let Some(hint) = scope.state.import_path.hint.clone() {
-        widgets::note(ui, hint);
-    }
-    let busy = scope.context.desk.jobs.iter().find(|job| job.key == "import model").cloned();
-    if let Some(job) = busy {
-        job_ui(ui, scope, &job);
-        return;
-    }
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - widgets::buttons_width(ui, &["Import", "Folder…", "ZIP…"]);
-        let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
-            .hint_text("Path of a training folder or ZIP")
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(width.max(80.0));
-        let response = ui.add(field);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path of the model"));
-        if std::mem::take(&mut scope.state.import_path.wants_focus) {
-            response.request_focus();
-        }
-        let entered = widgets::is_entered(ui, &response);
-        let typed = scope.state.import_path.text.trim().to_owned();
-        let import = ui.add_enabled(!typed.is_empty(), egui::Button::new("Import").min_size(vec2(0.0, 28.0)));
-        if (import.clicked() || entered) && !typed.is_empty() {
-            scope.outbox.send(Request::ImportModel(PathBuf::from(typed)));
-        }
-        if widgets::button(ui, "Folder…")
-            .on_hover_text("A training folder, or the data set's folder above it")
-            .clicked()
-        {
-            scope.outbox.send(Request::PickModelFolder);
-        }
-        if widgets::button(ui, "ZIP…").on_hover_text("An archive of such a folder").clicked() {
-            scope.outbox.send(Request::PickModelArchive);
-        }
-    });
-}
-
-/// The job that fetches a model.
-pub(super) fn fetch_job<'a>(desk: &'a Desk, line: &CatalogueLine) -> Option<&'a JobLine> {
-    let key = format!("fetch {}", line.id);
-    desk.jobs.iter().find(|job| job.key == key)
-}
-
-/// What is to be fetched of a model, for reading.
-pub(super) fn size_text(line: &CatalogueLine) -> String {
-    line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text)
-}
-
-/// The button that gets a model.
-pub(super) fn get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
-    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
-    let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
-    let name = format!("{word} {}", line.title);
-    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-    if button.on_hover_text("Brings it from its publisher").clicked() {
-        scope.outbox.send(Request::Fetch(line.id.clone()));
-    }
-}
-
-fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
-    let theme = Theme::of(ui.ctx());
-    let job = fetch_job(scope.context.desk, line).cloned();
-    entry(ui, |ui| {
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                if job.is_none() {
-                    get_ui(ui, scope, line);
-                }
-                small(ui, size_text(line), theme.weak);
-            });
-        });
-        if !line.about.is_empty() {
-            small(ui, &line.about, theme.text);
-        }
-        small(ui, organs_text(&line.organs), theme.weak);
-        small(ui, format!("{} · licence {}", line.id, line.license), theme.weak);
-        if let Some(warning) = &line.license_warning {
-            warning_ui(ui, warning);
-        }
-        if let Some(job) = job {
-            job_ui(ui, scope, &job);
-        } else if line.partial_bytes > 0 {
-            small(ui, format!("{} of it are here already.", bytes_text(line.partial_bytes)), theme.weak);
-        }
-        if let Some(problem) = &line.problem {
-            ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icons::ERROR).color(theme.red));
-                let width = ui.available_width() - widgets::buttons_width(ui, &["Close"]);
-                ui.scope(|ui| {
-                    ui.set_max_width(width);
-                    small(ui, problem, theme.red);
-                });
-                if ui.button("Close").on_hover_text("Read").clicked() {
-                    scope.outbox.send(Request::ForgetProblem(line.id.clone()));
-                }
-            });
-        }
-    });
-}
-
 /// A running job in a line.
-fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
+pub(super) fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
     let theme = Theme::of(ui.ctx());
     ui.horizontal(|ui| {
         let left = job
@@ -324,40 +210,12 @@ fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
     ui.painter().rect_filled(bar, 1.5, theme.accent);
 }
 
-fn source_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    widgets::caption(ui, "Where from");
-    let why = "Models to get come from their publishers. A clinic's own server, a file that was downloaded, or a \
-               folder copied from another machine may stand in.";
-    ui.add(egui::Label::new(RichText::new(why).color(Theme::of(ui.ctx()).weak)).wrap());
-    let field = egui::TextEdit::singleline(&mut scope.state.model_source)
-        .hint_text("the publishers; or https://server/models, a file, or a folder")
-        .margin(egui::Margin::symmetric(8, 6))
-        .desired_width(f32::INFINITY);
-    ui.add(field)
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Where models come from"));
-}
-
-/// A size for reading.
-#[must_use]
-pub fn bytes_text(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "for reading")]
-    let megabytes = bytes as f64 / 1e6;
-    match megabytes {
-        mb if mb < 1.0 => format!("{:.0} kB", megabytes * 1000.0),
-        mb if mb < 1000.0 => format!("{megabytes:.0} MB"),
-        _ => format!("{:.1} GB", megabytes / 1000.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_organs_are_for_reading() {
-        assert_eq!(bytes_text(135_000_000), "135 MB");
-        assert_eq!(bytes_text(1_250_000_000), "1.2 GB");
-        assert_eq!(bytes_text(3_000), "3 kB");
+    fn organs_are_for_reading() {
         let many: Vec<String> = (0..20).map(|n| format!("o{n}")).collect();
         assert_eq!(organs_text(&many), "20 structures: o0, o1, o2, o3, o4, o5, o6, o7 …");
     }

@@ -5,6 +5,7 @@ mod check;
 mod common_options;
 mod confidence;
 mod export;
+mod import;
 mod inspector;
 mod jobs;
 mod keys;

@@ -28,10 +28,10 @@ fn found(scope: &Scope<'_>, query: &str) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
     if let Some(session) = scope.context.session {
         for model in scope.context.desk.models.iter().filter(|model| model.fit.rank() < 3) {
-            let name = format!("Contour with {}", model.id);
+            let name = format!("Contour with {}", model.title);
             let text = format!(
                 "{name} {} propose auto-contour autocontour segmentation network deep learning",
-                model.title
+                model.id
             );
             if fits(&text) {
                 let by_chance = words.first().is_some_and(|word| !has_word(&text.to_lowercase(), word));

@@ -102,7 +102,7 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, roi: &Roi) {
     let form = &mut scope.state.recipe;
     let mut changed = false;
     let word = KINDS.get(form.kind).map_or("", |(_, word)| word);
-    egui::ComboBox::from_id_salt("recipe kind").selected_text(word).width(180.0).show_ui(ui, |ui| {
+    widgets::combo("recipe kind").selected_text(word).width(180.0).show_ui(ui, |ui| {
         for (n, (_, word)) in KINDS.iter().enumerate() {
             changed |= ui.selectable_value(&mut form.kind, n, *word).changed();
         }
@@ -342,7 +342,7 @@ fn other_ui(ui: &mut Ui, form: &mut RecipeForm, session: &Session, roi: RoiId) -
     let mut changed = false;
     let chosen =
         form.other.and_then(|id| session.roi(id)).map_or("Choose a structure", |own| own.name.as_str());
-    egui::ComboBox::from_id_salt("recipe other").selected_text(chosen).width(180.0).show_ui(ui, |ui| {
+    widgets::combo("recipe other").selected_text(chosen).width(180.0).show_ui(ui, |ui| {
         for own in session.structures().rois.iter().filter(|own| own.id != roi) {
             changed |= ui.selectable_value(&mut form.other, Some(own.id), own.name.as_str()).changed();
         }

@@ -258,13 +258,11 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram, range: &mut ValueRange, ends
 fn keep_ui(ui: &mut Ui, settings: &mut SegmentSettings, pressed: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         widgets::note(ui, "Keep");
-        egui::ComboBox::from_id_salt("segment keep")
-            .selected_text(word(Choice::Keep(settings.keep)))
-            .show_ui(ui, |ui| {
-                for choice in settings.method.choices(Aspect::Kind) {
-                    choice_ui(ui, settings, *choice, pressed);
-                }
-            });
+        widgets::combo("segment keep").selected_text(word(Choice::Keep(settings.keep))).show_ui(ui, |ui| {
+            for choice in settings.method.choices(Aspect::Kind) {
+                choice_ui(ui, settings, *choice, pressed);
+            }
+        });
         if settings.keep == KeepPieces::Above {
             let field =
                 egui::DragValue::new(&mut settings.least_cc).speed(0.05).range(0.0..=5000.0).suffix(" cc");
@@ -302,7 +300,7 @@ fn pieces_ui(ui: &mut Ui, settings: &mut SegmentSettings, session: &Session, pre
                 session.roi(id).map_or_else(|| "a structure".to_owned(), |roi| roi.name.clone())
             }
         };
-        egui::ComboBox::from_id_salt("segment rivals").selected_text(name).show_ui(ui, |ui| {
+        widgets::combo("segment rivals").selected_text(name).show_ui(ui, |ui| {
             for visible in [false, true] {
                 choice_ui(ui, settings, Choice::Rivals(visible), pressed);
             }

@@ -36,9 +36,20 @@ pub fn state_word(roi: &Roi) -> &'static str {
     }
 }
 
+/// Below this contrast a structure's colour is lost on its ground.
+const FAINT: f32 = 1.8;
+
+/// A grey that stands out from a ground.
+fn rim(ground: Color32) -> Color32 {
+    let is_dark = theme::contrast(ground, Color32::BLACK) < theme::contrast(ground, Color32::WHITE);
+    if is_dark { theme::DARK.tick } else { theme::LIGHT.tick }
+}
+
 /// Draws the state mark in the ROI's colour: dashed ring, dot, dot with tick, lock.
 pub fn state_mark(painter: &egui::Painter, center: Pos2, roi: &Roi, ground: Color32) {
     let color = widgets::ink(roi.color);
+    // A colour like the ground is seen by its rim.
+    let rim = (theme::contrast(color, ground) < FAINT).then(|| rim(ground));
     match roi.approval {
         Approval::Proposal => {
             for dash in 0..8_u8 {
@@ -46,11 +57,17 @@ pub fn state_mark(painter: &egui::Painter, center: Pos2, roi: &Roi, ground: Colo
                     let angle = (f32::from(dash) + part) * std::f32::consts::TAU / 8.0;
                     center + vec2(angle.cos(), angle.sin()) * 5.0
                 };
+                if let Some(rim) = rim {
+                    painter.line_segment([turn(0.0), turn(0.55)], Stroke::new(3.5, rim));
+                }
                 painter.line_segment([turn(0.0), turn(0.55)], Stroke::new(2.0, color));
             }
         }
         Approval::Accepted => {
             painter.circle_filled(center, 5.5, color);
+            if let Some(rim) = rim {
+                painter.circle_stroke(center, 5.5, Stroke::new(1.0, rim));
+            }
         }
         Approval::Reviewed => {
             painter.circle_filled(center, 6.5, color);

@@ -143,8 +143,12 @@ fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, count: usize) {
     let text = if count == 1 { "1 proposal".to_owned() } else { format!("{count} proposals") };
     ui.horizontal(|ui| {
         widgets::note(ui, text);
+        // At the place of the proposals their own list has the button.
+        if scope.state.place == Place::Propose {
+            return;
+        }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.link("Accept all").on_hover_text(Action::AcceptAll.tooltip()).clicked() {
+            if ui.link("Accept all…").on_hover_text(Action::AcceptAll.tooltip()).clicked() {
                 scope.outbox.act(Action::AcceptAll);
             }
         });

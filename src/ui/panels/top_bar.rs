@@ -70,17 +70,23 @@ fn menu_ui(ui: &mut Ui, scope: &mut Scope<'_>, is_narrow: bool) {
     ui.menu_button(title, |ui| {
         ui.set_min_width(240.0);
         let has_session = scope.context.session.is_some();
-        for group in [
+        for (index, group) in [
             &[Action::OpenFolder, Action::OpenFiles, Action::OpenSample, Action::ChooseSeries][..],
             &[Action::Export, Action::CloseStudy],
             &[Action::Undo, Action::Redo, Action::ShowHistory],
+            &[Action::ManageModels, Action::TrainModel],
             &[Action::ToggleStructurePanel, Action::ToggleInspector, Action::ToggleTheme],
             &[Action::Search, Action::Keys, Action::ToolPictures, Action::About, Action::Quit],
-        ] {
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if index > 0 {
+                ui.separator();
+            }
             for action in group {
                 menu_item_ui(ui, scope, *action, has_session);
             }
-            ui.separator();
         }
     })
     .response
@@ -104,6 +110,8 @@ fn menu_item_ui(ui: &mut Ui, scope: &mut Scope<'_>, action: Action, has_session:
         Action::OpenFolder
             | Action::OpenFiles
             | Action::OpenSample
+            | Action::ManageModels
+            | Action::TrainModel
             | Action::ToggleTheme
             | Action::Search
             | Action::Keys

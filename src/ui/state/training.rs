@@ -1,6 +1,7 @@
 //! What the window keeps of training: the form, and the run that it shows.
 
 use super::{JobLine, PathField};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A path that training asks for.
@@ -27,6 +28,9 @@ pub struct TrainingForm {
     pub recipe: PathField,
     /// Steps in all; empty: the recipe's.
     pub steps: String,
+    /// By a channel's number, what the Series Description of its images has in patients of DICOM; texts that
+    /// stand for the same one with commas between them.
+    pub series: BTreeMap<usize, String>,
 }
 
 impl TrainingForm {
@@ -38,6 +42,18 @@ impl TrainingForm {
             self.out.text = out.with_file_name(name(&init)).display().to_string();
         }
         self.init = init;
+        // Another model's channels are others.
+        self.series.clear();
+    }
+
+    /// What is told of channels' series, the likeliest text first.
+    #[must_use]
+    pub fn told_series(&self) -> Vec<(usize, String)> {
+        let texts = |(number, text): (&usize, &String)| -> Vec<(usize, String)> {
+            let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+            texts.map(|text| (*number, text.to_owned())).collect()
+        };
+        self.series.iter().flat_map(texts).collect()
     }
 
     /// The field of a path.
@@ -55,6 +71,8 @@ impl TrainingForm {
 pub struct TrainingLine {
     /// What is trained.
     pub title: String,
+    /// How many patients it learns from, and on what it runs, a sentence; empty before that is known.
+    pub about: String,
     /// Its job; `None` once it has ended.
     pub job: Option<JobLine>,
     /// Steps in all.
@@ -69,6 +87,10 @@ pub struct TrainingLine {
     pub warnings: Vec<String>,
     /// Why it ended before its time, a sentence.
     pub problem: Option<String>,
+    /// How it ended otherwise, a sentence.
+    pub ended: Option<String>,
+    /// The model that it has made.
+    pub package: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -87,5 +109,15 @@ mod tests {
         form.out.text = "/data/mine".into();
         form.begin_with(Some("head-neck".into()));
         assert_eq!(form.out.text, "/data/mine");
+    }
+
+    #[test]
+    fn series_are_told_with_commas_and_forgotten_with_the_model() {
+        let mut form = TrainingForm { init: Some("mr".into()), ..TrainingForm::default() };
+        form.series.insert(1, " tse, T2 fs ,".into());
+        form.series.insert(0, "  ".into());
+        assert_eq!(form.told_series(), [(1, "tse".to_owned()), (1, "T2 fs".to_owned())]);
+        form.begin_with(Some("other".into()));
+        assert_eq!(form.told_series(), []);
     }
 }

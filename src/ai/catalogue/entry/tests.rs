@@ -85,6 +85,47 @@ const NOT_IN_THE_STANDARD: &[&str] = &[
     "Effusion_Pleural",
     "Effusion_Pericrd",
     "Hemorrhage_Brain",
+    "VB_L6",
+    "Brain_StemRest",
+    "Bones_Carpal",
+    "Bones_Metacarpal",
+    "Bones_Metatarsal",
+    "Bones_Tarsal",
+    "Capsule_Internal",
+    "Caudate",
+    "Cusp_Coronary",
+    "Cusp_NonCoronary",
+    "Face",
+    "Fat_Intermusc",
+    "Fat_Subcutaneous",
+    "Fat_Torso",
+    "Insula",
+    "LVOT",
+    "Lentiform",
+    "Musc_Coracobrac",
+    "Musc_Deltoid",
+    "Musc_Infraspin",
+    "Musc_PectMinor",
+    "Musc_QuadFem",
+    "Musc_Sartorius",
+    "Musc_Skeletal",
+    "Musc_Subscap",
+    "Musc_Supraspin",
+    "Musc_TeresMajor",
+    "Musc_ThighMed",
+    "Musc_ThighPost",
+    "Musc_TricepsBrac",
+    "Patella",
+    "Phalanges_Foot",
+    "Phalanges_Hand",
+    "Radius",
+    "Septum_Pelluc",
+    "Sinus_Venous",
+    "Space_Subarach",
+    "Sulcus_Central",
+    "Thalamus",
+    "Tibia",
+    "Ulna",
 ];
 
 /// A tooth or its pulp, by its FDI number.
@@ -203,6 +244,7 @@ const PUBLISHED: &[(&str, &str, usize, Option<&str>)] = &[
     ("total", "Dataset291", 117, None),
     ("total_fast", "Dataset297", 117, None),
     ("total_fastest", "Dataset298", 117, None),
+    ("total_v3_fast", "Dataset836", 117, None),
     ("head_glands_cavities", "Dataset775", 19, Some("total_fastest")),
     ("headneck_bones_vessels", "Dataset776", 12, Some("total_fastest")),
     ("head_muscles", "Dataset777", 11, Some("total_fastest")),
@@ -233,6 +275,18 @@ const PUBLISHED: &[(&str, &str, usize, Option<&str>)] = &[
     ("body_regions_mr", "Dataset597", 2, None),
     ("liver_lesions_mr", "Dataset589", 1, Some("total_mr_fast")),
     ("heartchambers_highres", "Dataset301", 7, Some("total_fast")),
+    ("coronary_arteries", "Dataset509", 1, Some("total_fastest")),
+    ("aortic_sinuses", "Dataset920", 4, Some("total_fastest")),
+    ("brain_structures", "Dataset409", 16, Some("total_fastest")),
+    ("face", "Dataset303", 1, None),
+    ("face_mr", "Dataset856", 1, None),
+    ("appendicular_bones", "Dataset304", 11, None),
+    ("appendicular_bones_mr", "Dataset855", 8, None),
+    ("thigh_shoulder_muscles", "Dataset857", 18, None),
+    ("thigh_shoulder_muscles_mr", "Dataset857", 18, None),
+    ("tissue_types", "Dataset481", 3, None),
+    ("tissue_4_types", "Dataset485", 4, None),
+    ("tissue_types_mr", "Dataset925", 3, None),
 ];
 
 #[test]
@@ -277,6 +331,8 @@ fn classes_that_only_helped_the_training_have_no_value() {
     assert_eq!(values("kidney_cysts"), [1, 2, 0, 0]);
     assert_eq!(values("pleural_pericard_effusion"), [0, 1, 2]);
     assert_eq!(values("lung_nodules"), [1, 2]);
+    assert_eq!(values("appendicular_bones"), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 0, 0, 0]);
+    assert_eq!(values("face_mr"), [1, 0, 0]);
     for own in entries() {
         let shown: Vec<u16> =
             own.files.iter().flat_map(|file| &file.values).copied().filter(|value| *value != 0).collect();
@@ -334,6 +390,16 @@ fn what_models_are_for_is_told_and_the_region_s_finders_are_for_nothing_else() {
     }
 }
 
+/// What a publisher calls brainstem where other tissue of the brain is in it must not pass for the organ at risk.
+#[test]
+fn a_brainstem_with_other_tissue_does_not_have_its_name() {
+    let organs = &entry("brain_structures").unwrap().organs;
+    let own = organs.iter().find(|organ| organ.source_name == "brainstem").unwrap();
+    assert!(own.name != "Brainstem" && own.ambiguous && own.code.meaning == "Brain");
+    let ventricle = organs.iter().find(|organ| organ.source_name == "ventricle").unwrap();
+    assert!(ventricle.ambiguous && ventricle.name == "Sys_Ventricular");
+}
+
 #[test]
 fn the_models_are_whole() {
     let total = entry("total").unwrap();
@@ -348,6 +414,14 @@ fn the_models_are_whole() {
     for fast in ["total_fast", "total_fastest"] {
         assert_eq!(entry(fast).unwrap().organs, total.organs);
     }
+    // Its file holds two trainings; of its labels one is another's.
+    let newer = entry("total_v3_fast").unwrap();
+    assert_eq!(newer.plans.as_deref(), Some("nnUNetPlans"));
+    let names = |own: &Entry| own.organs.iter().map(|organ| organ.name.clone()).collect::<Vec<_>>();
+    let differing: Vec<(String, String)> =
+        names(total).into_iter().zip(names(newer)).filter(|(one, other)| one != other).collect();
+    assert_eq!(differing, [("VB_S1".to_owned(), "VB_L6".to_owned())]);
+    assert_eq!(newer.organs[25].source_name, "vertebrae_L6");
     let teeth: Vec<&str> =
         entry("teeth").unwrap().with_dependencies().iter().map(|own| own.id.as_str()).collect();
     assert_eq!(teeth, ["total_fastest", "craniofacial_structures", "teeth"]);

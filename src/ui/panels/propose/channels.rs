@@ -82,7 +82,7 @@ pub fn channels_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) -> Res
                 format!("{} {}", line.modality, line.description).trim().to_owned()
             };
             let text = chosen.map_or_else(|| "choose a series".to_owned(), title);
-            let list = egui::ComboBox::from_id_salt(("channel", channel))
+            let list = widgets::combo(("channel", channel))
                 .width(ui.available_width() - 8.0)
                 .selected_text(text)
                 .truncate();

@@ -35,6 +35,7 @@ pub fn propose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         models::to_get_ui(ui, scope);
         return;
     }
+    ui.add_space(8.0);
     let unfolded = &mut scope.state.propose.shows_models;
     widgets::fold(ui, MORE, MORE, unfolded);
     if *unfolded {
@@ -57,7 +58,9 @@ fn choose_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let chosen = lines.iter().find(|model| scope.state.propose.model.as_ref() == Some(&model.id));
     if let Some(model) = chosen {
         ui.add_space(4.0);
-        small_note(ui, &model.note);
+        if !model.note.is_empty() {
+            small_note(ui, &model.note);
+        }
         organs::organs_ui(ui, scope, model);
         let channels = channels::channels_ui(ui, scope, model);
         ui.add_space(8.0);
@@ -89,9 +92,15 @@ fn start_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, missing: Opti
         attention(ui, &why);
     } else {
         let desk = scope.context.desk;
-        small_note(ui, &estimate_text(&desk.estimate, &desk.model_device));
-        small_note(ui, &desk.memory_bytes.map(memory_text).unwrap_or_default());
-        small_note(ui, &kept_text(desk.kept_bytes));
+        let mut said = estimate_text(&desk.estimate, &desk.model_device);
+        if let Some(bytes) = desk.memory_bytes {
+            said = format!("{said} {}", memory_text(bytes));
+        }
+        let more = [work_text(&desk.estimate), kept_text(desk.kept_bytes)].join(" ");
+        let note = small_note(ui, &said);
+        if !more.trim().is_empty() {
+            note.on_hover_text(more.trim());
+        }
     }
 }
 
@@ -101,15 +110,20 @@ fn estimate_text(estimate: &Estimate, device: &str) -> String {
     match estimate {
         Estimate::Unknown => format!("Runs on {device}; how long it takes is not known yet."),
         Estimate::Measuring => format!("Runs on {device}; its speed is being measured…"),
-        Estimate::Known { seconds, passes, from_run } => {
-            let time = widgets::duration_text(*seconds);
-            let times = if *passes == 1 { "1 pass".to_owned() } else { format!("{passes} passes") };
-            match (passes, from_run) {
-                (0, _) => format!("About {time} on {device}."),
-                (_, true) => format!("About {time} on {device} ({times} of the network, as last time)."),
-                (_, false) => format!("About {time} on {device} ({times} of the network; one was measured)."),
-            }
+        Estimate::Known { seconds, .. } => {
+            format!("About {} on {device}.", widgets::duration_text(*seconds))
         }
+    }
+}
+
+/// Where the time is known from, in words; nothing where there is nothing to tell.
+fn work_text(estimate: &Estimate) -> String {
+    let Estimate::Known { passes, from_run, .. } = estimate else { return String::new() };
+    let times = if *passes == 1 { "1 pass".to_owned() } else { format!("{passes} passes") };
+    match (passes, from_run) {
+        (0, _) => String::new(),
+        (_, true) => format!("{times} of the network, each as long as last time."),
+        (_, false) => format!("{times} of the network; one was measured."),
     }
 }
 
@@ -135,11 +149,10 @@ fn amount(bytes: u64) -> String {
     }
 }
 
-fn small_note(ui: &mut Ui, text: &str) {
-    if !text.is_empty() {
-        let text = RichText::new(text).small().color(Theme::of(ui.ctx()).weak);
-        ui.add(egui::Label::new(text).wrap());
-    }
+/// A small sentence that explains.
+fn small_note(ui: &mut Ui, text: &str) -> egui::Response {
+    let text = RichText::new(text).small().color(Theme::of(ui.ctx()).weak);
+    ui.add(egui::Label::new(text).wrap())
 }
 
 fn attention(ui: &mut Ui, text: &str) {
@@ -161,15 +174,13 @@ mod tests {
     #[test]
     fn how_long_it_takes_is_said_with_where_that_is_from() {
         let known = |passes, from_run| Estimate::Known { seconds: 40.2, passes, from_run };
-        assert_eq!(
-            estimate_text(&known(96, true), "Arc"),
-            "About 40 s on Arc (96 passes of the network, as last time)."
-        );
-        assert!(
-            estimate_text(&known(1, false), "").contains("the processor (1 pass of the network; one was")
-        );
-        assert_eq!(estimate_text(&known(0, true), ""), "About 40 s on the processor.");
+        assert_eq!(estimate_text(&known(96, true), "Arc"), "About 40 s on Arc.");
+        assert_eq!(work_text(&known(96, true)), "96 passes of the network, each as long as last time.");
+        assert_eq!(estimate_text(&known(1, false), ""), "About 40 s on the processor.");
+        assert_eq!(work_text(&known(1, false)), "1 pass of the network; one was measured.");
+        assert_eq!(work_text(&known(0, true)), "");
         assert!(estimate_text(&Estimate::Unknown, "Arc").ends_with("not known yet."));
+        assert_eq!(work_text(&Estimate::Unknown), "");
         assert_eq!(memory_text(1_730_000_000), "Needs about 1.7 GB of memory.");
         assert_eq!(memory_text(1_960_000_000), "Needs about 2.0 GB of memory.");
         assert_eq!(memory_text(41_200_000), "Needs about 42 MB of memory.");

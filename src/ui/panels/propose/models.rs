@@ -4,7 +4,7 @@ use super::super::super::actions::Action;
 use super::super::super::state::{CatalogueLine, ModelLine};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
-use super::super::manager::{fetch_job, get_ui, size_text};
+use super::super::manager::{fetch_job, get_ui, problem_ui, size_text};
 use crate::patient::BodyRegion;
 use crate::session::suggestion::Fit;
 use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
@@ -12,10 +12,11 @@ use egui::{Align2, FontId, RichText, Sense, Ui, vec2};
 /// The list.
 pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
-    let chosen = &mut scope.state.propose.model;
-    if chosen.as_ref().is_none_or(|chosen| !desk.models.iter().any(|model| model.id == *chosen)) {
-        *chosen = desk.models.iter().find(|model| model.fit.rank() < 3).map(|model| model.id.clone());
+    let chosen = settled(scope.state.propose.model.take(), &desk.models);
+    if let Some(text) = lack_text(&desk.models, chosen.is_some(), &desk.regions) {
+        widgets::note(ui, text);
     }
+    scope.state.propose.model = chosen;
     let mut group = None;
     for model in &desk.models {
         let rank = model.fit.rank().min(1);
@@ -31,6 +32,25 @@ pub fn models_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         model_row_ui(ui, scope, model);
         lacking_ui(ui, scope, model);
+    }
+}
+
+/// The model that stays or becomes chosen: another series may be one that the model chosen before cannot
+/// run on. `None` where none can.
+fn settled(chosen: Option<String>, models: &[ModelLine]) -> Option<String> {
+    let can_run = |id: &String| models.iter().any(|model| model.id == *id && model.fit.rank() < 3);
+    let first = || models.iter().find(|model| model.fit.rank() < 3).map(|model| model.id.clone());
+    chosen.filter(can_run).or_else(first)
+}
+
+/// What is said where no model can run, or none is made for what is seen.
+fn lack_text(models: &[ModelLine], can_run: bool, seen: &[BodyRegion]) -> Option<String> {
+    match (models, can_run, seen) {
+        ([], ..) => None,
+        (_, false, _) => Some("No model on this machine can run on this series.".to_owned()),
+        (_, _, []) => None,
+        _ if models.iter().any(|model| model.fit.rank() == 0) => None,
+        _ => Some(format!("No model on this machine is made for {}.", BodyRegion::list(seen))),
     }
 }
 
@@ -52,9 +72,7 @@ fn lacking_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
             ui.add(egui::Label::new(RichText::new(size_text(line)).small().color(weak)).truncate());
         }
     });
-    if let Some(problem) = &line.problem {
-        widgets::note(ui, problem.clone());
-    }
+    problem_ui(ui, scope, line);
 }
 
 /// Models to get that are named in the panel at most; the manager has all.
@@ -70,13 +88,11 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     if lines.is_empty() {
         return;
     }
-    widgets::caption(ui, "To get for this study");
+    widgets::caption(ui, "Available for this study");
     for line in lines {
         let job = fetch_job(desk, line);
         ui.horizontal(|ui| {
-            ui.add_space(8.0);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.add_space(8.0);
                 if let Some(job) = job {
                     ui.label(RichText::new(format!("{:.0} %", job.fraction * 100.0)).small())
                         .on_hover_text(&job.step);
@@ -87,17 +103,15 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                     ui.spacing_mut().item_spacing.y = 2.0;
                     let title = ui.add(egui::Label::new(&line.title).wrap());
                     title.on_hover_text(format!("{}\n{}", line.about, line.fit.why()));
-                    let (count, size) = (line.organs.len(), size_text(line));
-                    let facts = format!("{count} structures · {size} · {}", line.license);
+                    let (count, size) = (count_text(&line.organs), size_text(line));
+                    let facts = format!("{count} · {size} · {}", line.license);
                     let weak = Theme::of(ui.ctx()).weak;
                     ui.add(egui::Label::new(RichText::new(facts).small().color(weak)).wrap());
                 });
             });
         });
         ui.add_space(4.0);
-        if let Some(problem) = &line.problem {
-            widgets::note(ui, problem.clone());
-        }
+        problem_ui(ui, scope, line);
     }
 }
 
@@ -111,12 +125,17 @@ pub fn manage_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-/// What is said below a model's name.
-fn line_of(model: &ModelLine) -> String {
-    let count = match model.organs.as_slice() {
+/// What a model contours, in short.
+fn count_text(organs: &[String]) -> String {
+    match organs {
         [only] => only.clone(),
         organs => format!("{} structures", organs.len()),
-    };
+    }
+}
+
+/// What is said below a model's name.
+fn line_of(model: &ModelLine) -> String {
+    let count = count_text(&model.organs);
     match &model.fit {
         Fit::Possible(why) if why.is_empty() => format!("{count} · {}", model.source),
         fit => fit.why().to_owned(),
@@ -186,4 +205,54 @@ pub fn check_mark(ui: &Ui, center: egui::Pos2, state: Option<bool>) {
         None => (icons::MIXED, theme.accent),
     };
     ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(16.0), ink);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, fit: Fit) -> ModelLine {
+        ModelLine {
+            id: id.into(),
+            title: id.into(),
+            version: "1".into(),
+            modality: "CT".into(),
+            modalities: vec!["CT".into()],
+            organs: vec!["Heart".into()],
+            note: String::new(),
+            license: String::new(),
+            source: "imported",
+            channels: Vec::new(),
+            synthetic: false,
+            any_values: false,
+            has_card: false,
+            trainable: false,
+            crops_on: None,
+            fit,
+        }
+    }
+
+    #[test]
+    fn a_model_that_cannot_run_does_not_stay_chosen() {
+        let unfit = || Fit::Unfit("For CT; this series is MR.".into());
+        let on_ct = [line("a", Fit::Suggested(String::new())), line("b", Fit::Possible(String::new()))];
+        assert_eq!(settled(Some("b".into()), &on_ct), Some("b".into()), "a person's choice stays");
+        assert_eq!(settled(None, &on_ct), Some("a".into()));
+        let on_mr = [line("a", Fit::Possible(String::new())), line("b", unfit())];
+        assert_eq!(settled(Some("b".into()), &on_mr), Some("a".into()));
+        assert_eq!(settled(Some("b".into()), &[line("a", unfit()), line("b", unfit())]), None);
+    }
+
+    #[test]
+    fn it_is_said_where_nothing_fits() {
+        let said = |fit: Fit, can_run, seen: &[BodyRegion]| lack_text(&[line("a", fit)], can_run, seen);
+        let chest = [BodyRegion::Chest];
+        assert_eq!(said(Fit::Suggested(String::new()), true, &chest), None);
+        assert_eq!(said(Fit::Possible(String::new()), true, &[]), None, "nothing is known of what is seen");
+        let text = said(Fit::Doubtful("For pelvis; this CT shows chest.".into()), true, &chest);
+        assert_eq!(text.as_deref(), Some("No model on this machine is made for chest."));
+        let text = said(Fit::Unfit("For CT; this series is MR.".into()), false, &[]);
+        assert_eq!(text.as_deref(), Some("No model on this machine can run on this series."));
+        assert_eq!(lack_text(&[], false, &chest), None, "they are looked for still");
+    }
 }

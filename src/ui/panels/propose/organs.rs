@@ -169,9 +169,10 @@ fn templates_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, chosen: &
         let mut applied = None;
         let item = |ui: &mut Ui, template: &Template| {
             let among = template.among(&model.organs);
-            let text = format!("{}  ({})", template.name, among.len());
+            let organs = if among.len() == 1 { "organ" } else { "organs" };
+            let text = format!("{} · {} {organs}", template.name, among.len());
             let enabled = !among.is_empty();
-            let button = ui.add_enabled(enabled, egui::Button::new(text).frame(false));
+            let button = ui.add_enabled(enabled, egui::Button::new(text));
             let button = button.on_hover_text(among.join(", "));
             let hint = format!("{} has none of these organs", model.title);
             button.on_disabled_hover_text(hint).clicked().then_some(among)
@@ -198,7 +199,7 @@ fn templates_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, chosen: &
             });
         }
         ui.separator();
-        let save = ui.add_enabled(!chosen.is_empty(), egui::Button::new("Save this choice…").frame(false));
+        let save = ui.add_enabled(!chosen.is_empty(), egui::Button::new("Save this choice…"));
         if save.clicked() {
             scope.state.propose.naming = Some(String::new());
             ui.close();

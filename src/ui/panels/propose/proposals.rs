@@ -28,6 +28,8 @@ pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, propo
     ui.add_space(8.0);
     ui.separator();
     let title = ui.horizontal(|ui| {
+        // As high as the button, so that the words stand on its line.
+        ui.set_min_height(28.0);
         let title = format!("Proposals: {}", proposals.len());
         ui.label(RichText::new(title).font(theme::strong(theme::BODY)));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| accept_all_ui(ui, scope));
@@ -42,6 +44,7 @@ pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, propo
         super::small_note(ui, "Confidence is uncalibrated: it orders contours, and promises no agreement.");
     }
     ui.spacing_mut().item_spacing.y = 1.0;
+    heads_ui(ui, proposals);
     for roi in proposals {
         let row = row_ui(ui, scope, roi, selected == Some(roi.id), session);
         if selected == Some(roi.id) {
@@ -50,6 +53,26 @@ pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, propo
                 ui.scroll_to_rect(row.with_max_y(ui.cursor().top()), None);
             }
         }
+    }
+}
+
+/// Where a row's volume stands, from its left edge.
+const VOLUME_AT: f32 = 24.0;
+/// Where its confidence stands.
+const CONFIDENCE_AT: f32 = 100.0;
+
+/// What the numbers of the rows are.
+fn heads_ui(ui: &mut Ui, proposals: &[Arc<Roi>]) {
+    let weak = Theme::of(ui.ctx()).weak;
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+    let head = |at: f32, text: &str| {
+        let place = pos2(rect.left() + at, rect.center().y);
+        ui.painter().text(place, Align2::LEFT_CENTER, text, theme::strong(theme::SMALL), weak);
+    };
+    head(VOLUME_AT, "Volume");
+    if let Some(own) = proposals.iter().find_map(|roi| roi.confidence) {
+        head(CONFIDENCE_AT, "Confidence");
+        response.on_hover_text(confidence::meaning(own));
     }
 }
 
@@ -80,9 +103,10 @@ fn row_ui(
     let volume_cc = scope.state.views.as_mut().map_or(0.0, |views| views.volume_cc(roi, session));
     let small = FontId::proportional(theme::SMALL);
     let volume = structure_row::volume_text(roi, volume_cc);
-    ui.painter().text(pos2(rect.left() + 24.0, lower), Align2::LEFT_CENTER, volume, small, theme.weak);
+    let at = pos2(rect.left() + VOLUME_AT, lower);
+    ui.painter().text(at, Align2::LEFT_CENTER, volume, small, theme.weak);
     if let Some(own) = roi.confidence {
-        let place = Rect::from_min_size(pos2(rect.left() + 100.0, lower - 8.0), vec2(64.0, 16.0));
+        let place = Rect::from_min_size(pos2(rect.left() + CONFIDENCE_AT, lower - 8.0), vec2(64.0, 16.0));
         let mut child =
             ui.new_child(egui::UiBuilder::new().max_rect(place).id_salt(("confidence", roi.id.0)));
         confidence::bar_ui(&mut child, own);

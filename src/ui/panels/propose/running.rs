@@ -1,5 +1,6 @@
 //! How far a running model is: its steps, the time left, and a way to stop it.
 
+use super::super::super::state::ModelLine;
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, widgets};
 use egui::{RichText, Ui, vec2};
@@ -28,12 +29,9 @@ fn step_of(text: &str) -> Option<usize> {
     STEPS.iter().position(|(_, starts)| starts.iter().any(|start| text.starts_with(start)))
 }
 
-/// The running model, if one runs; whether one does.
-pub fn running_ui(ui: &mut Ui, scope: &mut Scope<'_>) -> bool {
-    let Some(job) = scope.context.desk.jobs.iter().find(|job| job.key == "model") else { return false };
+/// The steps, those done and the one under way filled.
+fn steps_ui(ui: &mut Ui, now: Option<usize>) {
     let theme = Theme::of(ui.ctx());
-    ui.label(RichText::new(&job.title).font(theme::strong(theme::BODY)));
-    let now = step_of(&job.step);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let width = (ui.available_width() - 12.0) / 4.0;
@@ -51,6 +49,18 @@ pub fn running_ui(ui: &mut Ui, scope: &mut Scope<'_>) -> bool {
             ui.painter().text(at, egui::Align2::LEFT_BOTTOM, name, font, ink);
         }
     });
+}
+
+/// The running model, if one runs; whether one does.
+pub fn running_ui(ui: &mut Ui, scope: &mut Scope<'_>) -> bool {
+    let Some(job) = scope.context.desk.jobs.iter().find(|job| job.key == "model") else { return false };
+    let theme = Theme::of(ui.ctx());
+    ui.label(RichText::new(&job.title).font(theme::strong(theme::BODY)));
+    // What is built in has no network, and no such steps.
+    let is_built_in = |model: &ModelLine| model.source == "built in" && job.title.ends_with(&model.title);
+    if !scope.context.desk.models.iter().any(is_built_in) {
+        steps_ui(ui, step_of(&job.step));
+    }
     ui.add_space(4.0);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 4.0), egui::Sense::hover());
     ui.painter().rect_filled(rect, 2.0, theme.raised);

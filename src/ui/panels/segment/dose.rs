@@ -30,11 +30,9 @@ pub(super) fn dose_ui(
         || tool.dose().map_or_else(|| "Choose a dose".to_owned(), |dose| dose.info.title()),
         |line| line.title.clone(),
     );
-    egui::ComboBox::from_id_salt("segment dose")
-        .width(ui.available_width())
-        .truncate()
-        .selected_text(title)
-        .show_ui(ui, |ui| {
+    widgets::combo("segment dose").width(ui.available_width()).truncate().selected_text(title).show_ui(
+        ui,
+        |ui| {
             for (index, line) in desk.doses.iter().enumerate() {
                 let label = egui::Button::selectable(desk.open_dose == Some(index), &line.title);
                 let row = ui.add_enabled(line.is_usable, label);
@@ -42,7 +40,8 @@ pub(super) fn dose_ui(
                     outbox.send(Request::ReadDose(line.path.clone()));
                 }
             }
-        });
+        },
+    );
     let maximum = tool.dose()?.maximum_gy();
     choices_ui(ui, settings, Aspect::Kind, pressed);
     level_ui(ui, settings);

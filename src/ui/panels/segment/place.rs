@@ -28,7 +28,7 @@ pub(super) fn within_ui(
             }
             _ => all.iter().find(|own| settings.has_chosen(**own)).map_or("", |own| word(*own)).to_owned(),
         };
-        let shown = egui::ComboBox::from_id_salt("segment within").selected_text(name).show_ui(ui, |ui| {
+        let shown = widgets::combo("segment within").selected_text(name).show_ui(ui, |ui| {
             for choice in all.iter().filter(|own| settings.refusal(**own, unit).is_none()) {
                 choice_ui(ui, settings, *choice, pressed);
             }

@@ -1,0 +1,189 @@
+//! The models of the catalogue that are not on this machine: searched, got, and where they come from.
+
+use super::super::super::state::{CatalogueLine, Desk, JobLine};
+use super::super::super::theme::{self, Theme};
+use super::super::super::{Request, Scope, icons, widgets};
+use super::{entry, job_ui, organs_text, small, warning_ui};
+use egui::{RichText, Ui};
+
+/// The part of the card.
+pub(super) fn catalogue_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let desk = scope.context.desk;
+    widgets::caption(ui, "Available");
+    let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
+    if wanted.is_empty() {
+        let text = if desk.catalogue.is_empty() {
+            "The catalogue is empty; models of nnU-Net can be imported from a folder or archive."
+        } else {
+            "Every model of the catalogue is on this machine."
+        };
+        widgets::note(ui, text);
+        return;
+    }
+    source_ui(ui, scope);
+    search_ui(ui, scope);
+    let found: Vec<&CatalogueLine> =
+        wanted.into_iter().filter(|line| is_found(line, &scope.state.model_search)).collect();
+    if found.is_empty() {
+        widgets::note(ui, "No model of that name, and none that contours it.");
+    }
+    for line in found {
+        to_get_ui(ui, scope, line);
+    }
+}
+
+/// The field that narrows the catalogue.
+fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let field = egui::TextEdit::singleline(&mut scope.state.model_search)
+        .hint_text("Find a model or an organ")
+        .margin(egui::Margin::symmetric(8, 6))
+        .desired_width(f32::INFINITY);
+    ui.add(field)
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find a model or an organ"));
+    ui.add_space(4.0);
+}
+
+/// Whether every word of a search is in a model's name, what is said of it, or its organs.
+fn is_found(line: &CatalogueLine, search: &str) -> bool {
+    let text = [&line.id, &line.title, &line.about].into_iter().chain(&line.organs);
+    let text: Vec<String> = text.map(|text| text.to_lowercase()).collect();
+    let mut words = search.split_whitespace().map(str::to_lowercase);
+    words.all(|word| text.iter().any(|text| text.contains(&word)))
+}
+
+/// The job that fetches a model.
+pub(in super::super) fn fetch_job<'a>(desk: &'a Desk, line: &CatalogueLine) -> Option<&'a JobLine> {
+    let key = format!("fetch {}", line.id);
+    desk.jobs.iter().find(|job| job.key == key)
+}
+
+/// What is to be fetched of a model, for reading.
+pub(in super::super) fn size_text(line: &CatalogueLine) -> String {
+    line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text)
+}
+
+/// The button that gets a model.
+pub(in super::super) fn get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
+    let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
+    let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
+    let name = format!("{word} {}", line.title);
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    if button.on_hover_text("Brings it from its publisher").clicked() {
+        scope.outbox.send(Request::Fetch(line.id.clone()));
+    }
+}
+
+fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
+    let theme = Theme::of(ui.ctx());
+    let job = fetch_job(scope.context.desk, line).cloned();
+    entry(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if job.is_none() {
+                    get_ui(ui, scope, line);
+                }
+                small(ui, size_text(line), theme.weak);
+            });
+        });
+        if !line.about.is_empty() {
+            small(ui, &line.about, theme.text);
+        }
+        small(ui, organs_text(&line.organs), theme.weak);
+        small(ui, format!("{} · licence {}", line.id, line.license), theme.weak);
+        if let Some(warning) = &line.license_warning {
+            warning_ui(ui, warning);
+        }
+        if let Some(job) = job {
+            job_ui(ui, scope, &job);
+        } else if line.partial_bytes > 0 {
+            small(ui, format!("{} of it are here already.", bytes_text(line.partial_bytes)), theme.weak);
+        }
+        problem_ui(ui, scope, line);
+    });
+}
+
+/// Why a model was not fetched; stays until it was read.
+pub(in super::super) fn problem_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
+    let Some(problem) = &line.problem else { return };
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal_top(|ui| {
+        ui.label(RichText::new(icons::ERROR).color(theme.red));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
+            let name = format!("Close what was said of {}", line.title);
+            let close = widgets::icon_button(ui, icons::CLOSE, &name, None, false);
+            if close.on_hover_text("Read").clicked() {
+                scope.outbox.send(Request::ForgetProblem(line.id.clone()));
+            }
+            ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| small(ui, problem, theme.red));
+        });
+    });
+}
+
+/// Where models are fetched from, folded away while that is their publishers.
+fn source_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let id = ui.scope_id().with("where from");
+    let source = scope.state.model_source.trim().to_owned();
+    let mut unfolded = ui.data(|data| data.get_temp(id)).unwrap_or(!source.is_empty());
+    let title = if source.is_empty() { "their publishers".to_owned() } else { source };
+    widgets::fold(ui, "Where from", &format!("Where from: {title}"), &mut unfolded);
+    ui.data_mut(|data| data.insert_temp(id, unfolded));
+    if unfolded {
+        let why = "A clinic's own server, a file that was downloaded, or a folder copied from another machine \
+                   may stand in for the publishers.";
+        ui.add(egui::Label::new(RichText::new(why).color(Theme::of(ui.ctx()).weak)).wrap());
+        let field = egui::TextEdit::singleline(&mut scope.state.model_source)
+            .hint_text("the publishers; or https://server/models, a file, or a folder")
+            .margin(egui::Margin::symmetric(8, 6))
+            .desired_width(f32::INFINITY);
+        ui.add(field)
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Where models come from"));
+    }
+    ui.add_space(4.0);
+}
+
+/// A size for reading.
+fn bytes_text(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for reading")]
+    let megabytes = bytes as f64 / 1e6;
+    match megabytes {
+        mb if mb < 1.0 => format!("{:.0} kB", megabytes * 1000.0),
+        mb if mb < 1000.0 => format!("{megabytes:.0} MB"),
+        _ => format!("{:.1} GB", megabytes / 1000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_searched_by_name_and_organ() {
+        let line = CatalogueLine {
+            id: "head_muscles".into(),
+            title: "TotalSegmentator v2, muscles of the head".into(),
+            about: "Muscles of mastication.".into(),
+            modality: "CT".into(),
+            fit: crate::session::suggestion::Fit::Possible(String::new()),
+            is_coarse: false,
+            license: String::new(),
+            license_warning: None,
+            bytes: None,
+            partial_bytes: 0,
+            organs: vec!["Musc_Masseter_L".into(), "Musc_Tongue".into()],
+            installed: false,
+            problem: None,
+        };
+        for search in ["", "  ", "masseter", "total HEAD", "tongue mastication", "head_mus"] {
+            assert!(is_found(&line, search), "{search}");
+        }
+        assert!(!is_found(&line, "masseter liver"));
+    }
+
+    #[test]
+    fn sizes_are_for_reading() {
+        assert_eq!(bytes_text(135_000_000), "135 MB");
+        assert_eq!(bytes_text(1_250_000_000), "1.2 GB");
+        assert_eq!(bytes_text(3_000), "3 kB");
+    }
+}
