@@ -57,7 +57,7 @@ impl Origin {
 }
 
 /// What a model's networks are made of. Find it out before the weights are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Made {
     pub architecture: Architecture,
     /// Of each fold.

@@ -110,6 +110,7 @@ fn of_file(path: &Path, progress: &Progress) -> Result<Option<(ChannelImage, Gri
     }
     let stored = nifti::read_stored(path, progress)?;
     let image = ChannelImage::stored(stored.size, stored.spacing_mm, stored.reversed, stored.values);
+    let image = if stored.oriented { image } else { image.without_orientation() };
     Ok(Some((image, stored.grid)))
 }
 

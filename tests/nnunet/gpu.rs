@@ -1,7 +1,7 @@
 //! The same on the graphics device: held to nnunetv2 where a software driver is quick enough, else to the
 //! CPU engine.
 
-use super::{ANISO, BATCHNORM, CASCADE, Fixture, How, Own, RES2D, TORCHRES};
+use super::{ANISO, BATCHNORM, BOTTLENECK, CASCADE, Fixture, How, Own, PRELU, RES2D, TORCHRES};
 use super::{logits_differ, own_fixture, skip, tile};
 use delineo::ai::ModelPackage;
 use delineo::ai::cpu::CpuNetwork;
@@ -37,6 +37,16 @@ fn flat_kernels_and_regions_are_the_same_on_the_gpu() {
 #[test]
 fn a_cascade_s_second_stage_is_the_same_on_the_gpu() {
     on_the_gpu(&CASCADE, 1000);
+}
+
+#[test]
+fn blocks_of_three_convolutions_with_gelu_are_the_same_on_the_gpu() {
+    on_the_gpu(&BOTTLENECK, 300);
+}
+
+#[test]
+fn slopes_that_are_weights_are_the_same_on_the_gpu() {
+    on_the_gpu(&PRELU, 300);
 }
 
 #[test]
@@ -83,7 +93,7 @@ fn the_middle_of_a_tile_is_the_same_on_the_gpu() {
 #[test]
 fn residual_and_flat_networks_are_the_same_on_both_engines() {
     use delineo::ai::gpu::BurnNetwork;
-    use delineo::ai::network::{Architecture, EncoderKind, Network};
+    use delineo::ai::network::{Activation, Architecture, EncoderKind, Network};
     let residual = Architecture {
         kind: EncoderKind::Residual,
         input_channels: 3,
@@ -93,6 +103,8 @@ fn residual_and_flat_networks_are_the_same_on_both_engines() {
         kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
         encoder_depths: vec![1, 2, 1],
         decoder_convs: vec![1, 2],
+        bottleneck: Vec::new(),
+        activation: Some(Activation::LEAKY),
         classes: 3,
         conv_bias: false,
     };

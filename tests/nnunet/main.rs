@@ -16,6 +16,7 @@ use arrays::{fixture, nifti, npz};
 use copied::copy_folder;
 use delineo::ai::cpu::CpuNetwork;
 use delineo::ai::engine::{Engine, EngineError};
+use delineo::ai::network::Activation;
 use delineo::ai::nnunet::ChannelImage;
 use delineo::ai::nnunet::import::{ImportOptions, Imported, import};
 use delineo::ai::nnunet::preprocess::{PreviousStage, preprocess};
@@ -236,6 +237,9 @@ const BATCHNORM: Own =
     Own { name: "batchnorm", training: "nnUNetTrainerBN__nnUNetPlans__3d_fullres", channels: 1 };
 const TORCHRES: Own =
     Own { name: "torchres", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+const BOTTLENECK: Own =
+    Own { name: "bottleneck", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+const PRELU: Own = Own { name: "prelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 
 impl Own {
     fn folder(&self) -> PathBuf {
@@ -346,6 +350,35 @@ fn a_batch_normalisation_s_running_statistics_are_used() {
     let own = ModelPackage::load(&BATCHNORM.training()).unwrap();
     assert_eq!(packages[0].network().unwrap(), own.network().unwrap());
     assert!(own.network().unwrap().decoder[0][0].norm.is_none());
+}
+
+#[test]
+fn blocks_of_three_convolutions_with_gelu_and_images_by_a_spline_of_order_5() {
+    own_fixture(&BOTTLENECK, 300, How::CPU);
+}
+
+/// The slopes are among the weights, imported too; plans that do not speak of them are refused.
+#[test]
+fn slopes_that_are_weights_and_images_by_splines_along_and_across_thick_slices() {
+    own_fixture(&PRELU, 300, How::CPU);
+    let target = tempfile::tempdir().unwrap();
+    let packages = imported(&PRELU.training(), target.path());
+    let own = ModelPackage::load(&PRELU.training()).unwrap().network().unwrap();
+    assert_eq!(packages[0].network().unwrap(), own);
+    let slopes: Vec<Activation> = own.decoder[0].iter().map(|block| block.activation).collect();
+    assert!(
+        slopes.iter().all(|slope| ![Activation::LEAKY, Activation::NOTHING].contains(slope)),
+        "{slopes:?}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&PRELU.training(), folder.path());
+    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
+    let other = plans.replace("torch.nn.PReLU", "torch.nn.ReLU").replace("\"init\": 0.1", "");
+    assert_ne!(plans, other);
+    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let read = ModelPackage::load(folder.path()).and_then(|package| package.network());
+    let refused = read.unwrap_err().to_string();
+    assert!(refused.contains("nonlin.weight"), "{refused}");
 }
 
 /// Thick slices that the plans forbid to treat apart; treated so, the labels are others.
@@ -543,7 +576,7 @@ fn logits_differ(own: &Own, device: DeviceChoice) -> (f64, f64) {
 
 #[test]
 fn the_logits_of_whole_images_are_nnunetv2_s() {
-    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES] {
+    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU] {
         let (worst, greatest) = logits_differ(&own, DeviceChoice::Cpu);
         assert!(worst < 2e-4 && greatest > 1.0, "{}: {worst}", own.name);
     }

@@ -30,6 +30,10 @@ import torch  # noqa: E402
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: E402
 
 ROUNDING, SHARE = 0.02, 2e-3
+ACTIVATIONS = [("LeakyReLU", {"inplace": True})] * 8 + [
+    ("LeakyReLU", {"negative_slope": 0.2}), ("ReLU", {"inplace": True}), ("PReLU", {}), ("PReLU", {"init": 0.1}),
+    ("ELU", {"inplace": True}), ("ELU", {"alpha": 0.5}), ("SELU", {}), ("CELU", {"alpha": 2.0}), ("GELU", {}),
+    ("GELU", {"approximate": "tanh"}), ("SiLU", {"inplace": True}), ("Mish", {"inplace": True}), ("Hardswish", {})]
 
 
 def network(draw, dim):
@@ -43,6 +47,13 @@ def network(draw, dim):
         [draw.randint(1, 3) for _ in range(stages)], [draw.randint(1, 2) for _ in range(stages - 1)],
         draw.random() < 0.6)
     own = net["arch_kwargs"]
+    name, arguments = draw.choice(ACTIVATIONS)
+    own.update(nonlin=f"torch.nn.{name}", nonlin_kwargs=arguments)
+    if kind == "ResidualEncoderUNet" and draw.random() < 0.3:
+        narrow = draw.choice([draw.randint(2, 9), [draw.randint(2, 9) for _ in range(stages)]])
+        own.update(block="dynamic_network_architectures.building_blocks.residual.BottleneckD",
+                   bottleneck_channels=narrow)
+        net["_kw_requires_import"].append("block")
     if draw.random() < 0.2:
         own.update(dropout_op=f"torch.nn.modules.dropout.Dropout{dim}d", dropout_op_kwargs={"p": 0.3})
     for key in ("kernel_sizes", "n_conv_per_stage_decoder"):
@@ -61,7 +72,9 @@ def old_format(made):
     net = made["architecture"]
     own, kind = net["arch_kwargs"], net["network_class_name"].rsplit(".", 1)[-1]
     decoder = own["n_conv_per_stage_decoder"]
-    if own["kernel_sizes"] == 3 or decoder == 1 or own["dropout_op"] or "stem_channels" in own:
+    plain = models.architecture(kind, 3, [4], [[3] * 3], [[1] * 3], [1], [], True)["arch_kwargs"]
+    is_plain = all(own[key] == plain[key] for key in ("nonlin", "nonlin_kwargs", "dropout_op"))
+    if own["kernel_sizes"] == 3 or decoder == 1 or not is_plain or "stem_channels" in own or "block" in own:
         return None
     own.update(features_per_stage=[min(5 * 2 ** n, 12) for n in range(own["n_stages"])], conv_bias=True)
     depths = own["n_conv_per_stage" if kind == "PlainConvUNet" else "n_blocks_per_stage"]
@@ -75,7 +88,8 @@ def resampling(draw):
     kind = draw.choice(["default"] * 3 + ["torch", "none", "orders"])
     found = copy.deepcopy(models.TORCH if kind == "torch" else models.RESAMPLING)
     force = draw.choice([None, None, True, False])
-    drawn = {"data": ([0, 1, 3], [0, 1, 3]), "seg": ([0, 1], [0]), "probabilities": ([0, 1], [0, 1])}
+    every = range(6)
+    drawn = {"data": (every, every), "seg": (every, every), "probabilities": ([0, 1], [0, 1])}
     for what, (orders, across) in drawn.items():
         own = found[f"resampling_fn_{what}_kwargs"]
         if kind == "torch":
@@ -122,8 +136,8 @@ def direction(draw):
     return kind, matrix
 
 
-def image(draw, path, size, mm, matrix, scheme, zeros):
-    """Writes a channel of `size` voxels (z, y, x); what it is."""
+def image(draw, path, size, mm, matrix, scheme, zeros, codes):
+    """Writes a channel of `size` voxels (z, y, x) with these codes of sform and qform; what it is."""
     rng = np.random.default_rng(draw.randrange(1 << 30))
     coarse = rng.normal(size=[max(2, n // 6) for n in size])
     values = ndi.zoom(coarse, [n / m for n, m in zip(size, coarse.shape)], order=3) * 300 + rng.normal(size=size) * 15
@@ -145,6 +159,8 @@ def image(draw, path, size, mm, matrix, scheme, zeros):
     affine[:3] = np.column_stack([np.diag([-1, -1, 1]) @ matrix @ np.diag(mm[::-1]), (11.5, -20.25, 33.0)])
     file = nibabel.Nifti1Image(array, affine)
     file.header.set_zooms(mm[::-1])
+    file.set_sform(affine, codes[0])
+    file.set_qform(affine, codes[1])
     if kind == "scaled":
         file.header.set_slope_inter(0.5, -40)
     nibabel.save(file, path)
@@ -205,10 +221,15 @@ def make(draw, root):
         folders.append(folder)
     zeros, (turn, matrix) = draw.choice([0, 0, 1, 3]), direction(draw)
     files = [root / f"case_000{n}.nii.gz" for n in range(channels)]
-    kinds = [image(draw, file, size, mm, matrix, scheme, zeros) for file, scheme in zip(files, schemes)]
+    # Of a file without both, nibabel and ITK read other axes; the program takes them as nibabel.
+    bare = [] if plan["image_reader_writer"] == "SimpleITKIOWithReorient" else [(0, 0)]
+    codes = draw.choice([(1, 1), (1, 1), (2, 0), (0, 1), *bare])
+    kinds = [image(draw, file, size, mm, matrix, scheme, zeros, codes) for file, scheme in zip(files, schemes)]
     net = full[kind]["architecture"]
     what = {"configuration": list(configurations), "class": net["network_class_name"].rsplit(".", 1)[-1],
             "old": "UNet_class_name" in str(configurations), "resampling": told, "reader": plan["image_reader_writer"],
+            "activation": [net["arch_kwargs"]["nonlin"], net["arch_kwargs"]["nonlin_kwargs"]],
+            "block": net["arch_kwargs"].get("bottleneck_channels"), "codes": codes,
             "direction": turn, "forward": forward, "size": size, "mm": mm, "to": full[kind]["spacing"],
             "patch": full[kind]["patch_size"], "schemes": schemes, "masks": masks, "types": kinds, "zeros": zeros,
             "labels": own, "mirror": axes, "weights": str(dtype), "folds": folds, "checkpoint": f"checkpoint_{end}.pth"}

@@ -10,7 +10,9 @@ axis mirrored), aniso (3D residual encoder, wide and flat kernels, thick slices,
 regions, no convolution bias), cascade (3d_lowres and 3d_cascade_fullres, two folds, half precision,
 an ignored label), batchnorm (3D residual encoder by nnUNetTrainerBN: the plans say instance
 normalisation, the weights have running statistics), torchres (thick slices whose plans resample by torch
-and forbid a separate axis, as nnUNetPlannerResEncL_torchres writes them).
+and forbid a separate axis, as nnUNetPlannerResEncL_torchres writes them), bottleneck (3D residual encoder of
+BottleneckD blocks with GELU, a stem of its own width, images resampled by a spline of order 5), prelu (PReLU with
+slopes of both signs, thick slices resampled by splines of order 4, and 2 across).
 
 Beside the label maps each case has `logits.npz`: every second voxel of what the network gives over the whole
 prepared image without mirroring, folds averaged, summed up in single precision. `logits` alone makes these
@@ -290,12 +292,49 @@ def torchres(root):
     return folder, files
 
 
-CASES = {"res2d": res2d, "aniso": aniso, "cascade": cascade, "batchnorm": batchnorm, "torchres": torchres}
+def bottleneck(root):
+    network = architecture(
+        "ResidualEncoderUNet", 3, [6, 10, 12], [[3, 3, 3], [1, 3, 3], [3, 3, 3]],
+        [[1, 1, 1], [1, 2, 2], [2, 2, 2]], [1, 2, 1], [1, 1], True)
+    network["arch_kwargs"].update(
+        block="dynamic_network_architectures.building_blocks.residual.BottleneckD", bottleneck_channels=[3, 4, 8],
+        stem_channels=5, nonlin="torch.nn.GELU", nonlin_kwargs={})
+    network["_kw_requires_import"].append("block")
+    own = configuration([8, 24, 16], [2.0, 1.5, 1.4], ["ZScoreNormalization"], [False], network)
+    own["resampling_fn_data_kwargs"] = {**own["resampling_fn_data_kwargs"], "order": 5}
+    plan = plans("Dataset956_Bottleneck", {"3d_fullres": own})
+    dataset = {"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1, "b": 2, "c": 3},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 4, 61, (0, 1, 2), torch.half)
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (28, 30, 18), (1.2, 1.6, 2.3), 8)
+    return folder, files
+
+
+def prelu(root):
+    network = architecture(
+        "PlainConvUNet", 3, [6, 10], [[1, 3, 3], [3, 3, 3]], [[1, 1, 1], [1, 2, 2]], [2, 1], [1], True)
+    network["arch_kwargs"].update(nonlin="torch.nn.PReLU", nonlin_kwargs={"init": 0.1})
+    own = configuration([8, 24, 24], [5.0, 1.2, 1.2], ["CTNormalization"], [False], network)
+    own["resampling_fn_data_kwargs"] = {**own["resampling_fn_data_kwargs"], "order": 4, "order_z": 2}
+    plan = plans("Dataset957_PReLU", {"3d_fullres": own})
+    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 3, 71, (0, 1, 2), torch.half)
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (32, 30, 11), (1.0, 1.1, 4.0), 9)
+    return folder, files
+
+
+CASES = {"res2d": res2d, "aniso": aniso, "cascade": cascade, "batchnorm": batchnorm, "torchres": torchres,
+         "bottleneck": bottleneck, "prelu": prelu}
 # The training folder of each.
 FOLDERS = {"res2d": "nnUNetTrainer__nnUNetPlans__2d", "aniso": "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres",
            "cascade": "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres",
            "batchnorm": "nnUNetTrainerBN__nnUNetPlans__3d_fullres",
-           "torchres": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
+           "torchres": "nnUNetTrainer__nnUNetPlans__3d_fullres",
+           "bottleneck": "nnUNetTrainer__nnUNetPlans__3d_fullres",
+           "prelu": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
 
 
 def keep_logits(root, names):

@@ -85,17 +85,14 @@ fn weights(architecture: &Architecture) -> Weights {
         channels = architecture.stem;
     }
     for stage in 0..stages {
-        let (kernel, output) = (architecture.kernels[stage], architecture.features[stage]);
         for block in 0..architecture.encoder_depths[stage] {
-            let stride = if block == 0 { architecture.strides[stage] } else { [1; 3] };
-            add(kernel, stride, &[channels], output);
-            if architecture.kind == EncoderKind::Residual {
-                add(kernel, [1; 3], &[output], output);
-                if channels != output {
-                    add([1; 3], [1; 3], &[channels], output);
-                }
+            for conv in architecture.convs(stage, block, channels) {
+                add(conv.kernel, conv.stride, &[conv.input], conv.output);
             }
-            channels = output;
+            if architecture.is_projected(stage, channels) {
+                add([1; 3], [1; 3], &[channels], architecture.features[stage]);
+            }
+            channels = architecture.features[stage];
         }
     }
     for (index, stage) in (0..stages - 1).rev().enumerate() {
@@ -132,16 +129,22 @@ fn features(architecture: &Architecture, patch: [usize; 3]) -> usize {
         for block in 0..architecture.encoder_depths[stage] {
             let pooled = block == 0 && stride != [1; 3];
             let before = size;
-            if block == 0 {
-                size = [0, 1, 2].map(|axis| size[axis].div_ceil(stride[axis]));
+            let mut inner = None;
+            let convs = architecture.convs(stage, block, channels);
+            for (index, conv) in convs.iter().enumerate() {
+                size = [0, 1, 2].map(|axis| size[axis].div_ceil(conv.stride[axis]));
+                if index + 1 < convs.len() {
+                    let next = buffers.take(stored(size, padded(conv.output)));
+                    inner.replace(next).into_iter().for_each(|buffer| buffers.give(buffer));
+                }
             }
             let next = if architecture.kind == EncoderKind::Residual {
-                let inner = buffers.take(stored(size, padded(*output)));
                 let smaller = [0, 1, 2].map(|axis| before[axis] / stride[axis]);
                 let pool = pooled.then(|| buffers.take(stored(smaller, padded(channels))));
-                let skip = (channels != *output).then(|| buffers.take(stored(size, padded(*output))));
+                let skip = architecture.is_projected(stage, channels);
+                let skip = skip.then(|| buffers.take(stored(size, padded(*output))));
                 let next = buffers.take(stored(size, padded(*output)));
-                [Some(inner), pool, skip].into_iter().flatten().for_each(|buffer| buffers.give(buffer));
+                [inner, pool, skip].into_iter().flatten().for_each(|buffer| buffers.give(buffer));
                 next
             } else {
                 buffers.take(stored(size, padded(*output)))
@@ -220,7 +223,8 @@ mod tests {
             decoder_convs: vec![1, 1, 1],
             ..plain.clone()
         };
-        for architecture in [plain, residual] {
+        let narrow = Architecture { bottleneck: vec![8, 16, 24, 24], ..residual.clone() };
+        for architecture in [plain, residual, narrow] {
             let patch = [32, 40, 48];
             let scratch = weights(&architecture).scratch;
             let estimate = features(&architecture, patch) + scratch;

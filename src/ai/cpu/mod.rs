@@ -21,9 +21,8 @@ mod winograd;
 use self::buffers::Pool;
 use self::conv::Packed;
 use self::lines::Lines;
-use self::norm::Then;
 use self::winograd::Winograd;
-use super::network::{Block, Convolution, EncoderBlock, InstanceNorm, Network, ResidualBlock};
+use super::network::{Activation, Block, Convolution, EncoderBlock, InstanceNorm, Network, ResidualBlock};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -77,48 +76,60 @@ impl Way {
 struct PackedBlock {
     conv: Way,
     norm: Option<InstanceNorm>,
+    activation: Activation,
 }
 
 impl PackedBlock {
     fn new(block: &Block, split: Option<usize>, is_first: bool) -> Self {
-        Self { conv: Way::new(&block.conv, split, is_first), norm: block.norm.clone() }
+        Self {
+            conv: Way::new(&block.conv, split, is_first),
+            norm: block.norm.clone(),
+            activation: block.activation,
+        }
     }
 
-    fn run(&self, sources: &[&Feature], border: [usize; 3], then: Then<'_>, pool: &Pool) -> Feature {
+    fn run(&self, sources: &[&Feature], added: Option<&Feature>, border: [usize; 3], pool: &Pool) -> Feature {
         let (mut feature, moments) = match &self.conv {
             Way::Direct(packed) => conv::forward(packed, sources, border, pool),
             Way::Winograd(winograd) => winograd::forward(winograd, sources, border, pool),
         };
-        norm::normalise(&mut feature, &moments, self.norm.as_ref(), then);
+        norm::normalise(&mut feature, &moments, self.norm.as_ref(), added, self.activation);
         feature
     }
 }
 
 struct PackedResidual {
-    first: PackedBlock,
-    second: PackedBlock,
+    inner: Vec<PackedBlock>,
+    last: PackedBlock,
     pool: [usize; 3],
     skip: Option<PackedBlock>,
 }
 
 impl PackedResidual {
     fn new(block: &ResidualBlock) -> Self {
+        let packed = |block: &Block| PackedBlock::new(block, None, false);
         Self {
-            first: PackedBlock::new(&block.first, None, false),
-            second: PackedBlock::new(&block.second, None, false),
+            inner: block.inner.iter().map(packed).collect(),
+            last: packed(&block.last),
             pool: block.pool,
-            skip: block.skip.as_ref().map(|skip| PackedBlock::new(skip, None, false)),
+            skip: block.skip.as_ref().map(packed),
         }
     }
 
     fn run(&self, input: &Feature, border: [usize; 3], pool: &Pool) -> Feature {
-        let inner = self.first.run(&[input], border, Then::Activate, pool);
+        let mut inner: Option<Feature> = None;
+        for block in &self.inner {
+            let next = block.run(&[inner.as_ref().unwrap_or(input)], None, border, pool);
+            if let Some(used) = inner.replace(next) {
+                pool.give(used.values);
+            }
+        }
         let pooled = (self.pool != [1; 3]).then(|| pool::average(input, self.pool, pool));
         let skip = pooled.as_ref().unwrap_or(input);
-        let projected = self.skip.as_ref().map(|block| block.run(&[skip], border, Then::Nothing, pool));
+        let projected = self.skip.as_ref().map(|block| block.run(&[skip], None, border, pool));
         let skip = projected.as_ref().unwrap_or(skip);
-        let out = self.second.run(&[&inner], border, Then::AddAndActivate(skip), pool);
-        for used in [Some(inner), pooled, projected].into_iter().flatten() {
+        let out = self.last.run(&[inner.as_ref().unwrap_or(input)], Some(skip), border, pool);
+        for used in [inner, pooled, projected].into_iter().flatten() {
             pool.give(used.values);
         }
         out
@@ -133,7 +144,7 @@ enum PackedStep {
 impl PackedStep {
     fn run(&self, input: &Feature, border: [usize; 3], pool: &Pool) -> Feature {
         match self {
-            Self::Plain(block) => block.run(&[input], border, Then::Activate, pool),
+            Self::Plain(block) => block.run(&[input], None, border, pool),
             Self::Residual(block) => block.run(input, border, pool),
         }
     }
@@ -258,7 +269,7 @@ impl CpuNetwork {
         let (border, pool) = (self.border, &*self.pool);
         let mut current = from_planar(values, size, self.input_channels, border, pool);
         if let Some(stem) = &self.stem {
-            let next = stem.run(&[&current], border, Then::Activate, pool);
+            let next = stem.run(&[&current], None, border, pool);
             pool.give(std::mem::replace(&mut current, next).values);
             see("encoder.stem".to_owned(), &current);
         }
@@ -286,7 +297,7 @@ impl CpuNetwork {
             for block in blocks {
                 let skip = skip.take();
                 let sources: Vec<&Feature> = std::iter::once(&current).chain(&skip).collect();
-                let next = block.run(&sources, border, Then::Activate, pool);
+                let next = block.run(&sources, None, border, pool);
                 pool.give(std::mem::replace(&mut current, next).values);
                 if let Some(skip) = skip {
                     pool.give(skip.values);

@@ -1,8 +1,8 @@
-//! Instance normalisation, sums and leaky ReLU over channels-last features.
+//! Instance normalisation, sums and activations over channels-last features.
 
 use super::Feature;
 use super::simd::vectorised;
-use crate::ai::network::{InstanceNorm, LEAKY_SLOPE, NORM_EPSILON};
+use crate::ai::network::{Activation, InstanceNorm, NORM_EPSILON};
 use rayon::prelude::*;
 
 /// Mean and sum of squared deviations of every channel over some voxels.
@@ -72,24 +72,15 @@ impl Moments {
     }
 }
 
-/// What follows a normalisation.
-#[derive(Clone, Copy)]
-pub(super) enum Then<'a> {
-    /// Leaky ReLU.
-    Activate,
-    /// Nothing.
-    Nothing,
-    /// The sum with a feature of the same size, border and channels, then leaky ReLU.
-    AddAndActivate(&'a Feature),
-}
-
-/// Normalises every channel by its moments, applies scale and shift, then what follows; without a norm
-/// only what follows. The border stays zero.
+/// Normalises every channel by its moments, applies scale and shift, adds a feature of the same size,
+/// border and channels where there is one, and then the activation; without a norm only what follows it.
+/// The border stays zero.
 pub(super) fn normalise(
     feature: &mut Feature,
     moments: &Moments,
     norm: Option<&InstanceNorm>,
-    then: Then<'_>,
+    added: Option<&Feature>,
+    activation: Activation,
 ) {
     let stride = feature.stride;
     let mut factor = vec![0.0_f32; stride];
@@ -107,13 +98,15 @@ pub(super) fn normalise(
             offset[channel] = (f64::from(shift[channel]) - moments.mean[channel] * slope) as f32;
         }
     }
-    if let Then::AddAndActivate(other) = then {
+    if let Some(other) = added {
         assert_eq!(
             (other.size, other.border, other.stride),
             (feature.size, feature.border, stride),
             "a skip is stored as what it is added to"
         );
     }
+    // The greater of a value and its multiple in the same loop, any other in one of its own.
+    let (slope, rest) = (activation.slope().unwrap_or(1.0), activation.slope().is_none());
     let (border, size) = (feature.border, feature.size);
     let (row_values, plane_rows) = (feature.row_voxels() * stride, feature.plane_rows());
     let plane_values = plane_rows * row_values;
@@ -125,33 +118,29 @@ pub(super) fn normalise(
             for y in border[1]..size[1] + border[1] {
                 let start = y * row_values + border[2] * stride;
                 let row = &mut plane[start..][..size[2] * stride];
-                match then {
-                    Then::Activate => {
+                match added {
+                    None => {
                         for voxel in row.chunks_exact_mut(stride) {
                             for ((value, factor), offset) in voxel.iter_mut().zip(&factor).zip(&offset) {
                                 let normalised = *value * factor + offset;
-                                *value = normalised.max(LEAKY_SLOPE * normalised);
+                                *value = normalised.max(slope * normalised);
                             }
                         }
                     }
-                    Then::Nothing => {
-                        for voxel in row.chunks_exact_mut(stride) {
-                            for ((value, factor), offset) in voxel.iter_mut().zip(&factor).zip(&offset) {
-                                *value = *value * factor + offset;
-                            }
-                        }
-                    }
-                    Then::AddAndActivate(other) => {
+                    Some(other) => {
                         let skip = &other.values[z * plane_values + start..][..size[2] * stride];
                         for (voxel, skip) in row.chunks_exact_mut(stride).zip(skip.chunks_exact(stride)) {
                             for (((value, skip), factor), offset) in
                                 voxel.iter_mut().zip(skip).zip(&factor).zip(&offset)
                             {
                                 let sum = *value * factor + offset + skip;
-                                *value = sum.max(LEAKY_SLOPE * sum);
+                                *value = sum.max(slope * sum);
                             }
                         }
                     }
+                }
+                if rest {
+                    row.iter_mut().for_each(|value| *value = activation.of(*value));
                 }
             }
         });

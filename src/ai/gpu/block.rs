@@ -1,10 +1,11 @@
-//! Blocks of a network: convolution, instance normalisation and leaky ReLU, and residual blocks of two.
+//! Blocks of a network: convolution, instance normalisation and activation, and residual blocks of some.
 
+use super::activate::activated;
 use super::conv::{DeviceConv, Way, upload};
 use super::kernels::Part;
 use super::pace::Pace;
 use super::{COPY_MACS, NORM_MACS, Stop, kernels};
-use crate::ai::network::{Block, LEAKY_SLOPE, NORM_EPSILON, ResidualBlock};
+use crate::ai::network::{Activation, Block, NORM_EPSILON, ResidualBlock};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use std::cell::Cell;
@@ -20,6 +21,8 @@ pub(super) struct DeviceBlock {
     pub scale: Option<Tensor<5>>,
     /// The instance normalisation's, else the convolution's bias.
     pub shift: Tensor<5>,
+    /// What comes last.
+    pub activation: Activation,
     /// How its normalisation is computed.
     pub way: Cell<Way>,
     /// What its normalisation was measured to take; `None` before.
@@ -27,29 +30,33 @@ pub(super) struct DeviceBlock {
 }
 
 pub(super) struct DeviceResidual {
-    pub first: DeviceBlock,
-    pub second: DeviceBlock,
+    pub inner: Vec<DeviceBlock>,
+    pub last: DeviceBlock,
     pool: [usize; 3],
     pub skip: Option<DeviceBlock>,
 }
 
 impl DeviceResidual {
     pub(super) fn new(block: &ResidualBlock, device: &Device) -> Self {
+        let own = |block: &Block| DeviceBlock::new(block, 1, device);
         Self {
-            first: DeviceBlock::new(&block.first, 1, device),
-            second: DeviceBlock::new(&block.second, 1, device),
+            inner: block.inner.iter().map(own).collect(),
+            last: own(&block.last),
             pool: block.pool,
-            skip: block.skip.as_ref().map(|skip| DeviceBlock::new(skip, 1, device)),
+            skip: block.skip.as_ref().map(own),
         }
     }
 
     pub(super) fn forward(&self, x: &Tensor<5>, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
         let mut skip = average_pool(x.clone(), self.pool, pace)?;
         if let Some(block) = &self.skip {
-            skip = block.run(&[&skip], None, 1.0, pace)?;
+            skip = block.forward(&[&skip], pace)?;
         }
-        let inner = self.first.forward(&[x], pace)?;
-        self.second.run(&[&inner], Some(skip), LEAKY_SLOPE, pace)
+        let mut inner = None;
+        for block in &self.inner {
+            inner = Some(block.forward(&[inner.as_ref().unwrap_or(x)], pace)?);
+        }
+        self.last.run(&[inner.as_ref().unwrap_or(x)], Some(skip), pace)
     }
 }
 
@@ -79,22 +86,21 @@ impl DeviceBlock {
             convs: convs.collect(),
             scale: block.norm.as_ref().map(|norm| channels(&norm.scale)),
             shift: channels(block.norm.as_ref().map_or(&block.conv.bias, |norm| &norm.shift)),
+            activation: block.activation,
             way: Cell::new(if kernels::runs_on(device) { Way::Tiled } else { Way::Direct }),
             seconds: Cell::new(None),
         }
     }
 
     pub(super) fn forward(&self, inputs: &[&Tensor<5>], pace: &mut Pace) -> Result<Tensor<5>, Stop> {
-        self.run(inputs, None, LEAKY_SLOPE, pace)
+        self.run(inputs, None, pace)
     }
 
-    /// Convolution and normalisation; then `other` is added, and what is below zero multiplied by
-    /// `slope`.
-    pub(super) fn run(
+    /// Convolution and normalisation; then `other` is added, and the activation comes.
+    fn run(
         &self,
         inputs: &[&Tensor<5>],
         other: Option<Tensor<5>>,
-        slope: f32,
         pace: &mut Pace,
     ) -> Result<Tensor<5>, Stop> {
         let mut sum: Option<Tensor<5>> = None;
@@ -102,9 +108,18 @@ impl DeviceBlock {
             sum = Some(conv.forward(x, sum, pace)?);
         }
         let Some(sum) = sum else { return Err(Stop::Failed("a block without convolution".to_owned())) };
-        self.normalise(sum, other, slope, pace)
+        // The greater of a value and its multiple in the same kernel, any other in one of its own.
+        if let Some(slope) = self.activation.slope() {
+            return self.normalise(sum, other, slope, pace);
+        }
+        let normal = self.normalise(sum, other, 1.0, pace)?;
+        let values = normal.dims().iter().product::<usize>() as u64;
+        let active = activated(normal, self.activation);
+        pace.spend(pace.estimate_s(values * COPY_MACS))?;
+        Ok(active)
     }
 
+    /// Normalises; then `other` is added, and what is below zero multiplied by `slope`, at most 1.
     pub(super) fn normalise(
         &self,
         x: Tensor<5>,

@@ -4,7 +4,7 @@
 
 use super::conv::COLUMN_BYTES;
 use super::kernels::Convolve;
-use crate::ai::network::{Architecture, EncoderKind};
+use crate::ai::network::{Architecture, ConvShape, EncoderKind};
 
 /// Tensors of a layer's output that are there while its ways are measured: what is expected, what a way
 /// makes, the difference, and its magnitudes.
@@ -41,22 +41,27 @@ impl NetworkBytes {
         }
         let mut skips = Vec::new();
         for stage in 0..a.features.len() {
-            let (taps, output) = (volume(a.kernels[stage]), a.features[stage]);
+            let output = a.features[stage];
             for block in 0..a.encoder_depths[stage] {
                 let before = volume(size) * channels;
-                if block == 0 {
-                    size = [0, 1, 2].map(|axis| size[axis].div_ceil(a.strides[stage][axis]));
+                let convs = a.convs(stage, block, channels);
+                let along = |size: [usize; 3], conv: &ConvShape| {
+                    std::array::from_fn(|axis| size[axis].div_ceil(conv.stride[axis]))
+                };
+                let smaller = convs.iter().fold(size, along);
+                let after = volume(smaller) * output;
+                // Pooled and projected first, a residual block's skip stays beside all convolutions.
+                if a.is_projected(stage, channels) {
+                    walk.layer([channels, output], volume(smaller) * channels, after, before);
                 }
-                let after = volume(size) * output;
-                if a.kind == EncoderKind::Residual {
-                    // Pooled and projected first, the skip stays beside both convolutions.
-                    if channels != output {
-                        walk.layer([channels, output], volume(size) * channels, after, before);
-                    }
-                    walk.layer([taps * channels, output], before, after, after);
-                    walk.layer([taps * output, output], after, after, before + after);
-                } else {
-                    walk.layer([taps * channels, output], before, after, 0);
+                let skip = if a.kind == EncoderKind::Residual { after } else { 0 };
+                let mut reads = before;
+                for (index, conv) in convs.iter().enumerate() {
+                    size = along(size, conv);
+                    let makes = volume(size) * conv.output;
+                    let beside = skip + if index == 0 { 0 } else { before };
+                    walk.layer([volume(conv.kernel) * conv.input, conv.output], reads, makes, beside);
+                    reads = makes;
                 }
                 channels = output;
             }
@@ -127,7 +132,7 @@ mod tests {
         let strides = vec![[1; 3], [2, 2, 2], [1, 2, 2]];
         let kernels = vec![[1, 3, 3], [3; 3], [3; 3]];
         let plain = Architecture::plain(1, vec![8, 20, 36], strides, kernels, 2, 3);
-        for architecture in [plain, residual()] {
+        for architecture in [plain, residual(), super::super::tests::narrow()] {
             let reckoned = NetworkBytes::of(&architecture, [4, 16, 16]).weights;
             let network = Network::random(architecture, 5).unwrap();
             let network = BurnNetwork::new(&network, &burn::tensor::Device::flex());

@@ -5,7 +5,8 @@
 //!   products over voxels, and of neighbouring invocations reading neighbouring memory;
 //! - convolution, instance normalisation with leaky ReLU (and a residual block's addition), and
 //!   transposed convolution have kernels of our own ([`kernels`]) on graphics devices, beside burn's:
-//!   [`tune`] measures which is faster, and that they agree;
+//!   [`tune`] measures which is faster, and that they agree; other activations than a leaky ReLU are
+//!   burn's operations ([`activate`]);
 //! - by burn, instance normalisation reduces one axis after another. On the software Vulkan driver a
 //!   reduction over 65,536 elements or more is silently wrong (the driver ends a shader invocation's
 //!   loops after 65,535 rounds). Its mean is taken off before squares are summed: a single pass over
@@ -27,6 +28,7 @@
 //! with their mirror images and folds, [`sum`] adds them up without reading them back, and [`labels`]
 //! makes labels of the sums where nothing else is wanted. [`memory`] reckons what a network takes.
 
+mod activate;
 mod bands;
 mod block;
 mod conv;
@@ -43,6 +45,7 @@ mod tune;
 mod upsample;
 mod weights;
 
+pub(super) use self::activate::activated;
 pub use self::conv::Way;
 pub(super) use self::labels::{Deciding, DeviceLabels, Mix, device_bytes};
 pub(super) use self::memory::NetworkBytes;
@@ -281,7 +284,7 @@ impl BurnNetwork {
         let steps = self.encoder.iter().flatten().flat_map(|step| match step {
             DeviceStep::Plain(block) => vec![&**block],
             DeviceStep::Residual(block) => {
-                block.skip.iter().chain([&block.first, &block.second]).collect::<Vec<_>>()
+                block.skip.iter().chain(&block.inner).chain([&block.last]).collect::<Vec<_>>()
             }
         });
         self.stem.iter().chain(steps).chain(self.decoder.iter().flatten())

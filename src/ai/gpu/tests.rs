@@ -3,7 +3,7 @@
 use super::{BurnNetwork, Pace, Way};
 use crate::ai::cpu::CpuNetwork;
 use crate::ai::graphics::with_gpu_device;
-use crate::ai::network::{Architecture, EncoderKind, Network};
+use crate::ai::network::{Activation, Architecture, EncoderKind, Network};
 
 fn agree(architecture: Architecture, size: [usize; 3]) {
     let count = size.iter().product::<usize>() * architecture.input_channels;
@@ -49,6 +49,8 @@ pub(super) fn residual() -> Architecture {
         kernels: vec![[1, 5, 7], [3, 3, 3], [3, 1, 3]],
         encoder_depths: vec![1, 2, 1],
         decoder_convs: vec![1, 2],
+        bottleneck: Vec::new(),
+        activation: Some(Activation::LEAKY),
         classes: 3,
         conv_bias: false,
     }
@@ -57,6 +59,16 @@ pub(super) fn residual() -> Architecture {
 #[test]
 fn a_residual_network_is_the_same_on_a_graphics_device() {
     agree(residual(), [4, 12, 8]);
+}
+
+/// Residual blocks of three convolutions, with an activation of burn's operations.
+pub(super) fn narrow() -> Architecture {
+    Architecture { bottleneck: vec![3, 4, 8], activation: Some(Activation::Gelu), ..residual() }
+}
+
+#[test]
+fn blocks_of_three_convolutions_are_the_same_on_a_graphics_device() {
+    agree(narrow(), [4, 12, 8]);
 }
 
 fn flat() -> Architecture {

@@ -319,11 +319,11 @@ impl BurnNetwork {
                 size = match step {
                     DeviceStep::Plain(block) => add(block, size, &mut layers),
                     DeviceStep::Residual(block) => {
-                        let pooled = add(&block.first, size, &mut layers);
+                        let pooled = block.inner.iter().fold(size, |size, own| add(own, size, &mut layers));
                         block.skip.iter().for_each(|skip| {
                             add(skip, pooled, &mut layers);
                         });
-                        add(&block.second, pooled, &mut layers)
+                        add(&block.last, pooled, &mut layers)
                     }
                 };
             }
@@ -368,18 +368,8 @@ mod tests {
 
     #[test]
     fn every_layer_is_measured_on_an_input_that_it_takes() {
-        let residual = crate::ai::network::Architecture {
-            kind: crate::ai::network::EncoderKind::Residual,
-            input_channels: 3,
-            stem: 5,
-            features: vec![6, 10, 12],
-            strides: vec![[1; 3], [1, 2, 2], [2, 2, 2]],
-            kernels: vec![[3; 3]; 3],
-            encoder_depths: vec![1, 2, 1],
-            decoder_convs: vec![1, 2],
-            classes: 3,
-            conv_bias: false,
-        };
+        let residual = super::super::tests::residual();
+        let residual = crate::ai::network::Architecture { kernels: vec![[3; 3]; 3], ..residual };
         let patch = [4, 12, 8];
         let network = crate::ai::network::Network::random(residual, 5).unwrap();
         let device = burn::tensor::Device::flex();

@@ -1,8 +1,8 @@
 //! Parameters by nnU-Net's names, put in their places.
 
 use super::{
-    Architecture, Block, Convolution, EncoderBlock, EncoderKind, InstanceNorm, NORM_EPSILON, Network,
-    NetworkError, NormKind, Parameter, ResidualBlock,
+    Activation, Architecture, Block, ConvShape, Convolution, EncoderBlock, EncoderKind, InstanceNorm,
+    NORM_EPSILON, Network, NetworkError, NormKind, Parameter, ResidualBlock,
 };
 use std::collections::BTreeMap;
 
@@ -60,10 +60,44 @@ struct Shape {
     stride: [usize; 3],
     bias: bool,
     norm: NormKind,
+    activation: Then,
+}
+
+/// What follows a normalisation.
+#[derive(Clone, Copy)]
+enum Then {
+    /// A function without weights.
+    Fixed(Activation),
+    /// A leaky ReLU whose slope is a weight of this name beside the block's own.
+    Learned(&'static str),
+}
+
+impl Then {
+    const NOTHING: Self = Self::Fixed(Activation::NOTHING);
+
+    /// Of a block with a normalisation of its own, as the architecture has it.
+    fn of(architecture: &Architecture) -> Self {
+        architecture.activation.map_or(Self::Learned("nonlin"), Self::Fixed)
+    }
+
+    /// The same under another name.
+    fn named(self, name: &'static str) -> Self {
+        if matches!(self, Self::Learned(_)) { Self::Learned(name) } else { self }
+    }
+
+    fn take(self, take: &mut Take<'_>, prefix: &str) -> Result<Activation, NetworkError> {
+        match self {
+            Self::Fixed(activation) => Ok(activation),
+            Self::Learned(name) => {
+                let slope = take(format!("{prefix}.{name}.weight"), &[1])?;
+                Ok(Activation::Leaky(slope.first().copied().unwrap_or(1.0)))
+            }
+        }
+    }
 }
 
 fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, NetworkError> {
-    let Shape { input, output, kernel, stride, bias, norm } = shape;
+    let Shape { input, output, kernel, stride, bias, norm, activation } = shape;
     let [z, y, x] = kernel;
     let mut conv = Convolution {
         input,
@@ -90,7 +124,7 @@ fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, Netwo
             None
         }
     };
-    Ok(Block { conv, norm })
+    Ok(Block { conv, norm, activation: activation.take(take, prefix)? })
 }
 
 /// Puts a normalisation by fixed statistics into the convolution before it:
@@ -121,19 +155,38 @@ fn optional(
     if is_there { take(name, &[count]) } else { Ok(vec![0.0; count]) }
 }
 
-fn residual(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<ResidualBlock, NetworkError> {
-    let Shape { input, output, stride, norm, .. } = shape;
-    let first = block(take, &format!("{prefix}.conv1"), shape)?;
-    let second = block(take, &format!("{prefix}.conv2"), Shape { input: output, stride: [1; 3], ..shape })?;
-    let skip = if input == output {
-        None
-    } else {
-        // The projection stands behind the pooling, where there is one.
-        let place = usize::from(stride != [1; 3]);
-        let shape = Shape { input, output, kernel: [1; 3], stride: [1; 3], bias: false, norm };
-        Some(block(take, &format!("{prefix}.skip.{place}"), shape)?)
+/// A residual block of a stage, which sees so many channels.
+fn residual(
+    take: &mut Take<'_>,
+    a: &Architecture,
+    norm: NormKind,
+    [stage, block_index, channels]: [usize; 3],
+) -> Result<ResidualBlock, NetworkError> {
+    let prefix = format!("encoder.stages.{stage}.blocks.{block_index}");
+    let shape = |conv: ConvShape, bias: bool, activation: Then| {
+        let ConvShape { kernel, stride, input, output } = conv;
+        Shape { input, output, kernel, stride, bias, norm, activation }
     };
-    Ok(ResidualBlock { first, second, pool: stride, skip })
+    let (before, last) = a.inner_and_last(stage, block_index, channels);
+    let mut inner = Vec::new();
+    for (number, conv) in (1..).zip(&before) {
+        inner.push(block(take, &format!("{prefix}.conv{number}"), shape(*conv, a.conv_bias, Then::of(a)))?);
+    }
+    let number = before.len() + 1;
+    let mut last = block(take, &format!("{prefix}.conv{number}"), shape(last, a.conv_bias, Then::NOTHING))?;
+    // That of the sum is the whole block's.
+    let name = if number == 2 { "nonlin2" } else { "nonlin3" };
+    last.activation = Then::of(a).named(name).take(take, &prefix)?;
+    let pool = if block_index == 0 { a.strides[stage] } else { [1; 3] };
+    let skip = if a.is_projected(stage, channels) {
+        // The projection stands behind the pooling, where there is one.
+        let place = usize::from(pool != [1; 3]);
+        let conv = ConvShape { kernel: [1; 3], stride: [1; 3], input: channels, output: a.features[stage] };
+        Some(block(take, &format!("{prefix}.skip.{place}"), shape(conv, false, Then::NOTHING))?)
+    } else {
+        None
+    };
+    Ok(ResidualBlock { inner, last, pool, skip })
 }
 
 pub(super) fn network(
@@ -154,6 +207,7 @@ pub(super) fn network(
             stride: [1; 3],
             bias: a.conv_bias,
             norm,
+            activation: Then::of(a),
         };
         stem = Some(block(take, "encoder.stem.convs.0", shape)?);
         channels = a.stem;
@@ -162,22 +216,25 @@ pub(super) fn network(
     for stage in 0..stages {
         let mut blocks = Vec::new();
         for index in 0..a.encoder_depths[stage] {
-            let stride = if index == 0 { a.strides[stage] } else { [1; 3] };
-            let output = a.features[stage];
-            let shape =
-                Shape { input: channels, output, kernel: a.kernels[stage], stride, bias: a.conv_bias, norm };
             blocks.push(match a.kind {
-                EncoderKind::Plain => EncoderBlock::Plain(block(
-                    take,
-                    &format!("encoder.stages.{stage}.0.convs.{index}"),
-                    shape,
-                )?),
+                EncoderKind::Plain => {
+                    let shape = Shape {
+                        input: channels,
+                        output: a.features[stage],
+                        kernel: a.kernels[stage],
+                        stride: if index == 0 { a.strides[stage] } else { [1; 3] },
+                        bias: a.conv_bias,
+                        norm,
+                        activation: Then::of(a),
+                    };
+                    let prefix = format!("encoder.stages.{stage}.0.convs.{index}");
+                    EncoderBlock::Plain(block(take, &prefix, shape)?)
+                }
                 EncoderKind::Residual => {
-                    let prefix = format!("encoder.stages.{stage}.blocks.{index}");
-                    EncoderBlock::Residual(Box::new(residual(take, &prefix, shape)?))
+                    EncoderBlock::Residual(Box::new(residual(take, a, norm, [stage, index, channels])?))
                 }
             });
-            channels = output;
+            channels = a.features[stage];
         }
         encoder.push(blocks);
     }
@@ -198,7 +255,8 @@ pub(super) fn network(
         for conv in 0..a.decoder_convs[index] {
             let input = if conv == 0 { 2 * output } else { output };
             let (kernel, stride) = (a.kernels[stage], [1; 3]);
-            let shape = Shape { input, output, kernel, stride, bias: a.conv_bias, norm };
+            let (bias, activation) = (a.conv_bias, Then::of(a));
+            let shape = Shape { input, output, kernel, stride, bias, norm, activation };
             blocks.push(block(take, &format!("decoder.stages.{index}.convs.{conv}"), shape)?);
         }
         decoder.push(blocks);

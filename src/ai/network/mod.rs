@@ -10,9 +10,12 @@
 //! batch normalisation where its plans say instance normalisation), so the parameters have the last
 //! word: running statistics among them are used, and a tensor that no such network has is refused.
 
+mod activation;
 mod build;
 mod random;
 
+pub use self::activation::Activation;
+pub(super) use self::activation::CUBED;
 pub(super) use self::build::{is_head, is_second_name};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const NORM_EPSILON: f32 = 1e-5;
 /// The most weights that are supported.
 const WEIGHT_LIMIT: u64 = 1 << 30;
-/// The slope of every leaky ReLU below zero.
+/// The slope of a leaky ReLU below zero, where nothing else is told.
 pub const LEAKY_SLOPE: f32 = 0.01;
 
 /// What an encoder's stages are made of.
@@ -29,7 +32,8 @@ pub const LEAKY_SLOPE: f32 = 0.01;
 pub enum EncoderKind {
     /// Convolutions (`PlainConvUNet`).
     Plain,
-    /// A convolution as stem, then residual blocks of two convolutions (`ResidualEncoderUNet`).
+    /// A convolution as stem, then residual blocks of two convolutions, or of three
+    /// (`ResidualEncoderUNet`).
     Residual,
 }
 
@@ -46,7 +50,7 @@ impl EncoderKind {
 }
 
 /// What a manifest or plan says about the network's shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     /// What the encoder is made of.
     pub kind: EncoderKind,
@@ -64,6 +68,12 @@ pub struct Architecture {
     pub encoder_depths: Vec<usize>,
     /// Convolutions in each decoder stage, coarsest first.
     pub decoder_convs: Vec<usize>,
+    /// Of each stage, the channels within its residual blocks where these have three convolutions
+    /// (nnU-Net's `BottleneckD`); empty where they have two (`BasicBlockD`).
+    pub bottleneck: Vec<usize>,
+    /// What follows every normalisation; `None`: a leaky ReLU whose slope is a weight of each layer
+    /// (`PReLU`).
+    pub activation: Option<Activation>,
     /// Outputs: classes with background, or regions.
     pub classes: usize,
     /// Whether convolutions have a bias (the last one always has).
@@ -142,6 +152,8 @@ impl Architecture {
             kernels,
             encoder_depths: vec![convs; stages],
             decoder_convs: vec![convs; stages.saturating_sub(1)],
+            bottleneck: Vec::new(),
+            activation: Some(Activation::LEAKY),
             classes,
             conv_bias: true,
         }
@@ -168,6 +180,13 @@ impl Architecture {
         }
         if self.kind == EncoderKind::Residual && !(1..=2048).contains(&self.stem) {
             return wrong("its stem has no or more than 2048 features");
+        }
+        let narrow = &self.bottleneck;
+        if !narrow.is_empty() && (self.kind == EncoderKind::Plain || narrow.len() != stages) {
+            return wrong("its bottleneck channels are not one a stage of residual blocks");
+        }
+        if narrow.iter().any(|n| !(1..=2048).contains(n)) {
+            return wrong("a stage has no or more than 2048 bottleneck channels");
         }
         if self.strides.iter().flatten().any(|n| !(1..=8).contains(n)) {
             return wrong("a stride is not 1 to 8");
@@ -204,11 +223,12 @@ impl Architecture {
             channels = self.stem;
         }
         for (stage, features) in self.features.iter().enumerate() {
-            for _ in 0..self.encoder_depths[stage] {
-                total += count(self.kernels[stage], channels, *features);
-                if self.kind == EncoderKind::Residual {
-                    total += count(self.kernels[stage], *features, *features);
-                    total += if channels == *features { 0 } else { count([1; 3], channels, *features) };
+            for block in 0..self.encoder_depths[stage] {
+                for conv in self.convs(stage, block, channels) {
+                    total += count(conv.kernel, conv.input, conv.output);
+                }
+                if self.is_projected(stage, channels) {
+                    total += count([1; 3], channels, *features);
                 }
                 channels = *features;
             }
@@ -222,6 +242,43 @@ impl Architecture {
             }
         }
         total + count([1; 3], self.features[0], self.classes)
+    }
+
+    /// The convolutions of an encoder stage's block that sees so many channels, in their order: one of a
+    /// plain encoder, two or three of a residual block; not that of the skip ([`Self::is_projected`]).
+    pub(super) fn convs(&self, stage: usize, block: usize, channels: usize) -> Vec<ConvShape> {
+        let (mut convs, last) = self.inner_and_last(stage, block, channels);
+        convs.push(last);
+        convs
+    }
+
+    /// The same, the last by itself.
+    pub(super) fn inner_and_last(
+        &self,
+        stage: usize,
+        block: usize,
+        channels: usize,
+    ) -> (Vec<ConvShape>, ConvShape) {
+        let (kernel, output) = (self.kernels[stage], self.features[stage]);
+        let stride = if block == 0 { self.strides[stage] } else { [1; 3] };
+        let one = [1; 3];
+        let shape = |kernel, stride, input, output| ConvShape { kernel, stride, input, output };
+        match (self.kind, self.bottleneck.get(stage)) {
+            (EncoderKind::Plain, _) => (Vec::new(), shape(kernel, stride, channels, output)),
+            (EncoderKind::Residual, None) => {
+                (vec![shape(kernel, stride, channels, output)], shape(kernel, one, output, output))
+            }
+            (EncoderKind::Residual, Some(&narrow)) => (
+                vec![shape(one, one, channels, narrow), shape(kernel, stride, narrow, narrow)],
+                shape(one, one, narrow, output),
+            ),
+        }
+    }
+
+    /// Whether a residual block of a stage that sees so many channels has a 1 x 1 x 1 convolution on its
+    /// skip.
+    pub(super) fn is_projected(&self, stage: usize, channels: usize) -> bool {
+        self.kind == EncoderKind::Residual && channels != self.features[stage]
     }
 
     /// What each side of a patch must be a multiple of, (z, y, x).
@@ -249,18 +306,17 @@ impl Architecture {
             channels = self.stem;
         }
         for stage in 0..self.features.len() {
-            size = [0, 1, 2].map(|a| size[a].div_ceil(self.strides[stage][a]));
-            sizes.push(size);
-            let features = self.features[stage];
-            let conv = volume(size) * volume(self.kernels[stage]) * features;
-            for _ in 0..self.encoder_depths[stage] {
-                total += conv * channels;
-                if self.kind == EncoderKind::Residual {
-                    let skip = if channels == features { 0 } else { volume(size) * channels * features };
-                    total += conv * features + skip;
+            for block in 0..self.encoder_depths[stage] {
+                for conv in self.convs(stage, block, channels) {
+                    size = [0, 1, 2].map(|a| size[a].div_ceil(conv.stride[a]));
+                    total += volume(size) * volume(conv.kernel) * conv.input * conv.output;
                 }
-                channels = features;
+                if self.is_projected(stage, channels) {
+                    total += volume(size) * channels * self.features[stage];
+                }
+                channels = self.features[stage];
             }
+            sizes.push(size);
         }
         for (index, stage) in (0..self.features.len() - 1).rev().enumerate() {
             let features = self.features[stage];
@@ -273,6 +329,19 @@ impl Architecture {
         total += volume(patch) * self.features[0] * self.classes;
         total as u64
     }
+}
+
+/// Shape of a convolution of the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConvShape {
+    /// (z, y, x).
+    pub kernel: [usize; 3],
+    /// (z, y, x).
+    pub stride: [usize; 3],
+    /// Channels that it reads.
+    pub input: usize,
+    /// Channels that it makes.
+    pub output: usize,
 }
 
 /// A named parameter tensor.
@@ -301,7 +370,7 @@ pub struct Convolution {
     pub bias: Vec<f32>,
 }
 
-/// Convolution, normalisation, leaky ReLU.
+/// Convolution, normalisation, activation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
     /// The convolution, padded by half its kernel.
@@ -309,6 +378,8 @@ pub struct Block {
     /// The instance normalisation; `None` where one by running statistics is part of the convolution's
     /// weights and bias.
     pub norm: Option<InstanceNorm>,
+    /// What comes last, after the sum where something is added.
+    pub activation: Activation,
 }
 
 /// What follows an instance normalisation's division by the standard deviation.
@@ -320,13 +391,14 @@ pub struct InstanceNorm {
     pub shift: Vec<f32>,
 }
 
-/// Two convolutions beside a skip, summed before the last leaky ReLU (nnU-Net's `BasicBlockD`).
+/// Convolutions beside a skip, summed before the last activation: two (nnU-Net's `BasicBlockD`), or one
+/// with the stage's kernel between two of 1 x 1 x 1 (`BottleneckD`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResidualBlock {
-    /// Convolution, normalisation, leaky ReLU.
-    pub first: Block,
-    /// Convolution and normalisation; the leaky ReLU comes after the sum.
-    pub second: Block,
+    /// Those before the last, one after another.
+    pub inner: Vec<Block>,
+    /// The last one; the skip is added before its activation.
+    pub last: Block,
     /// What the skip averages over, (z, y, x): the block's stride.
     pub pool: [usize; 3],
     /// 1 x 1 x 1 convolution and normalisation, where the number of channels changes.
@@ -429,7 +501,8 @@ mod tests {
             encoder_depths: vec![2, 1],
             ..architecture()
         };
-        for own in [architecture(), residual] {
+        let narrow = Architecture { bottleneck: vec![2, 5], activation: None, ..residual.clone() };
+        for own in [architecture(), residual, narrow] {
             let shapes = Network::parameter_shapes(own.clone(), NormKind::Instance).unwrap();
             let weights = shapes.values().filter(|shape| shape.len() == 5);
             let counted: usize = weights.map(|shape| shape.iter().product::<usize>()).sum();

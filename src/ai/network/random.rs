@@ -30,6 +30,8 @@ impl Network {
                 }
                 _ if name.ends_with("norm.weight") => return Ok(vec![1.0; count]),
                 _ if name.ends_with("norm.bias") => return Ok(vec![0.0; count]),
+                // PReLU's slope.
+                _ if name.contains(".nonlin") => return Ok(vec![0.25; count]),
                 _ => 0.1,
             };
             Ok((0..count).map(|_| next() * scale).collect())

@@ -1,7 +1,7 @@
 //! The network that a plan describes: `architecture` of today's plans, and the numbers of old ones.
 
 use super::plans::with_axis;
-use crate::ai::network::{Architecture, EncoderKind};
+use crate::ai::network::{Activation, Architecture, EncoderKind, LEAKY_SLOPE};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -43,10 +43,12 @@ pub(super) fn parse(
     let arguments: Arguments =
         serde_json::from_value(arguments).map_err(|error| format!("its architecture: {error}"))?;
     arguments.refuse_unsupported()?;
+    let activation = arguments.activation()?;
     let stages = arguments.n_stages;
     if !(2..=10).contains(&stages) {
         return Err(format!("its network has {stages} stages; 2 to 10 are supported"));
     }
+    let bottleneck = arguments.bottleneck(stages)?;
     let depths = match kind {
         EncoderKind::Plain => arguments.n_conv_per_stage,
         EncoderKind::Residual => arguments.n_blocks_per_stage.or(arguments.n_conv_per_stage),
@@ -71,6 +73,8 @@ pub(super) fn parse(
         features,
         encoder_depths: depths.ok_or("it does not say how deep its encoder is")?.each(stages),
         decoder_convs: arguments.n_conv_per_stage_decoder.each(stages - 1),
+        bottleneck,
+        activation,
         classes: outputs,
         conv_bias: arguments.conv_bias.unwrap_or(false),
     };
@@ -132,28 +136,21 @@ struct Arguments {
 impl Arguments {
     /// Refuses whatever would make another network than the one that is built.
     fn refuse_unsupported(&self) -> Result<(), String> {
-        let last = |name: &Option<String>| {
-            name.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name).to_owned())
-        };
         let refuse = |what: &str, value: &str| Err(format!("its network's {what} {value} is not supported"));
-        match last(&self.norm_op) {
+        match class_name(self.norm_op.as_ref()) {
             // A batch normalisation's running statistics come with the weights; one without is an
             // instance normalisation, a patch at a time.
             Some(norm) if !norm.starts_with("InstanceNorm") && !norm.starts_with("BatchNorm") => {
-                return refuse("normalisation", &norm);
+                return refuse("normalisation", norm);
             }
             _ => {}
         }
-        match last(&self.nonlin) {
-            Some(name) if name != "LeakyReLU" => return refuse("activation", &name),
+        match class_name(self.conv_op.as_ref()) {
+            Some(name) if name != "Conv3d" && name != "Conv2d" => return refuse("convolution", name),
             _ => {}
         }
-        match last(&self.conv_op) {
-            Some(name) if name != "Conv3d" && name != "Conv2d" => return refuse("convolution", &name),
-            _ => {}
-        }
-        match last(&self.block) {
-            Some(name) if name != "BasicBlockD" => return refuse("block", &name),
+        match class_name(self.block.as_ref()) {
+            Some(name) if name != "BasicBlockD" && name != "BottleneckD" => return refuse("block", name),
             _ => {}
         }
         let number = |map: &Option<Map<String, Value>>, key: &str| {
@@ -164,24 +161,16 @@ impl Arguments {
         }
         let affine = self.norm_op_kwargs.as_ref().and_then(|map| map.get("affine")).and_then(Value::as_bool);
         // Where it is not told, PyTorch's batch normalisation has them, its instance normalisation not.
-        let by_default = last(&self.norm_op).is_none_or(|norm| norm.starts_with("BatchNorm"));
+        let norm = class_name(self.norm_op.as_ref());
+        let by_default = norm.is_none_or(|norm| norm.starts_with("BatchNorm"));
         if !affine.unwrap_or(by_default) {
             return refuse("normalisation", "without scale and shift");
-        }
-        if number(&self.nonlin_kwargs, "negative_slope").is_some_and(|slope| slope != 0.01) {
-            return refuse("activation's negative_slope", "other than 0.01");
         }
         let pool = self.pool.as_ref().or(self.pool_type.as_ref()).filter(|pool| *pool != "conv");
         if let Some(pool) = pool {
             return refuse("pooling", pool);
         }
-        let bottleneck = match &self.bottleneck_channels {
-            Some(Value::Array(list)) => list.iter().any(|value| !value.is_null()),
-            Some(value) => !value.is_null(),
-            None => false,
-        };
         for (is_set, what) in [
-            (bottleneck, "bottleneck_channels"),
             (self.squeeze_excitation == Some(true), "squeeze_excitation"),
             (self.nonlin_first == Some(true), "nonlin_first"),
             (self.disable_default_stem == Some(true), "disable_default_stem"),
@@ -192,6 +181,78 @@ impl Arguments {
         }
         Ok(())
     }
+
+    /// What follows every normalisation; `None` where its slope is a weight.
+    fn activation(&self) -> Result<Option<Activation>, String> {
+        let Some(name) = class_name(self.nonlin.as_ref()) else { return Ok(Some(Activation::LEAKY)) };
+        let (none, inplace) = (Map::new(), "inplace");
+        let given = self.nonlin_kwargs.as_ref().unwrap_or(&none);
+        let odd = |key: &str, value: &Value| {
+            format!("its network's activation {name} with {key} {value} is not supported")
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "the network computes in float32")]
+        let number = |key: &str, default: f32| match given.get(key) {
+            None => Ok(default),
+            Some(value) => {
+                let number = value.as_f64().map(|number| number as f32).filter(|number| number.is_finite());
+                number.ok_or_else(|| odd(key, value))
+            }
+        };
+        let (found, keys) = match name {
+            "ReLU" => (Some(Activation::Leaky(0.0)), [inplace, ""]),
+            "LeakyReLU" => {
+                (Some(Activation::Leaky(number("negative_slope", LEAKY_SLOPE)?)), ["negative_slope", inplace])
+            }
+            // One slope a layer: nnU-Net tells all layers, of different width, the same number.
+            "PReLU" => match given.get("num_parameters").filter(|count| count.as_u64() != Some(1)) {
+                Some(count) => return Err(odd("num_parameters", count)),
+                None => (None, ["num_parameters", "init"]),
+            },
+            "ELU" => {
+                let alpha = number("alpha", 1.0)?;
+                (Some(Activation::Exponential { scale: 1.0, alpha, rate: 1.0 }), ["alpha", inplace])
+            }
+            "CELU" => {
+                let alpha = number("alpha", 1.0)?;
+                let rate = Some(1.0 / alpha).filter(|rate| rate.is_finite());
+                let rate = rate.ok_or_else(|| odd("alpha", &given["alpha"]))?;
+                (Some(Activation::Exponential { scale: 1.0, alpha, rate }), ["alpha", inplace])
+            }
+            "SELU" => (Some(Activation::SELU), [inplace, ""]),
+            "GELU" => match given.get("approximate") {
+                None => (Some(Activation::Gelu), ["", ""]),
+                Some(Value::String(way)) if way == "none" => (Some(Activation::Gelu), ["approximate", ""]),
+                Some(Value::String(way)) if way == "tanh" => {
+                    (Some(Activation::GeluTanh), ["approximate", ""])
+                }
+                Some(way) => return Err(odd("approximate", way)),
+            },
+            "SiLU" => (Some(Activation::Silu), [inplace, ""]),
+            "Mish" => (Some(Activation::Mish), [inplace, ""]),
+            "Hardswish" => (Some(Activation::Hardswish), [inplace, ""]),
+            _ => return Err(format!("its network's activation {name} is not supported")),
+        };
+        match given.iter().find(|(key, _)| !keys.contains(&key.as_str())) {
+            Some((key, value)) => Err(odd(key, value)),
+            None => Ok(found),
+        }
+    }
+
+    /// The channels within the blocks of each stage, where these have three convolutions.
+    fn bottleneck(&self, stages: usize) -> Result<Vec<usize>, String> {
+        if class_name(self.block.as_ref()) != Some("BottleneckD") {
+            return Ok(Vec::new());
+        }
+        let given = self.bottleneck_channels.clone().unwrap_or_default();
+        serde_json::from_value(given.clone())
+            .map(|counts: Counts| counts.each(stages))
+            .map_err(|_| format!("its network's bottleneck_channels {given} is not supported"))
+    }
+}
+
+/// The name of a class without its module.
+fn class_name(path: Option<&String>) -> Option<&str> {
+    path.map(|path| path.rsplit('.').next().unwrap_or(path))
 }
 
 /// One number for all stages, or one each.
@@ -251,7 +312,7 @@ mod tests {
             ))
         };
         assert!(with_norm(r#", "nonlin": "torch.nn.LeakyReLU""#).is_ok());
-        assert!(with_norm(r#", "nonlin": "torch.nn.GELU""#).unwrap_err().contains("GELU"));
+        assert!(with_norm(r#", "nonlin": "torch.nn.Softplus""#).unwrap_err().contains("Softplus"));
         for none in [r#", "nonlin": null"#, ""] {
             assert!(with_norm(none).unwrap_err().contains("no activation"), "{none}");
         }
@@ -266,5 +327,77 @@ mod tests {
         }
         let told = with_nonlin(r#""torch.nn.BatchNorm3d", "norm_op_kwargs": {"affine": false}"#);
         assert!(told.unwrap_err().contains("without scale and shift"));
+    }
+    fn with(class: &str, entries: &str) -> Result<Architecture, String> {
+        let text = format!(
+            r#"{{"architecture": {{"network_class_name": "a.{class}", "arch_kwargs": {{
+                "n_stages": 2, "features_per_stage": [4, 8], "kernel_sizes": 3, "strides": [1, 2],
+                "n_blocks_per_stage": 1, "n_conv_per_stage": 1, "n_conv_per_stage_decoder": 1,
+                "norm_op": "torch.nn.InstanceNorm3d", "norm_op_kwargs": {{"affine": true}}, {entries}}}}}}}"#
+        );
+        parse(&serde_json::from_str(&text).unwrap(), 1, 2)
+    }
+
+    #[test]
+    fn activations_are_read_with_their_arguments() {
+        let read = |name: &str, arguments: &str| {
+            let entries =
+                format!(r#""nonlin": "torch.nn.modules.activation.{name}", "nonlin_kwargs": {arguments}"#);
+            with("PlainConvUNet", &entries).map(|architecture| architecture.activation)
+        };
+        let inplace = r#"{"inplace": true}"#;
+        let exponential = |alpha, rate| Activation::Exponential { scale: 1.0, alpha, rate };
+        for (name, arguments, expected) in [
+            ("LeakyReLU", inplace, Activation::LEAKY),
+            ("LeakyReLU", r#"{"negative_slope": 0.2, "inplace": true}"#, Activation::Leaky(0.2)),
+            ("ReLU", inplace, Activation::Leaky(0.0)),
+            ("ReLU", "null", Activation::Leaky(0.0)),
+            ("ELU", "{}", exponential(1.0, 1.0)),
+            ("ELU", r#"{"alpha": 2}"#, exponential(2.0, 1.0)),
+            ("CELU", r#"{"alpha": 2.0}"#, exponential(2.0, 0.5)),
+            ("SELU", inplace, Activation::SELU),
+            ("GELU", "{}", Activation::Gelu),
+            ("GELU", r#"{"approximate": "none"}"#, Activation::Gelu),
+            ("GELU", r#"{"approximate": "tanh"}"#, Activation::GeluTanh),
+            ("SiLU", inplace, Activation::Silu),
+            ("Mish", inplace, Activation::Mish),
+            ("Hardswish", inplace, Activation::Hardswish),
+        ] {
+            assert_eq!(read(name, arguments), Ok(Some(expected)), "{name} {arguments}");
+        }
+        assert_eq!(read("PReLU", r#"{"init": 0.1}"#), Ok(None), "a weight");
+        for (name, arguments, told) in [
+            ("PReLU", r#"{"num_parameters": 4}"#, "num_parameters 4"),
+            ("GELU", inplace, "inplace true"),
+            ("GELU", r#"{"approximate": "erf"}"#, "erf"),
+            ("CELU", r#"{"alpha": 0}"#, "alpha 0"),
+            ("LeakyReLU", r#"{"negative_slope": "steep"}"#, "steep"),
+            ("ReLU", r#"{"slope": 1}"#, "slope 1"),
+            ("Tanh", "{}", "Tanh"),
+        ] {
+            let refused = read(name, arguments).unwrap_err();
+            assert!(refused.contains(told) && refused.contains(name), "{refused}");
+        }
+    }
+
+    #[test]
+    fn blocks_of_three_convolutions_are_read() {
+        let block = |name: &str, channels: &str| {
+            let entries = format!(
+                r#""nonlin": "torch.nn.LeakyReLU", "block": "a.building_blocks.residual.{name}",
+                "bottleneck_channels": {channels}"#
+            );
+            with("ResidualEncoderUNet", &entries).map(|architecture| architecture.bottleneck)
+        };
+        assert_eq!(block("BottleneckD", "[2, 3]"), Ok(vec![2, 3]));
+        assert_eq!(block("BottleneckD", "5"), Ok(vec![5, 5]));
+        // Blocks of two have none, whatever is told.
+        assert_eq!(block("BasicBlockD", "[2, 3]"), Ok(Vec::new()));
+        assert_eq!(block("BasicBlockD", "null"), Ok(Vec::new()));
+        for odd in ["null", "[2, null]", "[[1, 2], 3]"] {
+            assert!(block("BottleneckD", odd).unwrap_err().contains("bottleneck_channels"), "{odd}");
+        }
+        assert!(block("BottleneckD", "[2]").unwrap_err().contains("one a stage"));
+        assert!(block("MyBlock", "2").unwrap_err().contains("MyBlock"));
     }
 }

@@ -10,12 +10,17 @@ use super::resample::Order;
 /// scipy.ndimage does for its mode "nearest".
 const PAD: usize = 12;
 
-/// The pole of the cubic B-spline filter, sqrt(3) - 2 (Unser, Splines, IEEE Signal Processing
-/// Magazine 16(6), 1999).
-const POLE: f64 = -0.267_949_192_431_122_7;
-
-/// Powers of the pole beyond this one vanish in double precision.
-const HORIZON: usize = 40;
+/// The poles of the filter that gives a B-spline's coefficients (Unser, Splines, IEEE Signal Processing
+/// Magazine 16(6), 1999), and the power from which on those of the greatest vanish in double precision.
+fn poles(order: Order) -> (&'static [f64], usize) {
+    match order {
+        Order::Nearest | Order::Linear => (&[], 0),
+        Order::Quadratic => (&[-0.171_572_875_253_809_7], 40),
+        Order::Cubic => (&[-0.267_949_192_431_122_7], 40),
+        Order::Quartic => (&[-0.361_341_225_900_211_8, -0.013_725_429_297_341_663], 52),
+        Order::Quintic => (&[-0.430_575_347_099_978_25, -0.043_096_288_203_263_28], 64),
+    }
+}
 
 /// A resampling of lines from one length to another.
 pub(super) struct Axis {
@@ -33,6 +38,8 @@ enum Taps {
     Linear(Vec<Pair>),
     /// Four coefficients of each output voxel with their weights.
     Cubic(Ends, Vec<Four>),
+    /// As many coefficients of each output voxel as the degree and one, with their weights.
+    Spline(Ends, Order, Vec<Six>),
 }
 
 /// How a line goes on beyond its ends, for the spline's coefficients.
@@ -52,6 +59,9 @@ impl Ends {
 
 /// Four coefficients, and their weights.
 type Four = ([usize; 4], [f64; 4]);
+
+/// Up to six coefficients, and their weights.
+type Six = ([usize; 6], [f64; 6]);
 
 /// The two input voxels around an output voxel, and their weights; at the ends they are the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,6 +121,39 @@ fn weights(t: f64) -> [f64; 4] {
     [first, second, third, 1.0 - first - second - third]
 }
 
+/// The first of the coefficients around a place, as many as the degree and one, and their weights: the
+/// B-splines that are not zero there, by the recursion of de Boor (Journal of Approximation Theory 6, 1972).
+fn b_splines(at: f64, degree: usize) -> (f64, [f64; 6]) {
+    // Knots lie on voxels where the degree is odd, else between them.
+    let shift = if degree % 2 == 1 { 0.0 } else { 0.5 };
+    let knot = (at + shift).floor();
+    let inside = at + shift - knot;
+    let mut weights = [0.0; 6];
+    weights[0] = 1.0;
+    for degree in 1..=degree {
+        let mut carried = 0.0;
+        for (n, weight) in weights.iter_mut().enumerate().take(degree) {
+            let share = *weight / degree as f64;
+            *weight = carried + ((n + 1) as f64 - inside) * share;
+            carried = (inside + (degree - 1 - n) as f64) * share;
+        }
+        weights[degree] = carried;
+    }
+    (knot - (degree / 2) as f64, weights)
+}
+
+/// The voxel that stands at a place of a line of so many, which goes on as its mirror image, the end not
+/// repeated.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a voxel index, 0 or more")]
+fn mirrored(at: f64, voxels: usize) -> usize {
+    if voxels < 2 {
+        return 0;
+    }
+    let last = (voxels - 1) as f64;
+    let place = at.rem_euclid(2.0 * last);
+    place.min(2.0 * last - place) as usize
+}
+
 /// Where output voxels lie when first and last centres coincide; `None` beyond the last, where
 /// rounding may put the last of them.
 fn corner_to_corner(from: usize, to: usize) -> impl Iterator<Item = Option<f64>> {
@@ -145,6 +188,13 @@ impl Axis {
             Order::Nearest => Taps::Nearest(nearest(from, to)),
             Order::Linear => Taps::Linear(pairs(from, to)),
             Order::Cubic => Taps::Cubic(Ends::Edge, cubic(from, to)),
+            Order::Quadratic | Order::Quartic | Order::Quintic => {
+                let tap = |k| {
+                    let (first, weights) = b_splines(coordinate(k, from, to) + PAD as f64, order.degree());
+                    (std::array::from_fn(|n| index(first) + n), weights)
+                };
+                Taps::Spline(Ends::Edge, order, (0..to).map(tap).collect())
+            }
         };
         Self { from, to, taps }
     }
@@ -165,6 +215,13 @@ impl Axis {
             _ if from == to => Taps::Same,
             Order::Nearest | Order::Linear => Taps::Linear(corner_pairs(from, to, order)),
             Order::Cubic => Taps::Cubic(Ends::Mirror, corner_to_corner(from, to).map(four).collect()),
+            Order::Quadratic | Order::Quartic | Order::Quintic => {
+                let tap = |at: Option<f64>| {
+                    let (first, weights) = at.map_or((0.0, [0.0; 6]), |at| b_splines(at, order.degree()));
+                    (std::array::from_fn(|n| mirrored(first + n as f64, from)), weights)
+                };
+                Taps::Spline(Ends::Mirror, order, corner_to_corner(from, to).map(tap).collect())
+            }
         };
         Self { from, to, taps }
     }
@@ -182,7 +239,17 @@ impl Axis {
         match &self.taps {
             Taps::Same => Some((0..self.to).collect()),
             Taps::Nearest(voxels) => Some(voxels.clone()),
-            Taps::Linear(_) | Taps::Cubic(..) => None,
+            Taps::Linear(_) | Taps::Cubic(..) | Taps::Spline(..) => None,
+        }
+    }
+
+    /// The input in `scratch`, with what goes on beyond its ends.
+    fn fill(&self, input: &[f64], width: usize, ends: Ends, scratch: &mut Vec<f64>) {
+        let pad = ends.pad();
+        scratch.clear();
+        for k in 0..self.from + 2 * pad {
+            let from = k.saturating_sub(pad).min(self.from - 1);
+            scratch.extend_from_slice(&input[from * width..(from + 1) * width]);
         }
     }
 
@@ -206,13 +273,21 @@ impl Axis {
                     }
                 }
             }
-            Taps::Cubic(ends, taps) => {
-                let pad = ends.pad();
-                scratch.clear();
-                for k in 0..self.from + 2 * pad {
-                    scratch.extend_from_slice(row(k.saturating_sub(pad).min(self.from - 1)));
+            Taps::Spline(ends, order, taps) => {
+                let count = order.degree() + 1;
+                self.fill(input, width, *ends, scratch);
+                coefficients(scratch, width, *ends, *order);
+                for (out, (rows, weights)) in output.chunks_exact_mut(width).zip(taps) {
+                    out.fill(0.0);
+                    for (row, weight) in rows.iter().zip(weights).take(count) {
+                        let row = &scratch[row * width..(row + 1) * width];
+                        out.iter_mut().zip(row).for_each(|(out, value)| *out += value * weight);
+                    }
                 }
-                coefficients(scratch, width, *ends);
+            }
+            Taps::Cubic(ends, taps) => {
+                self.fill(input, width, *ends, scratch);
+                coefficients(scratch, width, *ends, Order::Cubic);
                 for (out, (rows, weights)) in output.chunks_exact_mut(width).zip(taps) {
                     let [a, b, c, d] = rows.map(|row| &scratch[row * width..(row + 1) * width]);
                     for (i, out) in out.iter_mut().enumerate() {
@@ -224,50 +299,56 @@ impl Axis {
     }
 }
 
-/// Turns samples `[line][width]` into cubic B-spline coefficients, in place.
-fn coefficients(lines: &mut [f64], width: usize, ends: Ends) {
-    let length = lines.len() / width;
-    if length == 1 {
+/// Turns samples `[line][width]` into B-spline coefficients, in place.
+fn coefficients(lines: &mut [f64], width: usize, ends: Ends, order: Order) {
+    if lines.len() == width {
         return;
     }
-    // (1 - z) (1 - 1/z) is 6 for this pole.
-    let gain = (1.0 - POLE) * (1.0 - 1.0 / POLE);
+    let (poles, horizon) = poles(order);
+    // (1 - z) (1 - 1/z) for each pole; 6 for the cubic's.
+    let gain: f64 = poles.iter().map(|pole| (1.0 - pole) * (1.0 - 1.0 / pole)).product();
     lines.iter_mut().for_each(|value| *value *= gain);
+    poles.iter().for_each(|pole| filter(lines, width, ends, *pole, horizon));
+}
+
+/// The two passes of one pole's filter, whose powers vanish from `horizon` on.
+fn filter(lines: &mut [f64], width: usize, ends: Ends, pole: f64, horizon: usize) {
+    let length = lines.len() / width;
     // The sum over the line and its mirror images, which repeat after `period` voxels.
     let period = if ends == Ends::Edge { length } else { length - 1 };
-    let whole = POLE.powi(i32::try_from(period).unwrap_or(i32::MAX));
+    let whole = pole.powi(i32::try_from(period).unwrap_or(i32::MAX));
     let mut sum: Vec<f64> = (0..width).map(|i| lines[i] + whole * lines[(length - 1) * width + i]).collect();
-    let mut power = POLE;
-    for k in 1..period.min(HORIZON) {
+    let mut power = pole;
+    for k in 1..period.min(horizon) {
         let (near, far) = (k * width, (length - 1 - k) * width);
         for (i, sum) in sum.iter_mut().enumerate() {
             *sum += power * (lines[near + i] + whole * lines[far + i]);
         }
-        power *= POLE;
+        power *= pole;
     }
     for (value, sum) in lines.iter_mut().zip(&sum) {
         *value = match ends {
-            Ends::Edge => *value + sum * POLE / (1.0 - whole * whole),
+            Ends::Edge => *value + sum * pole / (1.0 - whole * whole),
             Ends::Mirror => sum / (1.0 - whole * whole),
         };
     }
     for k in 1..length {
         let (before, here) = lines[(k - 1) * width..(k + 1) * width].split_at_mut(width);
         for (value, before) in here.iter_mut().zip(before.iter()) {
-            *value += POLE * before;
+            *value += pole * before;
         }
     }
     let (before, last) = lines[(length - 2) * width..].split_at_mut(width);
     for (value, before) in last.iter_mut().zip(before.iter()) {
         *value = match ends {
-            Ends::Edge => *value * POLE / (POLE - 1.0),
-            Ends::Mirror => (POLE * before + *value) * POLE / (POLE * POLE - 1.0),
+            Ends::Edge => *value * pole / (pole - 1.0),
+            Ends::Mirror => (pole * before + *value) * pole / (pole * pole - 1.0),
         };
     }
     for k in (0..length - 1).rev() {
         let (here, after) = lines[k * width..(k + 2) * width].split_at_mut(width);
         for (value, after) in here.iter_mut().zip(after.iter()) {
-            *value = POLE * (after - *value);
+            *value = pole * (after - *value);
         }
     }
 }
@@ -275,6 +356,10 @@ fn coefficients(lines: &mut [f64], width: usize, ends: Ends) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SPLINES: [Order; 4] = [Order::Quadratic, Order::Cubic, Order::Quartic, Order::Quintic];
+    const ALL: [Order; 6] =
+        [Order::Nearest, Order::Linear, Order::Quadratic, Order::Cubic, Order::Quartic, Order::Quintic];
 
     fn line(values: &[f64], to: usize, order: Order) -> Vec<f64> {
         let mut out = vec![0.0; to];
@@ -294,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_constant_stays_and_one_voxel_is_enough() {
-        for order in [Order::Nearest, Order::Linear, Order::Cubic] {
+        for order in ALL {
             for value in line(&[3.0; 5], 7, order).into_iter().chain(line(&[3.0], 4, order)) {
                 assert!((value - 3.0).abs() < 1e-12, "{order:?}: {value}");
             }
@@ -302,10 +387,33 @@ mod tests {
     }
 
     #[test]
-    fn a_cubic_spline_follows_a_straight_line_away_from_the_ends() {
+    fn a_spline_follows_a_straight_line_away_from_the_ends() {
         let ramp: Vec<f64> = (0..60).map(f64::from).collect();
-        for (k, value) in line(&ramp, 90, Order::Cubic).into_iter().enumerate().skip(25).take(40) {
-            assert!((value - coordinate(k, 60, 90)).abs() < 1e-9, "{k}: {value}");
+        for order in SPLINES {
+            for (k, value) in line(&ramp, 90, order).into_iter().enumerate().skip(25).take(40) {
+                assert!((value - coordinate(k, 60, 90)).abs() < 1e-6, "{order:?} at {k}: {value}");
+            }
+        }
+    }
+
+    /// What scikit-image 0.26 makes of it (`resize`, mode "edge"), and scipy 1.17 (`zoom`).
+    #[test]
+    fn splines_are_skimage_s_and_scipy_s() {
+        let values = [1.0, -2.0, 5.0, 0.5, 4.0];
+        #[rustfmt::skip]
+        let cases = [
+            (Order::Quadratic, [1.290_557_514, -1.569_145_033, -0.448_617_315, 5.0, 1.511_364_424, 1.338_726_695, 4.300_048_919], [1.0, -1.270_108_043, -1.455_782_313, 3.725_890_356, 4.532_613_045, 0.799_319_728, 1.647_659_064, 4.0]),
+            (Order::Cubic, [1.366_050_037, -1.653_791_225, -0.195_388_127, 5.0, 1.765_253_272, 1.252_914_315, 4.366_050_037], [1.0, -1.186_588_921, -1.362_973_761, 3.546_647_23, 4.392_128_28, 0.893_586_006, 1.720_116_618, 4.0]),
+            (Order::Quartic, [1.452_879_65, -1.842_812_51, -0.177_360_532, 5.0, 1.797_713_4, 1.067_573_841, 4.448_731_059], [1.0, -1.231_461_269, -1.391_880_372, 3.607_579_611, 4.472_004_188, 0.873_985_782, 1.669_355_568, 4.0]),
+            (Order::Quintic, [1.502_042_283, -1.930_549_149, -0.118_791_997, 5.0, 1.861_511_372, 0.977_610_235, 4.496_803_175], [1.0, -1.222_116_966, -1.383_337_874, 3.585_015_778, 4.460_857_965, 0.887_175_561, 1.672_465_035, 4.0]),
+        ];
+        for (order, centres, corners) in cases {
+            let mut zoomed = vec![0.0; 8];
+            Axis::corners(5, 8, order).apply(&values, 1, &mut Vec::new(), &mut zoomed);
+            let found = line(&values, 7, order).into_iter().chain(zoomed);
+            for (found, expected) in found.zip(centres.into_iter().chain(corners)) {
+                assert!((found - expected).abs() < 1e-7, "{order:?}: {found}, not {expected}");
+            }
         }
     }
 
@@ -318,24 +426,28 @@ mod tests {
         };
         assert_eq!(line(&[0.0, 8.0], 5, Order::Linear), [0.0, 2.0, 4.0, 6.0, 8.0]);
         assert_eq!(line(&[0.0, 8.0], 5, Order::Nearest), [0.0, 0.0, 8.0, 8.0, 8.0]);
-        let fine = line(&[1.0, -2.0, 5.0, 0.5], 7, Order::Cubic);
-        for (k, value) in [1.0, -2.0, 5.0, 0.5].into_iter().enumerate() {
-            assert!((fine[2 * k] - value).abs() < 1e-12);
-        }
-        for value in line(&[3.0], 4, Order::Cubic).into_iter().chain(line(&[3.0, 3.0], 4, Order::Cubic)) {
-            assert!((value - 3.0).abs() < 1e-12);
+        for order in SPLINES {
+            let fine = line(&[1.0, -2.0, 5.0, 0.5], 7, order);
+            for (k, value) in [1.0, -2.0, 5.0, 0.5].into_iter().enumerate() {
+                assert!((fine[2 * k] - value).abs() < 1e-10);
+            }
+            for value in line(&[3.0], 4, order).into_iter().chain(line(&[3.0, 3.0], 4, order)) {
+                assert!((value - 3.0).abs() < 1e-10);
+            }
         }
         // Seven steps of 7/25 and one more: rounding puts the last centre beyond, where nothing is.
         assert_eq!(line(&[1.0; 8], 26, Order::Linear)[24..], [1.0, 0.0]);
     }
 
     #[test]
-    fn a_cubic_spline_goes_through_its_samples() {
+    fn a_spline_goes_through_its_samples() {
         // Three times as many voxels: every second of three lies on a sample.
         let values = [1.0, -2.0, 5.0, 0.5, 4.0];
-        let fine = line(&values, 15, Order::Cubic);
-        for (k, value) in values.iter().enumerate() {
-            assert!((fine[3 * k + 1] - value).abs() < 1e-12);
+        for order in SPLINES {
+            let fine = line(&values, 15, order);
+            for (k, value) in values.iter().enumerate() {
+                assert!((fine[3 * k + 1] - value).abs() < 1e-10);
+            }
         }
     }
 }

@@ -413,7 +413,7 @@ fn resampled(
     });
     let mut values = zoom(&image.values, image.size, size, Order::Cubic, progress)?;
     values.par_iter_mut().for_each(|value| *value = value.trunc());
-    Ok(ChannelImage { size, spacing_mm, axes: image.axes, values: Arc::new(values) })
+    Ok(ChannelImage { size, spacing_mm, values: Arc::new(values), ..image.clone() })
 }
 
 #[cfg(test)]
@@ -423,7 +423,7 @@ mod tests {
     fn image(size: [usize; 3], axes: [(usize, bool); 3]) -> ChannelImage {
         let count = u16::try_from(size.iter().product::<usize>()).unwrap();
         let values = Arc::new((0..count).map(f32::from).collect());
-        ChannelImage { size, spacing_mm: [2.0, 1.0, 1.0], axes, values }
+        ChannelImage { size, spacing_mm: [2.0, 1.0, 1.0], axes, values, patient: None }
     }
 
     #[test]

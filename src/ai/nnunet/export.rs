@@ -56,8 +56,8 @@ impl Export {
         if backward.iter().any(|axis| *axis > 2) || pick(geometry.transpose_forward, backward) != [0, 1, 2] {
             return Err(ExportError::Plan("transpose_backward does not undo transpose_forward"));
         }
-        if how.order == Order::Cubic || how.order_z == Order::Cubic {
-            return Err(ExportError::Plan("logits are resampled with a spline of order 3"));
+        if how.order.is_spline() || how.order_z.is_spline() {
+            return Err(ExportError::Plan("logits are resampled with a spline"));
         }
         if decision.channels() == 0 || u16::try_from(decision.channels() + 1).is_err() {
             return Err(ExportError::Plan("there are no classes, or more than 65534"));
@@ -70,7 +70,7 @@ impl Export {
                 // As it is where nothing is resampled.
                 _ if from == to => (0..to).map(copy).collect(),
                 Order::Nearest => nearest(from, to).into_iter().map(copy).collect(),
-                Order::Linear | Order::Cubic => pairs(from, to),
+                _ => pairs(from, to),
             }
         });
         Ok(Self { geometry, decision, backward, around, half: true })

@@ -27,6 +27,9 @@ pub struct ChannelImage {
     pub axes: [GridAxis; 3],
     /// `[z][y][x]` of its own axes.
     pub values: Arc<Vec<f32>>,
+    /// The grid's axes to the patient's left, back and head, where a reader of nnU-Net takes them
+    /// otherwise than from the grid.
+    pub(super) patient: Option<[GridAxis; 3]>,
 }
 
 /// What stands for voxels outside the scan: air, or nothing.
@@ -43,7 +46,16 @@ impl ChannelImage {
             spacing_mm,
             axes: [(2, slices_reversed), (1, false), (0, false)],
             values: Arc::new(values),
+            patient: None,
         }
+    }
+
+    /// The array of a file that tells no orientation. nibabel, and so nnU-Net's reader that turns images,
+    /// takes its axes as left, front and up.
+    #[must_use]
+    pub fn without_orientation(self) -> Self {
+        let [(_, reversed), ..] = self.axes;
+        Self { patient: Some([(0, false), (1, true), (2, reversed)]), ..self }
     }
 
     /// A volume's voxels, axes to the patient's left, back and head. Voxels outside the scan become
@@ -66,6 +78,7 @@ impl ChannelImage {
             spacing_mm: [z, y, x],
             axes: [axis_z, axis_y, axis_x],
             values: Arc::new(values),
+            patient: None,
         }
     }
 
@@ -91,7 +104,9 @@ impl ChannelImage {
     pub fn turned(&self, grid: &Grid, orientation: Orientation) -> Self {
         match orientation {
             Orientation::Stored => self.clone(),
-            Orientation::Turned(code) => self.along(code.of_patient(Oriented::new(grid).axes())),
+            Orientation::Turned(code) => {
+                self.along(code.of_patient(self.patient.unwrap_or_else(|| Oriented::new(grid).axes())))
+            }
         }
     }
 
@@ -115,7 +130,8 @@ impl ChannelImage {
                 values.extend((0..size[2]).map(|x| self.values[row + at(2, x)]));
             }
         }
-        Self { size, spacing_mm: from.map(|old| self.spacing_mm[old]), axes, values: Arc::new(values) }
+        let spacing_mm = from.map(|old| self.spacing_mm[old]);
+        Self { size, spacing_mm, axes, values: Arc::new(values), patient: self.patient }
     }
 
     /// Its own voxel (z, y, x) that is the grid's voxel (i, j, k).
@@ -226,6 +242,21 @@ mod tests {
         let numbers: Vec<f32> = (0..24_u8).map(f32::from).collect();
         assert_eq!(*stored.values, numbers);
         assert_eq!(stored.grid_voxel([3, 2, 1]), [1, 2, 3]);
+    }
+
+    /// nibabel 5.4 on a file of neither sform nor qform: `io_orientation` of its affine flips the first axis
+    /// alone.
+    #[test]
+    fn a_file_without_orientation_is_turned_as_nibabel_takes_it() {
+        let steps = [-Vector3::x(), -Vector3::y(), Vector3::z()];
+        let grid = Grid::new([2, 3, 2], Point3::origin(), steps).unwrap();
+        let values: Vec<f32> = (0..12_u8).map(f32::from).collect();
+        let image = ChannelImage::stored([2, 3, 2], [1.0; 3], false, values.clone());
+        let ras = "RAS".parse().unwrap();
+        assert_eq!(*image.turned(&grid, ras).values, values);
+        let turned = image.without_orientation().turned(&grid, ras);
+        assert_eq!(*turned.values, [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10].map(|n: u8| f32::from(n)));
+        assert_eq!(turned.grid_voxel([0, 0, 0]), [1, 0, 0]);
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! Resampling of label maps: each label's share of a voxel is interpolated, the greatest wins.
 
-use super::axis::{Pair, nearest, pairs};
-use super::resample::{Order, Resampling};
+use super::axis::{Axis, Pair, nearest, pairs};
+use super::passes::lines;
+use super::resample::{Order, Resampling, pick, transpose, whole};
+use crate::progress::Progress;
 use half::f16;
 use rayon::prelude::*;
 
 /// Resamples a label map `[z][y][x]` of `size` to `to` voxels, as the cascade does with the map of
-/// its first stage. `spacing_mm` (of the map, of the result) only decides on a separate axis, along
-/// which the nearest slice is copied. A map of unchanged size is given back as it is.
+/// its first stage. `spacing_mm` (of the map, of the result) only decides on a separate axis. A map of
+/// unchanged size is given back as it is.
 ///
-/// The label with the greatest linearly interpolated share wins (of equal ones the nearest voxel's
-/// label, else the smallest), as `resize_segmentation` of batchgenerators 0.25.5; with
-/// [`Order::Nearest`] it is the nearest voxel's. Cubic label maps are taken as linear. Where torch
-/// resamples, the shares are thousandths in half precision and the smallest of equal ones wins, as in
+/// The label with the greatest interpolated share wins (of equal ones the nearest voxel's label, else the
+/// smallest), as `resize_segmentation` of batchgenerators 0.25.5; with [`Order::Nearest`] it is the nearest
+/// voxel's. Along a separate axis the nearest slice is copied; with another `order_z` a label comes where
+/// its share is above a half, the greatest of several, and 0 where none is. Where torch resamples, the shares are thousandths in half precision and the smallest of equal ones wins, as in
 /// `resample_torch_fornnunet` of nnunetv2 2.8.1.
 ///
 /// # Panics
@@ -31,6 +33,13 @@ pub fn resample_labels(
         return labels.to_vec();
     }
     let separate = how.separate_axis(spacing_mm[0], spacing_mm[1]);
+    match separate.filter(|_| !how.by_torch) {
+        Some(axis) if how.order.is_spline() || how.order_z != Order::Nearest => {
+            return by_slices(labels, size, to, axis, how);
+        }
+        None if how.order.is_spline() && !how.by_torch => return by_shares(labels, size, to, how.order),
+        _ => {}
+    }
     let near: [Vec<usize>; 3] = std::array::from_fn(|axis| nearest(size[axis], to[axis]));
     let around: [Vec<Pair>; 3] = std::array::from_fn(|axis| {
         if how.order == Order::Nearest || separate == Some(axis) {
@@ -62,6 +71,73 @@ pub fn resample_labels(
         }
     });
     out
+}
+
+/// Every label of a map, in rising order.
+fn unique(labels: &[i16]) -> Vec<i16> {
+    let mut all = labels.to_vec();
+    all.par_sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Where a label is, as numbers.
+fn indicator(labels: &[i16], label: i16) -> Vec<f32> {
+    labels.par_iter().map(|own| if *own == label { 1.0 } else { 0.0 }).collect()
+}
+
+/// The label whose indicator, resampled as an image, is the greatest: shares of splines are no weights of
+/// a few voxels.
+fn by_shares(labels: &[i16], size: [usize; 3], to: [usize; 3], order: Order) -> Vec<i16> {
+    // Shares that are equal but for rounding are equal.
+    const EQUAL: f64 = 1e-9;
+    let own = unique(labels);
+    let even = Resampling { order: Order::Nearest, force_separate_z: Some(false), ..Resampling::LOGITS };
+    let near = resample_labels(labels, size, to, [[1.0; 3]; 2], even);
+    let (mut best, mut out) = (vec![f64::NEG_INFINITY; near.len()], near.clone());
+    for label in own {
+        let shares = whole(&indicator(labels, label), size, to, order, &Progress::new());
+        let shares: Vec<f64> = shares.expect("nobody stops it");
+        out.par_iter_mut().zip(&mut best).zip(&shares).zip(&near).for_each(|(((out, best), share), near)| {
+            let is_tie = (share - *best).abs() <= EQUAL;
+            let wins = if is_tie { label == *near } else { *share > *best };
+            if wins {
+                *out = label;
+            }
+            *best = best.max(*share);
+        });
+    }
+    out
+}
+
+/// The slices across a separate axis each by itself, then along it.
+fn by_slices(labels: &[i16], size: [usize; 3], to: [usize; 3], axis: usize, how: Resampling) -> Vec<i16> {
+    // The separate axis in front; a swap is its own inverse.
+    let mut order = [0, 1, 2];
+    order.swap(0, axis);
+    let turned = transpose(labels, size, order);
+    let ([nz, ny, nx], [tz, ty, tx]) = (pick(size, order), pick(to, order));
+    let flat = Resampling { force_separate_z: Some(false), ..how };
+    let slice = |slice: &[i16]| resample_labels(slice, [1, ny, nx], [1, ty, tx], [[1.0; 3]; 2], flat);
+    let planes: Vec<i16> = turned.par_chunks_exact(ny * nx).flat_map_iter(slice).collect();
+    let across = Axis::new(nz, tz, how.order_z);
+    let done = if let Some(copies) = across.copies() {
+        copies.iter().flat_map(|z| &planes[z * ty * tx..(z + 1) * ty * tx]).copied().collect()
+    } else {
+        let mut done = vec![0; tz * ty * tx];
+        for label in unique(&planes) {
+            let own = indicator(&planes, label);
+            let shares = lines(&own, ty * tx, &across, None, &Progress::new());
+            let shares: Vec<f64> = shares.expect("nobody stops it");
+            done.par_iter_mut().zip(&shares).for_each(|(done, share)| {
+                if *share > 0.5 {
+                    *done = label;
+                }
+            });
+        }
+        done
+    };
+    transpose(&done, pick(to, order), order)
 }
 
 /// The label with the greatest share of eight corners (z slowest); `nearest` where it is among the
@@ -141,6 +217,35 @@ mod tests {
         let spacing = [[5.0, 1.0, 1.0], [2.5, 1.0, 1.0]];
         let out = resample_labels(&[1, 2], [2, 1, 1], [4, 1, 2], spacing, Resampling::LOGITS);
         assert_eq!(out, [1, 1, 1, 1, 2, 2, 2, 2]);
+    }
+
+    /// What nnunetv2 2.8.1 makes of random labels.
+    #[test]
+    fn shares_of_splines_and_across_slices_are_nnunetv2_s() {
+        let read =
+            |digits: &str| -> Vec<i16> { digits.bytes().map(|digit| i16::from(digit - b'0')).collect() };
+        let labels = read("230312213011210000030230111303330121222032311300120310233310");
+        let thick = [[4.0, 1.0, 1.0], [1.0; 3]];
+        #[rustfmt::skip]
+        let cases = [
+            ([4, 6, 3], EVEN, Order::Cubic, Order::Nearest, "201213210120120003031230133301302120031131133302302120331301302012310330"),
+            ([5, 3, 8], EVEN, Order::Quadratic, Order::Nearest, "223003311222110000000033223303111111110000000003002330113133013211222200322331113330002233333100332331110000102233333100"),
+            ([5, 2, 5], thick, Order::Cubic, Order::Nearest, "22131112132213111213113033301230011031003001103100"),
+            ([5, 3, 6], thick, Order::Linear, Order::Linear, "230031112110000003230031112110000003023301333012122220323311030102333310323311030102333310"),
+            ([5, 7, 4], thick, Order::Quartic, Order::Cubic, "23312331223012101110000300032331233122301210111000030003020102011103330233121220122032113011301200020302331033103211301130120002030233103310"),
+            ([2, 6, 4], thick, Order::Nearest, Order::Quadratic, "233122302230111000030003321130123012030233103310"),
+        ];
+        for (to, mm, order, order_z, done) in cases {
+            let how = Resampling { order, order_z, ..Resampling::LOGITS };
+            let found = resample_labels(&labels, [3, 4, 5], to, mm, how);
+            assert_eq!(found, read(done), "{order:?}, {order_z:?}");
+            // The same with the thick axis last.
+            let order = [2, 1, 0];
+            let turned = transpose(&labels, [3, 4, 5], order);
+            let mm = mm.map(|mm: [f64; 3]| pick(mm, order));
+            let other = resample_labels(&turned, [5, 4, 3], pick(to, order), mm, how);
+            assert_eq!(transpose(&other, pick(to, order), order), found);
+        }
     }
 
     #[test]

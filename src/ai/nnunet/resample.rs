@@ -1,13 +1,13 @@
 //! Resampling of images, as nnU-Net has skimage.transform.resize do it, and of label maps.
 //!
-//! An image is interpolated with a cubic spline in double precision and clipped to its own range;
+//! An image is interpolated with a spline in double precision and clipped to its own range;
 //! where voxels are much thicker than wide (`separate_axis`), its slices are resampled in their
 //! plane, each clipped to its own range, and copied to the nearest place across. Splines are
 //! separable: planes first, then lines across them, or the other way round, whichever keeps the
 //! array between them smaller; that array is the only one held beside input and output.
 
 use super::axis::Axis;
-use super::passes::{Plane, lines, range};
+use super::passes::{Plane, Sample, lines, range};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
@@ -21,20 +21,46 @@ pub enum Order {
     Nearest,
     /// Linear (1).
     Linear,
+    /// Spline of degree 2.
+    Quadratic,
     /// Cubic spline (3).
     Cubic,
+    /// Spline of degree 4.
+    Quartic,
+    /// Spline of degree 5.
+    Quintic,
 }
 
 impl Order {
-    /// The order of that number in a plans file; `None` for those nnU-Net's planners do not use.
+    /// The order of that number in a plans file; `None` for those that there are not.
     #[must_use]
     pub fn of_number(number: u64) -> Option<Self> {
         match number {
             0 => Some(Self::Nearest),
             1 => Some(Self::Linear),
+            2 => Some(Self::Quadratic),
             3 => Some(Self::Cubic),
+            4 => Some(Self::Quartic),
+            5 => Some(Self::Quintic),
             _ => None,
         }
+    }
+
+    /// The degree of its polynomials.
+    pub(super) fn degree(self) -> usize {
+        match self {
+            Self::Nearest => 0,
+            Self::Linear => 1,
+            Self::Quadratic => 2,
+            Self::Cubic => 3,
+            Self::Quartic => 4,
+            Self::Quintic => 5,
+        }
+    }
+
+    /// Whether each value depends on more voxels than the two around it.
+    pub(super) fn is_spline(self) -> bool {
+        self.degree() > 1
     }
 }
 
@@ -153,13 +179,14 @@ pub(super) fn transpose<T: Copy + Send + Sync>(values: &[T], size: [usize; 3], o
     out
 }
 
-fn whole(
+/// Along all three axes alike.
+pub(super) fn whole<To: Sample>(
     values: &[f32],
     size: [usize; 3],
     to: [usize; 3],
     order: Order,
     progress: &Progress,
-) -> Result<Vec<f32>, Cancelled> {
+) -> Result<Vec<To>, Cancelled> {
     let across = Axis::new(size[0], to[0], order);
     let plane = Plane::new([size[1], size[2]], [to[1], to[2]], order);
     let start = (f64::INFINITY, f64::NEG_INFINITY);

@@ -28,18 +28,17 @@ pub(super) fn read(
 
 /// What a plan may be followed in when it brings logits back onto the image.
 pub(super) fn check_logits(how: Resampling) -> Result<(), String> {
-    if how.order == Order::Cubic || how.order_z == Order::Cubic {
-        return Err(
-            "its resampling_fn_probabilities has order 3, a spline, which is not supported".to_owned()
-        );
+    if how.order.is_spline() || how.order_z.is_spline() {
+        return Err("its resampling_fn_probabilities has order 2 or more, a spline, which is not supported"
+            .to_owned());
     }
     Ok(())
 }
 
 /// What a plan may be followed in when it resamples the labels of a stage before.
 pub(super) fn check_labels(how: Resampling) -> Result<(), String> {
-    if how.order == Order::Cubic || how.order_z != Order::Nearest {
-        return Err("its resampling_fn_seg has order 3, or an order_z, which is not supported".to_owned());
+    if how.by_torch && how.order_z != Order::Nearest {
+        return Err("its resampling_fn_seg has another aniso_axis_mode, which is not supported".to_owned());
     }
     Ok(())
 }
@@ -156,6 +155,6 @@ mod tests {
         assert!(
             read_with("resample_torch_simple", &json!({})).unwrap_err().contains("resample_torch_simple")
         );
-        assert!(read_with(SKIMAGE, &json!({"order": 2})).unwrap_err().contains("order 2"));
+        assert!(read_with(SKIMAGE, &json!({"order": 6})).unwrap_err().contains("order 6"));
     }
 }

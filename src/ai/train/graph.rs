@@ -15,7 +15,8 @@
 use super::layers::{Block, Fixed, Head, Live, Residual, Unit, Up};
 use super::random::Random;
 use crate::ai::network::{
-    Architecture, EncoderKind, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError, NormKind, Parameter,
+    Activation, Architecture, ConvShape, EncoderKind, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError,
+    NormKind, Parameter,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub struct Graph {
     ups: Vec<Up>,
     decoder: Vec<Vec<Block>>,
     heads: Vec<Option<Head>>,
+    activation: Activation,
 }
 
 /// Named numbers of a network; what is trained has an order.
@@ -150,13 +152,19 @@ impl Graph {
     /// parameters goes by them.
     ///
     /// # Errors
-    /// [`NetworkError`] when a parameter is missing or the description is unusable.
+    /// [`NetworkError`] when a parameter is missing or the description is unusable, as one whose
+    /// activation has weights.
     pub fn new(
         architecture: &Architecture,
         heads: usize,
         parameters: &Parameters,
     ) -> Result<Self, NetworkError> {
         architecture.check()?;
+        let activation = architecture.activation.ok_or_else(|| {
+            NetworkError::Architecture(
+                "the slope of its activation is a weight, which is not trained".to_owned(),
+            )
+        })?;
         let stages = architecture.features.len();
         let places = Places { architecture, parameters };
         let is_residual = architecture.kind == EncoderKind::Residual;
@@ -168,7 +176,7 @@ impl Graph {
             for unit in 0..architecture.encoder_depths[stage] {
                 let stride = if unit == 0 { architecture.strides[stage] } else { [1; 3] };
                 units.push(if is_residual {
-                    Unit::Residual(Box::new(places.residual(stage, unit, stride, channels)?))
+                    Unit::Residual(Box::new(places.residual(stage, unit, channels)?))
                 } else {
                     let prefix = format!("encoder.stages.{stage}.0.convs.{unit}");
                     Unit::Plain(places.block(&prefix, stage, stride)?)
@@ -203,7 +211,7 @@ impl Graph {
                 None
             });
         }
-        Ok(Self { stem, encoder, ups, decoder, heads: last })
+        Ok(Self { stem, encoder, ups, decoder, heads: last, activation })
     }
 
     /// Logits `[N, K, z, y, x]` of the heads, full resolution first, of an image `[N, C, z, y, x]`.
@@ -225,7 +233,7 @@ impl Graph {
         image: Tensor<5>,
         done: &dyn Fn() -> Result<(), E>,
     ) -> Result<Vec<Tensor<5>>, E> {
-        let at = Live { live, shapes };
+        let at = Live { live, shapes, activation: self.activation };
         let mut x = match &self.stem {
             Some(stem) => at.block(stem, image),
             None => image,
@@ -300,14 +308,9 @@ impl Places<'_> {
         })
     }
 
-    fn residual(
-        &self,
-        stage: usize,
-        unit: usize,
-        pool: [usize; 3],
-        channels: usize,
-    ) -> Result<Residual, NetworkError> {
+    fn residual(&self, stage: usize, unit: usize, channels: usize) -> Result<Residual, NetworkError> {
         let prefix = format!("encoder.stages.{stage}.blocks.{unit}");
+        let pool = if unit == 0 { self.architecture.strides[stage] } else { [1; 3] };
         let skip = if channels == self.architecture.features[stage] {
             None
         } else {
@@ -315,12 +318,13 @@ impl Places<'_> {
             let place = usize::from(pool != [1; 3]);
             Some(self.block_of(&format!("{prefix}.skip.{place}"), [1; 3], [1; 3])?)
         };
-        Ok(Residual {
-            first: self.block(&format!("{prefix}.conv1"), stage, pool)?,
-            second: self.block(&format!("{prefix}.conv2"), stage, [1; 3])?,
-            pool,
-            skip,
-        })
+        let (inner, last) = self.architecture.inner_and_last(stage, unit, channels);
+        let conv = |number: usize, conv: ConvShape| {
+            self.block_of(&format!("{prefix}.conv{number}"), conv.kernel, conv.stride)
+        };
+        let last = conv(inner.len() + 1, last)?;
+        let inner: Result<_, _> = (1..).zip(inner).map(|(number, own)| conv(number, own)).collect();
+        Ok(Residual { inner: inner?, last, pool, skip })
     }
 }
 

@@ -1,12 +1,12 @@
 //! What each layer of the network with gradients computes.
 
-use crate::ai::network::{LEAKY_SLOPE, NORM_EPSILON};
-use burn::tensor::activation::leaky_relu;
+use crate::ai::gpu::activated;
+use crate::ai::network::{Activation, NORM_EPSILON};
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, TensorData};
 
-/// Convolution, normalisation, leaky ReLU: the places of its parameters.
+/// Convolution, normalisation, activation: the places of its parameters.
 pub(super) struct Block {
     pub weight: usize,
     pub scale: usize,
@@ -23,10 +23,10 @@ pub(super) struct Fixed {
     pub factor: Vec<f32>,
 }
 
-/// Two blocks beside a skip, summed before the last leaky ReLU.
+/// Blocks beside a skip, summed before the activation of the last.
 pub(super) struct Residual {
-    pub first: Block,
-    pub second: Block,
+    pub inner: Vec<Block>,
+    pub last: Block,
     /// What the skip averages over, (z, y, x).
     pub pool: [usize; 3],
     pub skip: Option<Block>,
@@ -55,6 +55,8 @@ pub(super) struct Head {
 pub(super) struct Live<'a> {
     pub live: &'a [Tensor<1>],
     pub shapes: &'a [Vec<usize>],
+    /// What follows every normalisation.
+    pub activation: Activation,
 }
 
 impl Live<'_> {
@@ -63,7 +65,7 @@ impl Live<'_> {
     }
 
     pub(super) fn block(&self, block: &Block, x: Tensor<5>) -> Tensor<5> {
-        leaky_relu(self.normalised(block, x), f64::from(LEAKY_SLOPE))
+        activated(self.normalised(block, x), self.activation)
     }
 
     pub(super) fn residual(&self, block: &Residual, x: Tensor<5>) -> Tensor<5> {
@@ -71,8 +73,8 @@ impl Live<'_> {
         if let Some(projection) = &block.skip {
             skip = self.normalised(projection, skip);
         }
-        let x = self.block(&block.first, x);
-        leaky_relu(self.normalised(&block.second, x) + skip, f64::from(LEAKY_SLOPE))
+        let x = block.inner.iter().fold(x, |x, own| self.block(own, x));
+        activated(self.normalised(&block.last, x) + skip, self.activation)
     }
 
     /// Convolution and normalisation.

@@ -12,7 +12,7 @@ use super::task::Task;
 use crate::ai::ModelPackage;
 use crate::ai::engine::runs_on_cpu;
 use crate::ai::memory::available_bytes;
-use crate::ai::network::{Architecture, EncoderKind};
+use crate::ai::network::{Activation, Architecture, EncoderKind};
 use crate::device::DeviceChoice;
 use std::path::Path;
 
@@ -20,6 +20,9 @@ use std::path::Path;
 const NUMBER: usize = size_of::<f32>();
 /// Bytes that are kept for each number of a block's output: two numbers, and a sign.
 const KEPT: usize = 2 * NUMBER + 1;
+/// Bytes that another activation than a leaky ReLU keeps beside these: one number a step of its formula, at
+/// most. Reckoned, not measured.
+const OF_FORMULA: usize = 5 * NUMBER;
 /// Tensors of the greatest layer's input or output, beside those kept, while it is worked backwards.
 const AT_WORK: usize = 5;
 /// Tensors of all logits that the loss keeps.
@@ -42,46 +45,38 @@ pub(super) fn step_bytes(architecture: &Architecture, patch: [usize; 3], batch: 
         kept += values * bytes;
         greatest = greatest.max(values);
     };
-    let is_residual = a.kind == EncoderKind::Residual;
-    let mut channels = a.stem;
-    if is_residual {
-        add(channels * voxels[0], KEPT);
+    let is_leaky = matches!(a.activation, Some(Activation::Leaky(_)));
+    let kept_each = KEPT + if is_leaky { 0 } else { OF_FORMULA };
+    let mut channels = a.input_channels;
+    if a.kind == EncoderKind::Residual {
+        add(a.stem * voxels[0], kept_each);
+        channels = a.stem;
     }
-    for ((features, depth), voxels) in a.features.iter().zip(&a.encoder_depths).zip(&voxels) {
-        add(features * voxels, depth * if is_residual { 2 * KEPT } else { KEPT });
-        if is_residual && channels != *features {
-            // What the skip is made of, and its projection, centred.
-            add((channels + features) * voxels, NUMBER);
+    let mut before = voxels[0];
+    for ((stage, features), voxels) in a.features.iter().enumerate().zip(&voxels) {
+        for block in 0..a.encoder_depths[stage] {
+            for conv in a.convs(stage, block, channels) {
+                before = if conv.stride == [1; 3] { before } else { *voxels };
+                add(conv.output * before, kept_each);
+            }
+            if a.is_projected(stage, channels) {
+                // What the skip is made of, and its projection, centred.
+                add((channels + features) * voxels, NUMBER);
+            }
+            channels = *features;
         }
-        channels = *features;
     }
     for (depth, stage) in (0..stages - 1).rev().enumerate() {
         let values = a.features[stage] * voxels[stage];
         // What comes up, joined with the skip.
         add(2 * values, NUMBER);
-        add(values, KEPT * a.decoder_convs[depth]);
+        add(values, kept_each * a.decoder_convs[depth]);
         if stage < heads {
             add(a.classes * voxels[stage], OF_LOSS * NUMBER);
         }
     }
-    let parameters = parameter_count(a);
-    let bytes = batch * (kept + AT_WORK * NUMBER * greatest) + COPIES * NUMBER * parameters;
-    bytes as u64
-}
-
-/// The weights of all convolutions, about.
-fn parameter_count(a: &Architecture) -> usize {
-    let taps = |stage: usize| a.kernels[stage].iter().product::<usize>();
-    let per_unit = if a.kind == EncoderKind::Residual { 2 } else { 1 };
-    let encoder: usize = (0..a.features.len())
-        .map(|stage| per_unit * a.encoder_depths[stage] * taps(stage) * a.features[stage].pow(2))
-        .sum();
-    let decoder: usize = (0..a.features.len() - 1)
-        .rev()
-        .enumerate()
-        .map(|(depth, stage)| (a.decoder_convs[depth] + 1) * taps(stage) * a.features[stage].pow(2))
-        .sum();
-    encoder + decoder
+    let bytes = batch * (kept + AT_WORK * NUMBER * greatest);
+    bytes as u64 + (COPIES * NUMBER) as u64 * a.weights()
 }
 
 /// The part of the free memory that a step may take, and patients of what is left, in eighths: the patients
@@ -199,7 +194,7 @@ mod tests {
         let strides = vec![[1; 3], [2; 3], [2; 3]];
         let network = Architecture::plain(1, vec![8, 16, 32], strides, vec![[3; 3]; 3], 2, 4);
         let one = step_bytes(&network, [32; 3], 1, 1);
-        let parameters = (COPIES * parameter_count(&network) * 4) as u64;
+        let parameters = 4 * COPIES as u64 * network.weights();
         assert_eq!(step_bytes(&network, [32; 3], 2, 1) - parameters, 2 * (one - parameters));
         assert_eq!(step_bytes(&network, [64, 32, 32], 1, 1) - parameters, 2 * (one - parameters));
         assert!(step_bytes(&network, [32; 3], 1, 2) > one);

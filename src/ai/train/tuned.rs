@@ -47,6 +47,13 @@ pub fn refusal(package: &ModelPackage) -> Option<String> {
     if let Some(why) = package.composition.as_ref().and_then(composed) {
         return Some(format!("{why}; import the training folder of one model alone and train that further"));
     }
+    if model.plan.architecture.activation.is_none() {
+        return Some(
+            "the slope of its activation (PReLU) is a weight, which training here does not change; train it further \
+             in nnU-Net and import it again"
+                .to_owned(),
+        );
+    }
     let set = &model.dataset;
     if set.regions && set.structures.len() > REGION_LIMIT {
         return Some(format!(

@@ -160,6 +160,9 @@ pub struct StoredImage {
     pub grid: Grid,
     /// Whether [`Self::grid`] has the slices the other way round.
     pub reversed: bool,
+    /// Whether the file tells which way its axes run; [`Self::grid`] takes them as right, front and up
+    /// where it does not.
+    pub oriented: bool,
 }
 
 /// Reads an image's numbers in the order in which the file stores them. Of several volumes the
@@ -176,7 +179,8 @@ pub fn read_stored(path: &Path, progress: &Progress) -> Result<StoredImage, Nift
     values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = zero);
     let turned = |[i, j, k]: [f64; 3]| [k, j, i];
     let [ni, nj, nk] = header.dims;
-    Ok(StoredImage { size: [nk, nj, ni], spacing_mm: turned(header.spacing_mm), values, grid, reversed })
+    let (size, spacing_mm, oriented) = ([nk, nj, ni], turned(header.spacing_mm), header.oriented);
+    Ok(StoredImage { size, spacing_mm, values, grid, reversed, oriented })
 }
 
 /// Reads a label map: whole values from 0 to 65535. The file's description says whether it is unreviewed.

@@ -122,6 +122,18 @@ fn for_a_network_what_is_no_number_is_a_stored_zero() {
 }
 
 #[test]
+fn a_file_of_neither_orientation_says_so() {
+    let source = file(".nii", [2, 1, 2], 4, LPS, (0.0, 0.0), &shorts(&[1, 2, 3, 4]));
+    assert!(read_stored(source.path(), &Progress::new()).unwrap().oriented);
+    let mut bytes = std::fs::read(source.path()).unwrap();
+    bytes[254] = 0;
+    std::fs::write(source.path(), &bytes).unwrap();
+    let stored = read_stored(source.path(), &Progress::new()).unwrap();
+    assert!(!stored.oriented && !stored.reversed);
+    assert_eq!(stored.grid.patient_of([1.0, 0.0, 1.0]), Point3::new(-1.0, 0.0, 1.0));
+}
+
+#[test]
 fn what_an_image_is_taken_for_is_said() {
     let said = |values: &[i16]| {
         let file = file(".nii", [2, 1, 2], 4, LPS, (0.0, 0.0), &shorts(values));

@@ -50,8 +50,9 @@ fn batch(recipe: &Recipe, channels: usize, patches: usize) -> Batch {
 }
 
 /// Residual in three dimensions with regions and turned axes, without biases; the same with a batch
-/// normalisation; in two dimensions with two channels; plain.
-const NETWORKS: [&str; 4] = ["aniso", "batchnorm", "res2d", "torchres"];
+/// normalisation; in two dimensions with two channels; plain; residual blocks of three convolutions with
+/// another activation.
+const NETWORKS: [&str; 5] = ["aniso", "batchnorm", "res2d", "torchres", "bottleneck"];
 
 fn step_of(package: &ModelPackage, recipe: &Recipe) -> Step {
     let task = Task::new(recipe, Some(package)).unwrap();
@@ -304,6 +305,9 @@ fn what_cannot_be_trained_further_is_refused_by_name_and_folds_are_told() {
     let cascade = ModelPackage::load(&fixture("cascade/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"));
     let refused = Recipe::of_package(&cascade.unwrap()).unwrap_err().to_string();
     assert!(refused.contains("second stage of a cascade") && refused.contains("first stage"), "{refused}");
+
+    let refused = Recipe::of_package(&fixture_package("prelu")).unwrap_err().to_string();
+    assert!(refused.contains("PReLU"), "{refused}");
 
     let two = ModelPackage::load(&fixture("cascade/nnUNetTrainer__nnUNetPlans__3d_lowres")).unwrap();
     let recipe = Recipe::of_package(&two).unwrap();
