@@ -268,11 +268,11 @@ fn own_fixture(own: &Own, share: usize, how: How<'_>) {
     }
 }
 
-/// The contours of each structure hold as many voxel centres as have one of its labels.
+/// The contours of each structure hold as many voxel centres as have one of its values.
 fn contours_hold_the_labels(package: &ModelPackage, volume: &Volume, prediction: &Prediction) {
     let labels = &prediction.labels.as_ref().unwrap().labels;
     for structure in &package.nnunet.as_ref().unwrap().dataset.structures {
-        let count = labels.iter().filter(|label| structure.labels.contains(label)).count();
+        let count = labels.iter().filter(|label| structure.values.contains(label)).count();
         let roi = prediction.rois.iter().find(|roi| roi.name == structure.name);
         let inside =
             roi.map_or(0, |roi| Mask::of_roi(roi, volume).voxels.iter().filter(|inside| **inside).count());

@@ -205,7 +205,7 @@ impl<'a> Case<'a> {
             let in_part = wanted.len() < structures.len() || !left_out.is_empty();
             if in_part {
                 let found = wanted.iter().filter(|structure| !left_out.contains(&structure.value));
-                let kept: Vec<u16> = found.flat_map(|structure| structure.labels.clone()).collect();
+                let kept: Vec<u16> = found.flat_map(|structure| structure.values.clone()).collect();
                 map.iter_mut().filter(|label| !kept.contains(&**label)).for_each(|label| *label = 0);
             }
             let name = |value: u16| package.label(value).map(|label| (value, label.name.clone()));
