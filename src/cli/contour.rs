@@ -361,11 +361,15 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         None => Vec::new(),
         Some(folder) => {
             let place = (folder.as_path(), args.tile, args.force);
-            with_bar(|progress| steps::prepare(volume, package, &options, place, progress))?
+            let (files, told) =
+                with_bar(|progress| steps::prepare(volume, package, &options, place, progress))?;
+            warnings.extend(told);
+            files
         }
     };
     let found = with_bar(|progress| ai::predict(volume, package, &options, progress))?;
     warnings.extend(found.warnings);
+    warnings.dedup();
     Ok(Found {
         steps,
         rois: found.rois,

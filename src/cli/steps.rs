@@ -32,20 +32,21 @@ pub(super) fn tile(text: &str) -> Result<[usize; 3], String> {
     numbers.ok_or_else(|| "use three whole numbers, such as 0,24,16".to_owned())
 }
 
-/// Runs a model and writes its steps into files of `folder`, which are to be committed.
+/// Runs a model and writes its steps into files of `folder`, which are to be committed; gives what the person
+/// should know with them.
 pub(super) fn prepare(
     volume: &Volume,
     package: &ModelPackage,
     options: &PredictOptions,
     (folder, tile, force): (&Path, Option<[usize; 3]>, bool),
     progress: &Progress,
-) -> Result<Vec<NewFile>, PredictError> {
+) -> Result<(Vec<NewFile>, Vec<String>), PredictError> {
     let mut files = Files { folder, force, package, logits: None, done: Vec::new() };
     let mut take = |step: Step<'_>| files.take(step);
-    steps(volume, package, options, tile, &mut take, progress)?;
+    let warnings = steps(volume, package, options, tile, &mut take, progress)?;
     let Files { logits, mut done, .. } = files;
     done.extend(logits.map(NpyFile::into_file));
-    Ok(done)
+    Ok((done, warnings))
 }
 
 struct Files<'a> {

@@ -43,7 +43,8 @@ fn taken(images: &[PathBuf], package: &ModelPackage, tile: Option<[usize; 3]>) -
         }
         Ok(())
     };
-    steps(&volume, package, &options, tile, &mut take, &Progress::new()).unwrap();
+    let warnings = steps(&volume, package, &options, tile, &mut take, &Progress::new()).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
     taken.unwrap()
 }
 

@@ -69,7 +69,8 @@ pub struct Frame {
 
 /// Runs a model of nnU-Net (one network, or its folds; of a cascade the last stage) over the images of
 /// `options`, or the volume, and hands each step over. The tile is the one whose first voxel in the padded
-/// input is `tile`, or the middle one of the window's.
+/// input is `tile`, or the middle one of the window's. Gives what the person should know, such as that it
+/// did not run where it was asked to.
 ///
 /// # Errors
 /// As [`super::predict::predict`]; also when the model is none of nnU-Net's own or is made of several, the
@@ -81,7 +82,7 @@ pub fn steps(
     tile: Option<[usize; 3]>,
     take: &mut (dyn FnMut(Step<'_>) -> Result<(), WriteFileError> + Send),
     progress: &Progress,
-) -> Result<(), PredictError> {
+) -> Result<Vec<String>, PredictError> {
     let model = package.nnunet.as_ref().filter(|_| package.composition.is_none());
     let model = model.ok_or_else(|| CaseError::NoSteps { model: package.id.clone() })?;
     let mut take = move |step: Step<'_>| take(step).map_err(CaseError::from);
@@ -107,7 +108,8 @@ pub fn steps(
             let planes = |index: usize, logits: &[f32]| take(Step::Plane { index, logits, frame: &frame });
             Ok(run_on(engine, values, geometry.size, window, planes, &progress.part(0.1, 1.0))?)
         };
-        Ok(case.run(model, &turned, previous.as_deref(), run, &progress)?)
+        case.run(model, &turned, previous.as_deref(), run, &progress)?;
+        Ok(case.warnings)
     })
 }
 
