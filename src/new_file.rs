@@ -5,7 +5,7 @@
 //! dropping them calls [`abandon_all`].
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -139,6 +139,16 @@ impl NewFile {
     /// When the disk is full or fails.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), WriteFileError> {
         self.temporary.as_file_mut().write_all(bytes).map_err(|e| WriteFileError::from_io(&e, &self.target))
+    }
+
+    /// Writes all of `bytes` from the byte `offset` on; what is left out before is zero.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn put_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), WriteFileError> {
+        let file = self.temporary.as_file_mut();
+        let written = file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(bytes));
+        written.map_err(|error| WriteFileError::from_io(&error, &self.target))
     }
 
     /// Waits until everything written is on the disk.

@@ -1,13 +1,13 @@
 //! `delineo contour`: organs by a network, or the body's outline, without a window.
 
 use super::bar::with_bar;
-use super::{WrongUsage, label_names, peak_memory_bytes};
+use super::{WrongUsage, label_names, peak_memory_bytes, steps};
 use crate::ai::nnunet::Model;
 use crate::ai::{self, BodyExtent, ModelPackage, PredictOptions, Timings, memory};
 use crate::device::DeviceChoice;
 use crate::dicom::{WriteRtstructOptions, prepare_rtstruct};
 use crate::formats::nifti;
-use crate::new_file::{NewFile, commit_all};
+use crate::new_file::{NewFile, WriteFileError, commit_all};
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
 use crate::session::channels::{self, Base, Given};
 use crate::session::study::Study;
@@ -62,6 +62,14 @@ pub struct Args {
     /// The sliding window's step as a share of the patch (the model's own, mostly 0.5).
     #[arg(long, value_name = "0.5", value_parser = step)]
     step: Option<f64>,
+    /// Also writes what a model of nnU-Net makes on the way to its labels into this folder: the network's
+    /// input (preprocessed.npy), one tile's logits (tile_logits.npy), all logits (logits.npy), and what they
+    /// are (steps.json). Runs the model once more.
+    #[arg(long, value_name = "FOLDER")]
+    steps_to: Option<PathBuf>,
+    /// The tile of `--steps-to`, by its first voxel in the padded input (the middle one of the window).
+    #[arg(long, value_name = "Z,Y,X", value_parser = steps::tile, requires = "steps_to")]
+    tile: Option<[usize; 3]>,
     /// Where to run: auto (a real GPU if there is one, else the CPU), gpu, or cpu.
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = DeviceChoice::from_str)]
     device: DeviceChoice,
@@ -97,6 +105,8 @@ struct Found {
     warnings: Vec<String>,
     /// Bytes that the model was expected to take on the CPU.
     memory_estimate: Option<u64>,
+    /// Files of the steps on the way, where asked for.
+    steps: Vec<NewFile>,
 }
 
 /// Runs the command.
@@ -132,7 +142,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let read = started.elapsed().as_secs_f64();
     let series = &study.series;
     check_image(args, package.as_ref(), series)?;
-    let found = match &package {
+    let mut found = match &package {
         None => contour_body(args, series),
         Some(package) => contour_organs(args, package, &study),
     }
@@ -143,7 +153,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if found.rois.is_empty() {
         warnings.push("no organ of the model was found in the images".to_owned());
     }
-    warnings.extend(write(args, package.as_ref(), &study, &found)?);
+    let steps = std::mem::take(&mut found.steps);
+    warnings.extend(write(args, package.as_ref(), &study, &found, steps)?);
     let write = before_writing.elapsed().as_secs_f64();
     for warning in &warnings {
         eprintln!("warning: {warning}");
@@ -231,7 +242,10 @@ fn contour_count(roi: &Roi) -> usize {
 }
 
 fn check_outputs(args: &Args) -> anyhow::Result<()> {
-    if args.out.is_none() && args.labels.is_none() && !args.json {
+    if args.steps_to.is_some() && args.model == BODY {
+        bail!(WrongUsage("--steps-to is for models of nnU-Net, the model body is no network".to_owned()));
+    }
+    if args.out.is_none() && args.labels.is_none() && args.steps_to.is_none() && !args.json {
         eprintln!("nothing is written: neither --out nor --labels is given");
     }
     if let Some(out) =
@@ -254,6 +268,13 @@ fn check_outputs(args: &Args) -> anyhow::Result<()> {
     let names = args.labels.as_deref().map(label_names::path_of);
     for path in [args.out.as_deref(), args.labels.as_deref(), names.as_deref()].into_iter().flatten() {
         drop(NewFile::create(path, args.force)?);
+    }
+    if let Some(folder) = &args.steps_to {
+        let cannot = |error| WriteFileError::from_io(&error, folder);
+        std::fs::create_dir_all(folder).map_err(cannot)?;
+        for path in steps::paths(folder) {
+            drop(NewFile::create(&path, args.force)?);
+        }
     }
     Ok(())
 }
@@ -335,9 +356,22 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
             _ => anyhow!(text),
         }
     })?;
-    let found = with_bar(|progress| ai::predict(&study.series.volume, package, &options, progress))?;
+    let volume = &study.series.volume;
+    let steps = match &args.steps_to {
+        None => Vec::new(),
+        Some(folder) => {
+            let place = (folder.as_path(), args.tile, args.force);
+            let (files, told) =
+                with_bar(|progress| steps::prepare(volume, package, &options, place, progress))?;
+            warnings.extend(told);
+            files
+        }
+    };
+    let found = with_bar(|progress| ai::predict(volume, package, &options, progress))?;
     warnings.extend(found.warnings);
+    warnings.dedup();
     Ok(Found {
+        steps,
         rois: found.rois,
         labels: found.labels,
         timings: found.timings,
@@ -374,17 +408,19 @@ fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {
     if args.device == DeviceChoice::Gpu {
         warnings.push("the body is found on the processor, whatever --device says".to_owned());
     }
-    Ok(Found { rois: vec![roi], labels, timings, device, warnings, memory_estimate: None })
+    Ok(Found { rois: vec![roi], labels, timings, device, warnings, memory_estimate: None, steps: Vec::new() })
 }
 
-/// Writes what was asked for, all of it or nothing; gives the warnings of writing.
+/// Writes what was asked for, with the `files` that are made already, all of it or nothing; gives the warnings
+/// of writing.
 fn write(
     args: &Args,
     package: Option<&ModelPackage>,
     study: &Study,
     found: &Found,
+    mut files: Vec<NewFile>,
 ) -> anyhow::Result<Vec<String>> {
-    let (mut warnings, mut files) = (Vec::new(), Vec::new());
+    let mut warnings = Vec::new();
     let series = &study.series;
     if let Some(out) = &args.out {
         if found.rois.is_empty() {

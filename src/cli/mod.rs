@@ -20,6 +20,7 @@ pub mod model;
 pub mod open;
 pub mod render;
 pub mod sample;
+mod steps;
 pub mod train;
 
 use clap::{Parser, Subcommand};

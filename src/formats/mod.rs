@@ -1,3 +1,4 @@
-//! Image files other than DICOM.
+//! Image files other than DICOM, and arrays.
 
 pub mod nifti;
+pub mod npy;

@@ -41,6 +41,17 @@ pub enum ChannelError {
         /// Numbers and names of the channels there are.
         available: String,
     },
+    /// The images do not lie where the others do.
+    #[error(
+        "channel {number} lies nowhere where the images are; choose images of the same patient that lie with them, or register them first: {}",
+        path.display()
+    )]
+    Elsewhere {
+        /// The channel.
+        number: usize,
+        /// Its images.
+        path: PathBuf,
+    },
     /// The images do not belong together.
     #[error("channel {number} is in another frame of reference than the images; register it first: {}", path.display())]
     OtherFrame {
@@ -207,12 +218,40 @@ fn other(
             return Ok(image);
         }
     } else {
+        let covered = covered(grid, &volume.grid);
+        if covered == 0.0 {
+            return Err(ChannelError::Elsewhere { number, path });
+        }
+        // Rounded down: all of it is said only where it is all.
+        let part = if covered < 1.0 {
+            format!(
+                "; it covers {:.0} % of them, what is around counts as air or 0",
+                (covered * 100.0).floor()
+            )
+        } else {
+            String::new()
+        };
         warnings.push(format!(
-            "channel {number} lies on other voxels than the images and was resampled onto theirs: {}",
+            "channel {number} lies on other voxels than the images and was resampled onto theirs{part}: {}",
             path.display()
         ));
     }
     Ok(own.sampled(grid, volume))
+}
+
+/// The share of a grid that lies within another's voxels, of as many places as are looked at.
+fn covered(grid: &Grid, other: &Grid) -> f64 {
+    /// Places along each axis, from end to end.
+    const PLACES: usize = 25;
+    let last = grid.dims().map(|side| side.saturating_sub(1) as f64);
+    let place = |n: usize, axis: usize| last[axis] * n as f64 / (PLACES - 1) as f64;
+    let is_within = |n: usize| {
+        let at = [place(n % PLACES, 0), place(n / PLACES % PLACES, 1), place(n / (PLACES * PLACES), 2)];
+        let there = other.voxel_of(grid.patient_of(at));
+        (0..3).all(|axis| (-0.5..=other.dims()[axis] as f64 - 0.5).contains(&there[axis]))
+    };
+    let all = PLACES * PLACES * PLACES;
+    (0..all).filter(|n| is_within(*n)).count() as f64 / all as f64
 }
 
 /// Whether two grids have the same voxels, to a hundredth of a millimetre.
@@ -242,6 +281,24 @@ mod tests {
             Err(ChannelError::Missing { number, .. }) => Err(number),
             Err(other) => panic!("{other}"),
         }
+    }
+
+    #[test]
+    fn a_channel_that_lies_elsewhere_covers_nothing_and_one_beside_a_part() {
+        let series = axial_series();
+        let grid = &series.volume.grid;
+        let moved = |mm: f64| {
+            let steps = [0, 1, 2].map(|axis| grid.step_mm(axis));
+            let along = steps[0] / steps[0].norm() * mm;
+            Grid::new(grid.dims(), grid.origin_mm() + along, steps).unwrap()
+        };
+        let width_mm = grid.dims()[0] as f64 * grid.step_mm(0).norm();
+        assert!((covered(grid, grid) - 1.0).abs() < 1e-9);
+        assert!(covered(grid, &moved(2.0 * width_mm)).abs() < 1e-9);
+        let half = covered(grid, &moved(0.5 * width_mm));
+        assert!((0.4..0.6).contains(&half), "{half}");
+        // However large the other: what it leaves uncovered counts.
+        assert!((covered(&moved(0.5 * width_mm), grid) - half).abs() < 0.05);
     }
 
     #[test]

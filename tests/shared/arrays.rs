@@ -63,7 +63,8 @@ pub fn npz(path: &Path, name: &str) -> Array {
     panic!("{} has no {name}", path.display());
 }
 
-fn npy(bytes: &[u8]) -> Array {
+/// The array of a .npy file's bytes.
+pub fn npy(bytes: &[u8]) -> Array {
     assert!(bytes.starts_with(b"\x93NUMPY\x01"), "version 1 of the format");
     let header = std::str::from_utf8(&bytes[10..10 + number(bytes, 8, 2)]).unwrap();
     assert!(header.contains("'fortran_order': False"), "C order: {header}");

@@ -16,6 +16,9 @@ const DIRECTORY_LIMIT: u64 = 64 << 20;
 /// Deflate packs at most so many to one.
 const DEFLATE_RATIO: u64 = 1032;
 
+/// What is said of an archive whose end is missing.
+const TRUNCATED: &str = "the ZIP archive is truncated; copy the file again from its source";
+
 /// One file in the archive.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -160,9 +163,11 @@ fn directory_place<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(u64, 
     let tail_size = length.min(22 + 65_535);
     let tail = read_at(reader, length - tail_size, tail_size)?;
     let mark = [0x50, 0x4b, 5, 6];
-    let at = tail.windows(4).rposition(|four| four == mark).ok_or("it is no ZIP archive")?;
-    let field =
-        |from: usize, bytes: usize| number(&tail, at + from, bytes).ok_or("the ZIP archive is truncated");
+    let at = tail
+        .windows(4)
+        .rposition(|four| four == mark)
+        .ok_or("it is no ZIP archive, or was cut short; copy the file again from its source")?;
+    let field = |from: usize, bytes: usize| number(&tail, at + from, bytes).ok_or(TRUNCATED);
     // The comment's length ends the record.
     field(20, 2)?;
     let (count, size, start) = (field(10, 2)?, field(12, 4)?, field(16, 4)?);
@@ -170,7 +175,7 @@ fn directory_place<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(u64, 
         return Ok((count, size, start));
     }
     // The large form: a locator right before, which says where its own record is.
-    let truncated = || "the ZIP archive is truncated".to_owned();
+    let truncated = || TRUNCATED.to_owned();
     let locator = at.checked_sub(20).ok_or_else(truncated)?;
     if number(&tail, locator, 4) != Some(0x0706_4b50) {
         return Ok((count, size, start));
@@ -256,7 +261,7 @@ fn number(bytes: &[u8], from: usize, size: usize) -> Option<u64> {
 fn read_at<R: Read + Seek>(reader: &mut R, start: u64, size: u64) -> Result<Vec<u8>, String> {
     reader.seek(SeekFrom::Start(start)).map_err(|error| error.to_string())?;
     let mut bytes = vec![0; usize::try_from(size).map_err(|error| error.to_string())?];
-    reader.read_exact(&mut bytes).map_err(|_| "the ZIP archive is truncated".to_owned())?;
+    reader.read_exact(&mut bytes).map_err(|_| TRUNCATED.to_owned())?;
     Ok(bytes)
 }
 
@@ -338,7 +343,8 @@ pub(super) mod tests {
             assert!(Archive::open(Cursor::new(bytes)).is_err());
         }
         for length in 0..good.len() {
-            assert!(Archive::open(Cursor::new(&good[..length])).is_err(), "cut at {length}");
+            let told = Archive::open(Cursor::new(&good[..length])).unwrap_err();
+            assert!(told.contains("copy the file again"), "cut at {length}: {told}");
         }
     }
 }

@@ -220,7 +220,7 @@ fn cut_and_resampled(
 }
 
 fn structure(label: &crate::ai::package::Label) -> Structure {
-    Structure { name: label.name.clone(), labels: vec![label.value], value: label.value }
+    Structure::of_label(label.name.clone(), label.value)
 }
 
 /// A box of an image's own voxels.

@@ -3,6 +3,7 @@
 use super::json::{self, Ordered};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// One thing that the model contours: a label, or a region of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,31 @@ pub struct Structure {
     pub labels: Vec<u16>,
     /// The value it has in a label map: its label, or a region's place in the order of classes.
     pub value: u16,
+    /// The values of a label map whose voxels belong to it, ascending: its own, and of a region those of the
+    /// regions within it, which are written over it. They are its labels where the order of classes names
+    /// each region by a label of its own, as it is meant; nnU-Net does not ask for that.
+    pub values: Vec<u16>,
+}
+
+impl Structure {
+    /// One that is a single label.
+    #[must_use]
+    pub fn of_label(name: String, label: u16) -> Self {
+        Self { name, labels: vec![label], value: label, values: vec![label] }
+    }
+}
+
+/// What regions, each with its value, look like in a label map.
+fn regions_with(named: Vec<(String, Vec<u16>)>, order: &[u16]) -> Vec<Structure> {
+    let within = |labels: &[u16]| -> Vec<u16> {
+        let inner =
+            named.iter().zip(order).filter(|((_, own), _)| own.iter().all(|one| labels.contains(one)));
+        let values: BTreeSet<u16> = inner.map(|(_, value)| *value).collect();
+        values.into_iter().collect()
+    };
+    let values: Vec<Vec<u16>> = named.iter().map(|(_, labels)| within(labels)).collect();
+    let all = named.into_iter().zip(order).zip(values);
+    all.map(|(((name, labels), value), values)| Structure { name, labels, value: *value, values }).collect()
 }
 
 /// What `dataset.json` says.
@@ -88,8 +114,7 @@ impl Dataset {
             let order: Option<Vec<u16>> = order.into_iter().map(whole).collect();
             let order = order.filter(|order| order.len() == named.len());
             let order = order.ok_or("its regions_class_order has not one number for each region")?;
-            let structure = |((name, labels), value)| Structure { name, labels, value };
-            named.into_iter().zip(order).map(structure).collect()
+            regions_with(named, &order)
         } else {
             let count = u16::try_from(all.len()).map_err(|_| "it has too many labels")?;
             if !all.iter().copied().eq(0..count) {
@@ -98,10 +123,8 @@ impl Dataset {
                 );
             }
             named.sort_by_key(|(_, values)| values.first().copied());
-            let structure = |(name, labels): (String, Vec<u16>)| Structure {
-                name,
-                value: labels.first().copied().unwrap_or(0),
-                labels,
+            let structure = |(name, labels): (String, Vec<u16>)| {
+                Structure::of_label(name, labels.first().copied().unwrap_or(0))
             };
             named.into_iter().map(structure).collect::<Vec<_>>()
         };
@@ -153,7 +176,7 @@ mod tests {
         .unwrap();
         assert_eq!(set.channels, ["T1", "T2"]);
         assert_eq!((set.outputs(), set.regions, set.foreground), (3, false, vec![1, 2]));
-        assert_eq!(set.structures[0], Structure { name: "a".into(), labels: vec![1], value: 1 });
+        assert_eq!(set.structures[0], Structure::of_label("a".into(), 1));
     }
 
     #[test]
@@ -168,6 +191,29 @@ mod tests {
         let values: Vec<_> = set.structures.iter().map(|s| (s.name.as_str(), s.value)).collect();
         assert_eq!(values, [("whole", 1), ("core", 3), ("alone", 2)]);
         assert_eq!(set.foreground, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_region_has_the_values_of_those_within_it_whatever_the_order_calls_them() {
+        let values = |order: &str| -> Vec<Vec<u16>> {
+            let set = Dataset::parse(&format!(
+                r#"{{"channel_names": {{"0": "FLAIR"}}, "regions_class_order": {order},
+                    "labels": {{"background": 0, "whole": [1, 2, 3], "core": [2, 3], "alone": 3}}}}"#
+            ));
+            set.unwrap().structures.into_iter().map(|one| one.values).collect()
+        };
+        // By labels of their own the values are the labels.
+        assert_eq!(values("[1, 2, 3]"), [vec![1, 2, 3], vec![2, 3], vec![3]]);
+        // The core is written as 1, the whole's rim as 2: the rim is no core.
+        assert_eq!(values("[2, 1, 3]"), [vec![1, 2, 3], vec![1, 3], vec![3]]);
+        assert_eq!(values("[30, 7, 12]"), [vec![7, 12, 30], vec![7, 12], vec![12]]);
+        // Regions that overlap and lie in none of each other keep what is theirs.
+        let set = Dataset::parse(
+            r#"{"channel_names": {"0": "CT"}, "regions_class_order": [2, 3],
+                "labels": {"background": 0, "a": [1, 2], "b": [2, 3]}}"#,
+        );
+        let values: Vec<Vec<u16>> = set.unwrap().structures.into_iter().map(|one| one.values).collect();
+        assert_eq!(values, [vec![2], vec![3]]);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! slices, x fastest; sizes and axes are (z, y, x) of the array that nnU-Net's own reader would hand
 //! over ([`image`]); `labelling` makes the same label map of what a graphics device decided; [`zoom`] is
 //! TotalSegmentator's own resampling. [`predict`] walks the whole way with a model's networks, and
-//! `composed` that of several models that make one ([`composition`]).
+//! `composed` that of several models that make one ([`composition`]); [`steps`] shows what comes out between.
 //!
 //! Source: F. Isensee et al., nnU-Net, Nature Methods 18, 203-211 (2021); the file formats are those
 //! of nnunetv2 2.0 to 2.8, the details of the numerics those of nnunetv2 2.8, scipy 1.17 and
@@ -53,6 +53,7 @@ mod ready;
 pub mod resample;
 mod resample_plan;
 pub mod splits;
+pub mod steps;
 pub mod stream;
 pub(super) mod sum;
 pub(super) mod tiles;

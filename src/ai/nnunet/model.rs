@@ -7,7 +7,7 @@ use super::plans::Plan;
 use super::splits;
 use super::trainers::is_of_nnunet;
 use crate::ai::kept::{Made, Origin};
-use crate::ai::network::{Network, Parameter};
+use crate::ai::network::{Network, NetworkError, Parameter};
 use crate::ai::package::{PackageError, read_weights};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -204,10 +204,15 @@ impl Model {
         parameters: &BTreeMap<String, Parameter>,
     ) -> Result<Network, PackageError> {
         Network::new(self.plan.architecture.clone(), parameters).map_err(|error| PackageError::Training {
-            reason: format!(
-                "{error}; its trainer {} builds another network than its plans say",
-                self.trainer
-            ),
+            reason: match error {
+                // The network is the right one, its training went astray.
+                NetworkError::NotFinite(_) | NetworkError::Variance(_) => {
+                    format!("{error}; leave this fold out, or take another checkpoint of it")
+                }
+                _ => {
+                    format!("{error}; its trainer {} builds another network than its plans say", self.trainer)
+                }
+            },
             path: self.folds[fold].path().to_owned(),
         })
     }
@@ -218,5 +223,28 @@ impl Model {
             Fold::Checkpoint(path) => Ok(Checkpoint::read(path)?.parameters),
             Fold::Tensors { path, sha256 } => read_weights(path, sha256),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::training::open;
+    use super::*;
+
+    #[test]
+    fn weights_that_are_no_numbers_are_no_fault_of_the_trainer() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/nnunet/batchnorm/nnUNetTrainerBN__nnUNetPlans__3d_fullres");
+        let model = open(&folder).unwrap();
+        let told = |change: &dyn Fn(&mut BTreeMap<String, Parameter>)| {
+            let mut parameters = model.parameters(0).unwrap();
+            change(&mut parameters);
+            model.network_of(0, &parameters).unwrap_err().to_string()
+        };
+        let odd = told(&|parameters| parameters.values_mut().next().unwrap().values[0] = f32::NAN);
+        assert!(odd.contains("not a finite number; leave this fold out"), "{odd}");
+        assert!(!odd.contains("its trainer") && odd.contains("checkpoint_final.pth"), "{odd}");
+        let other = told(&|parameters| drop(parameters.pop_first()));
+        assert!(other.contains("its trainer nnUNetTrainerBN builds another network"), "{other}");
     }
 }

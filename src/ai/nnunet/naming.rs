@@ -108,8 +108,7 @@ mod tests {
     use super::*;
 
     fn of(names: &[&str]) -> Vec<Label> {
-        let structure =
-            |(value, name): (u16, &&str)| Structure { name: (*name).to_owned(), labels: vec![value], value };
+        let structure = |(value, name): (u16, &&str)| Structure::of_label((*name).to_owned(), value);
         labels(&(1..).zip(names).map(structure).collect::<Vec<_>>())
     }
 

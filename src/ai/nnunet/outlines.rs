@@ -202,7 +202,7 @@ impl Outliner<'_> {
         let full = |at: usize| (low[1] + at / size[0]) * width + low[0] + at % size[0];
         let cut: Vec<u16> = (0..size[0] * size[1]).map(|at| labels[full(at)]).collect();
         let wanted = self.dataset.structures.iter().enumerate().filter(|(index, _)| self.wanted[*index]);
-        let is_any = |structure: &Structure| cut.iter().any(|label| structure.labels.contains(label));
+        let is_any = |structure: &Structure| cut.iter().any(|label| structure.values.contains(label));
         let outlines: Vec<(usize, Vec<Polygon>)> = match score {
             Some(score) if !self.dataset.regions => {
                 let mut all = trace::labels_slice(&cut, size[0], size[1], |label, at| score(label, full(at)));
@@ -212,11 +212,11 @@ impl Outliner<'_> {
             _ => wanted
                 .filter(|(_, structure)| is_any(structure))
                 .map(|(index, structure)| {
-                    let is_in = |label: &u16| structure.labels.contains(label);
+                    let is_in = |label: &u16| structure.values.contains(label);
                     let outlines = if let Some(score) = score {
                         let own: Vec<u16> = cut.iter().map(|label| u16::from(is_in(label))).collect();
                         let share = |label: u16, at: usize| {
-                            let sum: f32 = structure.labels.iter().map(|label| score(*label, full(at))).sum();
+                            let sum: f32 = structure.values.iter().map(|label| score(*label, full(at))).sum();
                             if label == 1 { sum } else { 1.0 - sum }
                         };
                         trace::labels_slice(&own, size[0], size[1], share).remove(&1).unwrap_or_default()
@@ -241,7 +241,7 @@ impl Outliner<'_> {
         let outline = |(index, polygons): (usize, Vec<Polygon>)| {
             let structure = &self.dataset.structures[index];
             let agreement = scores.map_or_else(Agreement::default, |scores| {
-                let own = &structure.labels;
+                let own = &structure.values;
                 let part = part_around(own, &boxes, self.reach(), [width, labels.len() / width.max(1)]);
                 agreement(own, labels, width, (part, self.reach()), scores.probability)
             });
@@ -416,7 +416,7 @@ mod tests {
             name: String::new(),
             channels: vec!["CT".to_owned()],
             foreground: vec![1, 2, 3],
-            structures: vec![Structure { name: "a".to_owned(), labels: vec![1], value: 1 }],
+            structures: vec![Structure::of_label("a".to_owned(), 1)],
             regions: false,
             license: String::new(),
         };

@@ -18,6 +18,7 @@ use crate::ai::kept;
 use crate::ai::package::{Label, ModelPackage, PackageError};
 use crate::ai::presence::{Present, Traced, present};
 use crate::ai::{PredictOptions, Prediction, Timings};
+use crate::new_file::WriteFileError;
 use crate::patient::{LabelMap, Volume};
 use crate::progress::{Cancelled, Progress};
 use std::time::Instant;
@@ -60,6 +61,31 @@ pub enum CaseError {
     /// The logits cannot be brought back.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// Its steps cannot be looked at.
+    #[error(
+        "the steps of the model {model} cannot be shown one by one: it is none of nnU-Net's own, or made of \
+         several; choose a training folder of nnU-Net or a model imported from one"
+    )]
+    NoSteps {
+        /// The model.
+        model: String,
+    },
+    /// A tile lies outside.
+    #[error(
+        "the tile of {patch:?} voxels at {tile:?} does not lie in the padded input of {padded:?}; choose \
+         another first voxel (z, y, x)"
+    )]
+    Tile {
+        /// Its first voxel.
+        tile: [usize; 3],
+        /// Its size.
+        patch: [usize; 3],
+        /// The padded input's size.
+        padded: [usize; 3],
+    },
+    /// A step cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteFileError),
 }
 
 impl From<PreprocessError> for CaseError {
@@ -205,7 +231,7 @@ impl<'a> Case<'a> {
             let in_part = wanted.len() < structures.len() || !left_out.is_empty();
             if in_part {
                 let found = wanted.iter().filter(|structure| !left_out.contains(&structure.value));
-                let kept: Vec<u16> = found.flat_map(|structure| structure.labels.clone()).collect();
+                let kept: Vec<u16> = found.flat_map(|structure| structure.values.clone()).collect();
                 map.iter_mut().filter(|label| !kept.contains(&**label)).for_each(|label| *label = 0);
             }
             let name = |value: u16| package.label(value).map(|label| (value, label.name.clone()));
@@ -281,7 +307,7 @@ impl<'a> Case<'a> {
     }
 
     /// Prepares the images and the model, and hands both to `run`.
-    fn run<T>(
+    pub(super) fn run<T>(
         &mut self,
         model: &Model,
         images: &[ChannelImage],
@@ -356,11 +382,11 @@ impl<'a> Case<'a> {
 }
 
 /// A model's window over an image, and the way back.
-struct Run<'a> {
-    values: &'a [f32],
-    export: &'a Export,
-    window: Window<'a>,
-    progress: Progress,
+pub(super) struct Run<'a> {
+    pub values: &'a [f32],
+    pub export: &'a Export,
+    pub window: Window<'a>,
+    pub progress: Progress,
 }
 
 impl Run<'_> {

@@ -111,25 +111,29 @@ pub(super) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, bool, u64), Nif
 pub(super) fn read_header(reader: &mut impl Read, path: &Path) -> Result<(Header, u64), NiftiError> {
     let invalid = |message: &str| NiftiError::Invalid { message: message.to_owned(), path: path.to_owned() };
     let mut bytes = vec![0; 348];
-    reader.read_exact(&mut bytes).map_err(|_| invalid("the file is shorter than a NIfTI header"))?;
+    reader
+        .read_exact(&mut bytes)
+        .map_err(|_| invalid("the file is shorter than a NIfTI header; copy it again from its source"))?;
     let size = bytes.first_chunk::<4>().copied().unwrap_or_default();
     let (big, second) = match (i32::from_le_bytes(size), i32::from_be_bytes(size)) {
         (348, _) => (false, false),
         (_, 348) => (true, false),
         (540, _) => (false, true),
         (_, 540) => (true, true),
-        _ => return Err(invalid("it is not a NIfTI file")),
+        _ => return Err(invalid("it is not a NIfTI file; choose another one, or export it again as NIfTI")),
     };
     if second {
         bytes.resize(540, 0);
-        reader.read_exact(&mut bytes[348..]).map_err(|_| invalid("the header is truncated"))?;
+        reader
+            .read_exact(&mut bytes[348..])
+            .map_err(|_| invalid("the header is truncated; copy the file again from its source"))?;
     }
     let magic = if second { &bytes[4..7] } else { &bytes[344..347] };
     if matches!(magic, b"ni1" | b"ni2") {
         return Err(invalid("its voxels are in a separate .img file; convert it to one .nii file"));
     }
     if !matches!(magic, b"n+1" | b"n+2") {
-        return Err(invalid("it is not a NIfTI file"));
+        return Err(invalid("it is not a NIfTI file; choose another one, or export it again as NIfTI"));
     }
     let header = parse(&Fields { bytes: &bytes, big, second }, path)?;
     Ok((header, bytes.len() as u64))
