@@ -16,40 +16,65 @@ const WRONG_SHARE: f64 = 0.9;
 const MIDLINE_MM: f64 = 5.0;
 /// The midline of a slice is the median over slices up to this far away, mm.
 const SMOOTHED_MM: f64 = 20.0;
+/// Where so large a share of the body's depth lies at one side's end of the scan, and less at the
+/// other's, the scan cuts that side off and its middle is not the body's.
+const CUT_OFF: f64 = 0.5;
 /// A hole in a contour smaller than this is closed, square mm.
 pub(super) const HOLE_MM2: f64 = 100.0;
 
+/// Two organs that the model had on each other's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Exchanged<'a> {
+    /// The organ of the left.
+    left: &'a str,
+    /// The organ of the right.
+    right: &'a str,
+}
+
+impl Exchanged<'_> {
+    /// What the person should know; `None` where neither organ is among those proposed, for specks of
+    /// organs that are not in the image say nothing of its sides.
+    pub(super) fn warning(&self, is_proposed: impl Fn(&str) -> bool) -> Option<String> {
+        let Self { left, right } = self;
+        (is_proposed(left) || is_proposed(right)).then(|| {
+            format!(
+                "the model had {left} and {right} on each other's side; they were exchanged, check left and right"
+            )
+        })
+    }
+}
+
 /// Puts the labels (the greatest class at each voxel of `probabilities`) right, and the
-/// probabilities with them. Returns what the person should know.
-pub(super) fn put_right(
+/// probabilities with them. Returns the pairs that changed sides.
+pub(super) fn put_right<'a>(
     probabilities: &mut Probabilities,
     labels: &mut [u16],
-    organs: &[Label],
+    organs: &'a [Label],
     image: &ModelImage,
-) -> Vec<String> {
-    let warnings = put_on_their_sides(probabilities, labels, organs, image);
+) -> Vec<Exchanged<'a>> {
+    let exchanged = put_on_their_sides(probabilities, labels, organs, image);
     for organ in organs {
         if let Some(most) = organ.most_pieces() {
             keep_pieces(probabilities, labels, organ.value, most);
         }
     }
-    warnings
+    exchanged
 }
 
 /// Gives pieces on the wrong side of the body's midline to the label of the right side.
-fn put_on_their_sides(
+fn put_on_their_sides<'a>(
     probabilities: &mut Probabilities,
     labels: &mut [u16],
-    organs: &[Label],
+    organs: &'a [Label],
     image: &ModelImage,
-) -> Vec<String> {
-    let sided: Vec<&Label> = organs.iter().filter(|organ| organ.side.is_some()).collect();
+) -> Vec<Exchanged<'a>> {
+    let sided: Vec<&'a Label> = organs.iter().filter(|organ| organ.side.is_some()).collect();
     let Some(midline) = (!sided.is_empty()).then(|| Midline::of(image, probabilities)).flatten() else {
         return Vec::new();
     };
     // All are judged before any is moved.
     let size = probabilities.size;
-    let judged: Vec<(&Label, [Vec<Vec<usize>>; 2])> = sided
+    let judged: Vec<(&'a Label, [Vec<Vec<usize>>; 2])> = sided
         .into_iter()
         .map(|organ| {
             let is_wrong =
@@ -63,7 +88,7 @@ fn put_on_their_sides(
             .iter()
             .any(|(organ, [wrong, right])| organ.name == name && !wrong.is_empty() && right.is_empty())
     };
-    let mut warnings = Vec::new();
+    let mut exchanged = Vec::new();
     for (organ, [wrong, right]) in &judged {
         let opposite = organ.opposite(organs);
         take_out(probabilities, labels, organ.value, [wrong, right], opposite.map(|other| other.value));
@@ -71,13 +96,10 @@ fn put_on_their_sides(
             && is_all_wrong(&organ.name)
             && is_all_wrong(&other.name)
         {
-            let (left, right) = (&organ.name, &other.name);
-            warnings.push(format!(
-                "the model had {left} and {right} on each other's side; they were exchanged, check left and right"
-            ));
+            exchanged.push(Exchanged { left: &organ.name, right: &other.name });
         }
     }
-    warnings
+    exchanged
 }
 
 /// Where the middle of the body runs from left to right, for each plane of the probabilities.
@@ -88,11 +110,14 @@ struct Midline {
 }
 
 impl Midline {
-    /// By the body's centroid on each slice; `None` where there is no body.
+    /// By the body's centroid on each slice; `None` where there is no body, or where the scan shows
+    /// one side of it on all slices.
     fn of(image: &ModelImage, probabilities: &Probabilities) -> Option<Self> {
         let [_, ny, nx] = image.size;
         // The box of the body may begin later than the probabilities do.
         let shift = [0, 1, 2].map(|axis| image.low[axis] - probabilities.low[axis]);
+        // Whether the box's first and last columns are the scan's.
+        let ends = [image.low[2] == 0, image.low[2] + nx == image.grid.dims()[0]];
         let centroids: Vec<(usize, f64)> = image
             .body
             .chunks_exact((ny * nx).max(1))
@@ -102,6 +127,9 @@ impl Midline {
                 for (at, _) in plane.iter().enumerate().filter(|(_, inside)| **inside) {
                     sum += at % nx;
                     count += 1;
+                }
+                if is_one_sided(plane, nx, ends) {
+                    return None;
                 }
                 #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
                 (count > 0).then(|| (z + shift[0], (sum as f64 / count as f64) + shift[2] as f64))
@@ -137,6 +165,20 @@ impl Midline {
             piece.iter().filter(is_beyond).count() as f64 >= WRONG_SHARE * piece.len() as f64
         }
     }
+}
+
+/// Whether the scan cuts off one side of the body on this slice, `nx` wide, whose first and last
+/// columns are the scan's where `ends` says so.
+fn is_one_sided(plane: &[bool], nx: usize, ends: [bool; 2]) -> bool {
+    let depth = plane.chunks_exact(nx.max(1)).filter(|row| row.contains(&true)).count();
+    let is_cut = |end: usize, column: usize| {
+        let there = plane.iter().skip(column).step_by(nx.max(1)).filter(|inside| **inside).count();
+        #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+        {
+            ends[end] && there as f64 >= CUT_OFF * depth.max(1) as f64
+        }
+    };
+    is_cut(0, 0) != is_cut(1, nx.saturating_sub(1))
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

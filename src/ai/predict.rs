@@ -283,7 +283,7 @@ fn predict_here(
 
     progress.set_step("Tracing contours");
     let mut greatest = argmax(&probabilities);
-    warnings.extend(put_right(&mut probabilities, &mut greatest, &package.labels, &image));
+    let exchanged = put_right(&mut probabilities, &mut greatest, &package.labels, &image);
     let field = Field::new(&probabilities, &greatest, &image.grid);
     let wanted = Wanted {
         package,
@@ -296,6 +296,8 @@ fn predict_here(
     let is_asked = |label: &&Label| labels[usize::from(label.value)];
     let asked: Vec<&Label> = looked_for.iter().copied().filter(is_asked).collect();
     let Present { rois, left_out, warnings: found } = present(package, volume, [&asked, &looked_for], traced);
+    let is_proposed = |name: &str| rois.iter().any(|roi| roi.name == name);
+    warnings.extend(exchanged.iter().filter_map(|pair| pair.warning(is_proposed)));
     warnings.extend(found);
     if let Some(map) = &mut map {
         map.labels.iter_mut().filter(|label| left_out.contains(label)).for_each(|label| *label = 0);

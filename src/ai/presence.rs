@@ -7,11 +7,14 @@
 
 use super::agreement::Agreement;
 use super::package::{Label, ModelPackage};
-use crate::patient::{Roi, RoiPlane, Volume};
+use crate::patient::{Roi, RoiPlane, Slice, Volume};
 use std::sync::Arc;
 
 /// Of an organ that the scan cuts, at least this share of its least volume must be there.
 const LEAST_SHARE: f64 = 0.2;
+/// Contours so near to the first or last slice are cut by it, mm, or those on the next slice: a
+/// network is less sure at the end of what it sees, by about a voxel of its grid.
+const END_MM: f64 = 2.5;
 
 /// Contours of a label as traced, with raw scores.
 pub(super) struct Traced<'a> {
@@ -142,7 +145,7 @@ fn implausible(label: &Label, volume_cc: f64, is_cut: bool, score: Option<f32>) 
     {
         return Some("too uncertain".to_owned());
     }
-    let least = label.min_cc.unwrap_or(0.0) * if is_cut { LEAST_SHARE } else { 1.0 };
+    let least = label.min_cc.unwrap_or(0.0) * if is_cut || label.runs_on { LEAST_SHARE } else { 1.0 };
     if volume_cc < least {
         Some(format!("{volume_cc:.1} cc is too small"))
     } else if label.max_cc.is_some_and(|greatest| volume_cc > greatest) {
@@ -167,20 +170,24 @@ fn height_mm(roi: &Roi) -> f64 {
     sum / f64::max(weight, f64::MIN_POSITIVE)
 }
 
-/// Whether contours reach the end of the images: they lie on the first or last slice, or go to the
-/// edge of one.
+/// Whether contours reach the end of the images: they lie on the first or last slice or hardly away
+/// from it ([`END_MM`]), or go to the edge of one.
 fn is_cut(roi: &Roi, volume: &Volume) -> bool {
     let [ni, nj, _] = volume.grid.dims();
-    let mut real = volume.slices.iter().filter(|slice| !slice.missing);
-    let first = real.next();
-    let ends = [first, real.next_back().or(first)];
+    let real: Vec<&Slice> = volume.slices.iter().filter(|slice| !slice.missing).collect();
+    let end = |own: Option<&&Slice>, next: Option<&&Slice>| {
+        let own = own?.plane;
+        let gap_mm = next.map_or(0.0, |next| (next.plane.offset_mm() - own.offset_mm()).abs());
+        Some((own, gap_mm.max(END_MM) + 0.1))
+    };
+    let ends = [end(real.first(), real.get(1)), end(real.last(), real.iter().rev().nth(1))];
     let beyond = |at: f64, count: usize| {
         #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
         let last = count as f64 - 1.0;
         at < 0.0 || at > last
     };
     roi.planes.iter().any(|own| {
-        ends.iter().flatten().any(|slice| slice.plane.coincides(&own.plane, 0.1))
+        ends.iter().flatten().any(|(end, near_mm)| end.coincides(&own.plane, *near_mm))
             || own.polygons.iter().flat_map(|polygon| &polygon.outer).any(|vertex| {
                 let at = volume.grid.voxel_of(own.plane.lift(*vertex));
                 beyond(at[0], ni) || beyond(at[1], nj)

@@ -71,14 +71,19 @@ fn a_pair_on_the_wrong_sides_is_exchanged_and_said() {
         9 => 3,
         _ => 0,
     });
-    let warnings = put_right(&mut p, &mut labels, &pair(), &image(6));
+    let organs = pair();
+    let exchanged = put_right(&mut p, &mut labels, &organs, &image(6));
     assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![3, 4, 5], vec![14, 15, 16]));
     assert_eq!(columns(&labels, 3), [9]);
     assert_eq!(labels, argmax(&p), "labels and probabilities say the same");
     // What both had adds up: .5 and .25, so no seam is left where they were mixed.
     assert_eq!(p.values[3 * 4 + 1].to_f32(), 0.75);
     assert_eq!(p.values[3 * 4 + 2].to_f32(), 0.0);
-    assert!(warnings.len() == 1 && warnings[0].contains("Parotid_L and Parotid_R"), "{warnings:?}");
+    assert_eq!(exchanged.len(), 1);
+    let said = exchanged[0].warning(|name| name == "Parotid_R").unwrap();
+    assert!(said.contains("Parotid_L and Parotid_R"), "{said}");
+    // Specks of organs that are not in the image say nothing of its sides.
+    assert_eq!(exchanged[0].warning(|name| name == "SpinalCord"), None);
 }
 
 #[test]
@@ -119,6 +124,32 @@ fn the_middle_is_the_bodys_not_the_pictures() {
     let (mut p, mut labels) = field(4, |_, _, x| u16::from((8..=9).contains(&x)));
     put_right(&mut p, &mut labels, &pair(), &arm);
     assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![8, 9]));
+}
+
+#[test]
+fn a_scan_of_one_side_says_nothing_of_the_middle() {
+    // Columns 0 to 17 of the grid's 20 are there, the body goes to the first: its right half alone.
+    let mut half = image(4);
+    half.low[2] = 0;
+    let right = |_: usize, _: usize, x: usize| u16::from((12..=14).contains(&x));
+    let (mut p, mut labels) = field(4, right);
+    p.low = [0; 3];
+    // Beyond the middle of what is shown, and a right organ still.
+    assert!(put_right(&mut p, &mut labels, &pair(), &half).is_empty());
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![12, 13, 14], vec![]));
+    // A shoulder that meets the end on one row of four cuts nothing off.
+    half.body.iter_mut().enumerate().for_each(|(at, inside)| *inside = at % 16 > 0 || at / 16 % 4 == 1);
+    put_right(&mut p, &mut labels, &pair(), &half);
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![12, 13, 14]));
+    // Cut off on both sides the middle is the picture's.
+    let (mut p, mut labels) = field(4, right);
+    let mut narrow = image(4);
+    narrow.low[2] = 0;
+    let steps = [0, 1, 2].map(|axis| narrow.grid.step_mm(axis));
+    narrow.grid = Grid::new([16, 4, 4], narrow.grid.origin_mm(), steps).unwrap();
+    p.low = [0; 3];
+    put_right(&mut p, &mut labels, &pair(), &narrow);
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![12, 13, 14]));
 }
 
 #[test]

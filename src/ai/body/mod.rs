@@ -11,6 +11,7 @@
 mod couch;
 mod extent;
 mod holders;
+mod padding;
 
 pub use extent::{BodyExtent, External, extent_mask, external_contour};
 
@@ -81,7 +82,8 @@ impl<'a> Found<'a> {
             return Err(BodyError::NoBody);
         }
         progress.set_step("Finding the body");
-        let image = Image { volume, oriented: Oriented::new(&volume.grid) };
+        let mut image = Image { volume, oriented: Oriented::new(&volume.grid), padding: None };
+        image.padding = padding::find(&image);
         let couch = couch::find(&image);
         progress.set_fraction(0.2)?;
         let coarse = Coarse::new(&image);
@@ -99,11 +101,16 @@ impl<'a> Found<'a> {
 struct Image<'a> {
     volume: &'a Volume,
     oriented: Oriented,
+    /// What is no measurement though its value might be one, in memory order.
+    padding: Option<Vec<bool>>,
 }
 
 impl Image<'_> {
     /// HU of a voxel by its memory index; the outside of the scan is air.
     fn hu(&self, index: usize) -> f32 {
+        if self.padding.as_ref().is_some_and(|padding| padding[index]) {
+            return f32::from(i16::MIN);
+        }
         match &self.volume.voxels {
             // The mark of the outside is far below any air.
             Voxels::I16(values) => f32::from(values[index]),
@@ -371,6 +378,33 @@ mod tests {
             let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
             assert!(dice > 0.985, "{axes:?}: Dice {dice}");
         }
+    }
+
+    /// Water's value around the field of view, as converters leave it, is no patient; a phantom that
+    /// fills the slices is one.
+    #[test]
+    fn zeros_outside_the_circle_are_not_the_body() {
+        for flip in [false, true] {
+            let (mut volume, _) = scan(flip);
+            let plain = body_mask(&volume, &Progress::new()).unwrap();
+            let Voxels::I16(values) = &mut volume.voxels else { unreachable!("made of whole numbers") };
+            for (at, value) in values.iter_mut().enumerate() {
+                #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+                let (i, j) = ((at % 170) as f64 - 84.5, (at / 170 % 120) as f64 - 59.5);
+                if (i / 92.0).hypot(j / 66.0) > 1.0 {
+                    *value = 0;
+                }
+            }
+            let found = body_mask(&volume, &Progress::new()).unwrap();
+            let other = found.iter().zip(&plain).filter(|(a, b)| a != b).count();
+            let inside = plain.iter().filter(|inside| **inside).count();
+            assert!(other * 100 < inside, "flipped {flip}: {other} of {inside} voxels differ");
+        }
+        let (mut volume, _) = scan(false);
+        volume.voxels = Voxels::I16(vec![0; volume.grid.len()]);
+        let inside =
+            body_mask(&volume, &Progress::new()).unwrap().into_iter().filter(|inside| *inside).count();
+        assert!(2 * inside > volume.grid.len(), "{inside} voxels");
     }
 
     #[test]

@@ -55,10 +55,14 @@ fn judge(labels: &[Label], places: &[(f64, std::ops::Range<i32>)]) -> (Vec<Strin
 fn what_is_too_small_or_too_large_or_too_uncertain_was_not_found() {
     let labels = [organ(1, "Larynx")];
     let judged = |slices| judge(&labels, &[(10.0, slices)]);
+    // Two slices from either end nothing is cut.
     assert_eq!(judged(2..6), (vec!["Larynx".to_owned()], vec![], vec![]));
     let (rois, left_out, warnings) = judged(2..5);
     assert!(rois.is_empty() && left_out == [1]);
     assert_eq!(warnings, ["not found in the image: Larynx (0.6 cc is too small)"]);
+    // What every scan cuts is judged as a part: a fifth, 0.14 cc.
+    let cord = [Label { runs_on: true, ..organ(1, "SpinalCord") }];
+    assert_eq!(judge(&cord, &[(10.0, 4..5)]).0, ["SpinalCord"]);
     assert_eq!(judged(1..9).2, ["not found in the image: Larynx (2 cc is too large)"]);
     let sure = |least| [Label { min_score: Some(least), ..organ(1, "Larynx") }];
     assert!(judge(&sure(0.85), &[(10.0, 2..6)]).2.is_empty());
@@ -73,7 +77,8 @@ fn what_is_too_small_or_too_large_or_too_uncertain_was_not_found() {
 #[test]
 fn what_the_scan_cuts_may_be_smaller_and_is_said() {
     let labels = [organ(1, "Larynx")];
-    for (x, slices) in [(10.0, 0..2), (10.0, 8..10), (-1.0, 4..6), (29.0, 4..6)] {
+    // On the last slices and the last but one, and at the edges of slices.
+    for (x, slices) in [(10.0, 0..2), (10.0, 8..10), (10.0, 1..3), (10.0, 7..9), (-1.0, 4..6), (29.0, 4..6)] {
         let (rois, _, warnings) = judge(&labels, &[(x, slices)]);
         assert_eq!((rois.len(), warnings), (1, vec!["cut by the end of the scan: Larynx".to_owned()]));
     }
