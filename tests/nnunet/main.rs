@@ -294,12 +294,13 @@ fn own_fixture(own: &Own, share: usize, how: How<'_>) {
 /// The contours of each structure hold as many voxel centres as have one of its values.
 fn contours_hold_the_labels(package: &ModelPackage, volume: &Volume, prediction: &Prediction) {
     let labels = &prediction.labels.as_ref().unwrap().labels;
-    for structure in &package.nnunet.as_ref().unwrap().dataset.structures {
+    let structures = &package.nnunet.as_ref().unwrap().dataset.structures;
+    for (structure, label) in structures.iter().zip(&package.labels) {
         let count = labels.iter().filter(|label| structure.values.contains(label)).count();
-        let roi = prediction.rois.iter().find(|roi| roi.name == structure.name);
+        let roi = prediction.rois.iter().find(|roi| roi.name == label.name);
         let inside =
             roi.map_or(0, |roi| Mask::of_roi(roi, volume).voxels.iter().filter(|inside| **inside).count());
-        assert_eq!(inside, count, "{}", structure.name);
+        assert_eq!(inside, count, "{}", label.name);
     }
 }
 

@@ -2,7 +2,8 @@
 //! is, and from the files that the command line writes.
 
 use super::arrays::{Array, npy, npz};
-use super::{BATCHNORM, Fixture, RES2D, channel};
+use super::{BATCHNORM, Fixture, RES2D, channel, skip};
+use delineo::ai::engine::gpu_name;
 use delineo::ai::nnunet::steps::{Frame, Step, steps};
 use delineo::ai::{ModelPackage, PredictOptions};
 use delineo::device::DeviceChoice;
@@ -19,10 +20,15 @@ struct Taken {
     logits: Vec<f32>,
 }
 
-fn taken(images: &[PathBuf], package: &ModelPackage, tile: Option<[usize; 3]>) -> Taken {
+fn taken(
+    images: &[PathBuf],
+    package: &ModelPackage,
+    device: DeviceChoice,
+    tile: Option<[usize; 3]>,
+) -> Taken {
     let volume = read_image(&images[0], &Progress::new()).unwrap().series.volume;
     let options = PredictOptions {
-        device: DeviceChoice::Cpu,
+        device,
         no_mirror: true,
         channels: images.iter().map(|image| channel(image).0).collect(),
         ..PredictOptions::default()
@@ -63,8 +69,8 @@ fn worst_of_every_2nd(logits: &[f32], size: [usize; 3], expected: &Array) -> f64
     each.fold(0.0, f64::max)
 }
 
-#[test]
-fn every_step_of_every_fixture_is_nnunetv2_s() {
+/// The prepared image within 1e-4, logits within 1e-3, as the fixtures allow.
+fn every_step_is_nnunetv2_s(device: DeviceChoice) {
     for fixture in Fixture::all() {
         let package = ModelPackage::load(&fixture.training).unwrap();
         let tile_file = fixture.expected("tile_fold0.npz");
@@ -77,14 +83,14 @@ fn every_step_of_every_fixture_is_nnunetv2_s() {
         };
         let first = package.nnunet.as_ref().unwrap().fold_names()[0].clone();
         let one = package.clone().with_folds(&[first]).unwrap();
-        let Taken { frame, input, tile, .. } = taken(&fixture.images(), &one, Some(start));
+        let Taken { frame, input, tile, .. } = taken(&fixture.images(), &one, device, Some(start));
         let theirs = npz(&fixture.expected("preprocessed.npz"), "data");
         assert_eq!((frame.channels, frame.geometry.size), (theirs.shape[0], theirs.size()));
         let pairs = input.iter().zip(&theirs.values);
         let of_input = pairs.map(|(own, theirs)| (f64::from(*own) - theirs).abs()).fold(0.0, f64::max);
         let of_tile = worst_of_every_2nd(&tile, frame.patch, &npz(&tile_file, "logits_every_2nd"));
 
-        let all = taken(&fixture.images(), &package, None);
+        let all = taken(&fixture.images(), &package, device, None);
         let theirs = npz(&fixture.expected("logits_f32acc_every_2nd_nomirror.npz"), "logits");
         let of_logits = worst_of_every_2nd(&all.logits, frame.geometry.size, &theirs);
         println!(
@@ -92,6 +98,20 @@ fn every_step_of_every_fixture_is_nnunetv2_s() {
             fixture.case
         );
         assert!(of_input < 1e-4 && of_tile < 1e-3 && of_logits < 1e-3);
+    }
+}
+
+#[test]
+fn every_step_of_every_fixture_is_nnunetv2_s() {
+    every_step_is_nnunetv2_s(DeviceChoice::Cpu);
+}
+
+#[test]
+fn every_step_of_every_fixture_is_nnunetv2_s_on_the_gpu() {
+    if gpu_name().is_some() {
+        every_step_is_nnunetv2_s(DeviceChoice::Gpu);
+    } else {
+        skip::skipped("no adapter");
     }
 }
 
