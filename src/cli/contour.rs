@@ -342,7 +342,10 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
     let needed = memory::estimate_bytes(&study.series.volume, package, &options);
     let available = memory::available_bytes();
     let free = available.map_or(String::new(), |bytes| format!(", {} MB are free", bytes / 1_000_000));
-    eprintln!("on the CPU the model takes about {} MB of memory{free}", needed / 1_000_000);
+    let all = peak_memory_bytes().map_or(String::new(), |own| {
+        format!(", with the program and the images {} MB", own.saturating_add(needed) / 1_000_000)
+    });
+    eprintln!("on the CPU the model takes about {} MB of memory{all}{free}", needed / 1_000_000);
     let network = memory::graphics_network_bytes(package) / 1_000_000;
     eprintln!("on a graphics device the network takes about {network} MB");
     let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
