@@ -60,7 +60,7 @@ fn lies_across(volume: &Volume, model: &Model, options: &PredictOptions) -> bool
     let [_, _, head] = patient;
     let first = match model.plan.orientation {
         Orientation::Stored => given.unwrap_or(head),
-        Orientation::Turned(code) => code.of_patient(patient)[0],
+        Orientation::Turned(code) | Orientation::TurnedByItk(code) => code.of_patient(patient)[0],
     };
     first.0 != 2 && !options.label_map_alone
 }

@@ -71,14 +71,18 @@ impl Files<'_> {
             }
             Step::Tile { logits, frame } => {
                 let mut array = self.array(TILE, frame.classes, frame.patch)?;
-                array.put(0, &by_class(logits, frame.classes).concat())?;
+                let voxels: usize = frame.patch.iter().product();
+                for class in 0..frame.classes {
+                    array.put(class * voxels, &of_class(logits, frame.classes, class))?;
+                }
                 self.done.push(array.into_file());
             }
             Step::Plane { index, logits, frame } => {
                 let [planes, rows, columns] = frame.geometry.size;
                 let Some(array) = &mut self.logits else { return Ok(()) };
-                for (class, plane) in by_class(logits, frame.classes).iter().enumerate() {
-                    array.put((class * planes + index) * rows * columns, plane)?;
+                for class in 0..frame.classes {
+                    let at = (class * planes + index) * rows * columns;
+                    array.put(at, &of_class(logits, frame.classes, class))?;
                 }
             }
         }
@@ -113,9 +117,9 @@ impl Files<'_> {
     }
 }
 
-/// `[voxel][class]` to `[class][voxel]`.
-fn by_class(logits: &[f32], classes: usize) -> Vec<Vec<f32>> {
-    (0..classes).map(|class| logits.iter().skip(class).step_by(classes).copied().collect()).collect()
+/// One class of `[voxel][class]`.
+fn of_class(logits: &[f32], classes: usize, class: usize) -> Vec<f32> {
+    logits.iter().skip(class).step_by(classes).copied().collect()
 }
 
 #[cfg(test)]
@@ -131,7 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn logits_are_turned_to_one_image_a_class() {
-        assert_eq!(by_class(&[1.0, 10.0, 2.0, 20.0], 2), [[1.0, 2.0], [10.0, 20.0]]);
+    fn a_class_is_taken_from_each_voxel() {
+        assert_eq!(of_class(&[1.0, 10.0, 2.0, 20.0], 2, 0), [1.0, 2.0]);
+        assert_eq!(of_class(&[1.0, 10.0, 2.0, 20.0], 2, 1), [10.0, 20.0]);
     }
 }

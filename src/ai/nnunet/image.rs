@@ -27,8 +27,8 @@ pub struct ChannelImage {
     pub axes: [GridAxis; 3],
     /// `[z][y][x]` of its own axes.
     pub values: Arc<Vec<f32>>,
-    /// The grid's axes to the patient's left, back and head, where a reader of nnU-Net takes them
-    /// otherwise than from the grid.
+    /// The grid's axes that nibabel takes to run to the patient's left, back and head, where the file does
+    /// not tell.
     pub(super) patient: Option<[GridAxis; 3]>,
 }
 
@@ -50,8 +50,8 @@ impl ChannelImage {
         }
     }
 
-    /// The array of a file that tells no orientation. nibabel, and so nnU-Net's reader that turns images,
-    /// takes its axes as left, front and up.
+    /// The array of a file that tells no orientation: nnU-Net's readers that turn images take its axes as
+    /// left, front and head (nibabel), or left, back and head (ITK).
     #[must_use]
     pub fn without_orientation(self) -> Self {
         let [(_, reversed), ..] = self.axes;
@@ -102,10 +102,14 @@ impl ChannelImage {
     /// The same image turned as a model's reader wants it; `grid` is the one it lies on.
     #[must_use]
     pub fn turned(&self, grid: &Grid, orientation: Orientation) -> Self {
+        let by_grid = || Oriented::new(grid).axes();
         match orientation {
             Orientation::Stored => self.clone(),
-            Orientation::Turned(code) => {
-                self.along(code.of_patient(self.patient.unwrap_or_else(|| Oriented::new(grid).axes())))
+            Orientation::Turned(code) => self.along(code.of_patient(self.patient.unwrap_or_else(by_grid))),
+            Orientation::TurnedByItk(code) => {
+                let by_itk =
+                    self.patient.map(|[left, (axis, is_front), head]| [left, (axis, !is_front), head]);
+                self.along(code.of_patient(by_itk.unwrap_or_else(by_grid)))
             }
         }
     }
@@ -190,6 +194,7 @@ fn linear(volume: &Volume, at: [f64; 3]) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::orientation::AxisCode;
     use super::*;
     use crate::geometry::{Point3, Vector3};
     use crate::patient::Voxels;
@@ -244,19 +249,24 @@ mod tests {
         assert_eq!(stored.grid_voxel([3, 2, 1]), [1, 2, 3]);
     }
 
-    /// nibabel 5.4 on a file of neither sform nor qform: `io_orientation` of its affine flips the first axis
-    /// alone.
+    /// `NibabelIOWithReorient` and `SimpleITKIOWithReorient` on a file of neither sform nor qform: nibabel
+    /// flips the first axis alone, ITK the second too.
     #[test]
-    fn a_file_without_orientation_is_turned_as_nibabel_takes_it() {
+    fn a_file_without_orientation_is_turned_as_its_reader_takes_it() {
         let steps = [-Vector3::x(), -Vector3::y(), Vector3::z()];
         let grid = Grid::new([2, 3, 2], Point3::origin(), steps).unwrap();
         let values: Vec<f32> = (0..12_u8).map(f32::from).collect();
         let image = ChannelImage::stored([2, 3, 2], [1.0; 3], false, values.clone());
         let ras = "RAS".parse().unwrap();
         assert_eq!(*image.turned(&grid, ras).values, values);
-        let turned = image.without_orientation().turned(&grid, ras);
+        let turned = image.clone().without_orientation().turned(&grid, ras);
         assert_eq!(*turned.values, [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10].map(|n: u8| f32::from(n)));
         assert_eq!(turned.grid_voxel([0, 0, 0]), [1, 0, 0]);
+        let by_itk = Orientation::TurnedByItk(AxisCode::RAS);
+        assert_eq!(*image.turned(&grid, by_itk).values, values);
+        let turned = image.without_orientation().turned(&grid, by_itk);
+        assert_eq!(*turned.values, [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6].map(|n: u8| f32::from(n)));
+        assert_eq!(turned.grid_voxel([0, 0, 0]), [1, 2, 0]);
     }
 
     #[test]

@@ -170,7 +170,7 @@ pub fn import_each(
     again: Option<&Again>,
     progress: &Progress,
 ) -> Result<Imported, ImportError> {
-    if !source.exists() {
+    if !source.try_exists().map_err(|error| unwritable(&error, source))? {
         return Err(ImportError::Missing { path: source.to_owned() });
     }
     sweep(target, SystemTime::now());

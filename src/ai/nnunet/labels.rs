@@ -3,7 +3,7 @@
 use super::axis::{Axis, Pair, nearest, pairs};
 use super::passes::lines;
 use super::resample::{Order, Resampling, pick, transpose, whole};
-use crate::progress::Progress;
+use crate::progress::{Cancelled, Progress};
 use half::f16;
 use rayon::prelude::*;
 
@@ -14,30 +14,36 @@ use rayon::prelude::*;
 /// The label with the greatest interpolated share wins (of equal ones the nearest voxel's label, else the
 /// smallest), as `resize_segmentation` of batchgenerators 0.25.5; with [`Order::Nearest`] it is the nearest
 /// voxel's. Along a separate axis the nearest slice is copied; with another `order_z` a label comes where
-/// its share is above a half, the greatest of several, and 0 where none is. Where torch resamples, the shares are thousandths in half precision and the smallest of equal ones wins, as in
+/// its share is above a half, the greatest of several, and 0 where none is. Where torch resamples, the
+/// shares are thousandths in half precision and the smallest of equal ones wins, as in
 /// `resample_torch_fornnunet` of nnunetv2 2.8.1.
+///
+/// # Errors
+/// [`Cancelled`] when someone asked to stop.
 ///
 /// # Panics
 /// When `labels` does not have `size` voxels, or a size is 0.
-#[must_use]
 pub fn resample_labels(
     labels: &[i16],
     size: [usize; 3],
     to: [usize; 3],
     spacing_mm: [[f64; 3]; 2],
     how: Resampling,
-) -> Vec<i16> {
+    progress: &Progress,
+) -> Result<Vec<i16>, Cancelled> {
     assert_eq!(labels.len(), size.iter().product::<usize>(), "one label a voxel");
     assert!(!size.contains(&0) && !to.contains(&0), "no empty axis");
     if size == to {
-        return labels.to_vec();
+        return Ok(labels.to_vec());
     }
     let separate = how.separate_axis(spacing_mm[0], spacing_mm[1]);
     match separate.filter(|_| !how.by_torch) {
         Some(axis) if how.order.is_spline() || how.order_z != Order::Nearest => {
-            return by_slices(labels, size, to, axis, how);
+            return by_slices(labels, size, to, axis, how, progress);
         }
-        None if how.order.is_spline() && !how.by_torch => return by_shares(labels, size, to, how.order),
+        None if how.order.is_spline() && !how.by_torch => {
+            return by_shares(labels, size, to, how.order, progress);
+        }
         _ => {}
     }
     let near: [Vec<usize>; 3] = std::array::from_fn(|axis| nearest(size[axis], to[axis]));
@@ -70,7 +76,7 @@ pub fn resample_labels(
             };
         }
     });
-    out
+    Ok(out)
 }
 
 /// Every label of a map, in rising order.
@@ -88,16 +94,21 @@ fn indicator(labels: &[i16], label: i16) -> Vec<f32> {
 
 /// The label whose indicator, resampled as an image, is the greatest: shares of splines are no weights of
 /// a few voxels.
-fn by_shares(labels: &[i16], size: [usize; 3], to: [usize; 3], order: Order) -> Vec<i16> {
+fn by_shares(
+    labels: &[i16],
+    size: [usize; 3],
+    to: [usize; 3],
+    order: Order,
+    progress: &Progress,
+) -> Result<Vec<i16>, Cancelled> {
     // Shares that are equal but for rounding are equal.
     const EQUAL: f64 = 1e-9;
     let own = unique(labels);
     let even = Resampling { order: Order::Nearest, force_separate_z: Some(false), ..Resampling::LOGITS };
-    let near = resample_labels(labels, size, to, [[1.0; 3]; 2], even);
+    let near = resample_labels(labels, size, to, [[1.0; 3]; 2], even, progress)?;
     let (mut best, mut out) = (vec![f64::NEG_INFINITY; near.len()], near.clone());
     for label in own {
-        let shares = whole(&indicator(labels, label), size, to, order, &Progress::new());
-        let shares: Vec<f64> = shares.expect("nobody stops it");
+        let shares: Vec<f64> = whole(&indicator(labels, label), size, to, order, progress)?;
         out.par_iter_mut().zip(&mut best).zip(&shares).zip(&near).for_each(|(((out, best), share), near)| {
             let is_tie = (share - *best).abs() <= EQUAL;
             let wins = if is_tie { label == *near } else { *share > *best };
@@ -107,19 +118,28 @@ fn by_shares(labels: &[i16], size: [usize; 3], to: [usize; 3], order: Order) -> 
             *best = best.max(*share);
         });
     }
-    out
+    Ok(out)
 }
 
 /// The slices across a separate axis each by itself, then along it.
-fn by_slices(labels: &[i16], size: [usize; 3], to: [usize; 3], axis: usize, how: Resampling) -> Vec<i16> {
+fn by_slices(
+    labels: &[i16],
+    size: [usize; 3],
+    to: [usize; 3],
+    axis: usize,
+    how: Resampling,
+    progress: &Progress,
+) -> Result<Vec<i16>, Cancelled> {
     // The separate axis in front; a swap is its own inverse.
     let mut order = [0, 1, 2];
     order.swap(0, axis);
     let turned = transpose(labels, size, order);
     let ([nz, ny, nx], [tz, ty, tx]) = (pick(size, order), pick(to, order));
     let flat = Resampling { force_separate_z: Some(false), ..how };
-    let slice = |slice: &[i16]| resample_labels(slice, [1, ny, nx], [1, ty, tx], [[1.0; 3]; 2], flat);
-    let planes: Vec<i16> = turned.par_chunks_exact(ny * nx).flat_map_iter(slice).collect();
+    let slice =
+        |slice: &[i16]| resample_labels(slice, [1, ny, nx], [1, ty, tx], [[1.0; 3]; 2], flat, progress);
+    let planes: Result<Vec<_>, _> = turned.par_chunks_exact(ny * nx).map(slice).collect();
+    let planes = planes?.concat();
     let across = Axis::new(nz, tz, how.order_z);
     let done = if let Some(copies) = across.copies() {
         copies.iter().flat_map(|z| &planes[z * ty * tx..(z + 1) * ty * tx]).copied().collect()
@@ -127,8 +147,7 @@ fn by_slices(labels: &[i16], size: [usize; 3], to: [usize; 3], axis: usize, how:
         let mut done = vec![0; tz * ty * tx];
         for label in unique(&planes) {
             let own = indicator(&planes, label);
-            let shares = lines(&own, ty * tx, &across, None, &Progress::new());
-            let shares: Vec<f64> = shares.expect("nobody stops it");
+            let shares: Vec<f64> = lines(&own, ty * tx, &across, None, progress)?;
             done.par_iter_mut().zip(&shares).for_each(|(done, share)| {
                 if *share > 0.5 {
                     *done = label;
@@ -137,7 +156,7 @@ fn by_slices(labels: &[i16], size: [usize; 3], to: [usize; 3], axis: usize, how:
         }
         done
     };
-    transpose(&done, pick(to, order), order)
+    Ok(transpose(&done, pick(to, order), order))
 }
 
 /// The label with the greatest share of eight corners (z slowest); `nearest` where it is among the
@@ -187,7 +206,8 @@ mod tests {
     const EVEN: [[f64; 3]; 2] = [[1.0; 3]; 2];
 
     fn row(labels: &[i16], to: usize) -> Vec<i16> {
-        resample_labels(labels, [1, 1, labels.len()], [1, 1, to], EVEN, Resampling::LOGITS)
+        resample_labels(labels, [1, 1, labels.len()], [1, 1, to], EVEN, Resampling::LOGITS, &Progress::new())
+            .unwrap()
     }
 
     #[test]
@@ -208,14 +228,17 @@ mod tests {
     fn among_many_labels_the_greatest_share_wins() {
         // Four labels around (1/4, 1/4): their shares are 9, 3, 3 and 1 sixteenths.
         let labels = [7, 1, 2, 3];
-        let out = resample_labels(&labels, [1, 2, 2], [1, 4, 4], EVEN, Resampling::LOGITS);
+        let out = resample_labels(&labels, [1, 2, 2], [1, 4, 4], EVEN, Resampling::LOGITS, &Progress::new())
+            .unwrap();
         assert_eq!(out, [7, 7, 1, 1, 7, 7, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3]);
     }
 
     #[test]
     fn a_thick_axis_is_copied() {
         let spacing = [[5.0, 1.0, 1.0], [2.5, 1.0, 1.0]];
-        let out = resample_labels(&[1, 2], [2, 1, 1], [4, 1, 2], spacing, Resampling::LOGITS);
+        let out =
+            resample_labels(&[1, 2], [2, 1, 1], [4, 1, 2], spacing, Resampling::LOGITS, &Progress::new())
+                .unwrap();
         assert_eq!(out, [1, 1, 1, 1, 2, 2, 2, 2]);
     }
 
@@ -237,13 +260,14 @@ mod tests {
         ];
         for (to, mm, order, order_z, done) in cases {
             let how = Resampling { order, order_z, ..Resampling::LOGITS };
-            let found = resample_labels(&labels, [3, 4, 5], to, mm, how);
+            let found = resample_labels(&labels, [3, 4, 5], to, mm, how, &Progress::new()).unwrap();
             assert_eq!(found, read(done), "{order:?}, {order_z:?}");
             // The same with the thick axis last.
             let order = [2, 1, 0];
             let turned = transpose(&labels, [3, 4, 5], order);
             let mm = mm.map(|mm: [f64; 3]| pick(mm, order));
-            let other = resample_labels(&turned, [5, 4, 3], pick(to, order), mm, how);
+            let other =
+                resample_labels(&turned, [5, 4, 3], pick(to, order), mm, how, &Progress::new()).unwrap();
             assert_eq!(transpose(&other, pick(to, order), order), found);
         }
     }
@@ -251,7 +275,9 @@ mod tests {
     #[test]
     fn torch_gives_a_tie_to_the_smallest_label() {
         let how = Resampling { by_torch: true, ..Resampling::LOGITS };
-        let one = |labels: [i16; 2]| resample_labels(&labels, [1, 1, 2], [1, 1, 1], EVEN, how);
+        let one = |labels: [i16; 2]| {
+            resample_labels(&labels, [1, 1, 2], [1, 1, 1], EVEN, how, &Progress::new()).unwrap()
+        };
         assert_eq!((one([1, 2]), one([2, 1]), one([0, 1])), (vec![1], vec![1], vec![0]));
         // What nnunetv2 2.8.1 makes of random labels: among them shares of a half, a quarter and an eighth,
         // and slices that are copied.
@@ -264,7 +290,11 @@ mod tests {
             ([2, 2, 10], EVEN, "3332200022333333001111000011003322221133"),
             ([5, 2, 5], thick, "32001103013200110301111122221310000022121000002212"),
         ] {
-            assert_eq!(resample_labels(&labels, [3, 4, 5], to, mm, how), read(done), "{to:?}");
+            assert_eq!(
+                resample_labels(&labels, [3, 4, 5], to, mm, how, &Progress::new()).unwrap(),
+                read(done),
+                "{to:?}"
+            );
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Orientation {
     Stored,
     /// Turned so that its axes run this way.
     Turned(AxisCode),
+    /// The same by ITK, which takes the axes of a file that tells no orientation otherwise than nibabel.
+    TurnedByItk(AxisCode),
 }
 
 /// The side of the patient that each axis runs to, x (the fastest) first: such as `RAS`, to the right,
@@ -67,7 +69,9 @@ impl FromStr for Orientation {
 
 impl fmt::Display for Orientation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Turned(AxisCode(axes)) = self else { return f.write_str("stored") };
+        let (Self::Turned(AxisCode(axes)) | Self::TurnedByItk(AxisCode(axes))) = self else {
+            return f.write_str("stored");
+        };
         axes.iter()
             .try_for_each(|(axis, is_opposite)| write!(f, "{}", LETTERS[*axis][usize::from(*is_opposite)]))
     }
@@ -81,7 +85,7 @@ impl Orientation {
             Self::Stored => {
                 "NIfTI as it is stored, DICOM as LPS (axes to the patient's left, back and head)".to_owned()
             }
-            Self::Turned(_) => format!("turned to {self}, NIfTI and DICOM alike"),
+            Self::Turned(_) | Self::TurnedByItk(_) => format!("turned to {self}, NIfTI and DICOM alike"),
         }
     }
 }

@@ -183,7 +183,8 @@ fn permutation(axes: &[usize]) -> Option<[usize; 3]> {
 fn orientation(reader: Option<&str>) -> Result<Orientation, String> {
     match reader.unwrap_or("SimpleITKIO") {
         "SimpleITKIO" | "NibabelIO" | "Tiff3DIO" | "NaturalImage2DIO" => Ok(Orientation::Stored),
-        "NibabelIOWithReorient" | "SimpleITKIOWithReorient" => Ok(Orientation::Turned(AxisCode::RAS)),
+        "NibabelIOWithReorient" => Ok(Orientation::Turned(AxisCode::RAS)),
+        "SimpleITKIOWithReorient" => Ok(Orientation::TurnedByItk(AxisCode::RAS)),
         other => Err(format!("its image_reader_writer {other} is not known")),
     }
 }

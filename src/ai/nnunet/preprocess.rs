@@ -199,10 +199,12 @@ pub fn preprocess(
             None => values.extend(own),
         }
     }
+    let last = progress.part(1.0, 1.0);
     let labels = labels.zip(previous).map(|(labels, previous)| match plan.resampling {
-        Some(_) => resample_labels(&labels, cropped, to, spacings, previous.resampling),
-        None => labels,
+        Some(_) => resample_labels(&labels, cropped, to, spacings, previous.resampling, &last),
+        None => Ok(labels),
     });
+    let labels = labels.transpose()?;
     for label in foreground {
         let is_it = |other: &i16| if other == label { 1.0 } else { 0.0 };
         values.extend(labels.iter().flatten().map(is_it));

@@ -28,9 +28,12 @@ pub(super) fn read(
 
 /// What a plan may be followed in when it brings logits back onto the image.
 pub(super) fn check_logits(how: Resampling) -> Result<(), String> {
-    if how.order.is_spline() || how.order_z.is_spline() {
-        return Err("its resampling_fn_probabilities has order 2 or more, a spline, which is not supported"
-            .to_owned());
+    for (key, order) in [("order", how.order), ("order_z", how.order_z)] {
+        if order.is_spline() {
+            return Err(format!(
+                "its resampling_fn_probabilities has {key} 2 or more, a spline, which is not supported"
+            ));
+        }
     }
     Ok(())
 }

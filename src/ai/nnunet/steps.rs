@@ -98,7 +98,7 @@ pub fn steps(
             take(Step::Input { values, frame: &frame })?;
             let mut part = Vec::new();
             layout.cut(values, frame.tile, 0.0, &mut part);
-            let mut logits = Vec::with_capacity(part.len());
+            let mut logits = Vec::with_capacity(part.len() / layout.channels * layout.classes);
             let gather = |_: usize, plane: &[f32]| {
                 logits.extend_from_slice(plane);
                 Ok::<_, CaseError>(())
