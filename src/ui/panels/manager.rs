@@ -49,6 +49,8 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         left_ui(ui, scope);
         widgets::caption(ui, "Train one on patients of your own");
         if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
+            // An action that opens a card is not carried out under another.
+            scope.state.overlay = None;
             scope.outbox.act(Action::TrainModel);
         }
         catalogue::catalogue_ui(ui, scope);

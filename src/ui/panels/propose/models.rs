@@ -101,7 +101,9 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
                 }
                 ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 2.0;
-                    let title = ui.add(egui::Label::new(&line.title).wrap());
+                    // A spacing in the name stays in one line.
+                    let title = line.title.replace(" mm", "\u{a0}mm");
+                    let title = ui.add(egui::Label::new(title).wrap());
                     title.on_hover_text(format!("{}\n{}", line.about, line.fit.why()));
                     let (count, size) = (count_text(&line.organs), size_text(line));
                     let facts = format!("{count} · {size} · {}", line.license);
