@@ -22,30 +22,34 @@ const CUT_OFF: f64 = 0.5;
 /// A hole in a contour smaller than this is closed, square mm.
 pub(super) const HOLE_MM2: f64 = 100.0;
 
-/// Two organs that the model had on each other's side.
+/// Organs that the model had on the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Exchanged<'a> {
-    /// The organ of the left.
-    left: &'a str,
-    /// The organ of the right.
-    right: &'a str,
+pub(super) enum Exchanged<'a> {
+    /// Those of the left and of the right on each other's.
+    Pair { left: &'a str, right: &'a str },
+    /// One where nothing of the other was found.
+    Alone { had: &'a str, is: &'a str },
 }
 
 impl Exchanged<'_> {
     /// What the person should know; `None` where neither organ is among those proposed, for specks of
     /// organs that are not in the image say nothing of its sides.
     pub(super) fn warning(&self, is_proposed: impl Fn(&str) -> bool) -> Option<String> {
-        let Self { left, right } = self;
-        (is_proposed(left) || is_proposed(right)).then(|| {
-            format!(
-                "the model had {left} and {right} on each other's side; they were exchanged, check left and right"
-            )
-        })
+        match self {
+            Self::Pair { left, right } => (is_proposed(left) || is_proposed(right)).then(|| {
+                format!(
+                    "the model had {left} and {right} on each other's side; they were exchanged, check left and right"
+                )
+            }),
+            Self::Alone { had, is } => is_proposed(is).then(|| {
+                format!("the model had {had} on the other side; it is called {is} now, check left and right")
+            }),
+        }
     }
 }
 
 /// Puts the labels (the greatest class at each voxel of `probabilities`) right, and the
-/// probabilities with them. Returns the pairs that changed sides.
+/// probabilities with them. Returns the organs that changed sides.
 pub(super) fn put_right<'a>(
     probabilities: &mut Probabilities,
     labels: &mut [u16],
@@ -88,15 +92,18 @@ fn put_on_their_sides<'a>(
             .iter()
             .any(|(organ, [wrong, right])| organ.name == name && !wrong.is_empty() && right.is_empty())
     };
+    let is_absent = |name: &str| {
+        judged.iter().any(|(organ, pieces)| organ.name == name && pieces.iter().all(Vec::is_empty))
+    };
     let mut exchanged = Vec::new();
     for (organ, [wrong, right]) in &judged {
         let opposite = organ.opposite(organs);
         take_out(probabilities, labels, organ.value, [wrong, right], opposite.map(|other| other.value));
-        if let Some(other) = opposite.filter(|_| organ.side == Some(Side::Left))
-            && is_all_wrong(&organ.name)
-            && is_all_wrong(&other.name)
-        {
-            exchanged.push(Exchanged { left: &organ.name, right: &other.name });
+        let Some(other) = opposite.filter(|_| is_all_wrong(&organ.name)) else { continue };
+        if is_absent(&other.name) {
+            exchanged.push(Exchanged::Alone { had: &organ.name, is: &other.name });
+        } else if organ.side == Some(Side::Left) && is_all_wrong(&other.name) {
+            exchanged.push(Exchanged::Pair { left: &organ.name, right: &other.name });
         }
     }
     exchanged

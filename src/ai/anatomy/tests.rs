@@ -115,8 +115,13 @@ fn the_middle_is_the_bodys_not_the_pictures() {
     let mut half = image(4);
     half.body.iter_mut().enumerate().for_each(|(at, inside)| *inside = at % 16 < 8);
     let (mut p, mut labels) = field(4, |_, _, x| u16::from((8..=9).contains(&x)));
-    put_right(&mut p, &mut labels, &pair(), &half);
+    let organs = pair();
+    let exchanged = put_right(&mut p, &mut labels, &organs, &half);
     assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![8, 9]));
+    // Alone of its pair it changed its name, which is said.
+    let said = exchanged[0].warning(|name| name == "Parotid_L").unwrap();
+    assert!(exchanged.len() == 1 && said.contains("Parotid_R") && said.contains("Parotid_L now"), "{said}");
+    assert_eq!(exchanged[0].warning(|name| name == "Parotid_R"), None);
     // An arm on one slice alone does not move it.
     let mut arm = half;
     arm.body[..64].fill(false);

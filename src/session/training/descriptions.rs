@@ -62,9 +62,12 @@ pub(super) fn says_more(name: &str) -> bool {
 }
 
 /// Those whose UID it is; else those whose description is these words, or has them; else those that have the
-/// text anywhere. Words count as they are written.
+/// text anywhere. Words count as they are written; no text finds nothing.
 fn told_by(text: &str, among: &[usize], series: &[Line]) -> Vec<usize> {
     let text = text.trim().to_lowercase();
+    if text.is_empty() {
+        return Vec::new();
+    }
     let is = |fits: &dyn Fn(&Line) -> bool| -> Vec<usize> {
         among.iter().copied().filter(|at| fits(&series[*at])).collect()
     };
@@ -150,6 +153,7 @@ mod tests {
         assert_eq!(told(&["2.25.3"], &series), [3], "its UID");
         assert_eq!(told(&["dixon", "tse", "fs"], &series), [3], "the first text that finds any");
         assert_eq!(told(&["dixon"], &series), [0; 0]);
+        assert_eq!(told(&[" "], &series), [0; 0]);
         let mut other = series;
         other[1].modality = "CT".to_owned();
         assert_eq!(told(&["fs"], &other), [0; 0], "of the channel's modality");
