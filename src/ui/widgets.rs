@@ -3,7 +3,7 @@
 use super::actions::Action;
 use super::icons;
 use super::theme::{self, Theme};
-use egui::{Color32, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+use egui::{Color32, Margin, Response, RichText, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo};
 
 /// The side of a square icon button, points.
 pub const ICON_SIDE: f32 = 24.0;
@@ -31,6 +31,18 @@ pub fn icon_button(ui: &mut Ui, icon: &str, name: &str, tint: Option<Color32>, o
         let font = egui::FontId::proportional(16.0);
         ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, font, ink);
     }
+    response
+}
+
+/// A field for a line of text, of the height of a button; `hint` stands in it while it is empty.
+pub fn text_edit<'a>(text: &'a mut String, hint: &str) -> TextEdit<'a> {
+    TextEdit::singleline(text).hint_text(hint).margin(Margin::symmetric(8, 6)).desired_width(f32::INFINITY)
+}
+
+/// Adds a field under the name that a screen reader tells.
+pub fn named_field(ui: &mut Ui, field: TextEdit<'_>, name: &str) -> Response {
+    let response = ui.add(field);
+    response.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, name));
     response
 }
 

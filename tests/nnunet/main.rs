@@ -13,7 +13,7 @@ mod import;
 mod skip;
 mod steps;
 
-use arrays::{fixture, nifti, npz};
+use arrays::{Array, fixture, nifti, npz};
 use copied::copy_folder;
 use delineo::ai::cpu::CpuNetwork;
 use delineo::ai::engine::{Engine, EngineError};
@@ -92,7 +92,7 @@ impl Fixture {
 struct Tile {
     values: Vec<f32>,
     patch: [usize; 3],
-    expected: arrays::Array,
+    expected: Array,
 }
 
 fn tile(fixture: &Fixture, patch: [usize; 3]) -> Tile {
@@ -120,17 +120,23 @@ fn tile(fixture: &Fixture, patch: [usize; 3]) -> Tile {
     Tile { values: cut, patch, expected: npz(&file, "logits_every_2nd") }
 }
 
-/// The greatest difference of a tile's logits `[z][y][x][class]` to nnunetv2's.
-fn worst(tile: &Tile, logits: &[f32]) -> f64 {
-    let classes = tile.expected.shape[0];
-    let [nz, ny, nx] = tile.expected.size();
-    let mut worst: f64 = 0.0;
-    for (at, expected) in tile.expected.values.iter().enumerate() {
+/// The greatest difference of nnunetv2's numbers, `[class][z][y][x]` of every second voxel of a grid of this
+/// size, to our own of a class and a voxel.
+fn worst_of_every_2nd(expected: &Array, size: [usize; 3], own: impl Fn(usize, usize) -> f64) -> f64 {
+    let [nz, ny, nx] = expected.size();
+    assert_eq!([nz, ny, nx], size.map(|side| side.div_ceil(2)));
+    let each = expected.values.iter().enumerate().map(|(at, theirs)| {
         let (class, z, y, x) = (at / (nz * ny * nx), at / (ny * nx) % nz, at / nx % ny, at % nx);
-        let voxel = (2 * z * tile.patch[1] + 2 * y) * tile.patch[2] + 2 * x;
-        worst = worst.max((f64::from(logits[voxel * classes + class]) - expected).abs());
-    }
-    worst
+        (own(class, (2 * z * size[1] + 2 * y) * size[2] + 2 * x) - theirs).abs()
+    });
+    each.fold(0.0, f64::max)
+}
+
+/// The same of logits `[z][y][x][class]`.
+fn worst_logit(expected: &Array, size: [usize; 3], logits: &[f32]) -> f64 {
+    let classes = expected.shape[0];
+    assert_eq!(logits.len(), classes * size.iter().product::<usize>());
+    worst_of_every_2nd(expected, size, |class, voxel| f64::from(logits[voxel * classes + class]))
 }
 
 #[test]
@@ -139,7 +145,7 @@ fn a_tile_s_logits_are_pytorch_s() {
         let package = ModelPackage::load(&fixture.training).unwrap();
         let tile = tile(&fixture, package.patch);
         let network = CpuNetwork::new(&package.network().unwrap());
-        let worst = worst(&tile, &network.forward(&tile.values, tile.patch));
+        let worst = worst_logit(&tile.expected, tile.patch, &network.forward(&tile.values, tile.patch));
         println!("{}: a tile's logits differ by at most {worst:.2e}", fixture.case);
         assert!(worst < 1e-3, "{worst}");
     }
@@ -577,15 +583,8 @@ fn logits_differ(own: &Own, device: DeviceChoice) -> (f64, f64) {
     #[allow(clippy::cast_precision_loss, reason = "voxels")]
     let our_size = size.map(|side| side as f64);
     assert_eq!(npz(&file, "size").values, our_size);
-    let [nz, ny, nx] = expected.size();
-    assert_eq!([nz, ny, nx], size.map(|side| side.div_ceil(2)));
-    let (mut worst, mut greatest) = (0.0_f64, 0.0_f64);
-    for (at, theirs) in expected.values.iter().enumerate() {
-        let (class, z, y, x) = (at / (nz * ny * nx), at / (ny * nx) % nz, at / nx % ny, at % nx);
-        let voxel = (2 * z * size[1] + 2 * y) * size[2] + 2 * x;
-        worst = worst.max((f64::from(logits[voxel * window.classes + class]) - theirs).abs());
-        greatest = greatest.max(theirs.abs());
-    }
+    let worst = worst_logit(&expected, size, &logits);
+    let greatest = expected.values.iter().fold(0.0, |greatest: f64, theirs| greatest.max(theirs.abs()));
     println!(
         "{} on {}: logits of at most {greatest:.1} differ by at most {worst:.1e}",
         own.name,

@@ -1,8 +1,8 @@
 //! The steps on the way to the labels, each beside nnunetv2's own: from the library for every fixture there
 //! is, and from the files that the command line writes.
 
-use super::arrays::{Array, npy, npz};
-use super::{BATCHNORM, Fixture, RES2D, channel, skip};
+use super::arrays::{npy, npz};
+use super::{BATCHNORM, Fixture, RES2D, channel, skip, worst_logit, worst_of_every_2nd};
 use delineo::ai::engine::gpu_name;
 use delineo::ai::nnunet::steps::{Frame, Step, steps};
 use delineo::ai::{ModelPackage, PredictOptions};
@@ -54,21 +54,6 @@ fn taken(
     taken.unwrap()
 }
 
-/// The greatest difference of logits `[z][y][x][class]` of this size to those of every second voxel,
-/// `[class][z][y][x]`.
-fn worst_of_every_2nd(logits: &[f32], size: [usize; 3], expected: &Array) -> f64 {
-    let classes = expected.shape[0];
-    let [nz, ny, nx] = expected.size();
-    assert_eq!([nz, ny, nx], size.map(|side| side.div_ceil(2)));
-    assert_eq!(logits.len(), classes * size.iter().product::<usize>());
-    let each = expected.values.iter().enumerate().map(|(at, theirs)| {
-        let (class, z, y, x) = (at / (nz * ny * nx), at / (ny * nx) % nz, at / nx % ny, at % nx);
-        let voxel = (2 * z * size[1] + 2 * y) * size[2] + 2 * x;
-        (f64::from(logits[voxel * classes + class]) - theirs).abs()
-    });
-    each.fold(0.0, f64::max)
-}
-
 /// The prepared image within 1e-4, logits within 1e-3, as the fixtures allow.
 fn every_step_is_nnunetv2_s(device: DeviceChoice) {
     for fixture in Fixture::all() {
@@ -88,11 +73,11 @@ fn every_step_is_nnunetv2_s(device: DeviceChoice) {
         assert_eq!((frame.channels, frame.geometry.size), (theirs.shape[0], theirs.size()));
         let pairs = input.iter().zip(&theirs.values);
         let of_input = pairs.map(|(own, theirs)| (f64::from(*own) - theirs).abs()).fold(0.0, f64::max);
-        let of_tile = worst_of_every_2nd(&tile, frame.patch, &npz(&tile_file, "logits_every_2nd"));
+        let of_tile = worst_logit(&npz(&tile_file, "logits_every_2nd"), frame.patch, &tile);
 
         let all = taken(&fixture.images(), &package, device, None);
         let theirs = npz(&fixture.expected("logits_f32acc_every_2nd_nomirror.npz"), "logits");
-        let of_logits = worst_of_every_2nd(&all.logits, frame.geometry.size, &theirs);
+        let of_logits = worst_logit(&theirs, frame.geometry.size, &all.logits);
         println!(
             "{}: input differs by at most {of_input:.1e}, a tile's logits by {of_tile:.1e}, all logits by {of_logits:.1e}",
             fixture.case
@@ -151,13 +136,8 @@ fn the_command_line_writes_each_step_as_an_array() {
         let expected = npz(&own.folder().join("logits.npz"), "logits");
         let size = logits.size();
         assert_eq!((shape("logits"), logits.shape[0]), (logits.shape.clone(), expected.shape[0]));
-        let [nz, ny, nx] = expected.size();
-        let worst = expected.values.iter().enumerate().map(|(at, theirs)| {
-            let (class, z, y, x) = (at / (nz * ny * nx), at / (ny * nx) % nz, at / nx % ny, at % nx);
-            let voxel = ((class * size[0] + 2 * z) * size[1] + 2 * y) * size[2] + 2 * x;
-            (logits.values[voxel] - theirs).abs()
-        });
-        let worst = worst.fold(0.0, f64::max);
+        let voxels: usize = size.iter().product();
+        let worst = worst_of_every_2nd(&expected, size, |class, voxel| logits.values[class * voxels + voxel]);
         println!("{}: logits.npy differs by at most {worst:.1e}", own.name);
         assert!(worst < 2e-4, "{worst}");
 

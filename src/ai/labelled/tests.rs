@@ -166,6 +166,11 @@ impl Sums<'_> {
     }
 }
 
+/// Tiles of which none is left out.
+fn all_needed<'a>(layout: &'a Layout, weights: &'a [f32]) -> Tiles<'a> {
+    Tiles { layout, weights, is_softmax: false, is_background: true, cut: Box::new(|_, _| Seen::Needed) }
+}
+
 /// Labels that the device makes, and those of the same sums read back; how many were decided how.
 fn both(engine: &mut Engine, export: &Export, kind: Kind, classes: usize) -> (Vec<u16>, Vec<u16>, Counts) {
     let size = export.geometry_size();
@@ -173,13 +178,7 @@ fn both(engine: &mut Engine, export: &Export, kind: Kind, classes: usize) -> (Ve
     let input = vec![0.0; size.iter().product()];
     let layout = Layout::new::<EngineError>(&input, size, &window).unwrap();
     let weights = gaussian(layout.patch);
-    let tiles = Tiles {
-        layout: &layout,
-        weights: &weights,
-        is_softmax: false,
-        is_background: true,
-        cut: Box::new(|_, _| Seen::Needed),
-    };
+    let tiles = all_needed(&layout, &weights);
     let sums = Sums { tiles: &tiles, kind, broken: false };
 
     let mut slices = export.slices_to(|slice| slice.labels().to_vec());
@@ -310,13 +309,7 @@ fn what_is_not_a_number_is_found() {
         let window = half_steps(&[4, 9, 8], 3);
         let layout = Layout::new::<EngineError>(&input, [4, 9, 8], &window).unwrap();
         let weights = vec![1.0; 4 * 9 * 8];
-        let tiles = Tiles {
-            layout: &layout,
-            weights: &weights,
-            is_softmax: false,
-            is_background: true,
-            cut: Box::new(|_, _| Seen::Needed),
-        };
+        let tiles = all_needed(&layout, &weights);
         let export = Shape { size: [4, 9, 8], cropped: [4, 9, 8], ..EVEN }.export(3);
         let (mut sum, device) = engine.labels(tiles.sum_plan(0)).unwrap();
         let mut making = Making::new(Labelling::new(&export), device, &layout, layout.shift[0]);

@@ -49,12 +49,8 @@ pub fn export_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         widgets::note(ui, hint);
     }
     let mut entered = false;
-    let field = egui::TextEdit::singleline(&mut scope.state.export_path.text)
-        .hint_text("/path/to/structures.dcm")
-        .margin(egui::Margin::symmetric(8, 6))
-        .desired_width(f32::INFINITY);
-    let response = ui.add(field);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Export path"));
+    let field = widgets::text_edit(&mut scope.state.export_path.text, "/path/to/structures.dcm");
+    let response = widgets::named_field(ui, field, "Export path");
     if std::mem::take(&mut scope.state.export_path.wants_focus) {
         response.request_focus();
         select_all(ui, &response, scope.state.export_path.text.chars().count());

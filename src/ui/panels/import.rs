@@ -25,12 +25,9 @@ pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let is_clear = scope.state.import_as.orientation().is_ok();
     ui.horizontal(|ui| {
         let width = ui.available_width() - widgets::buttons_width(ui, &["Import", "Folder…", "ZIP…"]);
-        let field = egui::TextEdit::singleline(&mut scope.state.import_path.text)
-            .hint_text("A folder or ZIP of nnU-Net v2, or a model trained here")
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(width.max(80.0));
-        let response = ui.add(field);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path of the model"));
+        let hint = "A folder or ZIP of nnU-Net v2, or a model trained here";
+        let field = widgets::text_edit(&mut scope.state.import_path.text, hint);
+        let response = widgets::named_field(ui, field.desired_width(width.max(80.0)), "Path of the model");
         if std::mem::take(&mut scope.state.import_path.wants_focus) {
             response.request_focus();
         }
@@ -61,7 +58,7 @@ pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 fn hand_over_ui(ui: &mut Ui, chosen: &mut HandOver) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("Images").color(Theme::of(ui.ctx()).weak));
-        let list = egui::ComboBox::from_id_salt("hand over").width(300.0).selected_text(chosen.title(OTHER));
+        let list = widgets::combo("hand over").width(300.0).selected_text(chosen.title(OTHER));
         let response = list.show_ui(ui, |ui| {
             for way in HandOver::known() {
                 if ui.selectable_label(*chosen == way, way.title(OTHER)).clicked() {
@@ -76,14 +73,8 @@ fn hand_over_ui(ui: &mut Ui, chosen: &mut HandOver) {
         let label = "How images are handed over";
         response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, label));
         if let HandOver::Typed(code) = chosen {
-            let field = egui::TextEdit::singleline(code)
-                .hint_text("LAS")
-                .char_limit(3)
-                .margin(egui::Margin::symmetric(8, 6))
-                .desired_width(56.0);
-            let response = ui.add(field);
-            let label = "Sides of the axes";
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, label));
+            let field = widgets::text_edit(code, "LAS").char_limit(3).desired_width(56.0);
+            let response = widgets::named_field(ui, field, "Sides of the axes");
             if response.changed() {
                 *code = code.to_uppercase();
             }

@@ -14,12 +14,8 @@ pub fn path_row_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
     ui.horizontal(|ui| {
         let width = ui.available_width() - widgets::buttons_width(ui, &["Open"]);
-        let field = egui::TextEdit::singleline(&mut scope.state.open_path.text)
-            .hint_text("Path of a folder or file")
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(width.max(80.0));
-        let response = ui.add(field);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path to open"));
+        let field = widgets::text_edit(&mut scope.state.open_path.text, "Path of a folder or file");
+        let response = widgets::named_field(ui, field.desired_width(width.max(80.0)), "Path to open");
         if std::mem::take(&mut scope.state.open_path.wants_focus) {
             response.request_focus();
         }

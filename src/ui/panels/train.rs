@@ -87,12 +87,8 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         // As high as the field, so that the words beside it stand on its line.
         ui.set_min_height(30.0);
         widgets::note(ui, "Steps");
-        let field = egui::TextEdit::singleline(&mut scope.state.training.steps)
-            .hint_text("the recipe's")
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(100.0);
-        let response = ui.add(field);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Steps"));
+        let field = widgets::text_edit(&mut scope.state.training.steps, "the recipe's");
+        let response = widgets::named_field(ui, field.desired_width(100.0), "Steps");
         response.on_hover_text(
             "In a step the network learns from a few pieces of the images. Empty: as many as the recipe says.",
         );
@@ -138,12 +134,9 @@ fn series_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             let label =
                 egui::Label::new(RichText::new(name).color(color)).truncate().halign(egui::Align::LEFT);
             ui.add_sized([72.0, 30.0], label);
-            let field = egui::TextEdit::singleline(form.series.entry(number).or_default())
-                .hint_text("by its modality or description")
-                .margin(egui::Margin::symmetric(8, 6))
-                .desired_width(f32::INFINITY);
-            let label = format!("Description of {name}");
-            ui.add(field).widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, &label));
+            let text = form.series.entry(number).or_default();
+            let field = widgets::text_edit(text, "by its modality or description");
+            widgets::named_field(ui, field, &format!("Description of {name}"));
         });
     }
 }
@@ -171,12 +164,9 @@ fn path_ui(ui: &mut Ui, scope: &mut Scope<'_>, which: TrainingPath, title: &str,
     let mut pick = false;
     ui.horizontal(|ui| {
         let field: &mut PathField = scope.state.training.field(which);
-        let text = egui::TextEdit::singleline(&mut field.text)
-            .hint_text(hint)
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(ui.available_width() - widgets::buttons_width(ui, &["Choose…"]));
-        let response = ui.add(text);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, title));
+        let width = ui.available_width() - widgets::buttons_width(ui, &["Choose…"]);
+        let text = widgets::text_edit(&mut field.text, hint).desired_width(width);
+        let response = widgets::named_field(ui, text, title);
         if std::mem::take(&mut field.wants_focus) {
             response.request_focus();
         }

@@ -34,12 +34,9 @@ pub(super) fn catalogue_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 /// The field that narrows the catalogue.
 fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    let field = egui::TextEdit::singleline(&mut scope.state.model_search)
-        .hint_text("Find a model or an organ")
-        .margin(egui::Margin::symmetric(8, 6))
-        .desired_width(f32::INFINITY);
-    ui.add(field)
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find a model or an organ"));
+    let name = "Find a model or an organ";
+    let field = widgets::text_edit(&mut scope.state.model_search, name);
+    widgets::named_field(ui, field, name);
     ui.add_space(4.0);
 }
 
@@ -132,12 +129,9 @@ fn source_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         let why = "A clinic's own server, a file that was downloaded, or a folder copied from another machine \
                    may stand in for the publishers.";
         ui.add(egui::Label::new(RichText::new(why).color(Theme::of(ui.ctx()).weak)).wrap());
-        let field = egui::TextEdit::singleline(&mut scope.state.model_source)
-            .hint_text("the publishers; or https://server/models, a file, or a folder")
-            .margin(egui::Margin::symmetric(8, 6))
-            .desired_width(f32::INFINITY);
-        ui.add(field)
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Where models come from"));
+        let hint = "the publishers; or https://server/models, a file, or a folder";
+        let field = widgets::text_edit(&mut scope.state.model_source, hint);
+        widgets::named_field(ui, field, "Where models come from");
     }
     ui.add_space(4.0);
 }

@@ -113,6 +113,7 @@ pub fn channels_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) -> Res
 
 #[cfg(test)]
 mod tests {
+    use super::super::example;
     use super::*;
     use crate::session::suggestion::Fit;
 
@@ -130,22 +131,11 @@ mod tests {
 
     fn model(channels: &[&str]) -> ModelLine {
         ModelLine {
-            id: "m".into(),
-            title: "M".into(),
-            version: "1".into(),
             modality: String::new(),
             modalities: vec![String::new()],
-            organs: vec!["Thing".into()],
-            note: String::new(),
-            license: String::new(),
-            source: "imported",
             channels: channels.iter().map(|name| (*name).to_owned()).collect(),
-            synthetic: false,
             any_values: true,
-            has_card: false,
-            trainable: false,
-            crops_on: None,
-            fit: Fit::Possible(String::new()),
+            ..example("m", Fit::Possible(String::new()))
         }
     }
 

@@ -167,6 +167,29 @@ fn accept_all_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
+/// A model for tests: an imported one of one organ, for CT.
+#[cfg(test)]
+fn example(id: &str, fit: crate::session::suggestion::Fit) -> ModelLine {
+    ModelLine {
+        id: id.to_owned(),
+        title: id.to_owned(),
+        version: "1".to_owned(),
+        modality: "CT".to_owned(),
+        modalities: vec!["CT".to_owned()],
+        organs: vec!["Heart".to_owned()],
+        note: String::new(),
+        license: String::new(),
+        source: "imported",
+        channels: Vec::new(),
+        synthetic: false,
+        any_values: false,
+        has_card: false,
+        trainable: false,
+        crops_on: None,
+        fit,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -211,43 +211,23 @@ pub fn check_mark(ui: &Ui, center: egui::Pos2, state: Option<bool>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::example;
     use super::*;
-
-    fn line(id: &str, fit: Fit) -> ModelLine {
-        ModelLine {
-            id: id.into(),
-            title: id.into(),
-            version: "1".into(),
-            modality: "CT".into(),
-            modalities: vec!["CT".into()],
-            organs: vec!["Heart".into()],
-            note: String::new(),
-            license: String::new(),
-            source: "imported",
-            channels: Vec::new(),
-            synthetic: false,
-            any_values: false,
-            has_card: false,
-            trainable: false,
-            crops_on: None,
-            fit,
-        }
-    }
 
     #[test]
     fn a_model_that_cannot_run_does_not_stay_chosen() {
         let unfit = || Fit::Unfit("For CT; this series is MR.".into());
-        let on_ct = [line("a", Fit::Suggested(String::new())), line("b", Fit::Possible(String::new()))];
+        let on_ct = [example("a", Fit::Suggested(String::new())), example("b", Fit::Possible(String::new()))];
         assert_eq!(settled(Some("b".into()), &on_ct), Some("b".into()), "a person's choice stays");
         assert_eq!(settled(None, &on_ct), Some("a".into()));
-        let on_mr = [line("a", Fit::Possible(String::new())), line("b", unfit())];
+        let on_mr = [example("a", Fit::Possible(String::new())), example("b", unfit())];
         assert_eq!(settled(Some("b".into()), &on_mr), Some("a".into()));
-        assert_eq!(settled(Some("b".into()), &[line("a", unfit()), line("b", unfit())]), None);
+        assert_eq!(settled(Some("b".into()), &[example("a", unfit()), example("b", unfit())]), None);
     }
 
     #[test]
     fn it_is_said_where_nothing_fits() {
-        let said = |fit: Fit, can_run, seen: &[BodyRegion]| lack_text(&[line("a", fit)], can_run, seen);
+        let said = |fit: Fit, can_run, seen: &[BodyRegion]| lack_text(&[example("a", fit)], can_run, seen);
         let chest = [BodyRegion::Chest];
         assert_eq!(said(Fit::Suggested(String::new()), true, &chest), None);
         assert_eq!(said(Fit::Possible(String::new()), true, &[]), None, "nothing is known of what is seen");

@@ -66,11 +66,9 @@ fn list_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine, mut chosen: BT
     let before = chosen.clone();
     ui.horizontal(|ui| {
         let width = ui.available_width() - widgets::buttons_width(ui, &["All", "None"]);
-        let field = egui::TextEdit::singleline(&mut scope.state.propose.search)
-            .hint_text("Find an organ")
-            .margin(egui::Margin::symmetric(8, 4))
-            .desired_width(width);
-        ui.add(field).widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find an organ"));
+        let field = widgets::text_edit(&mut scope.state.propose.search, "Find an organ");
+        let field = field.margin(egui::Margin::symmetric(8, 4)).desired_width(width);
+        widgets::named_field(ui, field, "Find an organ");
         let wanted = scope.state.propose.search.to_lowercase();
         let shown = model.organs.iter().filter(|organ| organ.to_lowercase().contains(wanted.trim()));
         if ui.button("All").on_hover_text("Asks for all that are listed").clicked() {
@@ -220,13 +218,9 @@ fn naming_ui(ui: &mut Ui, scope: &mut Scope<'_>, chosen: &BTreeSet<String>) {
     let mut keep = true;
     ui.horizontal(|ui| {
         let width = ui.available_width() - widgets::buttons_width(ui, &["Save", "Cancel"]);
-        let field = egui::TextEdit::singleline(&mut name)
-            .hint_text("Name of the template")
-            .margin(egui::Margin::symmetric(8, 4))
-            .desired_width(width);
-        let response = ui.add(field);
-        response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Name of the template"));
+        let field = widgets::text_edit(&mut name, "Name of the template");
+        let field = field.margin(egui::Margin::symmetric(8, 4)).desired_width(width);
+        let response = widgets::named_field(ui, field, "Name of the template");
         if name.is_empty() && !response.has_focus() && !response.lost_focus() {
             response.request_focus();
         }
