@@ -15,9 +15,10 @@ impl Drop for Running {
 
 /// A display of its own; `None` where none can be had. The server itself looks for a free number, so
 /// that two tests that begin at once never get the same, and says which once it can be connected to.
+/// It does not start over when its last client leaves, since it turns away whoever comes meanwhile.
 pub fn display() -> Option<(Running, String)> {
     let server = Command::new("Xvfb")
-        .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+        .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
