@@ -15,6 +15,8 @@ const LEAST_SHARE: f64 = 0.2;
 /// Contours so near to the first or last slice are cut by it, mm, or those on the next slice: a
 /// network is less sure at the end of what it sees, by about a voxel of its grid.
 const END_MM: f64 = 2.5;
+/// What runs on beyond every scan, and yet ends so far before the scan does, was lost on its way, mm.
+const LOST_MM: f64 = 10.0;
 
 /// Contours of a label as traced, with raw scores.
 pub(super) struct Traced<'a> {
@@ -97,6 +99,16 @@ pub(super) fn present(
     if !cut.is_empty() {
         warnings.push(format!("cut by the end of the scan: {}", cut.join(", ")));
     }
+    let lost = found.iter().filter(|own| own.label.runs_on);
+    let lost = lost.map(|own| (own.label.name.as_str(), short_of_feet_mm(&own.roi, volume)));
+    let lost: Vec<String> = lost
+        .filter(|(_, short_mm)| *short_mm > LOST_MM)
+        .map(|(name, short_mm)| format!("{name} ({short_mm:.0} mm)"))
+        .collect();
+    if !lost.is_empty() {
+        warnings
+            .push(format!("ends above the scan's lower end, look whether it runs on: {}", lost.join(", ")));
+    }
     Present {
         left_out: out.iter().map(|own| own.label.value).collect(),
         rois: found.into_iter().map(|own| own.roi).collect(),
@@ -168,6 +180,22 @@ fn height_mm(roi: &Roi) -> f64 {
         weight += area;
     }
     sum / f64::max(weight, f64::MIN_POSITIVE)
+}
+
+/// How far before the scan's end towards the feet contours end, mm along the grid's axis that runs
+/// most from head to feet.
+fn short_of_feet_mm(roi: &Roi, volume: &Volume) -> f64 {
+    let grid = &volume.grid;
+    let rise = |axis: usize| grid.direction(axis).z;
+    let axis = (0..3).max_by(|a, b| rise(*a).abs().total_cmp(&rise(*b).abs())).unwrap_or(2);
+    #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+    let last = grid.dims()[axis] as f64 - 1.0;
+    let short = |at: f64| if rise(axis) > 0.0 { at } else { last - at };
+    let vertices = roi.planes.iter().flat_map(|own| {
+        let outlines = own.polygons.iter().flat_map(|polygon| &polygon.outer);
+        outlines.map(|vertex| short(grid.voxel_of(own.plane.lift(*vertex))[axis]))
+    });
+    vertices.fold(last, f64::min) * grid.spacing_mm()[axis]
 }
 
 /// Whether contours reach the end of the images: they lie on the first or last slice or hardly away

@@ -48,7 +48,8 @@ pub struct Label {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_cc: Option<f64>,
     /// Whether every scan cuts it, as it runs on far beyond what the model is for (the spinal cord):
-    /// the least volume of a part counts, wherever its contours end.
+    /// the least volume of a part counts, wherever its contours end, and that they end well before the
+    /// scan does is told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub runs_on: bool,
     /// The greatest volume, cc: a larger one was not found.

@@ -93,6 +93,36 @@ fn what_the_scan_cuts_may_be_smaller_and_is_said() {
 }
 
 #[test]
+fn what_runs_on_but_ends_before_the_scan_does_is_said() {
+    let cord = [Label { runs_on: true, ..organ(1, "SpinalCord") }];
+    // Slices rise towards the head from z = 0, 2 mm apart: from the sixth on, 10 mm are without it.
+    assert!(judge(&cord, &[(10.0, 5..8)]).2.is_empty());
+    let told = "ends above the scan's lower end, look whether it runs on: SpinalCord (12 mm)";
+    assert_eq!(judge(&cord, &[(10.0, 6..8)]).2, [told]);
+    // At its upper end it becomes the brainstem; and others end where they will.
+    assert!(judge(&cord, &[(10.0, 2..4)]).2.is_empty());
+    assert!(judge(&[organ(1, "Larynx")], &[(10.0, 5..8)]).2.iter().all(|text| !text.starts_with("ends")));
+}
+
+#[test]
+fn the_lower_end_is_the_one_towards_the_feet_however_slices_are_stored() {
+    let cord = organ(1, "SpinalCord");
+    let package = ModelPackage::find("head-neck").unwrap();
+    let roi = package.proposal(&cord, traced(&cord, 10.0, 2..4).planes, None);
+    let upright = volume();
+    assert!((short_of_feet_mm(&roi, &upright) - 4.0).abs() < 1e-9);
+    // The same slices from head to feet, and coronal ones, whose second axis is the one that falls.
+    let steps = [Vector3::x(), Vector3::y(), -Vector3::z()].map(|step| step * 2.0);
+    let falling = Grid::new([20, 20, 10], Point3::new(0.0, 0.0, 18.0), steps).unwrap();
+    let steps = [Vector3::x(), -Vector3::z(), Vector3::y()].map(|step| step * 2.0);
+    let coronal = Grid::new([20, 10, 20], Point3::new(0.0, 0.0, 18.0), steps).unwrap();
+    for grid in [falling, coronal] {
+        let volume = Volume { grid, ..volume() };
+        assert!((short_of_feet_mm(&roi, &volume) - 4.0).abs() < 1e-9);
+    }
+}
+
+#[test]
 fn an_organ_of_the_head_does_not_lie_below_one_of_the_neck() {
     let labels = [
         Label { above: vec!["SpinalCord".to_owned()], ..organ(1, "Brainstem") },
