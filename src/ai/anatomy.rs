@@ -57,11 +57,10 @@ pub(super) fn put_right<'a>(
     image: &ModelImage,
 ) -> Vec<Exchanged<'a>> {
     let exchanged = put_on_their_sides(probabilities, labels, organs, image);
-    for organ in organs {
-        if let Some(most) = organ.most_pieces() {
-            keep_pieces(probabilities, labels, organ.value, most);
-        }
-    }
+    let limited = || organs.iter().filter_map(|organ| Some((organ.value, organ.most_pieces()?)));
+    // What one organ loses may become a piece too many of another. It ends: a voxel that lost a class
+    // never has it back.
+    while limited().map(|(class, most)| keep_pieces(probabilities, labels, class, most)).sum::<usize>() > 0 {}
     exchanged
 }
 

@@ -158,6 +158,29 @@ fn a_scan_of_one_side_says_nothing_of_the_middle() {
 }
 
 #[test]
+fn a_piece_that_one_organ_loses_is_no_second_piece_of_another() {
+    // Both organs, and a speck of the second that is nearly the first, which is looked at before it.
+    let (mut p, mut labels) = field(4, |z, _, x| match x {
+        3..=5 => 1,
+        8..=11 => 2,
+        16 if z == 0 => 2,
+        _ => 0,
+    });
+    let speck: Vec<usize> = (0..labels.len()).filter(|at| labels[*at] == 2 && at % 18 + 1 == 16).collect();
+    for at in &speck {
+        p.values[at * 4..][..4].copy_from_slice(&[0.1, 0.4, 0.5, 0.0].map(f16::from_f32));
+    }
+    let one = |value, name| Label { keep_largest: true, ..organ(value, name, None) };
+    assert!(
+        put_right(&mut p, &mut labels, &[one(1, "SpinalCord"), one(2, "Esophagus")], &image(4)).is_empty()
+    );
+    assert_eq!(columns(&labels, 1), [3, 4, 5]);
+    assert_eq!(columns(&labels, 2), [8, 9, 10, 11]);
+    assert_eq!(argmax(&p), labels);
+    assert!(!speck.is_empty() && speck.iter().all(|at| labels[*at] == 0));
+}
+
+#[test]
 fn only_small_holes_in_one_organ_are_closed() {
     let picture = [
         "11111110222",
