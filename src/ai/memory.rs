@@ -202,7 +202,8 @@ fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &Predi
     let offset = 3 - plan.dimensions;
     // The channels as given and as turned, and the labels.
     let given = voxels * (2 * images * size_of::<f32>() + 2 * size_of::<u16>());
-    let prepared = plan.preprocessing.peak_bytes(size, spacing_mm, channels);
+    let previous = plan.previous_stage.as_ref().map(|_| plan.resample_labels);
+    let prepared = plan.preprocessing.peak_bytes(size, spacing_mm, channels, previous);
     let window = super::nnunet::window::Window {
         patch: &plan.patch[offset..],
         step: options.step.unwrap_or(0.5),

@@ -7,7 +7,7 @@
 //! array between them smaller; that array is the only one held beside input and output.
 
 use super::axis::Axis;
-use super::passes::{Plane, Sample, lines, range};
+use super::passes::{Plane, lines, range};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
@@ -180,13 +180,13 @@ pub(super) fn transpose<T: Copy + Send + Sync>(values: &[T], size: [usize; 3], o
 }
 
 /// Along all three axes alike.
-pub(super) fn whole<To: Sample>(
+fn whole(
     values: &[f32],
     size: [usize; 3],
     to: [usize; 3],
     order: Order,
     progress: &Progress,
-) -> Result<Vec<To>, Cancelled> {
+) -> Result<Vec<f32>, Cancelled> {
     let across = Axis::new(size[0], to[0], order);
     let plane = Plane::new([size[1], size[2]], [to[1], to[2]], order);
     let start = (f64::INFINITY, f64::NEG_INFINITY);
