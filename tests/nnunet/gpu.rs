@@ -1,7 +1,7 @@
 //! The same on the graphics device: held to nnunetv2, and to the CPU engine where a software driver would
 //! take minutes or the fixtures lack something.
 
-use super::{ANISO, BATCHNORM, BOTTLENECK, CASCADE, How, Own, PRELU, RES2D, TORCHRES};
+use super::{ANISO, BATCHNORM, BOTTLENECK, CASCADE, How, Own, PRELU, RES2D, RESPRELU, TORCHRES};
 use super::{logits_differ, own_fixture, skip};
 use delineo::ai::ModelPackage;
 use delineo::ai::cpu::CpuNetwork;
@@ -47,6 +47,11 @@ fn blocks_of_three_convolutions_with_gelu_are_the_same_on_the_gpu() {
 #[test]
 fn slopes_that_are_weights_are_the_same_on_the_gpu() {
     on_the_gpu(&PRELU, 300);
+}
+
+#[test]
+fn slopes_of_residual_blocks_are_the_same_on_the_gpu() {
+    on_the_gpu(&RESPRELU, 300);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use arrays::{Array, fixture, nifti, npz};
 use copied::copy_folder;
 use delineo::ai::cpu::CpuNetwork;
 use delineo::ai::engine::{Engine, EngineError};
-use delineo::ai::network::Activation;
+use delineo::ai::network::{Activation, EncoderBlock};
 use delineo::ai::nnunet::ChannelImage;
 use delineo::ai::nnunet::import::{ImportOptions, Imported, import};
 use delineo::ai::nnunet::preprocess::{PreviousStage, preprocess};
@@ -265,6 +265,8 @@ const TORCHRES: Own =
 const BOTTLENECK: Own =
     Own { name: "bottleneck", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 const PRELU: Own = Own { name: "prelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+const RESPRELU: Own =
+    Own { name: "resprelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 
 impl Own {
     fn folder(&self) -> PathBuf {
@@ -405,6 +407,25 @@ fn slopes_that_are_weights_and_images_by_splines_along_and_across_thick_slices()
     let read = ModelPackage::load(folder.path()).and_then(|package| package.network());
     let refused = read.unwrap_err().to_string();
     assert!(refused.contains("nonlin.weight"), "{refused}");
+}
+
+/// Each block of two convolutions has two slopes: behind its first normalisation, and behind the sum.
+#[test]
+fn residual_blocks_have_slopes_of_their_own() {
+    own_fixture(&RESPRELU, 300, How::CPU);
+    let own = ModelPackage::load(&RESPRELU.training()).unwrap().network().unwrap();
+    let mut slopes = Vec::new();
+    for step in own.encoder.iter().flatten() {
+        let EncoderBlock::Residual(block) = step else { panic!("a residual encoder") };
+        slopes.extend(block.inner.iter().chain([&block.last]).map(|block| block.activation));
+        let skip = block.skip.as_ref().map(|skip| skip.activation);
+        assert!(skip.is_none_or(|skip| skip == Activation::NOTHING), "{skip:?}");
+    }
+    assert_eq!(slopes.len(), 2 * 3);
+    let is_one_of_its_own = |index: usize| !slopes[..index].contains(&slopes[index]);
+    assert!((0..slopes.len()).all(is_one_of_its_own), "{slopes:?}");
+    let is_below = |slope: &Activation| matches!(slope, Activation::Leaky(slope) if *slope < 0.0);
+    assert!(slopes.iter().any(is_below) && !slopes.iter().all(is_below), "{slopes:?}");
 }
 
 /// Thick slices that the plans forbid to treat apart; treated so, the labels are others.
@@ -595,7 +616,7 @@ fn logits_differ(own: &Own, device: DeviceChoice) -> (f64, f64) {
 
 #[test]
 fn the_logits_of_whole_images_are_nnunetv2_s() {
-    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU] {
+    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU, RESPRELU] {
         let (worst, greatest) = logits_differ(&own, DeviceChoice::Cpu);
         assert!(worst < 2e-4 && greatest > 1.0, "{}: {worst}", own.name);
     }

@@ -12,7 +12,8 @@ an ignored label), batchnorm (3D residual encoder by nnUNetTrainerBN: the plans 
 normalisation, the weights have running statistics), torchres (thick slices whose plans resample by torch
 and forbid a separate axis, as nnUNetPlannerResEncL_torchres writes them), bottleneck (3D residual encoder of
 BottleneckD blocks with GELU, a stem of its own width, images resampled by a spline of order 5), prelu (PReLU with
-slopes of both signs, thick slices resampled by splines of order 4, and 2 across).
+slopes of both signs, thick slices resampled by splines of order 4, and 2 across), resprelu (3D residual encoder
+whose blocks, with and without a stride, have slopes of their own behind the sums).
 
 Beside the label maps each case has `logits.npz`: every second voxel of what the network gives over the whole
 prepared image without mirroring, folds averaged, summed up in single precision. `logits` alone makes these
@@ -326,15 +327,30 @@ def prelu(root):
     return folder, files
 
 
+def resprelu(root):
+    network = architecture(
+        "ResidualEncoderUNet", 3, [6, 10], [[3, 3, 3], [1, 3, 3]], [[1, 1, 1], [2, 2, 2]], [1, 2], [1], False)
+    network["arch_kwargs"].update(nonlin="torch.nn.PReLU", nonlin_kwargs={})
+    plan = plans("Dataset958_ResPReLU", {"3d_fullres": configuration(
+        [12, 20, 16], [2.0, 1.4, 1.4], ["CTNormalization"], [False], network)})
+    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2, "c": 3},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 4, 81, (0, 1, 2), torch.half)
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (30, 26, 14), (1.2, 1.5, 2.2), 10)
+    return folder, files
+
+
 CASES = {"res2d": res2d, "aniso": aniso, "cascade": cascade, "batchnorm": batchnorm, "torchres": torchres,
-         "bottleneck": bottleneck, "prelu": prelu}
+         "bottleneck": bottleneck, "prelu": prelu, "resprelu": resprelu}
 # The training folder of each.
 FOLDERS = {"res2d": "nnUNetTrainer__nnUNetPlans__2d", "aniso": "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres",
            "cascade": "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres",
            "batchnorm": "nnUNetTrainerBN__nnUNetPlans__3d_fullres",
            "torchres": "nnUNetTrainer__nnUNetPlans__3d_fullres",
            "bottleneck": "nnUNetTrainer__nnUNetPlans__3d_fullres",
-           "prelu": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
+           "prelu": "nnUNetTrainer__nnUNetPlans__3d_fullres",
+           "resprelu": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
 
 
 def keep_logits(root, names):
