@@ -267,6 +267,7 @@ const BOTTLENECK: Own =
 const PRELU: Own = Own { name: "prelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 const RESPRELU: Own =
     Own { name: "resprelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+const FIRST: Own = Own { name: "first", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 
 impl Own {
     fn folder(&self) -> PathBuf {
@@ -426,6 +427,31 @@ fn residual_blocks_have_slopes_of_their_own() {
     assert!((0..slopes.len()).all(is_one_of_its_own), "{slopes:?}");
     let is_below = |slope: &Activation| matches!(slope, Activation::Leaky(slope) if *slope < 0.0);
     assert!(slopes.iter().any(is_below) && !slopes.iter().all(is_below), "{slopes:?}");
+}
+
+/// With nnU-Net's own epsilon, activations behind the normalisations, or slices that are not thick, the
+/// labels are others.
+#[test]
+fn activations_before_normalisations_with_their_epsilon_and_slices_that_the_plans_call_thick() {
+    own_fixture(&FIRST, 300, How::CPU);
+    let plans = std::fs::read_to_string(FIRST.training().join("plans.json")).unwrap();
+    for (own, other) in [
+        ("\"eps\": 0.02", "\"eps\": 1e-05"),
+        ("\"nonlin_first\": true", "\"nonlin_first\": false"),
+        ("\"separate_z_anisotropy_threshold\": 1.5", "\"separate_z_anisotropy_threshold\": 3"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&FIRST.training(), folder.path());
+        let changed = plans.replace(own, other);
+        assert_ne!(plans, changed, "{own}");
+        std::fs::write(folder.path().join("plans.json"), changed).unwrap();
+        let package = ModelPackage::load(folder.path()).unwrap();
+        let expected = FIRST.folder().join("seg_nomirror.nii.gz");
+        let how = How { no_mirror: true, ..How::CPU };
+        let (count, prediction) = differing(&FIRST.images(), &expected, &package, how);
+        let voxels = prediction.labels.as_ref().unwrap().labels.len();
+        assert!(count * 300 > voxels, "{other}: {count} of {voxels} voxels differ");
+    }
 }
 
 /// Thick slices that the plans forbid to treat apart; treated so, the labels are others.
@@ -616,7 +642,7 @@ fn logits_differ(own: &Own, device: DeviceChoice) -> (f64, f64) {
 
 #[test]
 fn the_logits_of_whole_images_are_nnunetv2_s() {
-    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU, RESPRELU] {
+    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU, RESPRELU, FIRST] {
         let (worst, greatest) = logits_differ(&own, DeviceChoice::Cpu);
         assert!(worst < 2e-4 && greatest > 1.0, "{}: {worst}", own.name);
     }
