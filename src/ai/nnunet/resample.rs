@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 /// Spacings whose greatest is more than this many times the smallest are anisotropic, where nothing else is
 /// told.
-pub const ANISOTROPIC: f64 = 3.0;
+pub(super) const ANISOTROPIC: f64 = 3.0;
 
 /// The degree of the interpolating spline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
