@@ -379,6 +379,14 @@ fn a_batch_normalisation_s_running_statistics_are_used() {
     let own = ModelPackage::load(&BATCHNORM.training()).unwrap();
     assert_eq!(packages[0].network().unwrap(), own.network().unwrap());
     assert!(own.network().unwrap().decoder[0][0].norm.is_none());
+    // The trainer's normalisation has an epsilon of its own, whatever the plans say of theirs.
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&BATCHNORM.training(), folder.path());
+    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
+    let other = plans.replace("\"eps\": 1e-05", "\"eps\": 0.02");
+    assert_ne!(plans, other);
+    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    assert_eq!(ModelPackage::load(folder.path()).unwrap().network().unwrap(), own.network().unwrap());
 }
 
 #[test]

@@ -363,8 +363,8 @@ mod tests {
         // Blocks of labels, long enough that a slab does not see all of it.
         let size = [170, 4, 5];
         let labels: Vec<i16> = (0_i16..170 * 20).map(|n| (n / 20 / 9 * 7 + n % 20 / 7) % 5 - 1).collect();
-        for order in [Order::Quadratic, Order::Cubic, Order::Quartic, Order::Quintic] {
-            for to in [[255, 4, 5], [170, 6, 3], [97, 5, 7], [340, 4, 5]] {
+        for order in [Order::Cubic, Order::Quintic] {
+            for to in [[255, 4, 5], [170, 6, 3], [97, 5, 7]] {
                 let run = |bytes| by_shares(&labels, size, to, order, bytes, &Progress::new()).unwrap();
                 let all = run(usize::MAX);
                 assert!(unique(&all).len() == 5, "{order:?}");
