@@ -133,13 +133,13 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     click(&mut harness, "Contour 15 structures");
     assert_eq!(card(&harness), Some(("head-neck".to_owned(), true)));
     harness.get_by_label("Intended use");
-    // Where it fails stands last on a long card, and is one click away.
-    let far = harness.get_by_label("Limits").rect().top();
-    click(&mut harness, "Go to Limits");
+    // Where it fails stands below the results, and is one click away.
+    let far = harness.get_by_label("Where it fails").rect().top();
+    click(&mut harness, "Go to Where it fails");
     for _ in 0..8 {
         harness.step();
     }
-    assert!(harness.get_by_label("Limits").rect().top() < far - 100.0, "it came up");
+    assert!(harness.get_by_label("Where it fails").rect().top() < far - 100.0, "it came up");
     click(&mut harness, "Not now");
     assert!(card(&harness).is_none());
     // Not read: it comes again.

@@ -70,8 +70,8 @@ def interval(values, rng=None):
 
 
 def summarise(per_patient, labels):
-    """Markdown table: organ, n, mean Dice with interval, median."""
-    lines = ["| organ | n | mean Dice | 95 % interval | median |", "|---|---|---|---|---|"]
+    """Markdown table: organ, patients, mean Dice with interval, median."""
+    lines = ["| organ | patients | mean Dice | 95 % interval | median |", "|---|---|---|---|---|"]
     means = []
     for label in labels:
         values = [s[label["name"]] for s in per_patient.values() if label["name"] in s]
@@ -90,10 +90,10 @@ def summarise(per_patient, labels):
         draws.append(np.mean([v for s in drawn for v in s.values()]))
     low, high = np.percentile(draws, [2.5, 97.5])
     lines.append(
-        f"| **all organs of all patients** | {len(pooled)} | **{np.mean(pooled):.3f}** | "
+        f"| **all {len(pooled)} organs of all patients** | | **{np.mean(pooled):.3f}** | "
         f"{low:.3f} to {high:.3f} | {np.median(pooled):.3f} |"
     )
-    lines.append(f"| mean of the organs' means | {len(means)} | {np.mean(means):.3f} | | |")
+    lines.append(f"| mean of the {len(means)} organs' means | | {np.mean(means):.3f} | | |")
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ def main():
         )
         whole = set(patient["annotated"]) - set(patient["truncated"])
         per_patient[patient["id"]] = {n: s for n, s in scores.items() if n in whole and s[0] is not None}
-    print(f"| organ | n | mean Dice | 95 % interval | surface Dice {arguments.tolerance:g} mm | median HD95, mm |")
+    print(f"| organ | patients | mean Dice | 95 % interval | surface Dice {arguments.tolerance:g} mm | median HD95, mm |")
     print("|---|---|---|---|---|---|")
     means, far = [], []
     for label in config["labels"]:
@@ -94,7 +94,7 @@ def main():
         far += [f"{name} of {i} {r[3]:.0f} mm" for i, r in rows.items() if r[3] > 20]
         print(f"| {name} | {len(dice)} | {dice.mean():.3f} | {low:.3f} to {high:.3f} "
               f"| {surface.mean():.3f} | {np.median(hd95):.1f} |")
-    print(f"| mean of the organs' means | {len(means)} | {np.mean(means):.3f} | | | |")
+    print(f"| mean of the {len(means)} organs' means | | {np.mean(means):.3f} | | | |")
     print(f"\n{len(per_patient)} patients; centroids more than 20 mm apart: {', '.join(far) or 'none'}")
     if arguments.json:
         arguments.json.write_text(json.dumps(per_patient, indent=1))

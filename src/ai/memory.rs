@@ -200,9 +200,11 @@ fn nnunet(model: &Model, size: [usize; 3], spacing_mm: [f64; 3], options: &Predi
     let classes = plan.architecture.classes;
     let images = model.dataset.channels.len();
     let offset = 3 - plan.dimensions;
-    // The channels as given and as turned, and the labels.
-    let given = voxels * (2 * images * size_of::<f32>() + 2 * size_of::<u16>());
-    let prepared = plan.preprocessing.peak_bytes(size, spacing_mm, channels);
+    let previous = plan.previous_stage.as_ref().map(|_| plan.resample_labels);
+    // The channels as given and as turned, and the labels by slices and as a map; those of a stage before.
+    let maps = if previous.is_some() { 3 } else { 2 };
+    let given = voxels * (2 * images * size_of::<f32>() + maps * size_of::<u16>());
+    let prepared = plan.preprocessing.peak_bytes(size, spacing_mm, channels, previous);
     let window = super::nnunet::window::Window {
         patch: &plan.patch[offset..],
         step: options.step.unwrap_or(0.5),
@@ -373,6 +375,20 @@ mod tests {
         let more = 12 * (voxels(fine) - voxels(coarse));
         assert!(bytes(fine) >= bytes(coarse) + more, "{} {} {more}", bytes(fine), bytes(coarse));
         assert!(bytes(fine) < bytes(coarse) + 2 * more, "{} {} {more}", bytes(fine), bytes(coarse));
+    }
+
+    /// A second stage runs beside the labels of the first.
+    #[test]
+    fn a_cascade_s_labels_are_reckoned_with() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/nnunet/cascade/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres");
+        let cascade = ModelPackage::load(&folder).unwrap().nnunet.unwrap();
+        let mut alone = cascade.clone();
+        (alone.previous, alone.plan.previous_stage) = (None, None);
+        let size = [133, 512, 512];
+        let bytes = |model: &Model| nnunet(model, size, [1.5; 3], &PredictOptions::default(), By::Processor);
+        let labels = size.iter().product::<usize>() * size_of::<i16>();
+        assert!(bytes(&cascade) >= bytes(&alone) + labels, "{} {}", bytes(&cascade), bytes(&alone));
     }
 
     /// The sums of a TotalSegmentator-sized model of 3 mm on a chest, and what makes labels of them.

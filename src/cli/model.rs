@@ -28,7 +28,7 @@ enum Action {
         json: bool,
     },
     /// Imports models of nnU-Net v2 (a training folder, the data set's folder above it, or a ZIP archive
-    /// of either), or a model that `delineo train` has made.
+    /// of either), or a model that `delineo train` has made (its folder, or a ZIP archive of it).
     Import {
         /// The folder or archive.
         #[arg(value_name = "DIR")]

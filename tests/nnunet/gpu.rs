@@ -1,7 +1,7 @@
 //! The same on the graphics device: held to nnunetv2, and to the CPU engine where a software driver would
 //! take minutes or the fixtures lack something.
 
-use super::{ANISO, BATCHNORM, BOTTLENECK, CASCADE, How, Own, PRELU, RES2D, TORCHRES};
+use super::{ANISO, BATCHNORM, BOTTLENECK, CASCADE, FIRST, How, Own, PRELU, RES2D, RESPRELU, TORCHRES};
 use super::{logits_differ, own_fixture, skip};
 use delineo::ai::ModelPackage;
 use delineo::ai::cpu::CpuNetwork;
@@ -50,6 +50,16 @@ fn slopes_that_are_weights_are_the_same_on_the_gpu() {
 }
 
 #[test]
+fn activations_before_normalisations_are_the_same_on_the_gpu() {
+    on_the_gpu(&FIRST, 300);
+}
+
+#[test]
+fn slopes_of_residual_blocks_are_the_same_on_the_gpu() {
+    on_the_gpu(&RESPRELU, 300);
+}
+
+#[test]
 fn thick_slices_are_the_same_on_the_gpu() {
     on_the_gpu(&TORCHRES, 1000);
 }
@@ -71,6 +81,8 @@ fn residual_and_flat_networks_are_the_same_on_both_engines() {
         decoder_convs: vec![1, 2],
         bottleneck: Vec::new(),
         activation: Some(Activation::LEAKY),
+        activation_first: false,
+        epsilon: 1e-5,
         classes: 3,
         conv_bias: false,
     };

@@ -17,7 +17,7 @@ use arrays::{Array, fixture, nifti, npz};
 use copied::copy_folder;
 use delineo::ai::cpu::CpuNetwork;
 use delineo::ai::engine::{Engine, EngineError};
-use delineo::ai::network::Activation;
+use delineo::ai::network::{Activation, EncoderBlock};
 use delineo::ai::nnunet::ChannelImage;
 use delineo::ai::nnunet::import::{ImportOptions, Imported, import};
 use delineo::ai::nnunet::preprocess::{PreviousStage, preprocess};
@@ -265,6 +265,9 @@ const TORCHRES: Own =
 const BOTTLENECK: Own =
     Own { name: "bottleneck", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 const PRELU: Own = Own { name: "prelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+const RESPRELU: Own =
+    Own { name: "resprelu", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
+const FIRST: Own = Own { name: "first", training: "nnUNetTrainer__nnUNetPlans__3d_fullres", channels: 1 };
 
 impl Own {
     fn folder(&self) -> PathBuf {
@@ -376,6 +379,14 @@ fn a_batch_normalisation_s_running_statistics_are_used() {
     let own = ModelPackage::load(&BATCHNORM.training()).unwrap();
     assert_eq!(packages[0].network().unwrap(), own.network().unwrap());
     assert!(own.network().unwrap().decoder[0][0].norm.is_none());
+    // The trainer's normalisation has an epsilon of its own, whatever the plans say of theirs.
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&BATCHNORM.training(), folder.path());
+    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
+    let other = plans.replace("\"eps\": 1e-05", "\"eps\": 0.02");
+    assert_ne!(plans, other);
+    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    assert_eq!(ModelPackage::load(folder.path()).unwrap().network().unwrap(), own.network().unwrap());
 }
 
 #[test]
@@ -405,6 +416,50 @@ fn slopes_that_are_weights_and_images_by_splines_along_and_across_thick_slices()
     let read = ModelPackage::load(folder.path()).and_then(|package| package.network());
     let refused = read.unwrap_err().to_string();
     assert!(refused.contains("nonlin.weight"), "{refused}");
+}
+
+/// Each block of two convolutions has two slopes: behind its first normalisation, and behind the sum.
+#[test]
+fn residual_blocks_have_slopes_of_their_own() {
+    own_fixture(&RESPRELU, 300, How::CPU);
+    let own = ModelPackage::load(&RESPRELU.training()).unwrap().network().unwrap();
+    let mut slopes = Vec::new();
+    for step in own.encoder.iter().flatten() {
+        let EncoderBlock::Residual(block) = step else { panic!("a residual encoder") };
+        slopes.extend(block.inner.iter().chain([&block.last]).map(|block| block.activation));
+        let skip = block.skip.as_ref().map(|skip| skip.activation);
+        assert!(skip.is_none_or(|skip| skip == Activation::NOTHING), "{skip:?}");
+    }
+    assert_eq!(slopes.len(), 2 * 3);
+    let is_one_of_its_own = |index: usize| !slopes[..index].contains(&slopes[index]);
+    assert!((0..slopes.len()).all(is_one_of_its_own), "{slopes:?}");
+    let is_below = |slope: &Activation| matches!(slope, Activation::Leaky(slope) if *slope < 0.0);
+    assert!(slopes.iter().any(is_below) && !slopes.iter().all(is_below), "{slopes:?}");
+}
+
+/// With nnU-Net's own epsilon, activations behind the normalisations, or slices that are not thick, the
+/// labels are others.
+#[test]
+fn activations_before_normalisations_with_their_epsilon_and_slices_that_the_plans_call_thick() {
+    own_fixture(&FIRST, 300, How::CPU);
+    let plans = std::fs::read_to_string(FIRST.training().join("plans.json")).unwrap();
+    for (own, other) in [
+        ("\"eps\": 0.02", "\"eps\": 1e-05"),
+        ("\"nonlin_first\": true", "\"nonlin_first\": false"),
+        ("\"separate_z_anisotropy_threshold\": 1.5", "\"separate_z_anisotropy_threshold\": 3"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&FIRST.training(), folder.path());
+        let changed = plans.replace(own, other);
+        assert_ne!(plans, changed, "{own}");
+        std::fs::write(folder.path().join("plans.json"), changed).unwrap();
+        let package = ModelPackage::load(folder.path()).unwrap();
+        let expected = FIRST.folder().join("seg_nomirror.nii.gz");
+        let how = How { no_mirror: true, ..How::CPU };
+        let (count, prediction) = differing(&FIRST.images(), &expected, &package, how);
+        let voxels = prediction.labels.as_ref().unwrap().labels.len();
+        assert!(count * 300 > voxels, "{other}: {count} of {voxels} voxels differ");
+    }
 }
 
 /// Thick slices that the plans forbid to treat apart; treated so, the labels are others.
@@ -595,7 +650,7 @@ fn logits_differ(own: &Own, device: DeviceChoice) -> (f64, f64) {
 
 #[test]
 fn the_logits_of_whole_images_are_nnunetv2_s() {
-    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU] {
+    for own in [RES2D, ANISO, CASCADE, BATCHNORM, TORCHRES, BOTTLENECK, PRELU, RESPRELU, FIRST] {
         let (worst, greatest) = logits_differ(&own, DeviceChoice::Cpu);
         assert!(worst < 2e-4 && greatest > 1.0, "{}: {worst}", own.name);
     }

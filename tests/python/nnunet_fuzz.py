@@ -55,6 +55,10 @@ def network(draw, dim):
                    bottleneck_channels=narrow)
         net["_kw_requires_import"].append("block")
     if draw.random() < 0.2:
+        own["norm_op_kwargs"] = {"eps": draw.choice([1e-3, 0.02, 1e-6]), "affine": True}
+    if kind == "PlainConvUNet" and draw.random() < 0.2:
+        own["nonlin_first"] = True
+    if draw.random() < 0.2:
         own.update(dropout_op=f"torch.nn.modules.dropout.Dropout{dim}d", dropout_op_kwargs={"p": 0.3})
     for key in ("kernel_sizes", "n_conv_per_stage_decoder"):
         if draw.random() < 0.15:
@@ -73,7 +77,8 @@ def old_format(made):
     own, kind = net["arch_kwargs"], net["network_class_name"].rsplit(".", 1)[-1]
     decoder = own["n_conv_per_stage_decoder"]
     plain = models.architecture(kind, 3, [4], [[3] * 3], [[1] * 3], [1], [], True)["arch_kwargs"]
-    is_plain = all(own[key] == plain[key] for key in ("nonlin", "nonlin_kwargs", "dropout_op"))
+    is_plain = all(own[key] == plain[key] for key in ("nonlin", "nonlin_kwargs", "dropout_op", "norm_op_kwargs"))
+    is_plain = is_plain and "nonlin_first" not in own
     if own["kernel_sizes"] == 3 or decoder == 1 or not is_plain or "stem_channels" in own or "block" in own:
         return None
     own.update(features_per_stage=[min(5 * 2 ** n, 12) for n in range(own["n_stages"])], conv_bias=True)
@@ -88,6 +93,7 @@ def resampling(draw):
     kind = draw.choice(["default"] * 3 + ["torch", "none", "orders"])
     found = copy.deepcopy(models.TORCH if kind == "torch" else models.RESAMPLING)
     force = draw.choice([None, None, True, False])
+    thick = draw.choice([3, 3, 3, 1.5, 4.5])
     every = range(6)
     drawn = {"data": (every, every), "seg": (every, every), "probabilities": ([0, 1], [0, 1])}
     for what, (orders, across) in drawn.items():
@@ -99,6 +105,8 @@ def resampling(draw):
         elif kind == "none":
             found[f"resampling_fn_{what}"] = "no_resampling_hack"
             own.clear()
+        if kind != "none" and thick != 3:
+            own["separate_z_anisotropy_threshold"] = thick
     return kind, found
 
 
@@ -228,6 +236,7 @@ def make(draw, root):
             "old": "UNet_class_name" in str(configurations), "resampling": told, "reader": plan["image_reader_writer"],
             "activation": [net["arch_kwargs"]["nonlin"], net["arch_kwargs"]["nonlin_kwargs"]],
             "block": net["arch_kwargs"].get("bottleneck_channels"), "codes": codes,
+            "first": net["arch_kwargs"].get("nonlin_first"), "norm": net["arch_kwargs"]["norm_op_kwargs"],
             "direction": turn, "forward": forward, "size": size, "mm": mm, "to": full[kind]["spacing"],
             "patch": full[kind]["patch_size"], "schemes": schemes, "masks": masks, "types": kinds, "zeros": zeros,
             "labels": own, "mirror": axes, "weights": str(dtype), "folds": folds, "checkpoint": f"checkpoint_{end}.pth"}

@@ -12,7 +12,9 @@ an ignored label), batchnorm (3D residual encoder by nnUNetTrainerBN: the plans 
 normalisation, the weights have running statistics), torchres (thick slices whose plans resample by torch
 and forbid a separate axis, as nnUNetPlannerResEncL_torchres writes them), bottleneck (3D residual encoder of
 BottleneckD blocks with GELU, a stem of its own width, images resampled by a spline of order 5), prelu (PReLU with
-slopes of both signs, thick slices resampled by splines of order 4, and 2 across).
+slopes of both signs, thick slices resampled by splines of order 4, and 2 across), resprelu (3D residual encoder
+whose blocks, with and without a stride, have slopes of their own behind the sums), first (activations before the
+normalisations, whose epsilon is large; slices twice as thick as wide, which the plans call thick).
 
 Beside the label maps each case has `logits.npz`: every second voxel of what the network gives over the whole
 prepared image without mirroring, folds averaged, summed up in single precision. `logits` alone makes these
@@ -326,15 +328,49 @@ def prelu(root):
     return folder, files
 
 
+def resprelu(root):
+    network = architecture(
+        "ResidualEncoderUNet", 3, [6, 10], [[3, 3, 3], [1, 3, 3]], [[1, 1, 1], [2, 2, 2]], [1, 2], [1], False)
+    network["arch_kwargs"].update(nonlin="torch.nn.PReLU", nonlin_kwargs={})
+    plan = plans("Dataset958_ResPReLU", {"3d_fullres": configuration(
+        [12, 20, 16], [2.0, 1.4, 1.4], ["CTNormalization"], [False], network)})
+    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2, "c": 3},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 4, 81, (0, 1, 2), torch.half)
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (30, 26, 14), (1.2, 1.5, 2.2), 10)
+    return folder, files
+
+
+def first(root):
+    network = architecture(
+        "PlainConvUNet", 3, [6, 10], [[1, 3, 3], [3, 3, 3]], [[1, 1, 1], [1, 2, 2]], [2, 1], [2], True)
+    network["arch_kwargs"].update(nonlin_first=True, norm_op_kwargs={"eps": 0.02, "affine": True},
+                                  nonlin="torch.nn.LeakyReLU", nonlin_kwargs={"negative_slope": 0.2})
+    own = configuration([8, 24, 24], [3.5, 1.3, 1.2], ["CTNormalization"], [False], network)
+    for what in ("data", "seg", "probabilities"):
+        key = f"resampling_fn_{what}_kwargs"
+        own[key] = {**own[key], "separate_z_anisotropy_threshold": 1.5}
+    plan = plans("Dataset959_First", {"3d_fullres": own})
+    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2},
+               "numTraining": 1, "file_ending": ".nii.gz"}
+    folder = train(root, plan, dataset, "3d_fullres", 1, 3, 91, (0, 1, 2), torch.half)
+    files = [root / "input/case_0000.nii.gz"]
+    image(files[0], (30, 28, 12), (1.0, 1.1, 2.4), 11)
+    return folder, files
+
+
 CASES = {"res2d": res2d, "aniso": aniso, "cascade": cascade, "batchnorm": batchnorm, "torchres": torchres,
-         "bottleneck": bottleneck, "prelu": prelu}
+         "bottleneck": bottleneck, "prelu": prelu, "resprelu": resprelu, "first": first}
 # The training folder of each.
 FOLDERS = {"res2d": "nnUNetTrainer__nnUNetPlans__2d", "aniso": "nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres",
            "cascade": "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres",
            "batchnorm": "nnUNetTrainerBN__nnUNetPlans__3d_fullres",
            "torchres": "nnUNetTrainer__nnUNetPlans__3d_fullres",
            "bottleneck": "nnUNetTrainer__nnUNetPlans__3d_fullres",
-           "prelu": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
+           "prelu": "nnUNetTrainer__nnUNetPlans__3d_fullres",
+           "resprelu": "nnUNetTrainer__nnUNetPlans__3d_fullres",
+           "first": "nnUNetTrainer__nnUNetPlans__3d_fullres"}
 
 
 def keep_logits(root, names):

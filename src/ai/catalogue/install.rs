@@ -197,20 +197,15 @@ fn card(entry: &Entry) -> String {
     }
     let _ = write!(
         text,
-        "\n\n## Data and licence\n{}. Licence of the weights: {}.\n\n",
-        entry.training_data, entry.license
-    );
-    let _ = write!(
-        text,
-        "## Results\nPublished by its authors: {} ({}). They were not measured again here. Left and right, \
+        "\n\n## Results\nPublished by its authors: {} ({}). They were not measured again here. Left and right, \
          orientation and resampling are as in the published program.\n\n## Where it fails\nNot known here \
          beyond what its authors say. Suspect everything that its training data lack: children, implants, large \
          tumours and resections, images of other contrast or with a field of view that cuts the organ.\n\n\
          ## Verify it on your patients\nTake patients whose contours you trust and that it has not seen, let it \
          contour them (`delineo contour CT --model {} --out proposal.dcm`), and compare \
          (`delineo compare proposal.dcm yours.dcm --image CT`): Dice, surface distances and volumes, organ by organ, before \
-         you rely on any.\n",
-        entry.citation, entry.homepage, entry.id
+         you rely on any.\n\n## Data and licence\n{}. Licence of the weights: {}.\n",
+        entry.citation, entry.homepage, entry.id, entry.training_data, entry.license
     );
     text
 }

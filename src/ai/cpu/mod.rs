@@ -75,6 +75,7 @@ impl Way {
 
 struct PackedBlock {
     conv: Way,
+    first: Option<Activation>,
     norm: Option<InstanceNorm>,
     activation: Activation,
 }
@@ -83,16 +84,20 @@ impl PackedBlock {
     fn new(block: &Block, split: Option<usize>, is_first: bool) -> Self {
         Self {
             conv: Way::new(&block.conv, split, is_first),
+            first: block.first,
             norm: block.norm.clone(),
             activation: block.activation,
         }
     }
 
     fn run(&self, sources: &[&Feature], added: Option<&Feature>, border: [usize; 3], pool: &Pool) -> Feature {
-        let (mut feature, moments) = match &self.conv {
+        let (mut feature, mut moments) = match &self.conv {
             Way::Direct(packed) => conv::forward(packed, sources, border, pool),
             Way::Winograd(winograd) => winograd::forward(winograd, sources, border, pool),
         };
+        if let Some(first) = self.first {
+            moments = norm::activate(&mut feature, first);
+        }
         norm::normalise(&mut feature, &moments, self.norm.as_ref(), added, self.activation);
         feature
     }
@@ -137,7 +142,7 @@ impl PackedResidual {
 }
 
 enum PackedStep {
-    Plain(PackedBlock),
+    Plain(Box<PackedBlock>),
     Residual(Box<PackedResidual>),
 }
 
@@ -201,7 +206,9 @@ impl CpuNetwork {
 
     fn with_pool(network: &Network, pool: Arc<Pool>) -> Self {
         let step = |block: &EncoderBlock, is_first: bool| match block {
-            EncoderBlock::Plain(block) => PackedStep::Plain(PackedBlock::new(block, None, is_first)),
+            EncoderBlock::Plain(block) => {
+                PackedStep::Plain(Box::new(PackedBlock::new(block, None, is_first)))
+            }
             EncoderBlock::Residual(block) => PackedStep::Residual(Box::new(PackedResidual::new(block))),
         };
         // The first convolution of a decoder stage reads (upsampled, skip), halves of its input.

@@ -2,7 +2,7 @@
 
 use super::Feature;
 use super::simd::vectorised;
-use crate::ai::network::{Activation, InstanceNorm, NORM_EPSILON};
+use crate::ai::network::{Activation, InstanceNorm};
 use rayon::prelude::*;
 
 /// Mean and sum of squared deviations of every channel over some voxels.
@@ -72,6 +72,24 @@ impl Moments {
     }
 }
 
+/// Applies an activation that comes before the normalisation; gives the moments of what it makes. The
+/// border stays zero.
+pub(super) fn activate(feature: &mut Feature, activation: Activation) -> Moments {
+    let (stride, border, size) = (feature.stride, feature.border, feature.size);
+    let row_values = feature.row_voxels() * stride;
+    let plane_values = feature.plane_rows() * row_values;
+    let inside = feature.values.par_chunks_mut(plane_values).skip(border[0]).take(size[0]);
+    let of_plane = |plane: &mut [f32]| {
+        let rows = (border[1]..size[1] + border[1]).map(|y| {
+            let row = &mut plane[y * row_values + border[2] * stride..][..size[2] * stride];
+            row.iter_mut().for_each(|value| *value = activation.of(*value));
+            Moments::of(row, stride, (0..row.len()).step_by(stride))
+        });
+        Moments::merged(&rows.collect::<Vec<_>>())
+    };
+    Moments::merged(&inside.map(of_plane).collect::<Vec<_>>())
+}
+
 /// Normalises every channel by its moments, applies scale and shift, adds a feature of the same size,
 /// border and channels where there is one, and then the activation; without a norm only what follows it.
 /// The border stays zero.
@@ -86,12 +104,12 @@ pub(super) fn normalise(
     let mut factor = vec![0.0_f32; stride];
     let mut offset = vec![0.0_f32; stride];
     for channel in 0..feature.channels {
-        let Some(InstanceNorm { scale, shift }) = norm else {
+        let Some(InstanceNorm { scale, shift, epsilon }) = norm else {
             factor[channel] = 1.0;
             continue;
         };
         let variance = moments.squares[channel] / moments.count.max(1.0);
-        let slope = f64::from(scale[channel]) / (variance + f64::from(NORM_EPSILON)).sqrt();
+        let slope = f64::from(scale[channel]) / (variance + f64::from(*epsilon)).sqrt();
         #[expect(clippy::cast_possible_truncation, reason = "the network computes in float32")]
         {
             factor[channel] = slope as f32;

@@ -17,10 +17,14 @@ const FIND_SHARE: f64 = 1.0 / 3.0;
 pub(super) struct DeviceBlock {
     /// One convolution for each tensor that the block reads.
     pub convs: Vec<DeviceConv>,
+    /// The convolution's bias and the activation, where this comes before the normalisation.
+    first: Option<(Tensor<5>, Activation)>,
     /// The instance normalisation's; `None` where there is none.
     pub scale: Option<Tensor<5>>,
     /// The instance normalisation's, else the convolution's bias.
     pub shift: Tensor<5>,
+    /// What the instance normalisation adds to the variance.
+    pub epsilon: f32,
     /// What comes last.
     pub activation: Activation,
     /// How its normalisation is computed.
@@ -84,8 +88,10 @@ impl DeviceBlock {
         let convs = (0..parts).map(|n| DeviceConv::new(&block.conv, n * part..(n + 1) * part, device));
         Self {
             convs: convs.collect(),
+            first: block.first.map(|first| (channels(&block.conv.bias), first)),
             scale: block.norm.as_ref().map(|norm| channels(&norm.scale)),
             shift: channels(block.norm.as_ref().map_or(&block.conv.bias, |norm| &norm.shift)),
+            epsilon: block.norm.as_ref().map_or(NORM_EPSILON, |norm| norm.epsilon),
             activation: block.activation,
             way: Cell::new(if kernels::runs_on(device) { Way::Tiled } else { Way::Direct }),
             seconds: Cell::new(None),
@@ -107,16 +113,16 @@ impl DeviceBlock {
         for (conv, x) in self.convs.iter().zip(inputs) {
             sum = Some(conv.forward(x, sum, pace)?);
         }
-        let Some(sum) = sum else { return Err(Stop::Failed("a block without convolution".to_owned())) };
+        let Some(mut sum) = sum else { return Err(Stop::Failed("a block without convolution".to_owned())) };
+        if let Some((bias, first)) = &self.first {
+            sum = activate(sum + bias.clone(), *first, pace)?;
+        }
         // The greater of a value and its multiple in the same kernel, any other in one of its own.
         if let Some(slope) = self.activation.slope() {
             return self.normalise(sum, other, slope, pace);
         }
         let normal = self.normalise(sum, other, 1.0, pace)?;
-        let values = normal.dims().iter().product::<usize>() as u64;
-        let active = activated(normal, self.activation);
-        pace.spend(pace.estimate_s(values * COPY_MACS))?;
-        Ok(active)
+        activate(normal, self.activation, pace)
     }
 
     /// Normalises; then `other` is added, and what is below zero multiplied by `slope`, at most 1.
@@ -137,7 +143,7 @@ impl DeviceBlock {
                 let centred = x.clone() - axis_by_axis_mean(x);
                 pace.spend(seconds * FIND_SHARE)?;
                 let variance = axis_by_axis_mean(centred.clone() * centred.clone());
-                let factor = (variance + NORM_EPSILON).sqrt().recip() * scale.clone();
+                let factor = (variance + self.epsilon).sqrt().recip() * scale.clone();
                 pace.spend(seconds * FIND_SHARE)?;
                 centred * factor + self.shift.clone()
             }
@@ -170,7 +176,7 @@ impl DeviceBlock {
             groups = kernels::find(&x, Some(groups), Part { index, of });
         }
         pace.spend(find_s / of as f64)?;
-        let found = kernels::conclude(groups, scale, depth * height * width);
+        let found = kernels::conclude(groups, scale, depth * height * width, self.epsilon);
         let of = pace.cut(apply_s);
         let mut x = x;
         for index in 0..of {
@@ -179,6 +185,14 @@ impl DeviceBlock {
         }
         Ok(x)
     }
+}
+
+/// An activation by burn's operations.
+fn activate(x: Tensor<5>, activation: Activation, pace: &mut Pace) -> Result<Tensor<5>, Stop> {
+    let values = x.dims().iter().product::<usize>() as u64;
+    let active = activated(x, activation);
+    pace.spend(pace.estimate_s(values * COPY_MACS))?;
+    Ok(active)
 }
 
 fn axis_by_axis_mean(x: Tensor<5>) -> Tensor<5> {

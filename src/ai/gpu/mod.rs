@@ -11,8 +11,8 @@
 //!   reduction over 65,536 elements or more is silently wrong (the driver ends a shader invocation's
 //!   loops after 65,535 rounds). Its mean is taken off before squares are summed: a single pass over
 //!   sums of squares loses digits;
-//! - a convolution's bias is left out where an instance normalisation follows: that takes a constant off
-//!   again;
+//! - a convolution's bias is left out where an instance normalisation follows at once: that takes a
+//!   constant off again;
 //! - a transposed convolution whose kernel equals its stride is a matrix product, written where it
 //!   belongs, or by burn reordered in a second pass; burn's kernel for the general case runs at a tenth
 //!   of the speed (burn issue 5792);

@@ -5,7 +5,7 @@ use super::block::DeviceBlock;
 use super::conv::DeviceConv;
 use super::download;
 use super::upsample::DeviceUpsample;
-use crate::ai::network::{LEAKY_SLOPE, NORM_EPSILON};
+use crate::ai::network::LEAKY_SLOPE;
 use burn::tensor::{Int, Tensor, TensorData};
 
 /// The `index`-th value of the input that layers are measured on. Not zeros: some devices are faster with
@@ -86,7 +86,7 @@ impl Proof {
         let mut values = Vec::new();
         for voxel in &places {
             for channel in 0..channels {
-                let spread = (squares[channel] / voxels as f64 + f64::from(NORM_EPSILON)).sqrt();
+                let spread = (squares[channel] / voxels as f64 + f64::from(block.epsilon)).sqrt();
                 let normal = (value(*voxel, channel) - means[channel]) / spread * f64::from(scale[channel])
                     + f64::from(shift[channel]);
                 values.push(if normal < 0.0 { normal * f64::from(LEAKY_SLOPE) } else { normal });

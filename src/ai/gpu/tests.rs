@@ -3,7 +3,7 @@
 use super::{BurnNetwork, Pace, Way};
 use crate::ai::cpu::CpuNetwork;
 use crate::ai::graphics::with_gpu_device;
-use crate::ai::network::{Activation, Architecture, EncoderKind, Network};
+use crate::ai::network::{Activation, Architecture, EncoderKind, NORM_EPSILON, Network};
 
 fn agree(architecture: Architecture, size: [usize; 3]) {
     let count = size.iter().product::<usize>() * architecture.input_channels;
@@ -51,6 +51,8 @@ pub(super) fn residual() -> Architecture {
         decoder_convs: vec![1, 2],
         bottleneck: Vec::new(),
         activation: Some(Activation::LEAKY),
+        activation_first: false,
+        epsilon: NORM_EPSILON,
         classes: 3,
         conv_bias: false,
     }
@@ -71,6 +73,18 @@ fn blocks_of_three_convolutions_are_the_same_on_a_graphics_device() {
     agree(narrow(), [4, 12, 8]);
 }
 
+/// Activations before the normalisations, whose epsilon counts.
+fn first() -> Architecture {
+    let kernels = vec![[3; 3], [1, 3, 3]];
+    let plain = Architecture::plain(1, vec![5, 8], vec![[1; 3], [2, 2, 2]], kernels, 2, 3);
+    Architecture { activation_first: true, activation: Some(Activation::Leaky(0.2)), epsilon: 0.05, ..plain }
+}
+
+#[test]
+fn activations_before_normalisations_are_the_same_on_a_graphics_device() {
+    agree(first(), [4, 8, 10]);
+}
+
 fn flat() -> Architecture {
     let kernels = vec![[1, 3, 3], [1, 5, 3]];
     Architecture::plain(2, vec![4, 8], vec![[1; 3], [1, 2, 2]], kernels, 2, 3)
@@ -87,7 +101,7 @@ fn a_flat_network_is_the_same_on_a_graphics_device() {
 fn pieces_of_burn_s_operations_are_the_whole() {
     let deep = Architecture::plain(1, vec![4, 6], vec![[1; 3], [2; 3]], vec![[3; 3]; 2], 2, 3);
     let device = burn::tensor::Device::flex();
-    for (architecture, size) in [(flat(), [1, 16, 10]), (deep, [4, 6, 8])] {
+    for (architecture, size) in [(flat(), [1, 16, 10]), (deep, [4, 6, 8]), (first(), [4, 6, 8])] {
         let count = size.iter().product::<usize>() * architecture.input_channels;
         let network = Network::random(architecture, 5).unwrap();
         let input: Vec<f32> = (0..count).map(|n| (n * 7 % 23) as f32 / 11.0 - 1.0).collect();

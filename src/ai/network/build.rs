@@ -2,7 +2,7 @@
 
 use super::{
     Activation, Architecture, Block, ConvShape, Convolution, EncoderBlock, EncoderKind, InstanceNorm,
-    NORM_EPSILON, Network, NetworkError, NormKind, Parameter, ResidualBlock,
+    Network, NetworkError, NormKind, Parameter, ResidualBlock,
 };
 use std::collections::BTreeMap;
 
@@ -60,7 +60,9 @@ struct Shape {
     stride: [usize; 3],
     bias: bool,
     norm: NormKind,
+    epsilon: f32,
     activation: Then,
+    activation_first: bool,
 }
 
 /// What follows a normalisation.
@@ -97,7 +99,7 @@ impl Then {
 }
 
 fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, NetworkError> {
-    let Shape { input, output, kernel, stride, bias, norm, activation } = shape;
+    let Shape { input, output, kernel, stride, bias, norm, epsilon, activation, activation_first } = shape;
     let [z, y, x] = kernel;
     let mut conv = Convolution {
         input,
@@ -110,6 +112,7 @@ fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, Netwo
     let affine = InstanceNorm {
         scale: take(format!("{prefix}.norm.weight"), &[output])?,
         shift: take(format!("{prefix}.norm.bias"), &[output])?,
+        epsilon,
     };
     let norm = match norm {
         NormKind::Instance => Some(affine),
@@ -124,7 +127,12 @@ fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, Netwo
             None
         }
     };
-    Ok(Block { conv, norm, activation: activation.take(take, prefix)? })
+    let activation = activation.take(take, prefix)?;
+    Ok(if activation_first {
+        Block { conv, first: Some(activation), norm, activation: Activation::NOTHING }
+    } else {
+        Block { conv, first: None, norm, activation }
+    })
 }
 
 /// Puts a normalisation by fixed statistics into the convolution before it:
@@ -132,7 +140,7 @@ fn block(take: &mut Take<'_>, prefix: &str, shape: Shape) -> Result<Block, Netwo
 fn fold(conv: &mut Convolution, affine: &InstanceNorm, mean: &[f32], variance: &[f32]) {
     let taps = conv.weight.len() / conv.output.max(1);
     for channel in 0..conv.output {
-        let deviation = (f64::from(variance[channel]) + f64::from(NORM_EPSILON)).sqrt();
+        let deviation = (f64::from(variance[channel]) + f64::from(affine.epsilon)).sqrt();
         let factor = f64::from(affine.scale[channel]) / deviation;
         let bias = (f64::from(conv.bias[channel]) - f64::from(mean[channel])) * factor
             + f64::from(affine.shift[channel]);
@@ -165,7 +173,8 @@ fn residual(
     let prefix = format!("encoder.stages.{stage}.blocks.{block_index}");
     let shape = |conv: ConvShape, bias: bool, activation: Then| {
         let ConvShape { kernel, stride, input, output } = conv;
-        Shape { input, output, kernel, stride, bias, norm, activation }
+        let (epsilon, activation_first) = (a.epsilon, false);
+        Shape { input, output, kernel, stride, bias, norm, epsilon, activation, activation_first }
     };
     let (before, last) = a.inner_and_last(stage, block_index, channels);
     let mut inner = Vec::new();
@@ -196,6 +205,14 @@ pub(super) fn network(
 ) -> Result<Network, NetworkError> {
     architecture.check()?;
     let a = &architecture;
+    if a.activation_first && norm == NormKind::Running {
+        return Err(NetworkError::Architecture(
+            "its activations come before normalisations by running statistics (nonlin_first), which is not \
+             supported"
+                .to_owned(),
+        ));
+    }
+    let (epsilon, activation_first) = (a.epsilon, a.activation_first);
     let stages = a.features.len();
     let mut channels = a.input_channels;
     let mut stem = None;
@@ -207,7 +224,9 @@ pub(super) fn network(
             stride: [1; 3],
             bias: a.conv_bias,
             norm,
+            epsilon,
             activation: Then::of(a),
+            activation_first,
         };
         stem = Some(block(take, "encoder.stem.convs.0", shape)?);
         channels = a.stem;
@@ -225,7 +244,9 @@ pub(super) fn network(
                         stride: if index == 0 { a.strides[stage] } else { [1; 3] },
                         bias: a.conv_bias,
                         norm,
+                        epsilon,
                         activation: Then::of(a),
+                        activation_first,
                     };
                     let prefix = format!("encoder.stages.{stage}.0.convs.{index}");
                     EncoderBlock::Plain(block(take, &prefix, shape)?)
@@ -256,7 +277,8 @@ pub(super) fn network(
             let input = if conv == 0 { 2 * output } else { output };
             let (kernel, stride) = (a.kernels[stage], [1; 3]);
             let (bias, activation) = (a.conv_bias, Then::of(a));
-            let shape = Shape { input, output, kernel, stride, bias, norm, activation };
+            let shape =
+                Shape { input, output, kernel, stride, bias, norm, epsilon, activation, activation_first };
             blocks.push(block(take, &format!("decoder.stages.{index}.convs.{conv}"), shape)?);
         }
         decoder.push(blocks);

@@ -20,7 +20,7 @@ pub(super) use self::build::{is_head, is_second_name};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The epsilon of every normalisation (PyTorch's default, nnU-Net's plans).
+/// The epsilon of normalisations where nothing else is told (PyTorch's default, nnU-Net's plans).
 pub const NORM_EPSILON: f32 = 1e-5;
 /// The most weights that are supported.
 const WEIGHT_LIMIT: u64 = 1 << 30;
@@ -74,6 +74,11 @@ pub struct Architecture {
     /// What follows every normalisation; `None`: a leaky ReLU whose slope is a weight of each layer
     /// (`PReLU`).
     pub activation: Option<Activation>,
+    /// Whether the activation comes before the normalisation instead (`nonlin_first`); in a plain network
+    /// alone.
+    pub activation_first: bool,
+    /// What every normalisation adds to the variance.
+    pub epsilon: f32,
     /// Outputs: classes with background, or regions.
     pub classes: usize,
     /// Whether convolutions have a bias (the last one always has).
@@ -154,6 +159,8 @@ impl Architecture {
             decoder_convs: vec![convs; stages.saturating_sub(1)],
             bottleneck: Vec::new(),
             activation: Some(Activation::LEAKY),
+            activation_first: false,
+            epsilon: NORM_EPSILON,
             classes,
             conv_bias: true,
         }
@@ -187,6 +194,12 @@ impl Architecture {
         }
         if narrow.iter().any(|n| !(1..=2048).contains(n)) {
             return wrong("a stage has no or more than 2048 bottleneck channels");
+        }
+        if self.activation_first && self.kind == EncoderKind::Residual {
+            return wrong("residual blocks have no activation before their normalisation");
+        }
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
+            return wrong("the epsilon of its normalisations is not above 0");
         }
         if self.strides.iter().flatten().any(|n| !(1..=8).contains(n)) {
             return wrong("a stride is not 1 to 8");
@@ -375,6 +388,8 @@ pub struct Convolution {
 pub struct Block {
     /// The convolution, padded by half its kernel.
     pub conv: Convolution,
+    /// What comes between convolution and normalisation, where activations come first.
+    pub first: Option<Activation>,
     /// The instance normalisation; `None` where one by running statistics is part of the convolution's
     /// weights and bias.
     pub norm: Option<InstanceNorm>,
@@ -389,6 +404,8 @@ pub struct InstanceNorm {
     pub scale: Vec<f32>,
     /// Shift, one a channel.
     pub shift: Vec<f32>,
+    /// What is added to the variance.
+    pub epsilon: f32,
 }
 
 /// Convolutions beside a skip, summed before the last activation: two (nnU-Net's `BasicBlockD`), or one
@@ -548,6 +565,27 @@ mod tests {
             matches!(&refused, NetworkError::Variance(name) if name.ends_with("running_var")),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn an_epsilon_and_activations_before_normalisations_are_each_block_s() {
+        let own = Architecture { activation_first: true, epsilon: 0.01, activation: None, ..architecture() };
+        let shapes = Network::parameter_shapes(own.clone(), NormKind::Instance).unwrap();
+        let zeros = |shape: Vec<usize>| Parameter { values: vec![0.0; shape.iter().product()], shape };
+        let mut named: BTreeMap<_, _> =
+            shapes.into_iter().map(|(name, shape)| (name, zeros(shape))).collect();
+        named.get_mut("decoder.stages.0.convs.0.nonlin.weight").unwrap().values = vec![0.5];
+        let block = &Network::new(own.clone(), &named).unwrap().decoder[0][0];
+        assert_eq!((block.first, block.activation), (Some(Activation::Leaky(0.5)), Activation::NOTHING));
+        assert_eq!(block.norm.as_ref().map(|norm| norm.epsilon), Some(0.01));
+        // A normalisation by running statistics would not be part of the convolution before it.
+        let told = Network::parameter_shapes(own.clone(), NormKind::Running).unwrap_err().to_string();
+        assert!(told.contains("nonlin_first"), "{told}");
+        let residual = Architecture { kind: EncoderKind::Residual, stem: 3, ..own.clone() };
+        assert!(residual.check().unwrap_err().to_string().contains("before their normalisation"));
+        for epsilon in [0.0, f32::NAN, f32::INFINITY] {
+            assert!(Architecture { epsilon, ..own.clone() }.check().is_err(), "{epsilon}");
+        }
     }
 
     #[test]

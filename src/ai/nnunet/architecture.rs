@@ -1,7 +1,7 @@
 //! The network that a plan describes: `architecture` of today's plans, and the numbers of old ones.
 
 use super::plans::with_axis;
-use crate::ai::network::{Activation, Architecture, EncoderKind, LEAKY_SLOPE};
+use crate::ai::network::{Activation, Architecture, EncoderKind, LEAKY_SLOPE, NORM_EPSILON};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -43,7 +43,7 @@ pub(super) fn parse(
     let arguments: Arguments =
         serde_json::from_value(arguments).map_err(|error| format!("its architecture: {error}"))?;
     arguments.refuse_unsupported()?;
-    let activation = arguments.activation()?;
+    let (activation, epsilon) = (arguments.activation()?, arguments.epsilon()?);
     let stages = arguments.n_stages;
     if !(2..=10).contains(&stages) {
         return Err(format!("its network has {stages} stages; 2 to 10 are supported"));
@@ -75,6 +75,8 @@ pub(super) fn parse(
         decoder_convs: arguments.n_conv_per_stage_decoder.each(stages - 1),
         bottleneck,
         activation,
+        activation_first: arguments.nonlin_first == Some(true),
+        epsilon,
         classes: outputs,
         conv_bias: arguments.conv_bias.unwrap_or(false),
     };
@@ -153,12 +155,6 @@ impl Arguments {
             Some(name) if name != "BasicBlockD" && name != "BottleneckD" => return refuse("block", name),
             _ => {}
         }
-        let number = |map: &Option<Map<String, Value>>, key: &str| {
-            map.as_ref().and_then(|map| map.get(key)).and_then(Value::as_f64)
-        };
-        if number(&self.norm_op_kwargs, "eps").is_some_and(|eps| eps != 1e-5) {
-            return refuse("normalisation's eps", "other than 1e-5");
-        }
         let affine = self.norm_op_kwargs.as_ref().and_then(|map| map.get("affine")).and_then(Value::as_bool);
         // Where it is not told, PyTorch's batch normalisation has them, its instance normalisation not.
         let norm = class_name(self.norm_op.as_ref());
@@ -172,7 +168,6 @@ impl Arguments {
         }
         for (is_set, what) in [
             (self.squeeze_excitation == Some(true), "squeeze_excitation"),
-            (self.nonlin_first == Some(true), "nonlin_first"),
             (self.disable_default_stem == Some(true), "disable_default_stem"),
         ] {
             if is_set {
@@ -180,6 +175,16 @@ impl Arguments {
             }
         }
         Ok(())
+    }
+
+    /// What every normalisation adds to the variance.
+    fn epsilon(&self) -> Result<f32, String> {
+        let Some(eps) = self.norm_op_kwargs.as_ref().and_then(|map| map.get("eps")) else {
+            return Ok(NORM_EPSILON);
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "the network computes in float32")]
+        let found = eps.as_f64().map(|eps| eps as f32).filter(|eps| *eps > 0.0 && eps.is_finite());
+        found.ok_or_else(|| format!("its network's normalisation with eps {eps} is not supported"))
     }
 
     /// What follows every normalisation; `None` where its slope is a weight.
@@ -378,6 +383,32 @@ mod tests {
             let refused = read(name, arguments).unwrap_err();
             assert!(refused.contains(told) && refused.contains(name), "{refused}");
         }
+    }
+
+    #[test]
+    fn an_epsilon_and_the_activation_s_place_are_read() {
+        let read = |class: &str, eps: &str, more: &str| {
+            let text = format!(
+                r#"{{"architecture": {{"network_class_name": "a.{class}", "arch_kwargs": {{
+                    "n_stages": 2, "features_per_stage": [4, 8], "kernel_sizes": 3, "strides": [1, 2],
+                    "n_blocks_per_stage": 1, "n_conv_per_stage": 1, "n_conv_per_stage_decoder": 1,
+                    "nonlin": "torch.nn.ReLU", "norm_op": "torch.nn.InstanceNorm3d",
+                    "norm_op_kwargs": {{"affine": true{eps}}}{more}}}}}}}"#
+            );
+            parse(&serde_json::from_str(&text).unwrap(), 1, 2)
+        };
+        let plain = |eps: &str, more: &str| read("PlainConvUNet", eps, more);
+        let of = |made: Result<Architecture, String>| made.map(|own| (own.epsilon, own.activation_first));
+        assert_eq!(of(plain("", "")), Ok((1e-5, false)));
+        assert_eq!(of(plain(r#", "eps": 1e-05"#, "")), Ok((1e-5, false)));
+        assert_eq!(of(plain(r#", "eps": 0.001"#, r#", "nonlin_first": true"#)), Ok((1e-3, true)));
+        for odd in ["0", "-1e-5", "null", "\"small\"", "1e60"] {
+            let told = plain(&format!(r#", "eps": {odd}"#), "").unwrap_err();
+            assert!(told.contains("eps"), "{told}");
+        }
+        // nnU-Net's residual encoder takes no such argument.
+        let told = read("ResidualEncoderUNet", "", r#", "nonlin_first": true"#).unwrap_err();
+        assert!(told.contains("before their normalisation"), "{told}");
     }
 
     #[test]

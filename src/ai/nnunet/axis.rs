@@ -5,6 +5,7 @@
 //! ([`Axis::corners`]): it lies at k (from - 1)/(to - 1). All arithmetic is in double precision.
 
 use super::resample::Order;
+use std::ops::Range;
 
 /// Voxels that the edge value goes on for before the spline's coefficients are computed, as
 /// scipy.ndimage does for its mode "nearest".
@@ -226,6 +227,37 @@ impl Axis {
         Self { from, to, taps }
     }
 
+    /// What [`Self::new`] makes of the output voxels `outputs` alone, and the input voxels that it is handed
+    /// for them: as far as a spline's coefficients are felt in double precision.
+    pub(super) fn part(from: usize, to: usize, order: Order, outputs: Range<usize>) -> (Range<usize>, Self) {
+        if from == to || outputs.is_empty() {
+            return (outputs.clone(), Self::new(outputs.len(), outputs.len(), order));
+        }
+        let reach = order.degree() / 2 + 2 + poles(order).1;
+        let at = |k: usize| index(coordinate(k, from, to).clamp(0.0, (from - 1) as f64));
+        let seen = at(outputs.start).saturating_sub(reach)..(at(outputs.end - 1) + reach + 1).min(from);
+        let (first, count) = (seen.start, outputs.len());
+        let taps = match Self::new(from, to, order).taps {
+            Taps::Same => Taps::Same,
+            Taps::Nearest(voxels) => {
+                Taps::Nearest(voxels[outputs].iter().map(|voxel| voxel - first).collect())
+            }
+            Taps::Linear(pairs) => {
+                let pair = |pair: &Pair| Pair { low: pair.low - first, high: pair.high - first, ..*pair };
+                Taps::Linear(pairs[outputs].iter().map(pair).collect())
+            }
+            Taps::Cubic(ends, taps) => {
+                let four = |(rows, weights): &Four| (rows.map(|row| row - first), *weights);
+                Taps::Cubic(ends, taps[outputs].iter().map(four).collect())
+            }
+            Taps::Spline(ends, order, taps) => {
+                let six = |(rows, weights): &Six| (rows.map(|row| row - first), *weights);
+                Taps::Spline(ends, order, taps[outputs].iter().map(six).collect())
+            }
+        };
+        (seen.clone(), Self { from: seen.len(), to: count, taps })
+    }
+
     pub(super) fn to(&self) -> usize {
         self.to
     }
@@ -437,6 +469,28 @@ mod tests {
         }
         // Seven steps of 7/25 and one more: rounding puts the last centre beyond, where nothing is.
         assert_eq!(line(&[1.0; 8], 26, Order::Linear)[24..], [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_part_is_that_of_the_whole_and_sees_no_more_than_it_must() {
+        let values: Vec<f64> = (0..300).map(|n| f64::from(n * 7 % 23) - f64::from(n * n % 11)).collect();
+        for order in [Order::Nearest, Order::Linear].into_iter().chain(SPLINES) {
+            for to in [300, 451, 200, 60] {
+                let whole = line(&values, to, order);
+                for outputs in [0..5, to / 2..to / 2 + 3, to - 4..to, 0..to] {
+                    let (seen, axis) = Axis::part(300, to, order, outputs.clone());
+                    let mut part = vec![0.0; outputs.len()];
+                    axis.apply(&values[seen.clone()], 1, &mut Vec::new(), &mut part);
+                    for (part, whole) in part.iter().zip(&whole[outputs.clone()]) {
+                        assert!(
+                            (part - whole).abs() < 1e-12,
+                            "{order:?} {outputs:?} of {to}: {part}, {whole}"
+                        );
+                    }
+                    assert!(outputs.len() == to || seen.len() < 200, "{order:?} sees {seen:?}");
+                }
+            }
+        }
     }
 
     #[test]

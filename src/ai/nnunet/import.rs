@@ -140,7 +140,7 @@ pub struct Imported {
 
 /// Imports every training folder found in `source` (a training folder, the folder above it, or a ZIP
 /// archive of either) into packages in `target`; or the package that `source` is, or that a training has
-/// left in it. One that cannot be used does not keep the others out.
+/// left in it, or that is all that an archive holds. One that cannot be used does not keep the others out.
 ///
 /// # Errors
 /// [`ImportError`] when nothing is found, none can be imported (the first one's reason), a package
@@ -184,6 +184,10 @@ pub fn import_each(
         progress.set_step("Unpacking");
         unpacked = unpack(source, target, &progress.part(0.0, 0.3))?;
         folder = unpacked.path();
+        if let Some(package) = ready::find_unpacked(folder) {
+            let taken = ready::take(&package, target, (options, again), &progress.part(0.3, 1.0))?;
+            return Ok(Imported { packages: taken.into_iter().collect(), refused: Vec::new() });
+        }
     }
     let found = training::find(folder);
     if found.is_empty() {

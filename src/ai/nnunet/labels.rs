@@ -1,11 +1,60 @@
 //! Resampling of label maps: each label's share of a voxel is interpolated, the greatest wins.
+//!
+//! Shares are in double precision, as equal ones must be known for equal; they are there for as many planes
+//! of the result at a time as [`SLAB_BYTES`] has room for, never for all of it.
 
 use super::axis::{Axis, Pair, nearest, pairs};
-use super::passes::lines;
-use super::resample::{Order, Resampling, pick, transpose, whole};
+use super::passes::{Plane, lines};
+use super::resample::{Order, Resampling, pick, transpose};
 use crate::progress::{Cancelled, Progress};
 use half::f16;
 use rayon::prelude::*;
+
+/// Bytes of the shares of splines that are there at once, where a plane of them takes no more.
+const SLAB_BYTES: usize = 256 << 20;
+
+/// Bytes that [`resample_labels`] takes at most beside the map that it is given, its result included.
+pub(super) fn peak_bytes(
+    size: [usize; 3],
+    to: [usize; 3],
+    spacing_mm: [[f64; 3]; 2],
+    how: Resampling,
+) -> usize {
+    let count = |size: [usize; 3]| size.iter().product::<usize>();
+    let result = count(to) * size_of::<i16>();
+    if size == to {
+        return result;
+    }
+    match how.separate_axis(spacing_mm[0], spacing_mm[1]).filter(|_| !how.by_torch) {
+        Some(axis) if how.order.is_spline() || how.order_z != Order::Nearest => {
+            let between = std::array::from_fn(|own| if own == axis { size[own] } else { to[own] });
+            let mut plane = [size, to];
+            plane.iter_mut().for_each(|size| size[axis] = 1);
+            let threads = rayon::current_num_threads();
+            // The map with its axes turned, its slices resampled, the result before it is turned back, and
+            // where one label is, before and after.
+            let turned = count(size) + count(between) + count(to);
+            let label = if how.order_z == Order::Nearest { 0 } else { count(between) + count(to) };
+            let shares = if how.order.is_spline() { threads * plane_bytes(plane[0], plane[1]) } else { 0 };
+            result + turned * size_of::<i16>() + label.max(shares)
+        }
+        None if how.order.is_spline() && !how.by_torch => {
+            result + count(size) + plane_bytes(size, to) * slab_planes(size, to, SLAB_BYTES)
+        }
+        _ => result,
+    }
+}
+
+/// Bytes of the shares of a plane of the result: one label's, before and after it is resampled within its
+/// planes, and the greatest.
+fn plane_bytes(size: [usize; 3], to: [usize; 3]) -> usize {
+    (size[1] * size[2] + 2 * to[1] * to[2]) * size_of::<f64>()
+}
+
+/// Planes of the result whose shares are there at once.
+fn slab_planes(size: [usize; 3], to: [usize; 3], bytes: usize) -> usize {
+    (bytes / plane_bytes(size, to)).clamp(1, to[0])
+}
 
 /// Resamples a label map `[z][y][x]` of `size` to `to` voxels, as the cascade does with the map of
 /// its first stage. `spacing_mm` (of the map, of the result) only decides on a separate axis. A map of
@@ -42,7 +91,7 @@ pub fn resample_labels(
             return by_slices(labels, size, to, axis, how, progress);
         }
         None if how.order.is_spline() && !how.by_torch => {
-            return by_shares(labels, size, to, how.order, progress);
+            return by_shares(labels, size, to, how.order, SLAB_BYTES, progress);
         }
         _ => {}
     }
@@ -81,42 +130,77 @@ pub fn resample_labels(
 
 /// Every label of a map, in rising order.
 fn unique(labels: &[i16]) -> Vec<i16> {
-    let mut all = labels.to_vec();
-    all.par_sort_unstable();
-    all.dedup();
-    all
+    let mut is_there = vec![false; 1 << 16];
+    for label in labels {
+        is_there[usize::from(label.cast_unsigned())] = true;
+    }
+    (i16::MIN..=i16::MAX).filter(|label| is_there[usize::from(label.cast_unsigned())]).collect()
 }
 
-/// Where a label is, as numbers.
-fn indicator(labels: &[i16], label: i16) -> Vec<f32> {
-    labels.par_iter().map(|own| if *own == label { 1.0 } else { 0.0 }).collect()
+/// Where a label is.
+fn indicator(labels: &[i16], label: i16) -> Vec<bool> {
+    labels.par_iter().map(|own| *own == label).collect()
 }
 
 /// The label whose indicator, resampled as an image, is the greatest: shares of splines are no weights of
-/// a few voxels.
+/// a few voxels. As many planes of the result at a time as `bytes` have room for.
 fn by_shares(
     labels: &[i16],
     size: [usize; 3],
     to: [usize; 3],
     order: Order,
+    bytes: usize,
     progress: &Progress,
 ) -> Result<Vec<i16>, Cancelled> {
     // Shares that are equal but for rounding are equal.
     const EQUAL: f64 = 1e-9;
-    let own = unique(labels);
-    let even = Resampling { order: Order::Nearest, force_separate_z: Some(false), ..Resampling::LOGITS };
-    let near = resample_labels(labels, size, to, [[1.0; 3]; 2], even, progress)?;
-    let (mut best, mut out) = (vec![f64::NEG_INFINITY; near.len()], near.clone());
-    for label in own {
-        let shares: Vec<f64> = whole(&indicator(labels, label), size, to, order, progress)?;
-        out.par_iter_mut().zip(&mut best).zip(&shares).zip(&near).for_each(|(((out, best), share), near)| {
-            let is_tie = (share - *best).abs() <= EQUAL;
-            let wins = if is_tie { label == *near } else { *share > *best };
-            if wins {
-                *out = label;
-            }
-            *best = best.max(*share);
-        });
+    // An indicator's own range, where there is more than one label.
+    const RANGE: Option<(f64, f64)> = Some((0.0, 1.0));
+    let [from_area, area] = [size, to].map(|size| size[1] * size[2]);
+    if let [only] = unique(labels)[..] {
+        return Ok(vec![only; to[0] * area]);
+    }
+    let near: [Vec<usize>; 3] = std::array::from_fn(|axis| nearest(size[axis], to[axis]));
+    let plane = Plane::new([size[1], size[2]], [to[1], to[2]], order);
+    let deep = slab_planes(size, to, bytes);
+    let mut out = vec![0; to[0] * area];
+    for (slab, out) in out.chunks_mut(deep * area).enumerate() {
+        let planes = slab * deep..slab * deep + out.len() / area;
+        let share = |planes: usize| planes as f64 / to[0] as f64;
+        let progress = progress.part(share(planes.start), share(planes.end));
+        let (seen, across) = Axis::part(size[0], to[0], order, planes.clone());
+        let around = &labels[seen.start * from_area..seen.end * from_area];
+        let nearest_label = |at: usize| {
+            let (z, y, x) =
+                (near[0][planes.start + at / area], near[1][at % area / to[2]], near[2][at % to[2]]);
+            labels[(z * size[1] + y) * size[2] + x]
+        };
+        // One that is not around has no share here, to double precision.
+        let own = unique(around);
+        let mut best = vec![f64::NEG_INFINITY; out.len()];
+        for (index, label) in own.iter().enumerate() {
+            let part = |index: usize| index as f64 / own.len() as f64;
+            let progress = progress.part(part(index), part(index + 1));
+            let is_it = indicator(around, *label);
+            let shares: Vec<f64> = if across.is_same() {
+                plane.apply(&is_it, |_| RANGE, &progress)?
+            } else if plane.is_same() {
+                lines(&is_it, area, &across, RANGE, &progress)?
+            } else {
+                let between: Vec<f64> = lines(&is_it, from_area, &across, None, &progress.part(0.0, 0.4))?;
+                plane.apply(&between, |_| RANGE, &progress.part(0.4, 1.0))?
+            };
+            out.par_iter_mut().zip(&mut best).zip(&shares).enumerate().for_each(
+                |(at, ((out, best), share))| {
+                    let is_tie = (share - *best).abs() <= EQUAL;
+                    let wins = if is_tie { *label == nearest_label(at) } else { *share > *best };
+                    if wins {
+                        *out = *label;
+                    }
+                    *best = best.max(*share);
+                },
+            );
+        }
     }
     Ok(out)
 }
@@ -138,8 +222,10 @@ fn by_slices(
     let flat = Resampling { force_separate_z: Some(false), ..how };
     let slice =
         |slice: &[i16]| resample_labels(slice, [1, ny, nx], [1, ty, tx], [[1.0; 3]; 2], flat, progress);
-    let planes: Result<Vec<_>, _> = turned.par_chunks_exact(ny * nx).map(slice).collect();
-    let planes = planes?.concat();
+    let mut planes = vec![0; nz * ty * tx];
+    let both = planes.par_chunks_exact_mut(ty * tx).zip(turned.par_chunks_exact(ny * nx));
+    both.try_for_each(|(to, from)| slice(from).map(|done| to.copy_from_slice(&done)))?;
+    drop(turned);
     let across = Axis::new(nz, tz, how.order_z);
     let done = if let Some(copies) = across.copies() {
         copies.iter().flat_map(|z| &planes[z * ty * tx..(z + 1) * ty * tx]).copied().collect()
@@ -147,9 +233,9 @@ fn by_slices(
         let mut done = vec![0; tz * ty * tx];
         for label in unique(&planes) {
             let own = indicator(&planes, label);
-            let shares: Vec<f64> = lines(&own, ty * tx, &across, None, progress)?;
-            done.par_iter_mut().zip(&shares).for_each(|(done, share)| {
-                if *share > 0.5 {
+            let above_half: Vec<bool> = lines(&own, ty * tx, &across, None, progress)?;
+            done.par_iter_mut().zip(above_half).for_each(|(done, is_it)| {
+                if is_it {
                     *done = label;
                 }
             });
@@ -270,6 +356,42 @@ mod tests {
                 resample_labels(&turned, [5, 4, 3], pick(to, order), mm, how, &Progress::new()).unwrap();
             assert_eq!(transpose(&other, pick(to, order), order), found);
         }
+    }
+
+    #[test]
+    fn a_few_planes_at_a_time_are_as_all_at_once() {
+        // Blocks of labels, long enough that a slab does not see all of it.
+        let size = [170, 4, 5];
+        let labels: Vec<i16> = (0_i16..170 * 20).map(|n| (n / 20 / 9 * 7 + n % 20 / 7) % 5 - 1).collect();
+        for order in [Order::Cubic, Order::Quintic] {
+            for to in [[255, 4, 5], [170, 6, 3], [97, 5, 7]] {
+                let run = |bytes| by_shares(&labels, size, to, order, bytes, &Progress::new()).unwrap();
+                let all = run(usize::MAX);
+                assert!(unique(&all).len() == 5, "{order:?}");
+                assert_eq!(run(0), all, "{order:?} to {to:?}, plane by plane");
+                assert_eq!(run(30 * plane_bytes(size, to)), all, "{order:?} to {to:?}");
+            }
+        }
+        let (one, to) = (vec![3; 8], [3; 3]);
+        assert_eq!(by_shares(&one, [2; 3], to, Order::Cubic, 0, &Progress::new()).unwrap(), [3; 27]);
+    }
+
+    #[test]
+    fn memory_is_bounded_where_splines_have_shares() {
+        let cubic = Resampling { order: Order::Cubic, ..Resampling::LOGITS };
+        let (size, to) = ([200, 256, 256], [400, 512, 512]);
+        let (voxels, result) = (200 << 16, 400 << 18);
+        // The result, a byte a voxel of the map, and as many planes of (1/4 + 2) 2 MiB as fit 256 MiB.
+        let planes = 56 * (9 << 19);
+        assert_eq!(peak_bytes(size, to, EVEN, cubic), 2 * result + voxels + planes);
+        assert_eq!(peak_bytes(size, to, EVEN, Resampling::LOGITS), 2 * result);
+        // Slice by slice: three maps on the way, and one label's places before and after.
+        let thick = [[5.0, 1.0, 1.0], [2.5, 0.5, 0.5]];
+        let across = Resampling { order_z: Order::Linear, ..Resampling::LOGITS };
+        let between = 200 << 18;
+        let turned = 2 * (voxels + between + result);
+        assert_eq!(peak_bytes(size, to, thick, across), 2 * result + turned + between + result);
+        assert_eq!(peak_bytes(size, size, thick, cubic), 2 * voxels);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::dataset::Dataset;
 use super::model::{Fold, Model};
 use super::naming;
 use super::orientation::Orientation;
+use super::trainers::adapt;
 use super::training;
 use crate::ai::package::{Label, ModelPackage, PackageError, Provenance, check_anatomy};
 use serde::{Deserialize, Serialize};
@@ -299,6 +300,7 @@ fn model(table: &Table, folder: &Path, may_have_previous: bool) -> Result<Model,
     let (plans_path, dataset_path) = (inside(&table.plans)?, inside(&table.dataset)?);
     let (mut plan, dataset) = training::read(&plans_path, &dataset_path, &table.configuration)
         .map_err(|error| TableError::Package(Box::new(error)))?;
+    adapt(&mut plan, &table.trainer);
     if let Some(code) = &table.orientation {
         plan.orientation =
             code.parse().map_err(|reason| TableError::Text(format!("nnunet.orientation: {reason}")))?;

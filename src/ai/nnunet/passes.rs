@@ -37,6 +37,16 @@ impl Sample for f32 {
     }
 }
 
+/// Where something is; of a share, where it is above a half.
+impl Sample for bool {
+    fn value(self) -> f64 {
+        f64::from(self)
+    }
+    fn of(value: f64) -> Self {
+        value > 0.5
+    }
+}
+
 /// Least and greatest value, NaN left out.
 pub(super) fn range(values: &[f32]) -> (f64, f64) {
     let start = (f32::INFINITY, f32::NEG_INFINITY);

@@ -327,8 +327,10 @@ impl<'a> Case<'a> {
         });
         let values: Vec<&[f32]> = images.iter().map(|image| image.values.as_slice()).collect();
         let (size, spacing_mm) = (images[0].size, images[0].spacing_mm);
-        let prepared =
+        let mut prepared =
             preprocess(&values, size, spacing_mm, &plan.preprocessing, previous, &progress.part(0.0, 0.1))?;
+        // Its channels hold them.
+        prepared.labels = None;
         let decision = if model.dataset.regions {
             Decision::Regions(model.dataset.structures.iter().map(|structure| structure.value).collect())
         } else {

@@ -1,7 +1,7 @@
 //! From an image to a network's input: transpose, crop, normalise, resample, in this order.
 
 use super::crop::{NonZero, non_zero};
-use super::labels::resample_labels;
+use super::labels::{self, resample_labels};
 use super::normalize::{Normalization, NotRgb, Pieces};
 use super::resample::{Resampling, between_bytes, new_size, pick, resample, transpose};
 use crate::progress::{Cancelled, Progress};
@@ -122,15 +122,37 @@ impl Preprocessing {
     }
 
     /// Bytes that [`preprocess`] makes of an image of `size` voxels of `spacing_mm` (z, y, x), at
-    /// most, the result of `channels` channels included (a cascade's labels among them).
+    /// most, the result of `channels` channels included (a cascade's labels among them, which are
+    /// resampled in this way).
     #[must_use]
-    pub fn peak_bytes(&self, size: [usize; 3], spacing_mm: [f64; 3], channels: usize) -> usize {
+    pub fn peak_bytes(
+        &self,
+        size: [usize; 3],
+        spacing_mm: [f64; 3],
+        channels: usize,
+        labels: Option<Resampling>,
+    ) -> usize {
         let to = self.network_size(size, spacing_mm);
-        let size = pick(size, self.transpose_forward);
+        let order = self.transpose_forward;
+        let (size, image_mm) = (pick(size, order), pick(spacing_mm, order));
         let voxels: usize = size.iter().product();
         let result = channels * to.iter().product::<usize>();
-        // Masks; a channel cut out, and the same with its axes turned.
-        2 * voxels + (2 * voxels + result) * size_of::<f32>() + between_bytes(size, to)
+        // A channel cut out, and the same with its axes turned.
+        let image = 2 * voxels * size_of::<f32>() + between_bytes(size, to);
+        // A cascade's labels cut out, and resampled when the channels are ready.
+        let (kept, labels) = labels.map_or((0, 0), |how| {
+            let own_mm = |axis: usize| {
+                let offset = 3 - self.spacing_mm.len();
+                axis.checked_sub(offset).map_or(image_mm[axis], |axis| self.spacing_mm[axis])
+            };
+            let resampled = match self.resampling {
+                Some(_) => labels::peak_bytes(size, to, [image_mm, std::array::from_fn(own_mm)], how),
+                None => 0,
+            };
+            (voxels * size_of::<i16>(), resampled)
+        });
+        // Masks, beside them.
+        2 * voxels + result * size_of::<f32>() + kept + image.max(labels)
     }
 }
 
@@ -355,8 +377,12 @@ mod tests {
         let plan = plan(&[3.0; 3]);
         // 512 x 512 x 300 voxels of 1 mm to 3 mm: two copies, masks, and a ninth in double precision.
         let voxels = 300 * 512 * 512;
-        let bytes = plan.peak_bytes([300, 512, 512], [1.0; 3], 1);
-        assert_eq!(bytes, voxels * 10 + 100 * 171 * 171 * 4 + 300 * 171 * 171 * 8);
+        let bytes = |channels, labels| plan.peak_bytes([300, 512, 512], [1.0; 3], channels, labels);
+        let result = 100 * 171 * 171;
+        assert_eq!(bytes(1, None), voxels * 10 + result * 4 + 300 * 171 * 171 * 8);
+        // The labels of a cascade's first stage, cut out; what they are resampled in is less than the image.
+        let cascade = bytes(3, Some(Resampling::LOGITS));
+        assert_eq!(cascade, voxels * 12 + 3 * result * 4 + 300 * 171 * 171 * 8);
     }
 
     #[test]

@@ -13,13 +13,30 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The manifest's name.
-const MANIFEST: &str = "model.toml";
+pub(super) const MANIFEST: &str = "model.toml";
 /// What the files that a package reads end with.
 const ENDINGS: [&str; 4] = ["toml", "md", "json", "safetensors"];
 
 /// The package in a folder: the folder itself, or what a training has left in it.
 pub(super) fn find(folder: &Path) -> Option<PathBuf> {
     [folder.to_owned(), folder.join(PACKAGE)].into_iter().find(|own| own.join(MANIFEST).is_file())
+}
+
+/// The same of an archive's folder, where the package may lie some folders down, each alone in its own.
+pub(super) fn find_unpacked(folder: &Path) -> Option<PathBuf> {
+    // Folders within folders that hold nothing else are few.
+    const DEPTH: usize = 4;
+    let alone = |folder: &PathBuf| {
+        let mut entries = std::fs::read_dir(folder).ok()?;
+        let only = entries.next()?.ok()?.path();
+        (entries.next().is_none() && only.is_dir()).then_some(only)
+    };
+    std::iter::successors(Some(folder.to_owned()), alone).take(DEPTH).find_map(|own| find(&own))
+}
+
+/// Whether a package reads a file of this name.
+pub(super) fn is_read(name: &Path) -> bool {
+    name.extension().is_some_and(|own| ENDINGS.iter().any(|ending| own == *ending))
 }
 
 /// Copies the package in `source` into `target`; `None` where it is none of those that are imported again.
@@ -74,8 +91,7 @@ pub(super) fn take(
 fn copy(from: &Path, to: &Path, progress: &Progress) -> Result<(), ImportError> {
     for entry in std::fs::read_dir(from).map_err(|error| unwritable(&error, from))? {
         let path = entry.map_err(|error| unwritable(&error, from))?.path();
-        let is_read = path.extension().is_some_and(|own| ENDINGS.iter().any(|ending| own == *ending));
-        if let Some(name) = path.file_name().filter(|_| is_read && path.is_file()) {
+        if let Some(name) = path.file_name().filter(|_| is_read(&path) && path.is_file()) {
             progress.check()?;
             let to = to.join(name);
             std::fs::copy(&path, &to).map_err(|error| unwritable(&error, &to))?;
@@ -97,6 +113,7 @@ fn rename(path: &Path, id: String, title: String) -> Result<(), ImportError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::archive::tests::zip;
     use super::super::import::{Imported, import, import_each};
     use super::*;
 
@@ -136,6 +153,19 @@ mod tests {
         };
         assert!(same(&first.packages[0]), "nothing but its name has changed");
         first.packages[0].network().unwrap();
+
+        // The same in an archive, some folders down.
+        let files: Vec<(String, Vec<u8>)> = ["model.toml", "card.md", "weights.safetensors", "notes.txt"]
+            .map(|name| (format!("clinic/{PACKAGE}/{name}"), std::fs::read(left.join(name)).unwrap()))
+            .to_vec();
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let archive = folder.path().join("clinic.zip");
+        std::fs::write(&archive, zip(&files, true)).unwrap();
+        let unpacked = import_from(&archive, Some("zipped")).unwrap();
+        assert!(same(&unpacked.packages[0]) && unpacked.packages[0].id == "zipped");
+        unpacked.packages[0].network().unwrap();
+        std::fs::remove_dir_all(target.path().join("zipped")).unwrap();
 
         let twice = import_from(folder.path(), None).unwrap_err();
         assert!(matches!(twice, ImportError::Exists { ref id, .. } if id == "clinic"), "{twice}");

@@ -7,12 +7,13 @@
 //! array between them smaller; that array is the only one held beside input and output.
 
 use super::axis::Axis;
-use super::passes::{Plane, Sample, lines, range};
+use super::passes::{Plane, lines, range};
 use crate::progress::{Cancelled, Progress};
 use rayon::prelude::*;
 
-/// Spacings whose greatest is more than this many times the smallest are anisotropic.
-const ANISOTROPIC: f64 = 3.0;
+/// Spacings whose greatest is more than this many times the smallest are anisotropic, where nothing else is
+/// told.
+pub(super) const ANISOTROPIC: f64 = 3.0;
 
 /// The degree of the interpolating spline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Order {
 ///
 /// `resample_torch_fornnunet` is linear and copies along a separate axis, within single precision; label
 /// maps it tells apart by a rule of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resampling {
     /// The order, in the plane where an axis is separate.
     pub order: Order,
@@ -76,25 +77,33 @@ pub struct Resampling {
     pub order_z: Order,
     /// Whether the coarsest axis is separate; by the spacings where `None`.
     pub force_separate_z: Option<bool>,
+    /// Spacings whose greatest is more than this many times the smallest are anisotropic.
+    pub anisotropy_threshold: f64,
     /// Whether it is `resample_torch_fornnunet` that resamples.
     pub by_torch: bool,
 }
 
 impl Resampling {
     /// What plans have for logits and label maps.
-    pub const LOGITS: Self =
-        Self { order: Order::Linear, order_z: Order::Nearest, force_separate_z: None, by_torch: false };
+    pub const LOGITS: Self = Self {
+        order: Order::Linear,
+        order_z: Order::Nearest,
+        force_separate_z: None,
+        anisotropy_threshold: ANISOTROPIC,
+        by_torch: false,
+    };
     /// What plans have for images.
     pub const IMAGE: Self = Self { order: Order::Cubic, ..Self::LOGITS };
 
     /// The axis that is resampled apart from the others: the single coarsest one, where the greatest
-    /// spacing is more than three times the smallest, by `from_mm`, else by `to_mm`. Spacings of
-    /// which two are the coarsest have none.
+    /// spacing is more than so many times the smallest ([`Self::anisotropy_threshold`]), by `from_mm`, else
+    /// by `to_mm`. Spacings of which two are the coarsest have none.
     #[must_use]
     pub fn separate_axis(&self, from_mm: [f64; 3], to_mm: [f64; 3]) -> Option<usize> {
         let greatest = |mm: [f64; 3]| mm.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        let anisotropic =
-            |mm: [f64; 3]| greatest(mm) / mm.into_iter().fold(f64::INFINITY, f64::min) > ANISOTROPIC;
+        let anisotropic = |mm: [f64; 3]| {
+            greatest(mm) / mm.into_iter().fold(f64::INFINITY, f64::min) > self.anisotropy_threshold
+        };
         let mm = match self.force_separate_z {
             Some(true) => from_mm,
             Some(false) => return None,
@@ -180,13 +189,13 @@ pub(super) fn transpose<T: Copy + Send + Sync>(values: &[T], size: [usize; 3], o
 }
 
 /// Along all three axes alike.
-pub(super) fn whole<To: Sample>(
+fn whole(
     values: &[f32],
     size: [usize; 3],
     to: [usize; 3],
     order: Order,
     progress: &Progress,
-) -> Result<Vec<To>, Cancelled> {
+) -> Result<Vec<f32>, Cancelled> {
     let across = Axis::new(size[0], to[0], order);
     let plane = Plane::new([size[1], size[2]], [to[1], to[2]], order);
     let start = (f64::INFINITY, f64::NEG_INFINITY);
@@ -255,6 +264,9 @@ mod tests {
         assert_eq!(forced(false).separate_axis([9.0, 1.0, 1.0], even), None);
         assert_eq!(forced(true).separate_axis([1.2, 1.0, 1.0], even), Some(0));
         assert_eq!(forced(true).separate_axis(even, even), None);
+        let from_2 = Resampling { anisotropy_threshold: 2.0, ..Resampling::IMAGE };
+        assert_eq!(from_2.separate_axis([2.0, 1.0, 1.0], even), None);
+        assert_eq!(from_2.separate_axis([2.001, 1.0, 1.0], even), Some(0));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! is the function's own default, and what would change the result in a way that is not followed here
 //! is refused by its name.
 
-use super::resample::{Order, Resampling};
+use super::resample::{ANISOTROPIC, Order, Resampling};
 use serde_json::{Map, Value};
 
 /// How something is resampled; `None` where it is not. `otherwise` is taken where the plan does not
@@ -56,11 +56,11 @@ fn skimage(arguments: Option<&Map<String, Value>>, otherwise: Resampling) -> Res
             .and_then(Order::of_number)
             .ok_or_else(|| format!("its resampling {key} {value} is not supported")),
     };
-    check_threshold(arguments)?;
     Ok(Resampling {
         order: order("order", Order::Cubic)?,
         order_z: order("order_z", Order::Nearest)?,
         force_separate_z: separate(arguments, Some(false))?,
+        anisotropy_threshold: threshold(arguments)?,
         by_torch: false,
     })
 }
@@ -71,7 +71,6 @@ fn torch(arguments: Option<&Map<String, Value>>) -> Result<Resampling, String> {
     let arguments = arguments.unwrap_or(&none);
     let text = |key: &str| arguments.get(key).map(|value| value.as_str().unwrap_or("that is no text"));
     let refused = |key: &str, value: &str| Err(format!("its resampling {key} {value} is not supported"));
-    check_threshold(arguments)?;
     if let Some(mode) = text("mode").filter(|mode| *mode != "linear") {
         return refused("mode", mode);
     }
@@ -87,6 +86,7 @@ fn torch(arguments: Option<&Map<String, Value>>) -> Result<Resampling, String> {
         order: Order::Linear,
         order_z,
         force_separate_z: separate(arguments, None)?,
+        anisotropy_threshold: threshold(arguments)?,
         by_torch: true,
     })
 }
@@ -101,12 +101,13 @@ fn separate(arguments: &Map<String, Value>, default: Option<bool>) -> Result<Opt
     }
 }
 
-fn check_threshold(arguments: &Map<String, Value>) -> Result<(), String> {
+/// `separate_z_anisotropy_threshold`: from how thick an axis is apart where the spacings say.
+fn threshold(arguments: &Map<String, Value>) -> Result<f64, String> {
     match arguments.get("separate_z_anisotropy_threshold") {
-        Some(value) if value.as_f64() != Some(3.0) => {
-            Err(format!("its resampling separate_z_anisotropy_threshold {value} is not supported"))
-        }
-        _ => Ok(()),
+        None => Ok(ANISOTROPIC),
+        Some(value) => value.as_f64().ok_or_else(|| {
+            format!("its resampling separate_z_anisotropy_threshold {value} is not supported")
+        }),
     }
 }
 
@@ -132,6 +133,13 @@ mod tests {
             assert_eq!(force(function, json!({"force_separate_z": true})), Some(true));
             assert_eq!(force(function, json!({"force_separate_z": null})), None);
         }
+        let threshold = |function: &str, arguments: Value| {
+            read_with(function, &arguments).unwrap().unwrap().anisotropy_threshold
+        };
+        for function in [SKIMAGE, TORCH] {
+            assert_eq!(threshold(function, json!({"separate_z_anisotropy_threshold": 1.5})), 1.5);
+            assert_eq!(threshold(function, json!({})), 3.0);
+        }
         // The functions differ in what they do when it is not told.
         assert_eq!(force(SKIMAGE, json!({})), Some(false));
         assert_eq!(force(TORCH, json!({"is_seg": false})), None);
@@ -149,7 +157,7 @@ mod tests {
             ("mode", json!("nearest")),
             ("aniso_axis_mode", json!("nearest")),
             ("memefficient_seg_resampling", json!(true)),
-            ("separate_z_anisotropy_threshold", json!(5)),
+            ("separate_z_anisotropy_threshold", json!("5")),
             ("force_separate_z", json!("yes")),
         ] {
             let told = read_with(TORCH, &json!({ key: value })).unwrap_err();

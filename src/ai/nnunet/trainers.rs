@@ -5,6 +5,9 @@
 //! deep supervision). Another one may change the activation or the order of layers without a trace in
 //! the weights, which nnU-Net itself runs only with the class at hand.
 
+use super::plans::Plan;
+use crate::ai::network::NORM_EPSILON;
+
 /// The classes under `nnunetv2/training/nnUNetTrainer` (2.8.1) that build a U-Net by the plans; the 2000
 /// and 4000 epochs without mirroring are TotalSegmentator's, too. Two more are of its models: with the loss
 /// of skeleton recall, and with a quarter of the learning rate (MOSAIC).
@@ -74,6 +77,14 @@ const TRAINERS: [&str; 60] = [
 /// Whether nnU-Net ships this trainer.
 pub(super) fn is_of_nnunet(trainer: &str) -> bool {
     TRAINERS.contains(&trainer)
+}
+
+/// What a trainer makes of a plan beside what the weights tell: batch normalisation in place of any other
+/// comes with an epsilon of its own.
+pub(super) fn adapt(plan: &mut Plan, trainer: &str) {
+    if trainer == "nnUNetTrainerBN" {
+        plan.architecture.epsilon = NORM_EPSILON;
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::dataset::Dataset;
 use super::model::{Fold, Model};
 use super::package::About;
 use super::plans::Plan;
+use super::trainers::adapt;
 use crate::ai::package::{ModelPackage, PackageError, read_limited};
 use std::path::{Path, PathBuf};
 
@@ -100,7 +101,8 @@ pub fn open(folder: &Path) -> Result<Model, PackageError> {
     })?;
     let trainer = checkpoint.trainer.unwrap_or_else(|| named_trainer.to_owned());
     let (plans_path, dataset_path) = (folder.join("plans.json"), folder.join("dataset.json"));
-    let (plan, dataset) = read(&plans_path, &dataset_path, &configuration)?;
+    let (mut plan, dataset) = read(&plans_path, &dataset_path, &configuration)?;
+    adapt(&mut plan, &trainer);
     // As in nnU-Net, none where the checkpoint does not tell, whatever the trainer is called.
     let allowed = checkpoint.mirror_axes.unwrap_or_default();
     let previous = match &plan.previous_stage {

@@ -1,4 +1,4 @@
-//! Training folders out of ZIP archives.
+//! Training folders, and packages that are made already, out of ZIP archives.
 //!
 //! Only what an import needs is taken out, beside where the package will lie: a system's temporary
 //! folder is often memory, and a model may be gigabytes. What all of it takes is known before the first
@@ -6,6 +6,7 @@
 
 use super::archive::Archive;
 use super::import::{ImportError, unwritable};
+use super::{ready, splits};
 use crate::ai::disk;
 use crate::new_file::NewFolder;
 use crate::progress::Progress;
@@ -18,7 +19,7 @@ const CHECKPOINT_LIMIT: u64 = 16 << 30;
 /// The most that is taken out of one archive, bytes.
 const TOTAL_LIMIT: u64 = 64 << 30;
 
-/// Takes the files of training folders out of a ZIP archive, into a folder in `place` that goes when
+/// Takes the files of training folders and of packages out of a ZIP archive, into a folder in `place` that goes when
 /// dropped.
 ///
 /// # Errors
@@ -51,7 +52,16 @@ pub(in crate::ai) fn unpack(
 
 /// The names of the files to take out, none of them and not all together too large.
 fn wanted<R: Read + Seek>(archive: &Archive<R>, limit: u64) -> Result<Vec<String>, String> {
-    let names: Vec<String> = archive.names().filter(|name| is_wanted(name)).map(str::to_owned).collect();
+    // Folders of packages, with their separator; empty for the archive itself.
+    let folder = |name: &str| name.strip_suffix(ready::MANIFEST).map(str::to_owned);
+    let mut packages: Vec<String> = archive.names().filter_map(folder).collect();
+    packages.retain(|folder| folder.is_empty() || folder.ends_with(['/', '\\']));
+    let is_of_package = |name: &str| {
+        let mut files = packages.iter().filter_map(|folder| name.strip_prefix(folder.as_str()));
+        files.any(|file| !file.contains(['/', '\\']) && ready::is_read(Path::new(file)))
+    };
+    let is_taken = |name: &&str| is_wanted(name) || is_of_package(name);
+    let names: Vec<String> = archive.names().filter(is_taken).map(str::to_owned).collect();
     for name in &names {
         if archive.size(name).is_none_or(|size| size > CHECKPOINT_LIMIT) {
             return Err(format!("its part {name} is too large"));
@@ -87,12 +97,14 @@ fn relative(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Whether a file belongs to a training folder: the plans, the data set, the checkpoints of folds.
+/// Whether a file belongs to a training folder: the plans, the data set, the checkpoints of folds and their
+/// patients.
 fn is_wanted(name: &str) -> bool {
     let mut parts = name.rsplit(['/', '\\']);
     let (file, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let is_checkpoint = matches!(file, "checkpoint_final.pth" | "checkpoint_best.pth");
-    matches!(file, "plans.json" | "dataset.json") || (is_checkpoint && parent.starts_with("fold_"))
+    matches!(file, "plans.json" | "dataset.json" | splits::FILE)
+        || (is_checkpoint && parent.starts_with("fold_"))
 }
 
 #[cfg(test)]
@@ -116,6 +128,29 @@ mod tests {
         assert!(!unpacked.path().join("notes.txt").exists());
         drop(unpacked);
         assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_fold_s_patients_and_the_files_of_a_package_are_taken_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.zip");
+        let files: [(&str, &[u8]); 9] = [
+            (PLANS, b"{}"),
+            ("model/splits_final.json", b"[]"),
+            ("made\\model.toml", b"id"),
+            ("made\\weights.safetensors", b"weights"),
+            ("made\\notes.txt", b"no"),
+            ("made\\below\\card.md", b"no"),
+            ("other/card.md", b"no"),
+            ("other/my-model.toml", b"no"),
+            ("other/weights.safetensors", b"no"),
+        ];
+        std::fs::write(&path, zip(&files, true)).unwrap();
+        let unpacked = unpack(&path, folder.path(), &Progress::new()).unwrap();
+        for (name, text) in files {
+            let found = std::fs::read(unpacked.path().join(name.replace('\\', "/"))).ok();
+            assert_eq!(found.as_deref(), (text != b"no").then_some(text), "{name}");
+        }
     }
 
     #[test]

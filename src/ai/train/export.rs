@@ -303,41 +303,7 @@ fn card(about: &About<'_>) -> String {
         images(about.task),
         organs.join(", ")
     );
-    let divided = about.divided_by.map(|by| format!(", divided by {by}")).unwrap_or_default();
-    let _ = write!(
-        text,
-        "## Data and licence\n{}. {} patients for training, {} others {}for validation{divided}. An organ that was not \
-         outlined in a patient counts as unknown, not as absent. [Whose contours, by which guideline, \
-         approved by whom.] Licence: {}.{}\n\n",
-        data_words(about).trim_end_matches('.'),
-        about.train,
-        about.scored.unwrap_or(about.kept),
-        if about.scored.is_some() { "" } else { "kept " },
-        recipe.license,
-        origin_words(about)
-    );
-    let begun = about.init.map(|init| format!("Begun with the weights of {init}. ")).unwrap_or_default();
-    let [pz, py, px] = recipe.patch();
-    let a = &about.task.architecture;
-    let kind = if a.kind == EncoderKind::Residual { "ResidualEncoderUNet" } else { "PlainConvUNet" };
-    let entropy = if recipe.has_regions() { "Binary cross-entropy" } else { "Cross-entropy" };
-    let _ = write!(
-        text,
-        "## Recipe\n{begun}{kind}, {} stages of {} to {} features; patches of {pz} x {py} x {px} voxels {}. \
-         {entropy} plus soft Dice at {} resolutions, AdamW, batch {}, seed {}, {} of {} steps, averaged weights; \
-         {:.2} hours on {}. The whole recipe lies beside the checkpoint (`recipe.toml`).\n\n## Results\n",
-        a.features.len(),
-        a.features.first().copied().unwrap_or_default(),
-        a.features.iter().max().copied().unwrap_or_default(),
-        grid_words(about.task),
-        t.heads,
-        t.batch,
-        t.seed,
-        about.step,
-        t.steps,
-        about.seconds / 3600.0,
-        about.device
-    );
+    text.push_str("## Results\n");
     if about.organs.is_empty() {
         text.push_str(if about.scored.unwrap_or(0) > 0 {
             "Not measured: in no validation patient an organ is outlined and lies wholly inside the scan.\n\n"
@@ -378,12 +344,47 @@ fn card(about: &About<'_>) -> String {
         }
     }
     text.push_str(
-        "## Limits\n- The validation patients come from the same collection as the training patients; other \
-         scanners and contouring habits may do worse.\n- [Where it fails: contrast, implants, tumours, \
-         anatomy after surgery.]\n\n## How to verify locally\nContour at least 20 patients of one's own that \
+        "## Where it fails\n- The validation patients come from the same collection as the training patients; other \
+         scanners and contouring habits may do worse.\n- [Contrast, implants, tumours, anatomy \
+         after surgery.]\n\n## How to verify locally\nContour at least 20 patients of one's own that \
          were not trained on (`delineo contour PATH --model DIR --out ai.dcm`), compare with approved \
          contours (`delineo compare approved.dcm ai.dcm --image PATH`), and look at every organ whose Dice \
-         is below 0.7 or whose HD95 is above 10 mm.\n",
+         is below 0.7 or whose HD95 is above 10 mm.\n\n",
+    );
+    let divided = about.divided_by.map(|by| format!(", divided by {by}")).unwrap_or_default();
+    let _ = write!(
+        text,
+        "## Data and licence\n{}. {} patients for training, {} others {}for validation{divided}. An organ that was not \
+         outlined in a patient counts as unknown, not as absent. [Whose contours, by which guideline, \
+         approved by whom.] Licence: {}.{}\n\n",
+        data_words(about).trim_end_matches('.'),
+        about.train,
+        about.scored.unwrap_or(about.kept),
+        if about.scored.is_some() { "" } else { "kept " },
+        recipe.license,
+        origin_words(about)
+    );
+    let begun = about.init.map(|init| format!("Begun with the weights of {init}. ")).unwrap_or_default();
+    let [pz, py, px] = recipe.patch();
+    let a = &about.task.architecture;
+    let kind = if a.kind == EncoderKind::Residual { "ResidualEncoderUNet" } else { "PlainConvUNet" };
+    let entropy = if recipe.has_regions() { "Binary cross-entropy" } else { "Cross-entropy" };
+    let _ = write!(
+        text,
+        "## Recipe\n{begun}{kind}, {} stages of {} to {} features; patches of {pz} x {py} x {px} voxels {}. \
+         {entropy} plus soft Dice at {} resolutions, AdamW, batch {}, seed {}, {} of {} steps, averaged weights; \
+         {:.2} hours on {}. The whole recipe lies beside the checkpoint (`recipe.toml`).\n",
+        a.features.len(),
+        a.features.first().copied().unwrap_or_default(),
+        a.features.iter().max().copied().unwrap_or_default(),
+        grid_words(about.task),
+        t.heads,
+        t.batch,
+        t.seed,
+        about.step,
+        t.steps,
+        about.seconds / 3600.0,
+        about.device
     );
     text
 }

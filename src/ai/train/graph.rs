@@ -15,8 +15,7 @@
 use super::layers::{Block, Fixed, Head, Live, Residual, Unit, Up};
 use super::random::Random;
 use crate::ai::network::{
-    Activation, Architecture, ConvShape, EncoderKind, LEAKY_SLOPE, NORM_EPSILON, Network, NetworkError,
-    NormKind, Parameter,
+    Activation, Architecture, ConvShape, EncoderKind, LEAKY_SLOPE, Network, NetworkError, NormKind, Parameter,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
@@ -30,6 +29,7 @@ pub struct Graph {
     decoder: Vec<Vec<Block>>,
     heads: Vec<Option<Head>>,
     activation: Activation,
+    epsilon: f32,
 }
 
 /// Named numbers of a network; what is trained has an order.
@@ -153,7 +153,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`NetworkError`] when a parameter is missing or the description is unusable, as one whose
-    /// activation has weights.
+    /// activation has weights or comes before the normalisation.
     pub fn new(
         architecture: &Architecture,
         heads: usize,
@@ -165,6 +165,11 @@ impl Graph {
                 "the slope of its activation is a weight, which is not trained".to_owned(),
             )
         })?;
+        if architecture.activation_first {
+            return Err(NetworkError::Architecture(
+                "its activations come before its normalisations, which is not trained".to_owned(),
+            ));
+        }
         let stages = architecture.features.len();
         let places = Places { architecture, parameters };
         let is_residual = architecture.kind == EncoderKind::Residual;
@@ -211,7 +216,7 @@ impl Graph {
                 None
             });
         }
-        Ok(Self { stem, encoder, ups, decoder, heads: last, activation })
+        Ok(Self { stem, encoder, ups, decoder, heads: last, activation, epsilon: architecture.epsilon })
     }
 
     /// Logits `[N, K, z, y, x]` of the heads, full resolution first, of an image `[N, C, z, y, x]`.
@@ -233,7 +238,7 @@ impl Graph {
         image: Tensor<5>,
         done: &dyn Fn() -> Result<(), E>,
     ) -> Result<Vec<Tensor<5>>, E> {
-        let at = Live { live, shapes, activation: self.activation };
+        let at = Live { live, shapes, activation: self.activation, epsilon: self.epsilon };
         let mut x = match &self.stem {
             Some(stem) => at.block(stem, image),
             None => image,
@@ -304,7 +309,11 @@ impl Places<'_> {
         let offset = |(at, mean): (usize, &f32)| bias.get(at).copied().unwrap_or(0.0) - mean;
         Some(Fixed {
             offset: mean.values.iter().enumerate().map(offset).collect(),
-            factor: variance.values.iter().map(|own| 1.0 / (own + NORM_EPSILON).sqrt()).collect(),
+            factor: variance
+                .values
+                .iter()
+                .map(|own| 1.0 / (own + self.architecture.epsilon).sqrt())
+                .collect(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What each layer of the network with gradients computes.
 
 use crate::ai::gpu::activated;
-use crate::ai::network::{Activation, NORM_EPSILON};
+use crate::ai::network::Activation;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, TensorData};
@@ -57,6 +57,8 @@ pub(super) struct Live<'a> {
     pub shapes: &'a [Vec<usize>],
     /// What follows every normalisation.
     pub activation: Activation,
+    /// What an instance normalisation adds to the variance.
+    pub epsilon: f32,
 }
 
 impl Live<'_> {
@@ -93,7 +95,7 @@ impl Live<'_> {
         }
         let centred = x.clone() - mean(x);
         let variance = mean(centred.clone() * centred.clone());
-        let factor = (variance + NORM_EPSILON).sqrt().recip() * scale;
+        let factor = (variance + self.epsilon).sqrt().recip() * scale;
         centred * factor + shift
     }
 

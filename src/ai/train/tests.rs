@@ -321,6 +321,11 @@ fn a_tiny_network_learns_and_its_package_contours() {
             && card.contains("How to verify locally"),
         "{card}"
     );
+    let chapters: Vec<&str> = card.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert_eq!(
+        chapters,
+        ["Intended use", "Results", "Where it fails", "How to verify locally", "Data and licence", "Recipe"]
+    );
     // All steps are done: the same call only writes the package again.
     let again =
         train(&recipe, None, &Made::new(case), &options(folder.path()), &|_| {}, &Progress::new()).unwrap();

@@ -54,6 +54,13 @@ pub fn refusal(package: &ModelPackage) -> Option<String> {
                 .to_owned(),
         );
     }
+    if model.plan.architecture.activation_first {
+        return Some(
+            "its activations come before its normalisations (nonlin_first), which is not trained here; train it \
+             further in nnU-Net and import it again"
+                .to_owned(),
+        );
+    }
     let set = &model.dataset;
     if set.regions && set.structures.len() > REGION_LIMIT {
         return Some(format!(

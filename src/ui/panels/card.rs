@@ -41,7 +41,7 @@ pub fn card_ui(ui: &mut Ui, scope: &mut Scope<'_>, card: &Card) {
     });
 }
 
-/// The chapters of a long card, to go to: how well it contours and where it fails may stand far below.
+/// The chapters of a long card, to go to: where it fails may stand far below.
 /// Gives the block to go to.
 fn chapters_ui(ui: &mut Ui, card: &Card) -> Option<usize> {
     let chapters = card.document.chapters();

@@ -88,7 +88,12 @@ pub(super) trait Kernels: Backend {
 
     /// See [`conclude`].
     #[fusion(dtype = groups, shape = Shape::new([2, scale.num_elements()]))]
-    fn conclude(groups: FloatTensor<Self>, scale: FloatTensor<Self>, voxels: usize) -> FloatTensor<Self>;
+    fn conclude(
+        groups: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        voxels: usize,
+        epsilon: f32,
+    ) -> FloatTensor<Self>;
 
     /// See [`apply`].
     #[fusion(dtype = x, shape = x)]
@@ -155,9 +160,9 @@ impl Kernels for CubeBackend {
         groups
     }
 
-    fn conclude(groups: CubeTensor, scale: CubeTensor, voxels: usize) -> CubeTensor {
+    fn conclude(groups: CubeTensor, scale: CubeTensor, voxels: usize, epsilon: f32) -> CubeTensor {
         let found = empty(&groups, Shape::new([2, scale.meta.shape().num_elements()]));
-        normalise::conclude(&groups, &scale, &found, voxels);
+        normalise::conclude(&groups, &scale, &found, voxels, epsilon);
         found
     }
 
@@ -240,9 +245,10 @@ pub(super) fn find(x: &Tensor<5>, onto: Option<Tensor<3>>, part: Part) -> Tensor
 }
 
 /// The second step: each channel's mean and what the distances from it are multiplied by, from what was
-/// found in so many voxels; `scale` has one value a channel.
-pub(super) fn conclude(groups: Tensor<3>, scale: &Tensor<5>, voxels: usize) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::conclude(groups.into_dispatch(), scale.clone().into_dispatch(), voxels))
+/// found in so many voxels and an epsilon beside the variance; `scale` has one value a channel.
+pub(super) fn conclude(groups: Tensor<3>, scale: &Tensor<5>, voxels: usize, epsilon: f32) -> Tensor<2> {
+    let (groups, scale) = (groups.into_dispatch(), scale.clone().into_dispatch());
+    Tensor::from_dispatch(Dispatch::conclude(groups, scale, voxels, epsilon))
 }
 
 /// The last step, of a part of the voxels: what was found and `shift` (one value a channel) make them

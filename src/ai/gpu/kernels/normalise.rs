@@ -6,7 +6,6 @@
 //! voxels; neighbouring invocations read neighbouring channels.
 
 use super::{AXIS, CubeTensor, INVOCATIONS, Part, number};
-use crate::ai::network::NORM_EPSILON;
 use burn::tensor::Shape;
 use cubecl::prelude::*;
 
@@ -236,7 +235,13 @@ pub(super) fn find(x: &CubeTensor, groups: &CubeTensor, part: Part) {
 }
 
 /// Enqueues the conclusion from what was found in `voxels` voxels; `found` is `[2, channel]`.
-pub(super) fn conclude(groups: &CubeTensor, scale: &CubeTensor, found: &CubeTensor, voxels: usize) {
+pub(super) fn conclude(
+    groups: &CubeTensor,
+    scale: &CubeTensor,
+    found: &CubeTensor,
+    voxels: usize,
+    epsilon: f32,
+) {
     let own = Layout::new(voxels, scale.meta.shape().num_elements());
     conclude_kernel::launch(
         &groups.client,
@@ -250,7 +255,7 @@ pub(super) fn conclude(groups: &CubeTensor, scale: &CubeTensor, found: &CubeTens
         number(own.rows * own.run),
         number(own.count),
         number(own.count.div_ceil(own.rows)),
-        NORM_EPSILON,
+        epsilon,
         own.lanes,
         own.vectors,
     );

@@ -40,7 +40,7 @@ fn normalise(
     for index in 0..of {
         groups = Some(find(&x, groups, Part { index, of }));
     }
-    let found = conclude(groups.unwrap(), scale, depth * height * width);
+    let found = conclude(groups.unwrap(), scale, depth * height * width, NORM_EPSILON);
     (0..of).fold(x, |x, index| apply(x, &found, shift, other, slope, Part { index, of }))
 }
 
