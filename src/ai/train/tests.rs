@@ -349,8 +349,13 @@ fn a_run_that_was_stopped_ends_as_an_unbroken_one_to_the_bit() {
     let stopped = train(&recipe, None, &patients, &second, &stop, &progress).unwrap();
     assert!(!stopped.finished && stopped.step == 10, "{stopped:?}");
     assert!(ModelPackage::load(&stopped.package).is_ok(), "there is a package at any checkpoint");
-    let done = train(&recipe, None, &patients, &second, &|_| {}, &Progress::new()).unwrap();
+    let rest = Progress::new();
+    let done = train(&recipe, None, &patients, &second, &|_| {}, &rest).unwrap();
     assert!(done.finished);
+    // The bar begins at what is done, not at nothing.
+    let begun =
+        rest.told().into_iter().map(|(fraction, _)| fraction).find(|fraction| *fraction > 0.0).unwrap();
+    assert!((begun - 10.0 / recipe.training.steps as f64).abs() < 1e-12, "{begun}");
     assert!(numbers(folders[0].path()) == numbers(folders[1].path()), "bit for bit");
 
     // Another recipe does not go on in the same folder.
