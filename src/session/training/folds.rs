@@ -51,6 +51,14 @@ fn some_of(names: &[&String]) -> String {
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }
 
+/// Why a file of splits is not used.
+fn unusable(path: &Path, reason: &str) -> TrainError {
+    TrainError::Patients(format!(
+        "the file that divides the patients into folds is not usable ({reason}); mend it, or move it away: {}",
+        path.display()
+    ))
+}
+
 impl TrainingFolder {
     /// The fold whose own patients are wanted; `None` where the recipe divides them itself, or trains no
     /// model of nnU-Net.
@@ -63,7 +71,8 @@ impl TrainingFolder {
     /// Divides the patients as nnU-Net did for this fold.
     ///
     /// # Errors
-    /// [`TrainError::Patients`] when a file of splits cannot be read, or the data set's own is of another.
+    /// [`TrainError::Patients`] when a file of splits cannot be read, the fold names a patient twice or for both,
+    /// or the data set's own names others than there are.
     pub(super) fn divide_by_fold(
         &mut self,
         mut ids: Vec<String>,
@@ -104,9 +113,23 @@ impl TrainingFolder {
         };
         let beyond =
             if number < splits.len() { "" } else { " (it lists fewer; nnU-Net's own choice for it)" };
+        let split = splits::of_fold(&splits, number, &there);
+        if let Some(fault) = split.fault() {
+            return Err(unusable(&path, &format!("of fold {fold} {fault}")));
+        }
+        // Of its own data set a file names those that there are; the model's may have been trained on more.
+        let is_own = places.dataset.contains(&path);
+        let named = split.train.iter().chain(&split.valid);
+        if let Some(id) = named.clone().find(|id| is_own && there.binary_search(id).is_err()) {
+            let why = if imageless.contains(id) { "has no image" } else { "is not" };
+            return Err(unusable(
+                &path,
+                &format!("of fold {fold} it names {id}, who {why} in {}", self.root.display()),
+            ));
+        }
         self.remarks.push(format!("the patients are those of fold {fold}{beyond}: {}", path.display()));
         self.divided_by = Some(format!("fold {fold} of its {}", splits::FILE));
-        self.take_split(&splits::of_fold(&splits, number, &there), &there, Some(&path));
+        self.take_split(&split, &there, Some(&path));
         Ok(())
     }
 
@@ -121,12 +144,7 @@ impl TrainingFolder {
     fn listed(&self, there: &[String], places: &Places) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
         let own = places.dataset.iter().find(|path| path.is_file());
         let Some(path) = own.or(places.model.as_ref()) else { return Ok(None) };
-        let wrong = |reason: String| {
-            TrainError::Patients(format!(
-                "the file that divides the patients into folds is not usable ({reason}); mend it, or move it away: {}",
-                path.display()
-            ))
-        };
+        let wrong = |reason: String| unusable(path, &reason);
         let splits = read(path).and_then(|text| splits::parse(&text)).map_err(wrong)?;
         let named = splits.iter().flat_map(|split| split.train.iter().chain(&split.valid));
         if named.clone().any(|id| there.contains(id)) {
@@ -139,7 +157,7 @@ impl TrainingFolder {
         }
     }
 
-    /// Takes of a split those patients that are there. Nobody is measured on who is trained on.
+    /// Takes of a split, which has no fault, those patients that are there.
     fn take_split(&mut self, split: &Split, there: &[String], path: Option<&Path>) {
         let is_there = |id: &&String| there.binary_search(id).is_ok();
         let sorted = |ids: &[String]| -> BTreeSet<String> { ids.iter().filter(is_there).cloned().collect() };
@@ -148,7 +166,6 @@ impl TrainingFolder {
             let named: BTreeSet<&String> = split.train.iter().chain(&split.valid).collect();
             let missing: Vec<&String> = named.iter().copied().filter(|id| !is_there(id)).collect();
             let strange: Vec<&String> = there.iter().filter(|id| !named.contains(id)).collect();
-            let both: Vec<&String> = train.intersection(&valid).collect();
             let path = path.display();
             if !missing.is_empty() {
                 let missing = some_of(&missing);
@@ -160,14 +177,8 @@ impl TrainingFolder {
                     "patients that are not used, as the fold does not list them: {strange}: {path}"
                 ));
             }
-            if !both.is_empty() {
-                let both = some_of(&both);
-                self.remarks.push(format!(
-                    "patients that the fold lists as trained on and as measured on; they are only trained on: {both}: {path}"
-                ));
-            }
         }
-        self.valid = valid.difference(&train).cloned().collect();
+        self.valid = valid.into_iter().collect();
         self.train = train.into_iter().collect();
     }
 }
@@ -218,7 +229,8 @@ mod tests {
         let beside = folder.path().join("nnUNet_preprocessed/Dataset901_Test");
         std::fs::create_dir_all(&beside).unwrap();
         let text = r#"[{"train": ["x_00", "x_01"], "val": ["x_02"]},
-                       {"train": ["x_05", "x_03", "x_99", "x_04"], "val": ["x_00", "x_04"]}]"#;
+                       {"train": ["x_05", "x_03", "x_99", "x_04"], "val": ["x_00"]},
+                       {"train": ["x_05", "x_03", "x_04"], "val": ["x_00", "x_04"]}]"#;
         std::fs::write(beside.join(splits::FILE), text).unwrap();
         let first = divided(&root, "0", None).unwrap();
         assert_eq!((first.train(), first.valid()), (&names(&[0, 1])[..], &names(&[2])[..]));
@@ -226,11 +238,12 @@ mod tests {
         let told = first.remarks().join("\n");
         assert!(told.contains("not used, as the fold does not list them: x_03, x_04, x_05"), "{told}");
         assert!(told.contains("nnUNet_preprocessed"), "{told}");
-        // A patient that is not there is told, one in both lists is not measured on.
-        let second = divided(&root, "1", None).unwrap();
-        assert_eq!((second.train(), second.valid()), (&names(&[3, 4, 5])[..], &names(&[0])[..]));
-        let told = second.remarks().join("\n");
-        assert!(told.contains("not there: x_99") && told.contains("only trained on: x_04"), "{told}");
+        // Who is not there, or in both lists, is said with the fold and the file; the other folds are usable.
+        let refused = |fold: &str| divided(&root, fold, None).unwrap_err().to_string();
+        let (unknown, both) = (refused("1"), refused("2"));
+        assert!(unknown.contains("of fold 1 it names x_99, who is not in"), "{unknown}");
+        assert!(both.contains("of fold 2 x_04 is both trained on and measured on"), "{both}");
+        assert!(unknown.ends_with(splits::FILE) && both.ends_with(splits::FILE), "{unknown}\n{both}");
 
         // One beside dataset.json comes first, and must be of these patients.
         std::fs::write(root.join(splits::FILE), r#"[{"train": ["x_04"], "val": ["x_05"]}]"#).unwrap();
@@ -260,7 +273,15 @@ mod tests {
         std::fs::write(&model, r#"[{"train": ["y"], "val": ["z"]}]"#).unwrap();
         assert_eq!(divided(&root, "1", Some(model.clone())).unwrap().valid(), names(&[7, 10, 11]));
         std::fs::write(&model, r#"[{"train": ["x_01"], "val": ["x_02", "x_03"]}]"#).unwrap();
-        assert_eq!(divided(&root, "0", Some(model)).unwrap().valid(), names(&[2, 3]));
+        assert_eq!(divided(&root, "0", Some(model.clone())).unwrap().valid(), names(&[2, 3]));
+        // The model may have seen more patients than are here, but none for both.
+        std::fs::write(&model, r#"[{"train": ["x_01", "y"], "val": ["x_02"]}]"#).unwrap();
+        let fewer = divided(&root, "0", Some(model.clone())).unwrap();
+        assert_eq!(fewer.valid(), names(&[2]));
+        assert!(fewer.remarks().join("\n").contains("not there: y"), "{:?}", fewer.remarks());
+        std::fs::write(&model, r#"[{"train": ["x_01", "y"], "val": ["x_02", "y"]}]"#).unwrap();
+        let refused = divided(&root, "0", Some(model)).unwrap_err().to_string();
+        assert!(refused.contains("y is both trained on"), "{refused}");
 
         // Who wrote down a division of one's own has it.
         let mut own = recipe("1");
