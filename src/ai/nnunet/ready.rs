@@ -99,14 +99,7 @@ fn rename(path: &Path, id: String, title: String) -> Result<(), ImportError> {
 mod tests {
     use super::super::import::{Imported, import, import_each};
     use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
+    use crate::new_file::names_in;
 
     #[test]
     fn what_a_training_has_left_is_imported_asked_about_and_kept_beside_itself() {
@@ -128,7 +121,7 @@ mod tests {
         std::fs::write(left.join("notes.txt"), "of no use to the program").unwrap();
         let first = import_from(folder.path(), None).unwrap();
         assert_eq!(first.packages[0].id, "clinic");
-        assert_eq!(names(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
+        assert_eq!(names_in(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
         let original = ModelPackage::load(&shipped).unwrap();
         let same = |package: &ModelPackage| {
             (package.labels.clone(), package.normalization.clone(), package.inference.clone())
@@ -153,8 +146,8 @@ mod tests {
         assert!(same(&beside));
         std::fs::write(target.path().join("clinic/old.json"), "{}").unwrap();
         assert_eq!(again(false).id, "clinic");
-        assert_eq!(names(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
-        assert_eq!(names(target.path()), ["clinic", "clinic-2"], "nothing is left beside them");
+        assert_eq!(names_in(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
+        assert_eq!(names_in(target.path()), ["clinic", "clinic-2"], "nothing is left beside them");
     }
 
     #[test]
@@ -169,7 +162,7 @@ mod tests {
         let options = ImportOptions { id: Some("clinic".to_owned()), ..ImportOptions::default() };
         let refused = import(folder.path(), target.path(), &options, &Progress::new()).unwrap_err();
         assert!(matches!(refused, ImportError::Package(PackageError::Checksum { .. })), "{refused}");
-        assert!(names(target.path()).is_empty());
+        assert!(names_in(target.path()).is_empty());
     }
 
     #[test]
