@@ -107,7 +107,10 @@ impl TrainingFolder {
             };
             let list = if patient.split == "train" { &mut self.train } else { &mut self.valid };
             list.push(patient.id.clone());
-            self.entries.insert(patient.id, entry);
+            if self.entries.insert(patient.id.clone(), entry).is_some() {
+                // Who is trained on would be measured on too.
+                return Err(wrong(format!("the patient {} is there twice", patient.id)));
+            }
         }
         Ok(())
     }

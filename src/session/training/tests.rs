@@ -468,3 +468,23 @@ fn a_series_that_contradicts_the_name_is_refused_and_the_only_right_answer_is_ta
     let told = case.remarks.join("\n");
     assert!(told.contains("by its modality alone") && told.contains("0 (T1) is \"series 7\""), "{told}");
 }
+
+#[test]
+fn a_patient_whom_an_index_lists_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = |ids: [&str; 2]| {
+        let [a, b] = ids;
+        let text = format!(
+            r#"{{"labels": {{"1": "a"}}, "patients": [{{"id": "{a}", "split": "train"}}, {{"id": "{b}", "split": "valid"}}]}}"#
+        );
+        std::fs::write(folder.path().join("index.json"), text).unwrap();
+        TrainingFolder::open(folder.path(), &recipe_for(&["CT"]), None)
+    };
+    let both = index(["one", "two"]).unwrap();
+    assert_eq!((both.train(), both.valid()), (&["one".to_owned()][..], &["two".to_owned()][..]));
+    let refused = index(["one", "one"]).unwrap_err().to_string();
+    assert!(
+        refused.contains("the patient one is there twice") && refused.contains("index.json"),
+        "{refused}"
+    );
+}
