@@ -7,11 +7,15 @@
 //! from the Mersenne Twister (Matsumoto and Nishimura, ACM Transactions on Modeling and Computer Simulation
 //! 8, 1998) with the bits above the greatest place cut off, again where one is too great.
 
+pub mod record;
+
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// The file's name.
 pub const FILE: &str = "splits_final.json";
+/// The greatest that is read, bytes.
+pub(super) const SPLITS_LIMIT: u64 = 64 << 20;
 /// The seed of nnU-Net's own splits.
 const SEED: u32 = 12345;
 /// The folds of nnU-Net's own splits.

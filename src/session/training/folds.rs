@@ -2,12 +2,13 @@
 //!
 //! Whoever measures a fold on patients that it was trained on measures too well. So on nnU-Net's own layout
 //! the fold's own division holds: of the data set's `splits_final.json`, else of the one in the model's
-//! folder, else by nnU-Net's rule ([`splits`]).
+//! training folder, else as the model's package keeps it ([`Record`]), else by nnU-Net's rule ([`splits`]).
 
 use super::TrainingFolder;
 use super::listing::{Place, read};
 use crate::ai::ModelPackage;
 use crate::ai::nnunet::Model;
+use crate::ai::nnunet::splits::record::Record;
 use crate::ai::nnunet::splits::{self, Split};
 use crate::ai::train::TrainError;
 use std::collections::BTreeSet;
@@ -22,15 +23,18 @@ const NAMED: usize = 8;
 pub(super) struct Places {
     /// Of the data set itself, the nearest first.
     dataset: Vec<PathBuf>,
-    /// Of the model.
+    /// Of the model's training folder.
     model: Option<PathBuf>,
+    /// Of its package, which keeps the folds without the patients' names.
+    record: Option<PathBuf>,
 }
 
 /// The places for this data set and this model.
 pub(super) fn places(root: &Path, init: Option<&ModelPackage>) -> Places {
     let named = std::env::var_os(PREPROCESSED).map(PathBuf::from);
-    let model = init.and_then(|package| package.nnunet.as_ref()).and_then(Model::splits_path);
-    Places { dataset: of_dataset(root, named), model }
+    let init = init.and_then(|package| package.nnunet.as_ref());
+    let (model, record) = (init.and_then(Model::splits_path), init.and_then(Model::record_path));
+    Places { dataset: of_dataset(root, named), model, record }
 }
 
 /// Beside `dataset.json`, or in the data set's folder among the preprocessed ones: where the environment
@@ -128,7 +132,8 @@ impl TrainingFolder {
             ));
         }
         self.remarks.push(format!("the patients are those of fold {fold}{beyond}: {}", path.display()));
-        self.divided_by = Some(format!("fold {fold} of its {}", splits::FILE));
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        self.divided_by = Some(format!("fold {fold} of its {file}"));
         self.take_split(&split, &there, Some(&path));
         Ok(())
     }
@@ -141,9 +146,13 @@ impl TrainingFolder {
     }
 
     /// The folds of the first file that there is, and the file.
-    fn listed(&self, there: &[String], places: &Places) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
+    fn listed(
+        &mut self,
+        there: &[String],
+        places: &Places,
+    ) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
         let own = places.dataset.iter().find(|path| path.is_file());
-        let Some(path) = own.or(places.model.as_ref()) else { return Ok(None) };
+        let Some(path) = own.or(places.model.as_ref()) else { return self.recorded(there, places) };
         let wrong = |reason: String| unusable(path, &reason);
         let splits = read(path).and_then(|text| splits::parse(&text)).map_err(wrong)?;
         let named = splits.iter().flat_map(|split| split.train.iter().chain(&split.valid));
@@ -155,6 +164,24 @@ impl TrainingFolder {
             Some(_) => Err(wrong(format!("it names none of the patients in {}", self.root.display()))),
             None => Ok(None),
         }
+    }
+
+    /// The folds that the model's package keeps, where they are of these patients and no others.
+    fn recorded(
+        &mut self,
+        there: &[String],
+        places: &Places,
+    ) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
+        let Some(path) = &places.record else { return Ok(None) };
+        let record = read(path).and_then(|text| Record::parse(&text));
+        let splits = record.map_err(|reason| unusable(path, &reason))?.splits(there);
+        if splits.is_none() {
+            self.remarks.push(format!(
+                "the model keeps the folds that it was trained on, but of other patients than there are: {}",
+                path.display()
+            ));
+        }
+        Ok(splits.map(|splits| (splits, path.clone())))
     }
 
     /// Takes of a split, which has no fault, those patients that are there.
@@ -215,7 +242,7 @@ mod tests {
         let mut own = TrainingFolder::open(root, &recipe("0"), None)?;
         (own.train, own.valid, own.remarks) = (Vec::new(), Vec::new(), Vec::new());
         let ids = own.entries.keys().cloned().collect();
-        let places = Places { dataset: of_dataset(root, None), model };
+        let places = Places { dataset: of_dataset(root, None), model, record: None };
         own.divide_by_fold(ids, fold, &places)?;
         Ok(own)
     }
@@ -256,6 +283,34 @@ mod tests {
             let refused = divided(&root, "0", None).unwrap_err().to_string();
             assert!(refused.contains(why) && refused.ends_with(splits::FILE), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_package_knows_its_folds_again_without_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("Dataset903_Test");
+        dataset(&root, 6);
+        let text = r#"[{"train": ["x_00", "x_01", "x_04"], "val": ["x_02", "x_03", "x_05"]}]"#;
+        let kept = folder.path().join("folds.json");
+        std::fs::write(&kept, Record::of(&splits::parse(text).unwrap()).text()).unwrap();
+        let divided = || {
+            let mut own = TrainingFolder::open(&root, &recipe("0"), None).unwrap();
+            (own.train, own.valid, own.remarks) = (Vec::new(), Vec::new(), Vec::new());
+            let ids = own.entries.keys().cloned().collect();
+            let places = Places { dataset: of_dataset(&root, None), model: None, record: Some(kept.clone()) };
+            own.divide_by_fold(ids, "0", &places).map(|()| own)
+        };
+        let found = divided().unwrap();
+        assert_eq!((found.train(), found.valid()), (&names(&[0, 1, 4])[..], &names(&[2, 3, 5])[..]));
+        assert_eq!(found.divided_by(), Some("fold 0 of its folds.json"));
+        // Of others it tells nothing, and that is said.
+        write(&root.join("imagesTr"), "x_06_0000.nii.gz", [1, 2, 3, 4]);
+        write(&root.join("labelsTr"), "x_06.nii.gz", [0, 1, 2, 0]);
+        let others = divided().unwrap();
+        assert!(others.divided_by().unwrap().contains("own rule"), "{:?}", others.divided_by());
+        assert!(others.remarks()[0].contains("of other patients"), "{:?}", others.remarks());
+        std::fs::write(&kept, "{}").unwrap();
+        assert!(divided().unwrap_err().to_string().contains("not usable"));
     }
 
     #[test]
