@@ -209,6 +209,8 @@ fn run(
     let warned = RefCell::default();
     let mut run =
         Run { task, recipe, patients, options, observe, progress, device: device_name, state, log, warned };
+    // What was done before is done, while patients are read too.
+    progress.go_on_from(run.state.step as f64 / recipe.training.steps.max(1) as f64);
     if run.state.step >= recipe.training.steps {
         return run.end(&step, None);
     }
@@ -322,7 +324,7 @@ impl Run<'_> {
         let (mut losses, mut last) = (Vec::new(), None);
         let noted = Noted::now();
         if begun < all {
-            // What was done before is done; reading the patients tells nothing of how long a step takes.
+            // Reading the patients tells nothing of how long a step takes.
             self.progress.go_on_from(begun as f64 / all as f64);
             self.progress.set_step(format!("Step {} of {all}", begun + 1));
         }
