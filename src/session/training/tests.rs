@@ -457,6 +457,14 @@ fn a_series_that_contradicts_the_name_is_refused_and_the_only_right_answer_is_ta
     assert!(unclear.contains("2.25.42") && !unclear.contains("2.25.41"), "{unclear}");
     let case = read_of(folder.path(), &with(&["T1ce", "T2", "FLAIR"], &told)).unwrap();
     assert_eq!((case.channels.len(), case.volume.grid.dims()[2]), (3, 20));
+    // Contours on a series that cannot be the channel are told with it, where another one can.
+    named("2.25.44", 26, "t1_tse tra");
+    let elsewhere = refused(&with(&["T1"], &[]));
+    assert!(elsewhere.contains("are of other images than the series 2.25.44"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("but of \"t1_vibe post gd\"") && elsewhere.contains("--channel"),
+        "{elsewhere}"
+    );
     // A series that is not told apart is taken by its modality alone, and that is said.
     let other = folder.path().join("two");
     let mut nameless = series("2.25.51", 20, 3.0);
