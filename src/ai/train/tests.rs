@@ -2,6 +2,7 @@
 
 use super::graph::{Graph, Parameters};
 use super::loss::Truth;
+use super::measure::measure;
 use super::optimiser::Optimiser;
 use super::run::Step;
 use super::sampler::Batch;
@@ -272,6 +273,29 @@ pub(super) fn options(out: &Path) -> Options {
         validate_every: 0,
         validate_patients: 1,
     }
+}
+
+/// The same, but the validation patient is nothing but air.
+fn case_of_air(id: &str, shift: usize) -> Case {
+    let mut own = case(id, shift);
+    if id == "c" {
+        let mut volume = Volume::clone(&own.volume);
+        volume.voxels = Voxels::I16(vec![-1000; volume.grid.len()]);
+        own.volume = Arc::new(volume);
+    }
+    own
+}
+
+#[test]
+fn a_validation_patient_who_could_not_be_scored_is_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sample-body");
+    let package = ModelPackage::load(&folder).unwrap();
+    let patients = Made::new(case_of_air);
+    let measured =
+        measure(&package, &tiny_recipe(), &patients, 1, DeviceChoice::Cpu, &Progress::new()).unwrap();
+    assert_eq!((measured.patients, measured.organs.len()), (0, 0));
+    let [told] = measured.warnings.as_slice() else { panic!("{:?}", measured.warnings) };
+    assert!(told.contains("patient c was not scored") && told.contains("no body"), "{told}");
 }
 
 #[test]
