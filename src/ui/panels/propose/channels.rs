@@ -124,7 +124,7 @@ pub fn channels_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) -> Res
         if let Some(index) = chosen
             && let Some(why) = against(name, &desk.series[index].description)
         {
-            widgets::note(ui, format!("{name}: this series {why}."));
+            super::attention(ui, &format!("{name}: this series {why}."));
         }
         taken.extend(chosen);
         if let (Some(why), Ok(())) = (why, &result) {
