@@ -340,6 +340,16 @@ pub fn write_file(target: &Path, overwrite: bool, bytes: &[u8]) -> Result<(), Wr
     file.commit()
 }
 
+/// The names of what lies in a folder, sorted.
+#[cfg(test)]
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,8 @@ struct Shared {
     /// Everything told: the fraction of the whole, and the step.
     #[cfg(test)]
     told: Mutex<Vec<(f64, String)>>,
-    started: Instant,
+    /// Since when the time left is reckoned, and the fraction of the whole that was done then.
+    since: Mutex<(Instant, f64)>,
 }
 
 /// A handle shared by the one who works and the ones who watch; clones are the same handle.
@@ -54,7 +55,7 @@ impl Progress {
                 step: Mutex::new(String::new()),
                 #[cfg(test)]
                 told: Mutex::default(),
-                started: Instant::now(),
+                since: Mutex::new((Instant::now(), 0.0)),
             }),
             from: 0.0,
             to: 1.0,
@@ -98,6 +99,18 @@ impl Progress {
         self.check()
     }
 
+    /// Begins at this fraction of this handle's part, which was done before: work that is taken up again. The
+    /// time left is that of the rest, at the speed from now on.
+    pub fn go_on_from(&self, fraction: f64) {
+        let whole = self.from + (self.to - self.from) * fraction.clamp(0.0, 1.0);
+        self.shared.fraction.store(whole.to_bits(), Ordering::Relaxed);
+        if let Ok(mut since) = self.shared.since.lock() {
+            *since = (Instant::now(), whole);
+        }
+        #[cfg(test)]
+        self.note();
+    }
+
     #[cfg(test)]
     fn note(&self) {
         self.shared.told.lock().unwrap().push((self.fraction(), self.step()));
@@ -138,12 +151,18 @@ impl Progress {
         self.shared.step.lock().map(|step| step.clone()).unwrap_or_default()
     }
 
-    /// The time left at the mean speed so far; `None` in the first two per cent.
+    /// The time left at the mean speed so far; `None` in the first two per cent of what was to be done.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        let fraction = self.fraction();
-        (fraction >= 0.02).then(|| self.shared.started.elapsed().mul_f64((1.0 - fraction) / fraction))
+        let (since, begun) = *self.shared.since.lock().ok()?;
+        left(since.elapsed(), begun, self.fraction())
     }
+}
+
+/// The time left of work that was at the fraction `begun` so much time ago and is at `now`.
+fn left(elapsed: Duration, begun: f64, now: f64) -> Option<Duration> {
+    let (done, rest) = (now - begun, 1.0 - now);
+    (done > 0.0 && done >= 0.02 * (1.0 - begun)).then(|| elapsed.mul_f64(rest.max(0.0) / done))
 }
 
 #[cfg(test)]
@@ -156,6 +175,22 @@ mod tests {
         let second_half = whole.part(0.5, 1.0);
         second_half.set_fraction(0.5).unwrap();
         assert!((whole.fraction() - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn work_taken_up_again_begins_where_it_was_and_tells_the_time_of_the_rest() {
+        let whole = Progress::new();
+        whole.part(0.5, 1.0).go_on_from(0.6);
+        assert!((whole.fraction() - 0.8).abs() < 1e-12);
+        assert_eq!(whole.time_left(), None, "nothing was done yet");
+        let minute = Duration::from_mins(1);
+        // From 80 to 85 per cent in a minute: 15 more take three.
+        let rest = left(minute, 0.8, 0.85).unwrap().as_secs_f64();
+        assert!((rest - 180.0).abs() < 1e-6, "{rest}");
+        assert_eq!(left(minute, 0.8, 0.803), None, "less than two per cent of the rest");
+        assert_eq!(left(minute, 0.0, 0.5), Some(minute));
+        assert_eq!(left(minute, 1.0, 1.0), None);
+        assert_eq!(left(minute, 0.5, 0.4), None);
     }
 
     #[test]

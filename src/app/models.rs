@@ -254,6 +254,7 @@ impl Workstation {
         let series = session.series();
         let study = StudyFacts {
             modality: &series.info.modality,
+            description: &series.info.description,
             is_hu: series.volume.unit == crate::patient::Unit::Hu,
             synthetic: series.info.patient.synthetic,
             regions: &self.desk.regions,
@@ -264,6 +265,7 @@ impl Workstation {
             model.fit = fit(
                 ModelFacts {
                     modalities: &model.modalities,
+                    channels: &model.channels,
                     organs: &model.organs,
                     regions: told_regions(&model.id),
                     is_for_findings: purpose(&model.id) == Purpose::Findings,
@@ -278,6 +280,7 @@ impl Workstation {
             line.fit = fit(
                 ModelFacts {
                     modalities: std::slice::from_ref(&line.modality),
+                    channels: &[],
                     organs: &line.organs,
                     regions: told_regions(&line.id),
                     is_for_findings: purpose(&line.id) == Purpose::Findings,

@@ -217,6 +217,7 @@ fn run(order: &Order, progress: &Progress) -> Result<Proposed, String> {
         let gathered = gathered.map_err(|error| error.in_window())?;
         options.channels = gathered.images;
         warnings = gathered.warnings;
+        warnings.extend(gathered.contradicted);
     }
     let estimate = if order.on_cpu { memory::estimate_bytes } else { memory::beside_graphics_bytes };
     memory::check(estimate(volume, &package, &options), memory::available_bytes())?;

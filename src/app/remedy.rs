@@ -131,6 +131,9 @@ impl InWindow for ChannelError {
                     "no series is given for {name}; choose one of the same frame of reference under Images"
                 )
             }
+            Self::Contradicted { name, description, why, .. } => format!(
+                "{name} would be the open series \"{description}\", which {why}; choose the series of {name} under Images"
+            ),
             other => other.to_string(),
         }
     }
@@ -242,6 +245,12 @@ mod tests {
             Box::new(FetchError::Disk(WriteFileError::Exists { path: path.clone() })),
             Box::new(FetchError::Import(exists())),
             Box::new(ChannelError::Missing { number: 1, name: "PET".to_owned() }),
+            Box::new(ChannelError::Contradicted {
+                number: 0,
+                name: "T1".to_owned(),
+                description: "T1 post".to_owned(),
+                why: "is after contrast".to_owned(),
+            }),
             Box::new(channels),
             Box::new(PredictError::Package(not_fetched())),
             Box::new(PredictError::Engine(no_gpu())),

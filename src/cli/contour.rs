@@ -10,6 +10,7 @@ use crate::formats::nifti;
 use crate::new_file::{NewFile, WriteFileError, commit_all};
 use crate::patient::{LabelMap, Mask, Modality, Roi, Series, StructureSet};
 use crate::session::channels::{self, Base, Given};
+use crate::session::descriptions::{By, Fitting, Line, fitting};
 use crate::session::study::Study;
 use anyhow::{Context, anyhow, bail};
 use serde_json::json;
@@ -327,6 +328,10 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
             let base = Base::of(study);
             let gathered = with_bar(|progress| channels::gather(base, names, &given, progress))?;
             warnings.extend(gathered.warnings);
+            warnings.extend(gathered.contradicted.into_iter().map(|text| {
+                let better = better(names, study);
+                if better.is_empty() { text } else { format!("{text}; {better}") }
+            }));
             gathered.images
         }
     };
@@ -382,6 +387,15 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         warnings,
         memory_estimate: Some(needed),
     })
+}
+
+/// Which other series are what a model's only channel says, where the open one is not.
+fn better(names: &[String], study: &Study) -> String {
+    let [name] = names else { return String::new() };
+    let lines = Line::all(&study.library);
+    let Fitting { by: By::Name, series } = fitting(name, &[], &lines) else { return String::new() };
+    let told: Vec<String> = series.iter().map(|at| lines[*at].told()).collect();
+    format!("choose with --series UID: {}", told.join(", "))
 }
 
 fn contour_body(args: &Args, series: &Series) -> anyhow::Result<Found> {

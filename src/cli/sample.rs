@@ -107,18 +107,11 @@ fn other_slices(ct: &Path, written: &[PathBuf]) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::new_file::names_in;
     use crate::phantom::{Sampling, build_sampled};
 
     fn coarse(seed: u64, slice_mm: f64) -> SamplePatient {
         build_sampled(seed, Sampling { pixels: 64, slice_mm }, &Progress::new()).unwrap()
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
     }
 
     #[test]
@@ -127,11 +120,11 @@ mod tests {
         let dir = folder.path();
         let (tall, short) = (coarse(1, 40.0), coarse(2, 60.0));
         write(&tall, dir, &Progress::new()).unwrap();
-        let before = names(&dir.join("CT"));
+        let before = names_in(&dir.join("CT"));
         // What is not of the program's own stays, whatever it is called.
         std::fs::write(dir.join("CT/CT_9999.dcm"), "mine").unwrap();
         let written = write(&short, dir, &Progress::new()).unwrap();
-        let after = names(&written.ct);
+        let after = names_in(&written.ct);
         let count = short.series.volume.slices.len();
         assert!(count < before.len(), "{before:?}");
         assert_eq!(after.len(), count + 1, "{after:?}");
@@ -147,9 +140,9 @@ mod tests {
         let dir = folder.path();
         write(&coarse(1, 40.0), dir, &Progress::new()).unwrap();
         let state = || {
-            let ct = names(&dir.join("CT"));
+            let ct = names_in(&dir.join("CT"));
             let first = std::fs::read(dir.join("CT/CT_0001.dcm")).unwrap();
-            (names(dir), ct, first, std::fs::read(dir.join("reference.dcm")).ok())
+            (names_in(dir), ct, first, std::fs::read(dir.join("reference.dcm")).ok())
         };
         let before = state();
         let cancelled = Progress::new();

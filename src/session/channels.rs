@@ -4,13 +4,14 @@
 //! position ([`ChannelImage`]). A further channel is another file or series; it must be in the same
 //! frame of reference, and is resampled where its voxels are others.
 
+use super::descriptions::against;
 use super::study::{OpenStudyError, Study};
 use crate::ai::nnunet::ChannelImage;
 use crate::ai::nnunet::package::channel_modality;
 use crate::dicom::Library;
 use crate::formats::nifti::{self, NiftiError};
 use crate::geometry::Grid;
-use crate::patient::{Modality, Series, Volume};
+use crate::patient::{Modality, Series, SeriesInfo, Volume};
 use crate::progress::Progress;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,20 @@ pub enum ChannelError {
         number: usize,
         /// Its name.
         name: String,
+    },
+    /// The study would be a channel that its description contradicts.
+    #[error(
+        "channel {number} ({name}) would be the open series \"{description}\", which {why}; give that channel another with --channel {number}=PATH (or the UID of a series beside the open one), or this one the same way if it is meant"
+    )]
+    Contradicted {
+        /// Its number.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// The Series Description.
+        description: String,
+        /// What speaks against it ("is after contrast").
+        why: String,
     },
     /// There is no such channel.
     #[error("the model has no channel {number}; it has {available}")]
@@ -99,6 +114,9 @@ pub struct Channels {
     pub images: Vec<ChannelImage>,
     /// What the person should know.
     pub warnings: Vec<String>,
+    /// Which channels have images whose descriptions contradict their names, though a person has chosen them or
+    /// no other channel is there, each a sentence.
+    pub contradicted: Vec<String>,
 }
 
 /// An open volume, which was read from `path`, as a channel.
@@ -126,10 +144,12 @@ fn of_file(path: &Path, progress: &Progress) -> Result<Option<(ChannelImage, Gri
 }
 
 /// The channels of these names: those `given` by number, the study itself for number 0 otherwise. Where
-/// number 0 is given and one alone is not, whose name tells of the study's modality, that is the study.
+/// number 0 is given and one alone is not, whose name tells of the study's modality, that is the study. Where
+/// several channels are to be told apart, what nobody gave must not contradict the channel's name.
 ///
 /// # Errors
-/// [`ChannelError`] when a channel has no image, cannot be read, or does not belong to the study.
+/// [`ChannelError`] when a channel has no image, cannot be read, does not belong to the study, or would be
+/// another kind of image than its name says.
 pub fn gather(
     base: Base<'_>,
     names: &[String],
@@ -150,14 +170,25 @@ pub fn gather(
     };
     let share = |number: usize| number as f64 / (names.len() + 1) as f64;
     let own = of_volume(&base.series.volume, base.path, &progress.part(0.0, share(1)))?;
-    let mut channels = Channels { images: Vec::new(), warnings: Vec::new() };
+    let mut channels = Channels { images: Vec::new(), warnings: Vec::new(), contradicted: Vec::new() };
     for (number, name) in names.iter().enumerate() {
         let progress = &progress.part(share(number + 1), share(number + 2));
         // The last one given counts.
         let image = match given.iter().rev().find(|(other, _)| *other == number) {
-            Some((_, Given::Own)) => own.clone(),
-            Some((_, given)) => other(base, &own, number, given, &mut channels.warnings, progress)?,
-            None if is_base(number) => own.clone(),
+            Some((_, Given::Own)) => {
+                channels.contradicted.extend(contradicted(number, name, &base.series.info));
+                own.clone()
+            }
+            Some((_, given)) => other(base, &own, (number, name), given, &mut channels, progress)?,
+            None if is_base(number) => {
+                let info = &base.series.info;
+                if let (Some(why), [_, _, ..]) = (contradiction(name, info), names) {
+                    let (name, description) = (name.clone(), info.description.trim().to_owned());
+                    return Err(ChannelError::Contradicted { number, name, description, why });
+                }
+                channels.contradicted.extend(contradicted(number, name, info));
+                own.clone()
+            }
             None => return Err(ChannelError::Missing { number, name: name.clone() }),
         };
         channels.images.push(image);
@@ -170,12 +201,27 @@ fn is_like(name: &str, modality: &Modality) -> bool {
     !matches!(modality, Modality::Other(_)) && channel_modality(name) == modality.code()
 }
 
+/// What speaks against a DICOM series as the channel of a name; other files have no description.
+fn contradiction(name: &str, info: &SeriesInfo) -> Option<String> {
+    let is_dicom = !matches!(info.modality, Modality::Other(_));
+    is_dicom.then(|| against(name, &info.description)).flatten()
+}
+
+/// The same as a sentence.
+fn contradicted(number: usize, name: &str, info: &SeriesInfo) -> Option<String> {
+    let why = contradiction(name, info)?;
+    Some(format!(
+        "channel {number} ({name}) is given the series \"{}\", which {why}",
+        info.description.trim()
+    ))
+}
+
 fn other(
     base: Base<'_>,
     own: &ChannelImage,
-    number: usize,
+    (number, name): (usize, &str),
     given: &Given,
-    warnings: &mut Vec<String>,
+    channels: &mut Channels,
     progress: &Progress,
 ) -> Result<ChannelImage, ChannelError> {
     let grid = &base.series.volume.grid;
@@ -187,6 +233,7 @@ fn other(
         }
         Given::Path(path) => {
             if Some(path.as_path()) == base.path {
+                channels.contradicted.extend(contradicted(number, name, &base.series.info));
                 return Ok(own.clone());
             }
             if let Some((image, other)) = of_file(path, progress)?
@@ -211,6 +258,7 @@ fn other(
     {
         return Err(ChannelError::OtherFrame { number, path });
     }
+    channels.contradicted.extend(contradicted(number, name, &opened.series.info));
     let volume = &opened.series.volume;
     if same(grid, &volume.grid) {
         let image = ChannelImage::of_volume(volume);
@@ -231,7 +279,7 @@ fn other(
         } else {
             String::new()
         };
-        warnings.push(format!(
+        channels.warnings.push(format!(
             "channel {number} lies on other voxels than the images and was resampled onto theirs{part}: {}",
             path.display()
         ));
@@ -299,6 +347,31 @@ mod tests {
         assert!((0.4..0.6).contains(&half), "{half}");
         // However large the other: what it leaves uncovered counts.
         assert!((covered(&moved(0.5 * width_mm), grid) - half).abs() < 0.05);
+    }
+
+    #[test]
+    fn what_nobody_gave_is_not_another_kind_of_image_than_the_name_says() {
+        let mut series = axial_series();
+        series.info.modality = Modality::Mr;
+        series.info.description = "T1 post gd".to_owned();
+        let library = Library::default();
+        let of = |series: &Series, names: &[&str], given: &[(usize, Given)]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            gather(Base { series, path: None, library: &library }, &names, given, &Progress::new())
+        };
+        let refused = of(&series, &["T1", "T2"], &[(1, Given::Own)]).unwrap_err();
+        assert!(matches!(refused, ChannelError::Missing { number: 0, .. }), "{refused}");
+        let refused = of(&series, &["T1", "T2"], &[]).unwrap_err().to_string();
+        assert!(refused.contains("channel 0 (T1) would be the open series \"T1 post gd\""), "{refused}");
+        assert!(refused.contains("which is after contrast") && refused.contains("--channel 0="), "{refused}");
+        // What a person says holds, and is told; so does the only channel, which is what was opened.
+        let told = of(&series, &["T1", "T1ce"], &[(0, Given::Own), (1, Given::Own)]).unwrap().contradicted;
+        assert_eq!(told, ["channel 0 (T1) is given the series \"T1 post gd\", which is after contrast"]);
+        assert_eq!(of(&series, &["T1"], &[]).unwrap().contradicted, told);
+        assert!(of(&series, &["MRI"], &[]).unwrap().contradicted.is_empty());
+        // The name of a file is no description.
+        series.info.modality = Modality::Other("OT".into());
+        assert!(of(&series, &["T1"], &[]).unwrap().contradicted.is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod codec;
 mod colors;
 mod command;
 pub mod derive;
+pub mod descriptions;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guides;

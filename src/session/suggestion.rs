@@ -1,5 +1,6 @@
 //! Which models fit the study at hand: by modality, and by the part of the body that is seen.
 
+use super::descriptions::against;
 use crate::patient::{BodyRegion, Modality};
 
 /// What is known of a model.
@@ -8,6 +9,8 @@ pub struct ModelFacts<'a> {
     /// The DICOM codes of the images that its channels take: the series it runs on is one of them. Empty
     /// ones are for any.
     pub modalities: &'a [String],
+    /// The names of its channels, where they tell more.
+    pub channels: &'a [String],
     /// What it contours.
     pub organs: &'a [String],
     /// The parts of the body that it is for; empty where its organs tell.
@@ -27,6 +30,8 @@ pub struct ModelFacts<'a> {
 pub struct StudyFacts<'a> {
     /// The modality of the open series.
     pub modality: &'a Modality,
+    /// Its Series Description.
+    pub description: &'a str,
     /// Whether its values are Hounsfield units.
     pub is_hu: bool,
     /// Whether it is the synthetic sample patient.
@@ -104,6 +109,12 @@ pub fn fit(model: ModelFacts<'_>, study: StudyFacts<'_>) -> Fit {
         }
         _ => {}
     }
+    // Of several channels the series of each is chosen by its name.
+    if let ([name], false) = (model.channels, matches!(study.modality, Modality::Other(_)))
+        && let Some(why) = against(name, study.description)
+    {
+        return Fit::Doubtful(format!("For {name}; this series {why}."));
+    }
     let regions = match model.regions {
         [] => BodyRegion::of_organs(model.organs.iter().map(String::as_str)),
         own => own.to_vec(),
@@ -165,12 +176,13 @@ mod tests {
 
     fn study(modality: &Modality) -> StudyFacts<'_> {
         let regions = &[BodyRegion::Head, BodyRegion::Neck];
-        StudyFacts { modality, is_hu: *modality == Modality::Ct, synthetic: false, regions }
+        StudyFacts { modality, description: "", is_hu: *modality == Modality::Ct, synthetic: false, regions }
     }
 
     fn model<'a>(modalities: &'a [String], organs: &'a [String]) -> ModelFacts<'a> {
         ModelFacts {
             modalities,
+            channels: &[],
             organs,
             regions: &[],
             is_for_findings: false,
@@ -191,6 +203,19 @@ mod tests {
             Fit::Unfit("For PET and CT; this series is MR.".into())
         );
         assert_eq!(fit(model(&mr, &organs), ct).rank(), 0, "a channel that does not tell");
+    }
+
+    #[test]
+    fn a_series_that_contradicts_the_only_channel_is_doubtful() {
+        let (two, mr, t1) = (organs(&["T1", "T2"]), organs(&["MR"]), organs(&["T1"]));
+        let organs = organs(&["Larynx"]);
+        let own = ModelFacts { channels: &t1, any_values: true, ..model(&mr, &organs) };
+        let on = |description| fit(own, StudyFacts { description, ..study(&Modality::Mr) });
+        assert_eq!(on("t1 post gd"), Fit::Doubtful("For T1; this series is after contrast.".into()));
+        assert_eq!(on("T2 tse"), Fit::Doubtful("For T1; this series is T2.".into()));
+        assert_eq!([on("t1_tse").rank(), on("series 3").rank()], [0, 0]);
+        let several = ModelFacts { channels: &two, ..own };
+        assert_eq!(fit(several, StudyFacts { description: "T2 tse", ..study(&Modality::Mr) }).rank(), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! counts as unknown; a fold of a model of nnU-Net on nnU-Net's own layout has its own patients. What a
 //! machine drew and nobody accepted is never learnt.
 
-mod descriptions;
+mod assignment;
 mod folds;
 mod listing;
 mod maps;
@@ -125,7 +125,7 @@ impl TrainingFolder {
     }
 
     fn case(&self, id: &str, entry: &Entry, progress: &Progress) -> Result<Case, String> {
-        let Found { study, given, labels, outlined, remarks, nothing } = match &entry.place {
+        let Found { study, given, labels, outlined, mut remarks, nothing } = match &entry.place {
             Place::Dataset { images, labels } => self.of_maps(images, labels, progress)?,
             Place::Folder(folder) => {
                 let first = ["ct", "image", "image_0000"].iter().find_map(|stem| nifti_of(folder, stem));
@@ -150,7 +150,7 @@ impl TrainingFolder {
             Some(names) => names.iter().filter_map(|name| self.recipe.label_of(name)).collect(),
             None => self.cut_off(&study.series.volume, &labels),
         };
-        let channels = self.channels(&study, &given, progress)?;
+        let channels = self.channels(&study, &given, progress, &mut remarks)?;
         let volume = study.series.volume;
         Ok(Case { id: id.to_owned(), volume, channels, labels, known, truncated, remarks })
     }
@@ -160,7 +160,7 @@ impl TrainingFolder {
         let library = search(&[folder.to_owned()], progress).map_err(|error| error.to_string())?;
         let chosen = self.series_of(&library, folder)?;
         let study = Study::open_entry(library, chosen, None, progress).map_err(|error| error.to_string())?;
-        let ChannelSeries { given, remark } = self.series_of_channels(&study, folder)?;
+        let ChannelSeries { given, remarks: told } = self.series_of_channels(&study, folder)?;
         let mut outlines = self.outlines(&study, &given, folder, progress)?;
         // What is odd about other series is none of this patient's.
         let own = &study.library.series[chosen].warnings;
@@ -169,7 +169,7 @@ impl TrainingFolder {
                 && study.library.series.iter().any(|entry| entry.warnings.contains(warning))
         };
         let odd = study.warnings.iter().filter(|warning| !is_other(warning)).map(ToString::to_string);
-        outlines.remarks.splice(0..0, odd.chain(remark));
+        outlines.remarks.splice(0..0, odd.chain(told));
         Ok(Found {
             given,
             labels: outlines.labels,
@@ -186,6 +186,7 @@ impl TrainingFolder {
         study: &Study,
         given: &[(usize, Given)],
         progress: &Progress,
+        remarks: &mut Vec<String>,
     ) -> Result<Vec<ChannelImage>, String> {
         let names = self.recipe.channels();
         if names.is_empty() {
@@ -198,6 +199,8 @@ impl TrainingFolder {
             ),
             other => other.to_string(),
         })?;
+        // What contradicts a name is here by a person's own word.
+        remarks.extend(gathered.warnings);
         Ok(gathered.images)
     }
 

@@ -4,6 +4,7 @@ use super::copied::copy_folder;
 use super::{BATCHNORM, CASCADE, Fixture, Own, TORCHRES, imported};
 use delineo::ai::ModelPackage;
 use delineo::ai::nnunet::import::{ImportError, ImportOptions, Imported, import};
+use delineo::ai::nnunet::splits::record::Record;
 use delineo::progress::Progress;
 use std::path::Path;
 
@@ -108,15 +109,46 @@ fn a_package_keeps_which_cases_its_folds_were_trained_on() {
         let path = package.nnunet.as_ref().unwrap().splits_path();
         path.map(|path| std::fs::read_to_string(path).unwrap())
     };
+    let of_set = r#"[{"train": ["MRN77", "MRN03"], "val": ["MRN12"]}]"#;
+    let of_training = r#"[{"train": ["MRN12", "MRN03"], "val": ["MRN77"]}]"#;
     let target = folder.path().join("models");
-    assert_eq!(splits(&imported(&training, &target)[0]), None);
-    std::fs::write(set.join("splits_final.json"), "of the data set").unwrap();
-    assert_eq!(splits(&ModelPackage::load(&training).unwrap()).as_deref(), Some("of the data set"));
-    std::fs::write(training.join("splits_final.json"), "of the training").unwrap();
+    let first = imported(&training, &target);
+    assert_eq!((splits(&first[0]), first[0].nnunet.as_ref().unwrap().record_path()), (None, None));
+    std::fs::write(set.join("splits_final.json"), of_set).unwrap();
+    assert_eq!(splits(&ModelPackage::load(&training).unwrap()).as_deref(), Some(of_set));
+    std::fs::write(training.join("splits_final.json"), of_training).unwrap();
+    let cases = r#"{"training": [{"image": "./imagesTr/MRN03.nii.gz"}], "#;
+    let dataset = std::fs::read_to_string(training.join("dataset.json")).unwrap().replacen('{', cases, 1);
+    std::fs::write(training.join("dataset.json"), dataset).unwrap();
     let force = ImportOptions { force: true, ..ImportOptions::default() };
     let Imported { packages, .. } = import(&training, &target, &force, &Progress::new()).unwrap();
-    assert_eq!(splits(&packages[0]).as_deref(), Some("of the training"));
-    assert!(packages[0].folder.as_ref().unwrap().join("splits_final.json").is_file());
+    // The package knows the folds again where the cases are, and names none of them: it is handed on.
+    let check = |package: &ModelPackage| {
+        assert_eq!(splits(package), None);
+        let path = package.nnunet.as_ref().unwrap().record_path().unwrap();
+        let record = Record::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let cases = ["MRN03", "MRN12", "MRN77"].map(str::to_owned);
+        assert_eq!(record.splits(&cases).unwrap()[0].valid, ["MRN77"]);
+        assert_eq!(record.splits(&cases[..2]), None);
+        for entry in std::fs::read_dir(package.folder.as_ref().unwrap()).unwrap() {
+            let path = entry.unwrap().path();
+            // Numbers may spell anything.
+            let is_text = path.extension().is_some_and(|own| own != "safetensors");
+            let bytes = if is_text { std::fs::read(&path).unwrap() } else { Vec::new() };
+            assert!(!bytes.windows(3).any(|own| own == b"MRN"), "{}", path.display());
+        }
+    };
+    check(&packages[0]);
+    // A package of a former version, which kept the names, is imported without them.
+    let old = folder.path().join("old");
+    copy_folder(packages[0].folder.as_ref().unwrap(), &old);
+    std::fs::remove_file(old.join("folds.json")).unwrap();
+    std::fs::write(old.join("splits_final.json"), of_training).unwrap();
+    check(
+        &import(&old, &folder.path().join("others"), &ImportOptions::default(), &Progress::new())
+            .unwrap()
+            .packages[0],
+    );
 }
 
 #[test]

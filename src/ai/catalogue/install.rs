@@ -104,6 +104,13 @@ fn check(
     Ok(checked)
 }
 
+/// Where a file came from, as its package tells: of a path of this machine the name alone, for packages are
+/// handed on.
+fn passed_on(source: &str) -> String {
+    let name = || Path::new(source).file_name().map(|name| name.to_string_lossy().into_owned());
+    if source.contains("://") { source.to_owned() } else { name().unwrap_or_default() }
+}
+
 fn make(
     entry: &Entry,
     files: &[FetchedFile],
@@ -136,7 +143,7 @@ fn make(
         .iter()
         .map(|file| Recorded {
             file: file.name.clone(),
-            source: file.source.clone(),
+            source: passed_on(&file.source),
             sha256: file.sha256.clone(),
             verified: file.verified,
         })

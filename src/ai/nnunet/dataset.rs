@@ -140,6 +140,75 @@ impl Dataset {
     }
 }
 
+/// What a `dataset.json` says of the data set as a whole. Others list its cases (`training`, `test`, `dataset`),
+/// by paths that often name patients.
+const OF_ALL: [&str; 17] = [
+    "name",
+    "description",
+    "reference",
+    "licence",
+    "license",
+    "release",
+    "relase",
+    "tensorImageSize",
+    "modality",
+    "channel_names",
+    "labels",
+    "regions_class_order",
+    "numTraining",
+    "numTest",
+    "file_ending",
+    "overwrite_image_reader_writer",
+    "dataset_name",
+];
+
+/// The text of a `dataset.json`, which [`Dataset::parse`] takes, without what it tells of single cases; as it is
+/// where it tells nothing of them. What stays is letter for letter the same, in its order.
+pub(super) fn without_cases(bytes: Vec<u8>) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(&bytes) else { return bytes };
+    let entries = entries(text);
+    let is_of_all = |entry: &&&str| {
+        let rest = entry.trim_start().strip_prefix('"').unwrap_or_default();
+        rest.split_once('"').is_some_and(|(key, _)| OF_ALL.contains(&key))
+    };
+    let kept: Vec<&str> = entries.iter().filter(is_of_all).copied().collect();
+    if kept.len() == entries.len() { bytes } else { format!("{{{}\n}}", kept.join(",")).into_bytes() }
+}
+
+/// The entries of the outermost object of a JSON text.
+fn entries(text: &str) -> Vec<&str> {
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
+    let mut begin = None;
+    let mut entries = Vec::new();
+    for (at, sign) in text.char_indices() {
+        if is_quoted {
+            is_quoted = is_escaped || sign != '"';
+            is_escaped = !is_escaped && sign == '\\';
+            continue;
+        }
+        match sign {
+            '"' => is_quoted = true,
+            '{' | '[' => {
+                depth += 1;
+                if depth == 1 {
+                    begin = Some(at + 1);
+                }
+            }
+            ',' | '}' | ']' => {
+                let is_end = sign != ',';
+                if depth == 1 {
+                    entries.extend(begin.map(|begin| text[begin..at].trim_end()));
+                    begin = (!is_end).then_some(at + 1);
+                }
+                depth = depth.saturating_sub(usize::from(is_end));
+            }
+            _ => {}
+        }
+    }
+    entries.retain(|entry| !entry.trim().is_empty());
+    entries
+}
+
 /// A label's number; digits in quotation marks count where `text_counts`.
 fn label(value: &Value, text_counts: bool) -> Option<u16> {
     match value {
@@ -167,6 +236,29 @@ struct Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_s_file_names_no_cases() {
+        let text = r#"{
+ "channel_names": {"0": "CT"},
+ "training": [{"image": "./imagesTr/Doe_John.nii.gz", "label": "a, b] }\" {"}],
+ "labels": {"b": [1, 2], "a": [2], "background": 0}, "dataset": {"MRN77": {"images": ["/home/x/MRN77.nii.gz"]}},
+ "regions_class_order": [1, 2], "patients": ["MRN12"]
+}"#;
+        let kept = String::from_utf8(without_cases(text.as_bytes().to_vec())).unwrap();
+        for name in ["Doe", "MRN", "home"] {
+            assert!(!kept.contains(name), "{kept}");
+        }
+        assert_eq!(Dataset::parse(&kept), Dataset::parse(text));
+        assert!(
+            kept.contains(r#"{"b": [1, 2], "a": [2], "background": 0}"#),
+            "regions keep their order: {kept}"
+        );
+        // What names none stays as it is, to the letter.
+        assert_eq!(without_cases(kept.clone().into_bytes()), kept.into_bytes());
+        let plain = b" { \"labels\" : {} , \"name\":\"}\" } ".to_vec();
+        assert_eq!(without_cases(plain.clone()), plain);
+    }
 
     #[test]
     fn labels_keep_their_numbers_and_the_ignored_one_is_left_out() {

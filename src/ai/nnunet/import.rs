@@ -7,11 +7,13 @@
 
 use super::card::card;
 use super::composition::{Composition, Run};
+use super::dataset::without_cases;
 use super::model::Model;
 use super::orientation::Orientation;
 use super::package::{About, FoldTable, Manifest, Origin, PartTable, Table, as_stored, named, plain_name};
+use super::splits::record::RECORD;
 use super::unpack::unpack;
-use super::{ready, splits, training};
+use super::{ready, training};
 use crate::ai::network::{Network, NormKind, is_head};
 use crate::ai::package::{ModelPackage, PackageError, is_reserved, sha256_text};
 use crate::new_file::{NewFolder, sweep};
@@ -400,14 +402,16 @@ fn write_model(
     let copy = |from: &Path, name: &str| -> Result<String, ImportError> {
         let (name, to) = (format!("{prefix}{name}"), folder.join(format!("{prefix}{name}")));
         let bytes = std::fs::read(from).map_err(|error| unwritable(&error, from))?;
+        let bytes = if from == &*model.dataset_path { without_cases(bytes) } else { bytes };
         std::fs::write(&to, bytes).map_err(|error| unwritable(&error, &to))?;
         Ok(name)
     };
     let (plans, dataset) =
         (copy(&model.plans_path, "plans.json")?, copy(&model.dataset_path, "dataset.json")?);
     // By this training further knows which patients a fold has never seen.
-    if let Some(splits) = model.splits_path().filter(|_| prefix.is_empty()) {
-        copy(&splits, splits::FILE)?;
+    if let Some(record) = model.fold_record().filter(|_| prefix.is_empty()) {
+        let to = folder.join(RECORD);
+        std::fs::write(&to, record.text()).map_err(|error| unwritable(&error, &to))?;
     }
     let previous = match &model.previous {
         None => None,

@@ -4,11 +4,12 @@ use super::checkpoint::Checkpoint;
 use super::dataset::Dataset;
 use super::orientation::Orientation;
 use super::plans::Plan;
-use super::splits;
+use super::splits::record::{RECORD, Record};
+use super::splits::{self, SPLITS_LIMIT};
 use super::trainers::is_of_nnunet;
 use crate::ai::kept::{Made, Origin};
 use crate::ai::network::{Network, NetworkError, Parameter};
-use crate::ai::package::{PackageError, read_weights};
+use crate::ai::package::{PackageError, read_limited, read_weights};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -120,6 +121,22 @@ impl Model {
         let above = folder.parent().filter(|_| is_training);
         let mut all = std::iter::once(folder).chain(above).map(|folder| folder.join(splits::FILE));
         all.find(|path| path.is_file())
+    }
+
+    /// The folds of its training as a package keeps them, where a package has them.
+    #[must_use]
+    pub fn record_path(&self) -> Option<PathBuf> {
+        let path = self.plans_path.parent()?.join(RECORD);
+        path.is_file().then_some(path)
+    }
+
+    /// The folds of its training without the cases' names; `None` where nothing tells them, or what does cannot
+    /// be used.
+    pub(super) fn fold_record(&self) -> Option<Record> {
+        let text = |path: PathBuf| String::from_utf8(read_limited(&path, SPLITS_LIMIT).ok()?).ok();
+        let of_names = self.splits_path().and_then(text).and_then(|text| splits::parse(&text).ok());
+        let kept = || self.record_path().and_then(text).and_then(|text| Record::parse(&text).ok());
+        of_names.map(|splits| Record::of(&splits)).or_else(kept)
     }
 
     /// Has images handed over in this way, to each stage of a cascade.

@@ -96,11 +96,18 @@ pub fn channel_modality(name: &str) -> &'static str {
     let name = name.to_ascii_uppercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    let is_mr = |word: &&str| {
+        ["MR", "MRI", "PD", "PDW", "FLAIR", "STIR", "ADC", "DWI", "SWI"].contains(word)
+            || ["T1", "T2"].iter().any(|weight| {
+                // "T1GD" of a data set is MR, "T1000" of a device is not.
+                word.strip_prefix(weight).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic()))
+            })
+    };
     if has(&["CT", "CBCT"]) {
         "CT"
-    } else if has(&["MR", "MRI", "T1", "T2", "T1W", "T2W", "T1C", "T1CE", "FLAIR", "ADC", "DWI"]) {
+    } else if words.iter().any(is_mr) {
         "MR"
-    } else if has(&["PET", "PT", "SUV"]) {
+    } else if has(&["PET", "PT", "SUV", "FDG"]) {
         "PT"
     } else {
         ""

@@ -1,19 +1,27 @@
 //! Packages that are made already, imported as they are: what a training has left, or a folder copied
 //! from another machine.
 //!
-//! Only files that a package reads are copied, and its weights are checked before it gets its name.
+//! Only the files that its manifest names are copied, and its card; whatever else lies beside them (a recipe, a log,
+//! lists of patients) stays there. Its weights are checked before it gets its name.
 
+use super::dataset::without_cases;
 use super::import::{Again, ImportError, ImportOptions, numbered, unwritable};
+use super::model::Model;
 use super::package::plain_name;
+use super::splits::record::RECORD;
 use crate::ai::package::{ModelPackage, PackageError, is_reserved};
 use crate::ai::train::PACKAGE;
 use crate::new_file::NewFolder;
 use crate::progress::Progress;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "model.toml";
+/// The card's name, which no manifest tells.
+const CARD: &str = "card.md";
+/// The manifest's key of a `dataset.json`.
+const DATASET: &str = "dataset";
 /// What the files that a package reads end with.
 const ENDINGS: [&str; 4] = ["toml", "md", "json", "safetensors"];
 
@@ -77,7 +85,7 @@ pub(super) fn take(
     }
     std::fs::create_dir_all(target).map_err(|error| unwritable(&error, target))?;
     let fresh = NewFolder::within(target).map_err(|error| unwritable(&error, target))?;
-    copy(source, fresh.path(), progress)?;
+    copy(source, fresh.path(), &package, progress)?;
     if id != package.id || title != package.title {
         rename(&fresh.path().join(MANIFEST), id, title)?;
     }
@@ -88,23 +96,52 @@ pub(super) fn take(
 }
 
 /// Copies the files of a package.
-fn copy(from: &Path, to: &Path, progress: &Progress) -> Result<(), ImportError> {
-    for entry in std::fs::read_dir(from).map_err(|error| unwritable(&error, from))? {
-        let path = entry.map_err(|error| unwritable(&error, from))?.path();
-        if let Some(name) = path.file_name().filter(|_| is_read(&path) && path.is_file()) {
-            progress.check()?;
-            let to = to.join(name);
+fn copy(from: &Path, to: &Path, package: &ModelPackage, progress: &Progress) -> Result<(), ImportError> {
+    let mut files = BTreeMap::from([(MANIFEST.to_owned(), false), (CARD.to_owned(), false)]);
+    named(&toml::Value::Table(manifest(&from.join(MANIFEST))?), "", &mut files);
+    for (name, is_dataset) in files {
+        let path = from.join(&name);
+        if Path::new(&name).file_name() != Some(name.as_ref()) || !path.is_file() {
+            continue;
+        }
+        progress.check()?;
+        let to = to.join(&name);
+        if is_dataset {
+            let bytes = std::fs::read(&path).map_err(|error| unwritable(&error, &path))?;
+            std::fs::write(&to, without_cases(bytes)).map_err(|error| unwritable(&error, &to))?;
+        } else {
             std::fs::copy(&path, &to).map_err(|error| unwritable(&error, &to))?;
         }
     }
+    if let Some(record) = package.nnunet.as_ref().and_then(Model::fold_record) {
+        let to = to.join(RECORD);
+        std::fs::write(&to, record.text()).map_err(|error| unwritable(&error, &to))?;
+    }
     Ok(())
+}
+
+/// Adds every text of a manifest, which may be a file's name, and whether it is that of a `dataset.json`.
+fn named(value: &toml::Value, key: &str, files: &mut BTreeMap<String, bool>) {
+    match value {
+        toml::Value::String(text) => *files.entry(text.clone()).or_default() |= key == DATASET,
+        toml::Value::Array(values) => values.iter().for_each(|value| named(value, key, files)),
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| named(value, key, files)),
+        _ => {}
+    }
+}
+
+/// A manifest as it is written.
+fn manifest(path: &Path) -> Result<toml::Table, ImportError> {
+    let text = std::fs::read_to_string(path).map_err(|error| unwritable(&error, path))?;
+    text.parse().map_err(|error: toml::de::Error| {
+        PackageError::Manifest { reason: error.to_string(), path: path.to_owned() }.into()
+    })
 }
 
 /// Gives a manifest another id and title.
 fn rename(path: &Path, id: String, title: String) -> Result<(), ImportError> {
     let odd = |reason: String| PackageError::Manifest { reason, path: path.to_owned() };
-    let text = std::fs::read_to_string(path).map_err(|error| unwritable(&error, path))?;
-    let mut manifest: toml::Table = text.parse().map_err(|error: toml::de::Error| odd(error.to_string()))?;
+    let mut manifest = manifest(path)?;
     manifest.insert("id".to_owned(), id.into());
     manifest.insert("title".to_owned(), title.into());
     let text = toml::to_string(&manifest).map_err(|error| odd(error.to_string()))?;
@@ -116,14 +153,7 @@ mod tests {
     use super::super::archive::tests::zip;
     use super::super::import::{Imported, import, import_each};
     use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
+    use crate::new_file::names_in;
 
     #[test]
     fn what_a_training_has_left_is_imported_asked_about_and_kept_beside_itself() {
@@ -142,10 +172,12 @@ mod tests {
             std::fs::copy(shipped.join(name), left.join(name)).unwrap();
         }
         rename(&left.join(MANIFEST), "clinic".to_owned(), "Clinic's own".to_owned()).unwrap();
-        std::fs::write(left.join("notes.txt"), "of no use to the program").unwrap();
+        for name in ["notes.txt", "recipe.toml", "patients.json", "notes.md"] {
+            std::fs::write(left.join(name), "of no use to the program").unwrap();
+        }
         let first = import_from(folder.path(), None).unwrap();
         assert_eq!(first.packages[0].id, "clinic");
-        assert_eq!(names(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
+        assert_eq!(names_in(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
         let original = ModelPackage::load(&shipped).unwrap();
         let same = |package: &ModelPackage| {
             (package.labels.clone(), package.normalization.clone(), package.inference.clone())
@@ -183,8 +215,8 @@ mod tests {
         assert!(same(&beside));
         std::fs::write(target.path().join("clinic/old.json"), "{}").unwrap();
         assert_eq!(again(false).id, "clinic");
-        assert_eq!(names(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
-        assert_eq!(names(target.path()), ["clinic", "clinic-2"], "nothing is left beside them");
+        assert_eq!(names_in(&target.path().join("clinic")), ["card.md", "model.toml", "weights.safetensors"]);
+        assert_eq!(names_in(target.path()), ["clinic", "clinic-2"], "nothing is left beside them");
     }
 
     #[test]
@@ -199,7 +231,7 @@ mod tests {
         let options = ImportOptions { id: Some("clinic".to_owned()), ..ImportOptions::default() };
         let refused = import(folder.path(), target.path(), &options, &Progress::new()).unwrap_err();
         assert!(matches!(refused, ImportError::Package(PackageError::Checksum { .. })), "{refused}");
-        assert!(names(target.path()).is_empty());
+        assert!(names_in(target.path()).is_empty());
     }
 
     #[test]

@@ -7,10 +7,15 @@
 //! from the Mersenne Twister (Matsumoto and Nishimura, ACM Transactions on Modeling and Computer Simulation
 //! 8, 1998) with the bits above the greatest place cut off, again where one is too great.
 
+pub mod record;
+
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// The file's name.
 pub const FILE: &str = "splits_final.json";
+/// The greatest that is read, bytes.
+pub(super) const SPLITS_LIMIT: u64 = 64 << 20;
 /// The seed of nnU-Net's own splits.
 const SEED: u32 = 12345;
 /// The folds of nnU-Net's own splits.
@@ -24,6 +29,24 @@ pub struct Split {
     /// Those that it is measured on.
     #[serde(rename = "val")]
     pub valid: Vec<String>,
+}
+
+impl Split {
+    /// What is wrong with it, and with which case: one is named twice in a list, or both trained on and
+    /// measured on. nnU-Net goes on with such a fold and says so; what is measured on it is too good.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let mut trained = BTreeSet::new();
+        let mut measured = BTreeSet::new();
+        if let Some(id) = self.train.iter().find(|id| !trained.insert(id.as_str())) {
+            return Some(format!("it names {id} twice to train on"));
+        }
+        if let Some(id) = self.valid.iter().find(|id| !measured.insert(id.as_str())) {
+            return Some(format!("it names {id} twice to measure on"));
+        }
+        let both = trained.intersection(&measured).next();
+        both.map(|id| format!("{id} is both trained on and measured on"))
+    }
 }
 
 /// The folds that a `splits_final.json` lists.
@@ -211,6 +234,11 @@ mod tests {
         let text = r#"[{"train": ["a", "b"], "val": ["c"]}, {"val": ["a"], "train": ["b", "c"]}]"#;
         let splits = parse(text).unwrap();
         assert_eq!((splits.len(), &splits[1].valid[..]), (2, &["a".to_owned()][..]));
+        assert_eq!(splits.iter().filter_map(Split::fault).count(), 0);
+        let fault = |text: &str| parse(text).unwrap()[0].fault().unwrap();
+        assert!(fault(r#"[{"train": ["a", "b"], "val": ["c", "b"]}]"#).starts_with("b is both"));
+        assert!(fault(r#"[{"train": ["a", "b", "a"], "val": []}]"#).contains("a twice to train on"));
+        assert!(fault(r#"[{"train": ["a"], "val": ["c", "c"]}]"#).contains("c twice to measure on"));
         assert!(parse("[]").unwrap_err().contains("no fold"));
         assert!(parse(r#"[{"train": ["a"]}]"#).unwrap_err().contains("val"));
     }

@@ -1,9 +1,10 @@
 //! A model that was trained further, as a package: its plans and labels as they were, one fold of new
 //! weights.
 
+use super::dataset::without_cases;
 use super::model::Model;
 use super::package::{FoldTable, Manifest, Table};
-use super::splits;
+use super::splits::record::RECORD;
 use crate::ai::network::Parameter;
 use crate::ai::package::{Label, PackageError, Provenance, sha256_text};
 use crate::new_file::{WriteFileError, write_file};
@@ -58,13 +59,15 @@ pub(in crate::ai) fn write_trained(
     if let Some((name, _)) = parameters.iter().find(|(_, parameter)| odd(parameter)) {
         return Err(TrainedError::NotFinite(name.clone()));
     }
-    let splits = model.splits_path().map(|path| (path, splits::FILE));
-    let own = [(model.plans_path.clone(), "plans.json"), (model.dataset_path.clone(), "dataset.json")];
-    for (from, name) in own.into_iter().chain(splits) {
-        let bytes = std::fs::read(&from).map_err(|error| {
-            TrainedError::Read(PackageError::Unreadable { reason: error.to_string(), path: from.clone() })
-        })?;
-        write_file(&folder.join(name), true, &bytes)?;
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| {
+            TrainedError::Read(PackageError::Unreadable { reason: error.to_string(), path: path.to_owned() })
+        })
+    };
+    write_file(&folder.join("plans.json"), true, &read(&model.plans_path)?)?;
+    write_file(&folder.join("dataset.json"), true, &without_cases(read(&model.dataset_path)?))?;
+    if let Some(record) = model.fold_record() {
+        write_file(&folder.join(RECORD), true, record.text().as_bytes())?;
     }
     let weights = safetensors(parameters)?;
     let name = model.fold_names().into_iter().next().unwrap_or_else(|| "0".to_owned());

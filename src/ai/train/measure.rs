@@ -68,8 +68,6 @@ pub(super) fn measure(
                 scored += 1;
             }
             Err(PredictError::Cancelled(cancelled)) => return Err(cancelled.into()),
-            // Before anything is learnt a model may find nothing at all.
-            Err(PredictError::NoBody) => {}
             Err(error) => warnings.push(format!("the validation patient {id} was not scored: {error}")),
         }
     }

@@ -209,6 +209,8 @@ fn run(
     let warned = RefCell::default();
     let mut run =
         Run { task, recipe, patients, options, observe, progress, device: device_name, state, log, warned };
+    // What was done before is done, while patients are read too.
+    progress.go_on_from(run.state.step as f64 / recipe.training.steps.max(1) as f64);
     if run.state.step >= recipe.training.steps {
         return run.end(&step, None);
     }
@@ -322,6 +324,8 @@ impl Run<'_> {
         let (mut losses, mut last) = (Vec::new(), None);
         let noted = Noted::now();
         if begun < all {
+            // Reading the patients tells nothing of how long a step takes.
+            self.progress.go_on_from(begun as f64 / all as f64);
             self.progress.set_step(format!("Step {} of {all}", begun + 1));
         }
         while self.state.step < all && !self.progress.is_cancelled() {
@@ -345,7 +349,7 @@ impl Run<'_> {
             losses.push(done.loss);
             let at = self.state.step;
             // Being asked to stop is seen at the top.
-            let _ = self.progress.set_fraction((at - begun) as f64 / (all - begun) as f64);
+            let _ = self.progress.set_fraction(at as f64 / all as f64);
             if at.is_multiple_of(TELL_EVERY) || at == all || told.elapsed() >= TELL_AFTER {
                 let loss = losses.iter().sum::<f64>() / losses.len() as f64;
                 last = Some(loss);

@@ -2,6 +2,7 @@
 
 use super::graph::{Graph, Parameters};
 use super::loss::Truth;
+use super::measure::measure;
 use super::optimiser::Optimiser;
 use super::run::Step;
 use super::sampler::Batch;
@@ -274,6 +275,29 @@ pub(super) fn options(out: &Path) -> Options {
     }
 }
 
+/// The same, but the validation patient is nothing but air.
+fn case_of_air(id: &str, shift: usize) -> Case {
+    let mut own = case(id, shift);
+    if id == "c" {
+        let mut volume = Volume::clone(&own.volume);
+        volume.voxels = Voxels::I16(vec![-1000; volume.grid.len()]);
+        own.volume = Arc::new(volume);
+    }
+    own
+}
+
+#[test]
+fn a_validation_patient_who_could_not_be_scored_is_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sample-body");
+    let package = ModelPackage::load(&folder).unwrap();
+    let patients = Made::new(case_of_air);
+    let measured =
+        measure(&package, &tiny_recipe(), &patients, 1, DeviceChoice::Cpu, &Progress::new()).unwrap();
+    assert_eq!((measured.patients, measured.organs.len()), (0, 0));
+    let [told] = measured.warnings.as_slice() else { panic!("{:?}", measured.warnings) };
+    assert!(told.contains("patient c was not scored") && told.contains("no body"), "{told}");
+}
+
 #[test]
 fn a_tiny_network_learns_and_its_package_contours() {
     let folder = tempfile::tempdir().unwrap();
@@ -354,8 +378,13 @@ fn a_run_that_was_stopped_ends_as_an_unbroken_one_to_the_bit() {
     let stopped = train(&recipe, None, &patients, &second, &stop, &progress).unwrap();
     assert!(!stopped.finished && stopped.step == 10, "{stopped:?}");
     assert!(ModelPackage::load(&stopped.package).is_ok(), "there is a package at any checkpoint");
-    let done = train(&recipe, None, &patients, &second, &|_| {}, &Progress::new()).unwrap();
+    let rest = Progress::new();
+    let done = train(&recipe, None, &patients, &second, &|_| {}, &rest).unwrap();
     assert!(done.finished);
+    // The bar begins at what is done, not at nothing.
+    let begun =
+        rest.told().into_iter().map(|(fraction, _)| fraction).find(|fraction| *fraction > 0.0).unwrap();
+    assert!((begun - 10.0 / recipe.training.steps as f64).abs() < 1e-12, "{begun}");
     assert!(numbers(folders[0].path()) == numbers(folders[1].path()), "bit for bit");
 
     // Another recipe does not go on in the same folder.

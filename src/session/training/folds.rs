@@ -2,12 +2,13 @@
 //!
 //! Whoever measures a fold on patients that it was trained on measures too well. So on nnU-Net's own layout
 //! the fold's own division holds: of the data set's `splits_final.json`, else of the one in the model's
-//! folder, else by nnU-Net's rule ([`splits`]).
+//! training folder, else as the model's package keeps it ([`Record`]), else by nnU-Net's rule ([`splits`]).
 
 use super::TrainingFolder;
 use super::listing::{Place, read};
 use crate::ai::ModelPackage;
 use crate::ai::nnunet::Model;
+use crate::ai::nnunet::splits::record::Record;
 use crate::ai::nnunet::splits::{self, Split};
 use crate::ai::train::TrainError;
 use std::collections::BTreeSet;
@@ -22,15 +23,18 @@ const NAMED: usize = 8;
 pub(super) struct Places {
     /// Of the data set itself, the nearest first.
     dataset: Vec<PathBuf>,
-    /// Of the model.
+    /// Of the model's training folder.
     model: Option<PathBuf>,
+    /// Of its package, which keeps the folds without the patients' names.
+    record: Option<PathBuf>,
 }
 
 /// The places for this data set and this model.
 pub(super) fn places(root: &Path, init: Option<&ModelPackage>) -> Places {
     let named = std::env::var_os(PREPROCESSED).map(PathBuf::from);
-    let model = init.and_then(|package| package.nnunet.as_ref()).and_then(Model::splits_path);
-    Places { dataset: of_dataset(root, named), model }
+    let init = init.and_then(|package| package.nnunet.as_ref());
+    let (model, record) = (init.and_then(Model::splits_path), init.and_then(Model::record_path));
+    Places { dataset: of_dataset(root, named), model, record }
 }
 
 /// Beside `dataset.json`, or in the data set's folder among the preprocessed ones: where the environment
@@ -51,6 +55,14 @@ fn some_of(names: &[&String]) -> String {
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }
 
+/// Why a file of splits is not used.
+fn unusable(path: &Path, reason: &str) -> TrainError {
+    TrainError::Patients(format!(
+        "the file that divides the patients into folds is not usable ({reason}); mend it, or move it away: {}",
+        path.display()
+    ))
+}
+
 impl TrainingFolder {
     /// The fold whose own patients are wanted; `None` where the recipe divides them itself, or trains no
     /// model of nnU-Net.
@@ -63,7 +75,8 @@ impl TrainingFolder {
     /// Divides the patients as nnU-Net did for this fold.
     ///
     /// # Errors
-    /// [`TrainError::Patients`] when a file of splits cannot be read, or the data set's own is of another.
+    /// [`TrainError::Patients`] when a file of splits cannot be read, the fold names a patient twice or for both,
+    /// or the data set's own names others than there are.
     pub(super) fn divide_by_fold(
         &mut self,
         mut ids: Vec<String>,
@@ -104,9 +117,24 @@ impl TrainingFolder {
         };
         let beyond =
             if number < splits.len() { "" } else { " (it lists fewer; nnU-Net's own choice for it)" };
+        let split = splits::of_fold(&splits, number, &there);
+        if let Some(fault) = split.fault() {
+            return Err(unusable(&path, &format!("of fold {fold} {fault}")));
+        }
+        // Of its own data set a file names those that there are; the model's may have been trained on more.
+        let is_own = places.dataset.contains(&path);
+        let named = split.train.iter().chain(&split.valid);
+        if let Some(id) = named.clone().find(|id| is_own && there.binary_search(id).is_err()) {
+            let why = if imageless.contains(id) { "has no image" } else { "is not" };
+            return Err(unusable(
+                &path,
+                &format!("of fold {fold} it names {id}, who {why} in {}", self.root.display()),
+            ));
+        }
         self.remarks.push(format!("the patients are those of fold {fold}{beyond}: {}", path.display()));
-        self.divided_by = Some(format!("fold {fold} of its {}", splits::FILE));
-        self.take_split(&splits::of_fold(&splits, number, &there), &there, Some(&path));
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        self.divided_by = Some(format!("fold {fold} of its {file}"));
+        self.take_split(&split, &there, Some(&path));
         Ok(())
     }
 
@@ -118,15 +146,14 @@ impl TrainingFolder {
     }
 
     /// The folds of the first file that there is, and the file.
-    fn listed(&self, there: &[String], places: &Places) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
+    fn listed(
+        &mut self,
+        there: &[String],
+        places: &Places,
+    ) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
         let own = places.dataset.iter().find(|path| path.is_file());
-        let Some(path) = own.or(places.model.as_ref()) else { return Ok(None) };
-        let wrong = |reason: String| {
-            TrainError::Patients(format!(
-                "the file that divides the patients into folds is not usable ({reason}); mend it, or move it away: {}",
-                path.display()
-            ))
-        };
+        let Some(path) = own.or(places.model.as_ref()) else { return self.recorded(there, places) };
+        let wrong = |reason: String| unusable(path, &reason);
         let splits = read(path).and_then(|text| splits::parse(&text)).map_err(wrong)?;
         let named = splits.iter().flat_map(|split| split.train.iter().chain(&split.valid));
         if named.clone().any(|id| there.contains(id)) {
@@ -139,7 +166,25 @@ impl TrainingFolder {
         }
     }
 
-    /// Takes of a split those patients that are there. Nobody is measured on who is trained on.
+    /// The folds that the model's package keeps, where they are of these patients and no others.
+    fn recorded(
+        &mut self,
+        there: &[String],
+        places: &Places,
+    ) -> Result<Option<(Vec<Split>, PathBuf)>, TrainError> {
+        let Some(path) = &places.record else { return Ok(None) };
+        let record = read(path).and_then(|text| Record::parse(&text));
+        let splits = record.map_err(|reason| unusable(path, &reason))?.splits(there);
+        if splits.is_none() {
+            self.remarks.push(format!(
+                "the model keeps the folds that it was trained on, but of other patients than there are: {}",
+                path.display()
+            ));
+        }
+        Ok(splits.map(|splits| (splits, path.clone())))
+    }
+
+    /// Takes of a split, which has no fault, those patients that are there.
     fn take_split(&mut self, split: &Split, there: &[String], path: Option<&Path>) {
         let is_there = |id: &&String| there.binary_search(id).is_ok();
         let sorted = |ids: &[String]| -> BTreeSet<String> { ids.iter().filter(is_there).cloned().collect() };
@@ -148,7 +193,6 @@ impl TrainingFolder {
             let named: BTreeSet<&String> = split.train.iter().chain(&split.valid).collect();
             let missing: Vec<&String> = named.iter().copied().filter(|id| !is_there(id)).collect();
             let strange: Vec<&String> = there.iter().filter(|id| !named.contains(id)).collect();
-            let both: Vec<&String> = train.intersection(&valid).collect();
             let path = path.display();
             if !missing.is_empty() {
                 let missing = some_of(&missing);
@@ -160,14 +204,8 @@ impl TrainingFolder {
                     "patients that are not used, as the fold does not list them: {strange}: {path}"
                 ));
             }
-            if !both.is_empty() {
-                let both = some_of(&both);
-                self.remarks.push(format!(
-                    "patients that the fold lists as trained on and as measured on; they are only trained on: {both}: {path}"
-                ));
-            }
         }
-        self.valid = valid.difference(&train).cloned().collect();
+        self.valid = valid.into_iter().collect();
         self.train = train.into_iter().collect();
     }
 }
@@ -204,7 +242,7 @@ mod tests {
         let mut own = TrainingFolder::open(root, &recipe("0"), None)?;
         (own.train, own.valid, own.remarks) = (Vec::new(), Vec::new(), Vec::new());
         let ids = own.entries.keys().cloned().collect();
-        let places = Places { dataset: of_dataset(root, None), model };
+        let places = Places { dataset: of_dataset(root, None), model, record: None };
         own.divide_by_fold(ids, fold, &places)?;
         Ok(own)
     }
@@ -218,7 +256,8 @@ mod tests {
         let beside = folder.path().join("nnUNet_preprocessed/Dataset901_Test");
         std::fs::create_dir_all(&beside).unwrap();
         let text = r#"[{"train": ["x_00", "x_01"], "val": ["x_02"]},
-                       {"train": ["x_05", "x_03", "x_99", "x_04"], "val": ["x_00", "x_04"]}]"#;
+                       {"train": ["x_05", "x_03", "x_99", "x_04"], "val": ["x_00"]},
+                       {"train": ["x_05", "x_03", "x_04"], "val": ["x_00", "x_04"]}]"#;
         std::fs::write(beside.join(splits::FILE), text).unwrap();
         let first = divided(&root, "0", None).unwrap();
         assert_eq!((first.train(), first.valid()), (&names(&[0, 1])[..], &names(&[2])[..]));
@@ -226,11 +265,12 @@ mod tests {
         let told = first.remarks().join("\n");
         assert!(told.contains("not used, as the fold does not list them: x_03, x_04, x_05"), "{told}");
         assert!(told.contains("nnUNet_preprocessed"), "{told}");
-        // A patient that is not there is told, one in both lists is not measured on.
-        let second = divided(&root, "1", None).unwrap();
-        assert_eq!((second.train(), second.valid()), (&names(&[3, 4, 5])[..], &names(&[0])[..]));
-        let told = second.remarks().join("\n");
-        assert!(told.contains("not there: x_99") && told.contains("only trained on: x_04"), "{told}");
+        // Who is not there, or in both lists, is said with the fold and the file; the other folds are usable.
+        let refused = |fold: &str| divided(&root, fold, None).unwrap_err().to_string();
+        let (unknown, both) = (refused("1"), refused("2"));
+        assert!(unknown.contains("of fold 1 it names x_99, who is not in"), "{unknown}");
+        assert!(both.contains("of fold 2 x_04 is both trained on and measured on"), "{both}");
+        assert!(unknown.ends_with(splits::FILE) && both.ends_with(splits::FILE), "{unknown}\n{both}");
 
         // One beside dataset.json comes first, and must be of these patients.
         std::fs::write(root.join(splits::FILE), r#"[{"train": ["x_04"], "val": ["x_05"]}]"#).unwrap();
@@ -243,6 +283,34 @@ mod tests {
             let refused = divided(&root, "0", None).unwrap_err().to_string();
             assert!(refused.contains(why) && refused.ends_with(splits::FILE), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_package_knows_its_folds_again_without_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("Dataset903_Test");
+        dataset(&root, 6);
+        let text = r#"[{"train": ["x_00", "x_01", "x_04"], "val": ["x_02", "x_03", "x_05"]}]"#;
+        let kept = folder.path().join("folds.json");
+        std::fs::write(&kept, Record::of(&splits::parse(text).unwrap()).text()).unwrap();
+        let divided = || {
+            let mut own = TrainingFolder::open(&root, &recipe("0"), None).unwrap();
+            (own.train, own.valid, own.remarks) = (Vec::new(), Vec::new(), Vec::new());
+            let ids = own.entries.keys().cloned().collect();
+            let places = Places { dataset: of_dataset(&root, None), model: None, record: Some(kept.clone()) };
+            own.divide_by_fold(ids, "0", &places).map(|()| own)
+        };
+        let found = divided().unwrap();
+        assert_eq!((found.train(), found.valid()), (&names(&[0, 1, 4])[..], &names(&[2, 3, 5])[..]));
+        assert_eq!(found.divided_by(), Some("fold 0 of its folds.json"));
+        // Of others it tells nothing, and that is said.
+        write(&root.join("imagesTr"), "x_06_0000.nii.gz", [1, 2, 3, 4]);
+        write(&root.join("labelsTr"), "x_06.nii.gz", [0, 1, 2, 0]);
+        let others = divided().unwrap();
+        assert!(others.divided_by().unwrap().contains("own rule"), "{:?}", others.divided_by());
+        assert!(others.remarks()[0].contains("of other patients"), "{:?}", others.remarks());
+        std::fs::write(&kept, "{}").unwrap();
+        assert!(divided().unwrap_err().to_string().contains("not usable"));
     }
 
     #[test]
@@ -260,7 +328,15 @@ mod tests {
         std::fs::write(&model, r#"[{"train": ["y"], "val": ["z"]}]"#).unwrap();
         assert_eq!(divided(&root, "1", Some(model.clone())).unwrap().valid(), names(&[7, 10, 11]));
         std::fs::write(&model, r#"[{"train": ["x_01"], "val": ["x_02", "x_03"]}]"#).unwrap();
-        assert_eq!(divided(&root, "0", Some(model)).unwrap().valid(), names(&[2, 3]));
+        assert_eq!(divided(&root, "0", Some(model.clone())).unwrap().valid(), names(&[2, 3]));
+        // The model may have seen more patients than are here, but none for both.
+        std::fs::write(&model, r#"[{"train": ["x_01", "y"], "val": ["x_02"]}]"#).unwrap();
+        let fewer = divided(&root, "0", Some(model.clone())).unwrap();
+        assert_eq!(fewer.valid(), names(&[2]));
+        assert!(fewer.remarks().join("\n").contains("not there: y"), "{:?}", fewer.remarks());
+        std::fs::write(&model, r#"[{"train": ["x_01", "y"], "val": ["x_02", "y"]}]"#).unwrap();
+        let refused = divided(&root, "0", Some(model)).unwrap_err().to_string();
+        assert!(refused.contains("y is both trained on"), "{refused}");
 
         // Who wrote down a division of one's own has it.
         let mut own = recipe("1");

@@ -3,6 +3,7 @@
 use super::{Names, TrainingFolder};
 use crate::ai::nnunet::package::channel_modality;
 use crate::ai::train::TrainError;
+use crate::session::descriptions::against;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -106,7 +107,10 @@ impl TrainingFolder {
             };
             let list = if patient.split == "train" { &mut self.train } else { &mut self.valid };
             list.push(patient.id.clone());
-            self.entries.insert(patient.id, entry);
+            if self.entries.insert(patient.id.clone(), entry).is_some() {
+                // Who is trained on would be measured on too.
+                return Err(wrong(format!("the patient {} is there twice", patient.id)));
+            }
         }
         Ok(())
     }
@@ -174,7 +178,11 @@ impl TrainingFolder {
             let own = channel_modality(name);
             !own.is_empty() && !wanted.is_empty() && own != *wanted
         };
-        if !names.is_empty() && (names.len() != wanted.len() || names.iter().zip(&wanted).any(differ)) {
+        // The same images in another order are other channels.
+        let is_other = |(name, own): (&String, &String)| against(own, name).is_some();
+        let differ =
+            names.iter().zip(&wanted).any(differ) || names.iter().zip(self.recipe.channels()).any(is_other);
+        if !names.is_empty() && (names.len() != wanted.len() || differ) {
             return Err(format!("its channels are {}, the model's {}", names.join(", "), told()));
         }
         Ok(())

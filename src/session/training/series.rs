@@ -1,11 +1,12 @@
 //! Which series of a patient's folder of DICOM are the model's images.
 
 use super::TrainingFolder;
-use super::descriptions::{By, Line, fitting, says_more};
+use super::assignment::{Assigned, assign};
 use crate::ai::nnunet::package::channel_modality;
 use crate::dicom::{Library, SeriesEntry, StructureSetEntry, read_rtstruct};
 use crate::patient::{Approval, Uid};
 use crate::session::channels::Given;
+use crate::session::descriptions::{By, Fitting, Line, fitting, says_more};
 use crate::session::study::Study;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ struct Held<'a> {
 pub(super) struct ChannelSeries {
     pub given: Vec<(usize, Given)>,
     /// What a person should know of it.
-    pub remark: Option<String>,
+    pub remarks: Vec<String>,
 }
 
 /// Whether a structure set of a library belongs to a series: it names it; or it has its frame of reference,
@@ -49,10 +50,10 @@ impl TrainingFolder {
         let wanted = self.recipe.modalities();
         let lines = Line::all(library);
         let can_be: Vec<Vec<usize>> = match self.recipe.channels() {
-            [] => vec![fitting("CT", &[], &lines).1],
+            [] => vec![fitting("CT", &[], &lines).series],
             names => {
                 let own = names.iter().enumerate();
-                own.map(|(number, name)| fitting(name, self.recipe.series(number), &lines).1).collect()
+                own.map(|(number, name)| fitting(name, self.recipe.series(number), &lines).series).collect()
             }
         };
         let channel = |at: usize| can_be.iter().position(|own| own.contains(&at));
@@ -76,15 +77,8 @@ impl TrainingFolder {
             (reviewed.len(), named.len(), all.len(), Reverse(*channel), entry.slice_count(), Reverse(*at))
         };
         fitting.iter().max_by_key(|one| rank(one)).map(|(at, ..)| *at).ok_or_else(|| {
-            let of_modality = |line: &&Line| wanted.iter().any(|own| own.is_empty() || *own == line.modality);
-            let there: Vec<String> = lines.iter().filter(of_modality).map(Line::told).collect();
-            if !there.is_empty() {
-                // Of the modality there are some, so it is what was told that finds none.
-                return format!(
-                    "no series is described by what was told of the channels; there are {}; {SAY}: {}",
-                    there.join(", "),
-                    folder.display()
-                );
+            if let Some(why) = self.none_fits(&lines) {
+                return format!("{why}; {SAY}: {}", folder.display());
             }
             let there: BTreeSet<&str> = lines.iter().map(|line| line.modality.as_str()).collect();
             let there: Vec<&str> = there.into_iter().collect();
@@ -95,6 +89,23 @@ impl TrainingFolder {
                 folder.display()
             )
         })
+    }
+
+    /// Why no series can be the open one, though there are some of a channel's modality: what was told finds
+    /// none, or all of them contradict the channels' names.
+    fn none_fits(&self, lines: &[Line]) -> Option<String> {
+        let names = self.recipe.channels().iter().zip(self.recipe.modalities());
+        let told_of = |(number, (name, wanted)): (usize, (&String, &str))| {
+            let own = lines.iter().filter(|line| wanted.is_empty() || line.modality == wanted);
+            let is_told = !self.recipe.series(number).is_empty();
+            let there: Vec<String> =
+                own.map(|line| if is_told { line.told() } else { line.told_for(name) }).collect();
+            let why =
+                if is_told { "is described by what was told of the channel" } else { "can be the channel" };
+            let told = format!("no series {why} {number} ({name}); there are {}", there.join(", "));
+            (!there.is_empty()).then_some(told)
+        };
+        names.enumerate().find_map(told_of)
     }
 
     fn held<'a>(&self, set: &'a StructureSetEntry) -> Held<'a> {
@@ -114,54 +125,76 @@ impl TrainingFolder {
         Held { set, reviewed, all }
     }
 
-    /// Which series of a folder of DICOM each channel is, and what a person should know of it: the one, in the
-    /// open one's frame of reference, that a person has told, its name, or its modality alone tells. Of several
-    /// the open one, where it was told or can be no other channel, else the one that no other channel takes.
+    /// Which series of a folder of DICOM each channel is, and what a person should know of it: those, in the open
+    /// one's frame of reference, that a person has told, their names, or their modalities alone tell, where
+    /// there is one way to give each channel another. Of several ways the one in which the open one is the
+    /// channel that was told of it or is alone of its modality.
     pub(super) fn series_of_channels(&self, study: &Study, folder: &Path) -> Result<ChannelSeries, String> {
         let names = self.recipe.channels();
-        let (Some(open), [_, _, ..]) = (study.chosen, names) else { return Ok(ChannelSeries::default()) };
+        let (Some(open), [_, ..]) = (study.chosen, names) else { return Ok(ChannelSeries::default()) };
         let lines = Line::all(&study.library);
+        if let [name] = names {
+            let by = fitting(name, self.recipe.series(0), &lines).by;
+            let remarks = remarks(&[(0, name, by, open)], &lines, folder);
+            return Ok(ChannelSeries { given: Vec::new(), remarks });
+        }
         let mut beside: Vec<usize> = study.companions().map(|(at, _)| at).collect();
         beside.push(open);
-        let all_wanted = self.recipe.modalities();
-        let mut left = Vec::new();
+        let modalities = self.recipe.modalities();
+        let is_alone =
+            |number: usize| modalities.iter().filter(|own| **own == modalities[number]).count() == 1;
+        let mut ways = Vec::new();
+        let mut can_be = Vec::new();
         for (number, name) in names.iter().enumerate() {
-            let (by, mut own) = fitting(name, self.recipe.series(number), &lines);
-            own.retain(|at| beside.contains(at));
-            let wanted = all_wanted.get(number).copied().unwrap_or_default();
-            let is_alone = all_wanted.iter().filter(|other| **other == wanted).count() == 1;
+            let Fitting { by, mut series } = fitting(name, self.recipe.series(number), &lines);
+            series.retain(|at| beside.contains(at));
             // Beside another channel of its modality, what a name says has to be found.
-            let is_open = by == By::Modality && (wanted.is_empty() || (!is_alone && says_more(name)));
-            if is_open {
-                own.clear();
-            } else if own.len() > 1 && own.contains(&open) && (by == By::Told || is_alone) {
-                own = vec![open];
+            if by == By::Modality && (modalities[number].is_empty() || (!is_alone(number) && says_more(name)))
+            {
+                series.clear();
             }
-            left.push((by, own));
+            if series.is_empty() {
+                return Err(self.unclear((number, name), &series, &lines, &beside, folder));
+            }
+            ways.push(by);
+            can_be.push(series);
         }
-        each_its_own(&mut left);
-        let mut given = Vec::new();
-        let mut told = Vec::new();
-        for (number, (name, (by, own))) in names.iter().zip(&left).enumerate() {
-            let &[at] = own.as_slice() else {
-                return Err(self.unclear((number, name), own, &lines, &beside, folder));
-            };
-            let mut others = left.iter().enumerate().skip(number + 1);
-            if let Some((other, _)) = others.find(|(_, (_, other))| other == own) {
+        let mut assigned = assign(&can_be);
+        if let Assigned::Several(possible) = &assigned {
+            let mut is_open = (0..names.len())
+                .filter(|n| possible[*n].contains(&open) && (ways[*n] == By::Told || is_alone(*n)));
+            if let (Some(number), None) = (is_open.next(), is_open.next()) {
+                can_be[number] = vec![open];
+                assigned = assign(&can_be);
+            }
+        }
+        let found = match assigned {
+            Assigned::One(found) => found,
+            Assigned::Several(possible) => {
+                let first = possible.iter().position(|own| own.len() > 1).unwrap_or_default();
+                return Err(self.unclear((first, &names[first]), &possible[first], &lines, &beside, folder));
+            }
+            Assigned::Nothing { channels, series } => {
+                let series: Vec<String> = series.iter().map(|at| lines[*at].told()).collect();
+                let channels: Vec<String> =
+                    channels.iter().map(|number| format!("{number} ({})", names[*number])).collect();
                 return Err(format!(
-                    "the series {} would be the channels {number} ({name}) and {other} ({}); {SAY}: {}",
-                    lines[at].told(),
-                    names[other],
+                    "the series {} would be the channels {}; {SAY}: {}",
+                    series.join(", "),
+                    channels.join(" and "),
                     folder.display()
                 ));
             }
-            given.push((number, if at == open { Given::Own } else { Given::Entry(at) }));
-            if *by == By::Name {
-                told.push(format!("{number} ({name}) is {}", lines[at].told()));
-            }
-        }
-        let remark = format!("by their descriptions the channel {}: {}", told.join(", "), folder.display());
-        Ok(ChannelSeries { given, remark: (!told.is_empty()).then_some(remark) })
+        };
+        let given = |(number, at): (usize, &usize)| {
+            (number, if *at == open { Given::Own } else { Given::Entry(*at) })
+        };
+        let told: Vec<(usize, &String, By, usize)> =
+            (0..names.len()).map(|number| (number, &names[number], ways[number], found[number])).collect();
+        Ok(ChannelSeries {
+            given: found.iter().enumerate().map(given).collect(),
+            remarks: remarks(&told, &lines, folder),
+        })
     }
 
     /// Why it is not known which series a channel is: these can be, or of those that are there none.
@@ -178,7 +211,7 @@ impl TrainingFolder {
         let here: Vec<usize> = (0..lines.len()).filter(of_modality).collect();
         let told = |at: &usize| {
             let apart = if beside.contains(at) { "" } else { " in another frame of reference" };
-            format!("{}{apart}", lines[*at].told())
+            format!("{}{apart}", lines[*at].told_for(name))
         };
         let among = if own.len() > 1 { own } else { &here };
         let among: Vec<String> = among.iter().map(told).collect();
@@ -196,17 +229,26 @@ impl TrainingFolder {
 /// What can be done where a channel's series is not clear.
 const SAY: &str = "say what its Series Description has, by --channel N=TEXT, in the form, or under nnunet.series in the recipe";
 
-/// Takes from the channels that can be several series those that another channel alone can be.
-fn each_its_own(left: &mut [(By, Vec<usize>)]) {
-    loop {
-        let taken: Vec<usize> =
-            left.iter().filter(|(_, own)| own.len() == 1).map(|(_, own)| own[0]).collect();
-        let before: usize = left.iter().map(|(_, own)| own.len()).sum();
-        for (_, own) in left.iter_mut().filter(|(_, own)| own.len() > 1) {
-            own.retain(|at| !taken.contains(at));
-        }
-        if left.iter().map(|(_, own)| own.len()).sum::<usize>() == before {
-            return;
-        }
+/// What a person should know of how channels were found: by which descriptions, or without any that says so.
+/// What a person has told is not told back.
+fn remarks(channels: &[(usize, &String, By, usize)], lines: &[Line], folder: &Path) -> Vec<String> {
+    let told_by = |wanted: By| -> Vec<String> {
+        let own = channels.iter().filter(|(_, name, by, _)| *by == wanted && says_more(name));
+        own.map(|(number, name, _, at)| format!("{number} ({name}) is {}", lines[*at].told())).collect()
+    };
+    let mut remarks = Vec::new();
+    let named = told_by(By::Name);
+    // One channel that is what its name says needs no word.
+    if !named.is_empty() && channels.len() > 1 {
+        remarks.push(format!("by their descriptions the channel {}: {}", named.join(", "), folder.display()));
     }
+    let unsaid = told_by(By::Modality);
+    if !unsaid.is_empty() {
+        let unsaid = unsaid.join(", ");
+        remarks.push(format!(
+            "by its modality alone, as no description says so, the channel {unsaid}: {}",
+            folder.display()
+        ));
+    }
+    remarks
 }

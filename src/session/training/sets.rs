@@ -4,11 +4,12 @@ use super::series::belongs;
 use super::{IGNORED, TrainingFolder};
 use crate::ai::train::loss::IGNORE;
 use crate::ai::train::name_key;
-use crate::dicom::{SET_APPROVED, StructureSetEntry, read_rtstruct};
+use crate::dicom::{SET_APPROVED, SeriesEntry, StructureSetEntry, read_rtstruct};
 use crate::edit::algebra::resampled;
 use crate::patient::{Approval, Mask, Roi, RoiPlane, StructureSet, Uid, Volume};
 use crate::progress::Progress;
 use crate::session::channels::Given;
+use crate::session::descriptions::Line;
 use crate::session::study::Study;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,9 +132,10 @@ impl TrainingFolder {
                 "the RT Structure Sets there are of other images than"
             };
             return Err(format!(
-                "{why} the series {} ({}); put its own beside the images, or leave the folder out: {}",
+                "{why} the series {} ({}){}; put its own beside the images, or leave the folder out: {}",
                 info.uid,
                 info.modality.code(),
+                self.drawn_on(study),
                 folder.display()
             ));
         }
@@ -175,6 +177,29 @@ impl TrainingFolder {
         remarks.extend(unreadable);
         sets.sort_by_key(|set| (Reverse(set.reviewed.len()), Reverse(set.entry.created.clone())));
         Ok(sets)
+    }
+
+    /// Which other series the structure sets are of, with the remedy where one of them can be meant.
+    fn drawn_on(&self, study: &Study) -> String {
+        let library = &study.library;
+        let is_drawn_on = |(_, entry): &(usize, &SeriesEntry)| {
+            library.structure_sets.iter().any(|set| set.series_uid.as_ref() == Some(&entry.info.uid))
+        };
+        let others: Vec<usize> =
+            library.series.iter().enumerate().filter(is_drawn_on).map(|(at, _)| at).collect();
+        if others.is_empty() {
+            return String::new();
+        }
+        let lines = Line::all(library);
+        let told: Vec<String> = others.iter().map(|at| lines[*at].told()).collect();
+        let wanted = self.recipe.modalities();
+        let can_be = others.iter().any(|at| wanted.contains(&lines[*at].modality.as_str()));
+        let remedy = if can_be && !self.recipe.channels().is_empty() {
+            ", which --channel N=TEXT takes where it is meant"
+        } else {
+            ""
+        };
+        format!(", but of {}{remedy}", told.join(", "))
     }
 
     /// Tells what is not learnt and why; gives the reason where that is everything.

@@ -311,6 +311,14 @@ fn a_data_set_in_nnu_net_s_own_layout_has_a_patient_a_case() {
     let missing = training.read("x_001", &Progress::new()).unwrap_err();
     assert!(missing.contains("x_001_0000.nii.gz"), "{missing}");
 
+    // Channels in another order are others.
+    told(
+        r#"{"channel_names": {"0": "T2", "1": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nii.gz"}"#,
+    );
+    let swapped = TrainingFolder::open(folder.path(), &recipe_for(&["T1", "T2"]), None).unwrap_err();
+    assert!(swapped.to_string().contains("its channels are T2, T1, the model's T1, T2"), "{swapped}");
+    assert!(TrainingFolder::open(folder.path(), &recipe_for(&["T2w", "MR"]), None).is_ok());
+
     // Labels have one value each, as the first version of the file names them too.
     let recipe = recipe_for(&["CT"]);
     told(r#"{"modality": {"0": "CT"}, "labels": {"0": "background", "1": "b", "2": "a", "3": "ignore"}}"#);
@@ -400,7 +408,91 @@ fn series_of_one_modality_are_told_apart_by_their_descriptions() {
     assert!(read_of(folder.path(), &alone).unwrap_err().contains("2.25.43"));
     alone.tell_series(&[(0, "dixon".to_owned())]).unwrap();
     let refused = read_of(folder.path(), &alone).unwrap_err();
-    assert!(refused.contains("what was told of the channels") && refused.contains("T2 tse fs"), "{refused}");
+    assert!(
+        refused.contains("what was told of the channel 0 (T1)") && refused.contains("T2 tse fs"),
+        "{refused}"
+    );
     let kept = Recipe::parse(&toml::to_string(&alone).unwrap()).unwrap();
     assert_eq!(kept.series(0), ["dixon"]);
+}
+
+#[test]
+fn a_series_that_contradicts_the_name_is_refused_and_the_only_right_answer_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = folder.path().join("one");
+    let named = |uid: &str, slices: usize, description: &str| {
+        let mut series = series(uid, slices, 3.0);
+        description.clone_into(&mut series.info.description);
+        write_images(&patient.join(uid), &series, *b"MR");
+        series
+    };
+    let after = named("2.25.41", 20, "t1_vibe post gd");
+    write_set(&patient.join("set.dcm"), &after, &[("a", 0.0, DONE)]);
+    let with = |names: &[&str], told: &[(usize, &str)]| {
+        let mut recipe = recipe_for(names);
+        let told: Vec<(usize, String)> = told.iter().map(|(n, text)| (*n, (*text).to_owned())).collect();
+        recipe.tell_series(&told).unwrap();
+        recipe
+    };
+    let refused = |recipe: &Recipe| read_of(folder.path(), recipe).unwrap_err();
+    // Of one channel and of several: what it is, and the remedy.
+    for names in [&["T1"][..], &["T1", "FLAIR"]] {
+        let refused = refused(&with(names, &[]));
+        for part in ["0 (T1)", "\"t1_vibe post gd\"", "which is after contrast", "--channel N=TEXT"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+    }
+    assert!(read_of(folder.path(), &with(&["T1"], &[(0, "gd")])).is_ok(), "a person's word holds");
+
+    // T2 is the plain one, though FLAIR has the word; nobody asks.
+    named("2.25.42", 24, "T2 FLAIR tra");
+    named("2.25.43", 22, "T2 tse tra");
+    let case = read_of(folder.path(), &with(&["T1ce", "T2"], &[])).unwrap();
+    let told = case.remarks.join("\n");
+    assert!(told.contains("1 (T2) is \"T2 tse tra\"") && told.contains("0 (T1ce) is"), "{told}");
+    // The first can be any of three, also the open one; the others leave two of them, or one.
+    let told = [(0, "t"), (1, "vibe")];
+    let unclear = refused(&with(&["T1ce", "T2"], &told));
+    assert!(unclear.contains("the channel 0 (T1ce, told as \"t\")"), "{unclear}");
+    assert!(unclear.contains("2.25.42") && !unclear.contains("2.25.41"), "{unclear}");
+    let case = read_of(folder.path(), &with(&["T1ce", "T2", "FLAIR"], &told)).unwrap();
+    assert_eq!((case.channels.len(), case.volume.grid.dims()[2]), (3, 20));
+    // Contours on a series that cannot be the channel are told with it, where another one can.
+    named("2.25.44", 26, "t1_tse tra");
+    let elsewhere = refused(&with(&["T1"], &[]));
+    assert!(elsewhere.contains("are of other images than the series 2.25.44"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("but of \"t1_vibe post gd\"") && elsewhere.contains("--channel"),
+        "{elsewhere}"
+    );
+    // A series that is not told apart is taken by its modality alone, and that is said.
+    let other = folder.path().join("two");
+    let mut nameless = series("2.25.51", 20, 3.0);
+    "series 7".clone_into(&mut nameless.info.description);
+    write_images(&other.join("mr"), &nameless, *b"MR");
+    write_set(&other.join("set.dcm"), &nameless, &[("a", 0.0, DONE)]);
+    let training = TrainingFolder::open(folder.path(), &recipe_for(&["T1"]), None).unwrap();
+    let case = training.read("two", &Progress::new()).unwrap();
+    let told = case.remarks.join("\n");
+    assert!(told.contains("by its modality alone") && told.contains("0 (T1) is \"series 7\""), "{told}");
+}
+
+#[test]
+fn a_patient_whom_an_index_lists_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = |ids: [&str; 2]| {
+        let [a, b] = ids;
+        let text = format!(
+            r#"{{"labels": {{"1": "a"}}, "patients": [{{"id": "{a}", "split": "train"}}, {{"id": "{b}", "split": "valid"}}]}}"#
+        );
+        std::fs::write(folder.path().join("index.json"), text).unwrap();
+        TrainingFolder::open(folder.path(), &recipe_for(&["CT"]), None)
+    };
+    let both = index(["one", "two"]).unwrap();
+    assert_eq!((both.train(), both.valid()), (&["one".to_owned()][..], &["two".to_owned()][..]));
+    let refused = index(["one", "one"]).unwrap_err().to_string();
+    assert!(
+        refused.contains("the patient one is there twice") && refused.contains("index.json"),
+        "{refused}"
+    );
 }

@@ -4,6 +4,7 @@ mod plots;
 
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
+use crate::session::descriptions::says_kind;
 use crate::ui::state::{JobLine, PathField, TrainingForm, TrainingLine, TrainingPath};
 use egui::{RichText, Ui};
 
@@ -115,13 +116,15 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
 }
 
-/// What is told of each channel's series, where the model takes several.
+/// What is told of each channel's series, where the model takes several or one that descriptions can contradict.
 fn series_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let form = &mut scope.state.training;
     let chosen = scope.context.desk.models.iter().find(|model| Some(&model.id) == form.init.as_ref());
-    let Some(channels) = chosen.map(|model| &model.channels).filter(|channels| channels.len() > 1) else {
-        return;
+    let is_asked = |channels: &&Vec<String>| match channels.as_slice() {
+        [only] => says_kind(only),
+        channels => !channels.is_empty(),
     };
+    let Some(channels) = chosen.map(|model| &model.channels).filter(is_asked) else { return };
     widgets::caption(ui, "Series of the channels (optional)");
     widgets::note(
         ui,

@@ -4,7 +4,9 @@
 use super::super::super::state::{Desk, ModelLine, SeriesLine};
 use super::super::super::theme::Theme;
 use super::super::super::{Scope, widgets};
+use crate::ai::nnunet::package::channel_modality;
 use crate::patient::Modality;
+use crate::session::descriptions::{By, Line, against, fitting};
 use egui::{RichText, Ui};
 
 /// Whether a series can be a channel: it is the open one, or shares its frame of reference.
@@ -12,50 +14,66 @@ fn fits(desk: &Desk, index: usize) -> bool {
     desk.open_series == Some(index) || desk.series.get(index).is_some_and(|line| line.can_be_second)
 }
 
-/// How well a series goes with a channel's name: 2 by its description, 1 by its modality.
-fn likeness(channel: &str, line: &SeriesLine) -> u8 {
-    let channel = channel.to_lowercase();
-    let description = line.description.to_lowercase();
-    // A channel named T1 is not the series T1ce.
-    let words = |text: &str| {
-        text.split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+/// The series of the chooser as they are told apart.
+fn lines(desk: &Desk) -> Vec<Line> {
+    let line = |line: &SeriesLine| Line {
+        modality: line.modality.clone(),
+        description: line.description.clone(),
+        key: String::new(),
     };
-    let (own, of_series) = (words(&channel), words(&description));
-    if !own.is_empty() && own.iter().all(|word| of_series.contains(word)) {
-        return 2;
-    }
-    let is_mr = ["t1", "t2", "flair", "adc", "dwi", "mr", "pd"].iter().any(|word| channel.starts_with(word));
-    let is_pet = ["pet", "pt", "suv", "fdg"].iter().any(|word| own.iter().any(|part| part == word));
-    let modality = Modality::from_code(&line.modality);
-    let fits = match modality {
-        Modality::Ct => own.iter().any(|word| word == "ct"),
-        Modality::Pet => is_pet,
-        Modality::Mr => is_mr,
-        Modality::Other(_) => false,
-    };
-    u8::from(fits)
+    desk.series.iter().map(line).collect()
 }
 
-/// The series that a channel is given where nobody has chosen: the one most like its name; for the
-/// first channel the open one where none is more like it, unless that is like another channel.
+/// The series that a channel is given where nobody has chosen: one that its name describes, else one of its
+/// modality, the open one first; for the first channel the open one where it tells neither, unless that is
+/// like another channel. None that contradicts the name: that takes a person.
 #[must_use]
 pub fn default_series(desk: &Desk, model: &ModelLine, channel: usize) -> Option<usize> {
     let name = model.channels.get(channel)?;
-    let best = (0..desk.series.len())
-        .filter(|index| fits(desk, *index))
-        .map(|index| (likeness(name, &desk.series[index]), desk.open_series == Some(index), index))
-        .filter(|(likeness, ..)| *likeness > 0)
-        .max_by_key(|(likeness, is_open, index)| (*likeness, *is_open, usize::MAX - index));
-    let is_another = |open: usize| {
-        let line = &desk.series[open];
-        model.channels.iter().enumerate().any(|(other, name)| other != channel && likeness(name, line) > 0)
+    let lines = lines(desk);
+    let fitting_of = |name: &str| {
+        let mut found = fitting(name, &[], &lines);
+        found.series.retain(|at| fits(desk, *at));
+        // A name that tells no modality is like no series by it.
+        if found.by == By::Modality && channel_modality(name).is_empty() {
+            found.series.clear();
+        }
+        found.series
     };
-    let open =
-        desk.open_series.filter(|open| channel == 0 && *open < desk.series.len() && !is_another(*open));
-    best.map(|(.., index)| index).or(open)
+    let best = fitting_of(name).into_iter().min_by_key(|at| (desk.open_series != Some(*at), *at));
+    let is_another = |open: usize| {
+        let others = model.channels.iter().enumerate().filter(|(other, _)| *other != channel);
+        others.into_iter().any(|(_, name)| fitting_of(name).contains(&open))
+    };
+    let is_against = |open: usize| against(name, &lines[open].description).is_some();
+    let is_told = |open: usize| {
+        let wanted = channel_modality(name);
+        let own = Modality::from_code(&lines[open].modality);
+        !wanted.is_empty() && !matches!(own, Modality::Other(_)) && own.code() != wanted
+    };
+    let open = desk.open_series.filter(|open| {
+        channel == 0 && *open < lines.len() && !is_another(*open) && !is_against(*open) && !is_told(*open)
+    });
+    best.or(open)
+}
+
+/// Why no series is chosen for a channel by itself: of its modality there is none, or what there is contradicts
+/// its name.
+fn unchosen(desk: &Desk, name: &str) -> String {
+    let wanted = channel_modality(name);
+    let contradicted = |index: usize| {
+        let line = desk.series.get(index).filter(|line| wanted.is_empty() || line.modality == wanted)?;
+        Some(format!("\"{}\" {}", line.description, against(name, &line.description)?))
+    };
+    let there = (0..desk.series.len()).filter(|index| fits(desk, *index));
+    let contradicted: Vec<String> = there.filter_map(contradicted).collect();
+    if contradicted.is_empty() {
+        return format!("No series of this frame of reference is chosen for {name}.");
+    }
+    format!(
+        "No series is {name} by its description ({}). Choose the one that is meant.",
+        contradicted.join(", ")
+    )
 }
 
 /// A row for each channel of a model that has several. Gives why it cannot run, if it cannot.
@@ -97,12 +115,17 @@ pub fn channels_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) -> Res
             response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &label));
         });
         let why = match chosen {
-            None => Some(format!("No series of this frame of reference is chosen for {name}.")),
+            None => Some(unchosen(desk, name)),
             Some(index) if taken.contains(&index) => {
                 Some(format!("{name} is given a series that another channel has already."))
             }
             Some(_) => None,
         };
+        if let Some(index) = chosen
+            && let Some(why) = against(name, &desk.series[index].description)
+        {
+            super::attention(ui, &format!("{name}: this series {why}."));
+        }
         taken.extend(chosen);
         if let (Some(why), Ok(())) = (why, &result) {
             result = Err(why);
@@ -157,8 +180,22 @@ mod tests {
         let mr = model(&["T1", "T1 ce", "T2"]);
         assert_eq!(default_series(&desk, &mr, 0), Some(2));
         assert_eq!(default_series(&desk, &mr, 1), Some(3));
-        // T2 lies in another frame; by modality alone another MR is the guess.
-        assert_eq!(default_series(&desk, &mr, 2), Some(2));
+        // T2 lies in another frame; no T1 stands for it, nor one after contrast for a plain one.
+        assert_eq!(default_series(&desk, &mr, 2), None);
+        assert!(
+            unchosen(&desk, "T2").contains("\"AX T1 ce\" is after contrast"),
+            "{}",
+            unchosen(&desk, "T2")
+        );
+        assert!(unchosen(&desk, "PET").ends_with("is chosen for PET."));
+        let only = Desk {
+            series: vec![line("MR", "T1 post gd", true), line("MR", "T2 FLAIR", true)],
+            open_series: Some(0),
+            ..Desk::default()
+        };
+        let own = model(&["T1", "T2"]);
+        assert_eq!([0, 1].map(|channel| default_series(&only, &own, channel)), [None, None]);
+        assert_eq!(default_series(&only, &model(&["T1ce", "FLAIR"]), 1), Some(1));
         assert_eq!(default_series(&desk, &model(&["first", "second"]), 0), Some(0), "the open one");
         assert_eq!(default_series(&desk, &model(&["first", "second"]), 1), None);
         assert_eq!(default_series(&Desk::default(), &pet_ct, 1), None);
