@@ -146,15 +146,99 @@ fn a_scan_of_one_side_says_nothing_of_the_middle() {
     half.body.iter_mut().enumerate().for_each(|(at, inside)| *inside = at % 16 > 0 || at / 16 % 4 == 1);
     put_right(&mut p, &mut labels, &pair(), &half);
     assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![12, 13, 14]));
-    // Cut off on both sides the middle is the picture's.
-    let (mut p, mut labels) = field(4, right);
-    let mut narrow = image(4);
+}
+
+/// A scan of columns 0 to 15, on all of which there is body: cut off on the left and on the right.
+fn narrow(planes: usize) -> ModelImage {
+    let mut narrow = image(planes);
     narrow.low[2] = 0;
     let steps = [0, 1, 2].map(|axis| narrow.grid.step_mm(axis));
-    narrow.grid = Grid::new([16, 4, 4], narrow.grid.origin_mm(), steps).unwrap();
+    narrow.grid = Grid::new([16, 4, planes + 2], narrow.grid.origin_mm(), steps).unwrap();
+    narrow
+}
+
+#[test]
+fn a_scan_within_the_body_leaves_a_lone_organ_its_side() {
+    // Which side of the body is seen nobody can tell: both stay what the model said.
+    for label in [1, 2] {
+        for own in [1..=3, 12..=14] {
+            let (mut p, mut labels) = field(4, |_, _, x| if own.contains(&x) { label } else { 0 });
+            p.low = [0; 3];
+            let before = labels.clone();
+            assert!(put_right(&mut p, &mut labels, &pair(), &narrow(4)).is_empty());
+            assert_eq!(labels, before);
+        }
+    }
+    // A label without a partner is not dropped either.
+    let (mut p, mut labels) = field(4, |_, _, x| if x < 4 { 2 } else { 0 });
     p.low = [0; 3];
-    put_right(&mut p, &mut labels, &pair(), &narrow);
-    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![12, 13, 14]));
+    put_right(&mut p, &mut labels, &[organ(2, "Parotid_L", Some(Side::Left))], &narrow(4));
+    assert_eq!(columns(&labels, 2), [1, 2, 3]);
+}
+
+#[test]
+fn a_pair_within_the_body_is_told_by_its_order() {
+    let judged = |label_at: &dyn Fn(usize) -> u16| {
+        let (mut p, mut labels) = field(4, |_, _, x| label_at(x));
+        p.low = [0; 3];
+        let organs = pair();
+        let exchanged = put_right(&mut p, &mut labels, &organs, &narrow(4)).len();
+        (columns(&labels, 1), columns(&labels, 2), exchanged)
+    };
+    let in_order = |x| match x {
+        2..=4 => 1,
+        12..=14 => 2,
+        _ => 0,
+    };
+    assert_eq!(judged(&in_order), (vec![2, 3, 4], vec![12, 13, 14], 0));
+    // The left one to the right of the right one, 32 mm of nothing between them.
+    let reversed = |x| match in_order(x) {
+        0 => 0,
+        own => 3 - own,
+    };
+    assert_eq!(judged(&reversed), (vec![2, 3, 4], vec![12, 13, 14], 1));
+    // Half of one organ with the other's name, beside it, and a speck far off, are no pair.
+    let beside = |x| match x {
+        2..=4 => 2,
+        5..=7 => 1,
+        _ => 0,
+    };
+    assert_eq!(judged(&beside), (vec![5, 6, 7], vec![2, 3, 4], 0));
+    let speck = |x| match x {
+        2..=8 => 2,
+        14 => 1,
+        _ => 0,
+    };
+    assert_eq!(judged(&speck), (vec![14], (2..=8).collect(), 0));
+    // Both of them on both sides: nothing says which is which.
+    let mixed = |x| match x {
+        2 | 14 => 2,
+        6 | 10 => 1,
+        _ => 0,
+    };
+    assert_eq!(judged(&mixed), (vec![6, 10], vec![2, 14], 0));
+}
+
+#[test]
+fn the_middle_is_known_near_slices_that_show_all_of_the_body() {
+    // On the first 4 of 60 planes of 2.5 mm the body is whole, its middle at column 9.5; on the others it
+    // goes on to the scan's end.
+    let planes = 60;
+    let mut neck = image(planes);
+    neck.low[2] = 0;
+    neck.size[2] = 18;
+    neck.body = (0..planes * 72).map(|at| at / 72 >= 4 || at % 18 >= 2).collect();
+    neck.values = vec![0.0; neck.body.len()];
+    let judged = |own: std::ops::Range<usize>| {
+        let place = |z: usize, _: usize, x: usize| u16::from(own.contains(&z) && (13..=15).contains(&x));
+        let (mut p, mut labels) = field(planes, place);
+        p.low = [0; 3];
+        put_right(&mut p, &mut labels, &pair(), &neck);
+        (columns(&labels, 1).len(), columns(&labels, 2).len())
+    };
+    assert_eq!(judged(0..4), (0, 3), "a right organ on the left of a body that is seen whole");
+    assert_eq!(judged(20..30), (0, 3), "and 65 mm away from it");
+    assert_eq!(judged(50..58), (3, 0), "but not 120 mm away");
 }
 
 #[test]
