@@ -23,10 +23,6 @@ const MIDLINE_MM: f64 = 5.0;
 const SMOOTHED_MM: f64 = 20.0;
 /// So far from the slices that tell of the middle nothing is known of it, mm: nobody lies quite straight.
 const FAR_MM: f64 = 100.0;
-/// Where so large a share of the body's depth lies at a side's end of the scan, the scan cuts that side
-/// off and the middle of what is seen is not the body's. Of an ellipse that is cut so, less than 3 in 100
-/// are missing, and the middle moves by a fortieth of half its width.
-const CUT_OFF: f64 = 0.5;
 /// Two organs of a pair that are told by their order alone are no more unlike in size: a part of one that
 /// has the other's name is no organ.
 const UNLIKE: usize = 3;
@@ -60,14 +56,16 @@ impl Exchanged<'_> {
 }
 
 /// Puts the labels (the greatest class at each voxel of `probabilities`) right, and the
-/// probabilities with them. Returns the organs that changed sides.
+/// probabilities with them. `is_whole`: for each plane of the image whether it shows the body from its left
+/// to its right; none does where nobody knows. Returns the organs that changed sides.
 pub(super) fn put_right<'a>(
     probabilities: &mut Probabilities,
     labels: &mut [u16],
     organs: &'a [Label],
     image: &ModelImage,
+    is_whole: &[bool],
 ) -> Vec<Exchanged<'a>> {
-    let exchanged = put_on_their_sides(probabilities, labels, organs, image);
+    let exchanged = put_on_their_sides(probabilities, labels, organs, image, is_whole);
     for organ in organs {
         if let Some(most) = organ.most_pieces() {
             keep_pieces(probabilities, labels, organ.value, most);
@@ -101,12 +99,13 @@ fn put_on_their_sides<'a>(
     labels: &mut [u16],
     organs: &'a [Label],
     image: &ModelImage,
+    is_whole: &[bool],
 ) -> Vec<Exchanged<'a>> {
     let sided = organs.iter().filter_map(|organ| Some((organ, organ.side?))).collect::<Vec<_>>();
     if sided.is_empty() {
         return Vec::new();
     }
-    let midline = Midline::of(image, probabilities);
+    let midline = Midline::of(image, probabilities, is_whole);
     // All are judged before any is moved.
     let size = probabilities.size;
     let mut judged: Vec<Judged<'a>> = sided
@@ -173,17 +172,15 @@ struct Midline {
 
 impl Midline {
     /// By the body's centroid on each slice that shows it from left to right.
-    fn of(image: &ModelImage, probabilities: &Probabilities) -> Self {
+    fn of(image: &ModelImage, probabilities: &Probabilities, is_whole: &[bool]) -> Self {
         let [_, ny, nx] = image.size;
         // The box of the body may begin later than the probabilities do.
         let shift = [0, 1, 2].map(|axis| image.low[axis] - probabilities.low[axis]);
-        // Whether the box's first and last columns are the scan's.
-        let ends = [image.low[2] == 0, image.low[2] + nx == image.grid.dims()[0]];
         let centroids: Vec<(usize, f64)> = image
             .body
             .chunks_exact((ny * nx).max(1))
             .enumerate()
-            .filter(|(_, plane)| !is_cut(plane, nx, ends))
+            .filter(|(z, _)| is_whole.get(*z).is_some_and(|is_whole| *is_whole))
             .filter_map(|(z, plane)| {
                 let (mut sum, mut count) = (0_usize, 0_usize);
                 for (at, _) in plane.iter().enumerate().filter(|(_, inside)| **inside) {
@@ -229,20 +226,6 @@ impl Midline {
             piece.iter().filter(is_beyond).count() as f64 >= WRONG_SHARE * piece.len() as f64
         }
     }
-}
-
-/// Whether the scan cuts off a side of the body on this slice, `nx` wide, whose first and last columns are
-/// the scan's where `ends` says so.
-fn is_cut(plane: &[bool], nx: usize, ends: [bool; 2]) -> bool {
-    let depth = plane.chunks_exact(nx.max(1)).filter(|row| row.contains(&true)).count();
-    let is_cut_at = |column: usize| {
-        let there = plane.iter().skip(column).step_by(nx.max(1)).filter(|inside| **inside).count();
-        #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
-        {
-            there as f64 >= CUT_OFF * depth.max(1) as f64
-        }
-    };
-    (ends[0] && is_cut_at(0)) || (ends[1] && is_cut_at(nx.saturating_sub(1)))
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

@@ -12,8 +12,10 @@ mod couch;
 mod extent;
 mod holders;
 mod padding;
+mod whole;
 
 pub use extent::{BodyExtent, External, extent_mask, external_contour};
+pub(in crate::ai) use whole::SeenBody;
 
 use super::orient::Oriented;
 use crate::geometry::bits::Bits;

@@ -25,6 +25,8 @@ const ON_CIRCLE: f64 = 1.5;
 const MOST_OF_TEN: usize = 9;
 /// Fewer pixels of a border say nothing of its shape.
 const LEAST_BORDER: usize = 16;
+/// So many slices tell of a circle that is the same on all.
+const LOOKED_AT: usize = 32;
 
 /// For each voxel, in memory order, whether it is padding; `None` where none is as dense as a body.
 pub(super) fn find(image: &Image<'_>) -> Option<Vec<bool>> {
@@ -49,6 +51,29 @@ pub(super) fn find(image: &Image<'_>) -> Option<Vec<bool>> {
     let [beside, air] = [0, 1].map(|n| planes.iter().map(|(_, counts)| counts[n]).sum::<usize>());
     let is_padding = spans(&field) && (2 * air > beside || is_circle(&field, image));
     is_padding.then(|| image.in_memory_order(planes.iter().map(|(plane, _)| plane.values.as_slice())))
+}
+
+/// The circle of reconstruction, the same on all slices: for each pixel whether any of those looked at
+/// measures it.
+/// `None` where the scan's end is that of the image.
+pub(super) fn circle(image: &Image<'_>) -> Option<Bits> {
+    let surround = Surround::of(image)?;
+    let [nx, ny, nz] = image.oriented.size;
+    let none = || Bits::new([nx, ny, 1]);
+    let join = |mut all: Bits, own: &Bits| {
+        all.values.iter_mut().zip(&own.values).for_each(|(all, own)| *all |= own);
+        all
+    };
+    let field = (0..nz)
+        .into_par_iter()
+        .step_by(nz.div_ceil(LOOKED_AT))
+        .fold(none, |all, z| {
+            let mut own = surround.on(z);
+            own.values.iter_mut().for_each(|value| *value = !*value);
+            join(all, &own)
+        })
+        .reduce(none, |all, own| join(all, &own));
+    (spans(&field) && is_circle(&field, image)).then_some(field)
 }
 
 /// One value around what was measured.
