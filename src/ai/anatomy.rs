@@ -101,7 +101,7 @@ fn put_on_their_sides<'a>(
     image: &ModelImage,
     is_whole: &[bool],
 ) -> Vec<Exchanged<'a>> {
-    let sided = organs.iter().filter_map(|organ| Some((organ, organ.side?))).collect::<Vec<_>>();
+    let sided = organs.iter().filter_map(|organ| Some((organ, organ.body_side()?))).collect::<Vec<_>>();
     if sided.is_empty() {
         return Vec::new();
     }
@@ -120,7 +120,7 @@ fn put_on_their_sides<'a>(
     let place_of = |judged: &[Judged<'_>], value: u16| judged.iter().position(|own| own.organ.value == value);
     for left in 0..judged.len() {
         let organ = judged[left].organ;
-        let other = organ.opposite(organs).filter(|_| organ.side == Some(Side::Left));
+        let other = organ.opposite(organs).filter(|_| organ.body_side() == Some(Side::Left));
         let Some(right) = other.and_then(|other| place_of(&judged, other.value)) else { continue };
         let is_known = judged[left].is_known || judged[right].is_known;
         if !is_known
@@ -141,7 +141,7 @@ fn put_on_their_sides<'a>(
         let Some(beside) = place_of(&judged, other.value).map(|at| &judged[at]) else { continue };
         if beside.is_absent() {
             exchanged.push(Exchanged::Alone { had: &organ.name, is: &other.name });
-        } else if organ.side == Some(Side::Left) && beside.is_all_wrong() {
+        } else if organ.body_side() == Some(Side::Left) && beside.is_all_wrong() {
             exchanged.push(Exchanged::Pair { left: &organ.name, right: &other.name });
         }
     }

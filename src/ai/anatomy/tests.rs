@@ -211,6 +211,28 @@ fn the_middle_is_known_near_slices_that_show_all_of_the_body() {
 }
 
 #[test]
+fn the_heart_s_chambers_have_no_side_of_the_body() {
+    // A right ventricle lies in front, and most of it on the body's left.
+    let organs = [
+        organ(1, "Ventricle_R", Some(Side::Right)),
+        organ(2, "Ventricle_L", Some(Side::Left)),
+        organ(3, "Kidney_R", Some(Side::Right)),
+    ];
+    let heart = |_: usize, _: usize, x: usize| match x {
+        11..=13 => 1,
+        14..=16 => 2,
+        _ => 0,
+    };
+    for is_whole in [&WHOLE, &CUT] {
+        let (mut p, mut labels) = field(4, heart);
+        let before = labels.clone();
+        assert!(put_right(&mut p, &mut labels, &organs, &image(4), is_whole).is_empty());
+        assert_eq!(labels, before);
+    }
+    assert_eq!(organs[0].opposite(&organs), None);
+}
+
+#[test]
 fn only_small_holes_in_one_organ_are_closed() {
     let picture = [
         "11111110222",
