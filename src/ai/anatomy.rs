@@ -10,6 +10,7 @@
 //! scan's own axes are, before probabilities are interpolated: contours and label map follow. Holes
 //! are closed on the slices that are contoured.
 
+use super::body::without_arms;
 use super::components::{keep_pieces, pieces, take_out};
 use super::package::{Label, Side};
 use super::preprocess::ModelImage;
@@ -171,7 +172,7 @@ struct Midline {
 }
 
 impl Midline {
-    /// By the body's centroid on each slice that shows it from left to right.
+    /// By the body's centroid, arms beside it left out, on each slice that shows it from left to right.
     fn of(image: &ModelImage, probabilities: &Probabilities, is_whole: &[bool]) -> Self {
         let [_, ny, nx] = image.size;
         // The box of the body may begin later than the probabilities do.
@@ -183,7 +184,8 @@ impl Midline {
             .filter(|(z, _)| is_whole.get(*z).is_some_and(|is_whole| *is_whole))
             .filter_map(|(z, plane)| {
                 let (mut sum, mut count) = (0_usize, 0_usize);
-                for (at, _) in plane.iter().enumerate().filter(|(_, inside)| **inside) {
+                let body = without_arms(plane.to_vec(), nx);
+                for (at, _) in body.iter().enumerate().filter(|(_, inside)| **inside) {
                     sum += at % nx;
                     count += 1;
                 }

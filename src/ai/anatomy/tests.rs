@@ -136,6 +136,29 @@ fn the_middle_is_the_bodys_not_the_pictures() {
 }
 
 #[test]
+fn one_arm_beside_the_trunk_does_not_move_the_middle() {
+    // The trunk on columns 4 to 13, its middle at 8.5; a part of an arm on column 17, which would move it to
+    // 9.1, and a right organ on column 10.
+    let mut arm = image(4);
+    arm.body.iter_mut().enumerate().for_each(|(at, inside)| {
+        let (x, y) = (at % 16 + 2, at / 16 % 4);
+        *inside = (4..=13).contains(&x) || (x == 17 && y < 3);
+    });
+    let (mut p, mut labels) = field(4, |_, _, x| u16::from(x == 10));
+    put_right(&mut p, &mut labels, &pair(), &arm, &WHOLE);
+    assert_eq!((columns(&labels, 1), columns(&labels, 2)), (vec![], vec![10]));
+    // Two legs both count: their middle is between them, at 9.7, and a left organ of the left one's inner side
+    // stays.
+    let mut legs = image(4);
+    legs.body.iter_mut().enumerate().for_each(|(at, inside)| {
+        *inside = matches!(at % 16 + 2, 4..=7 | 11..=15);
+    });
+    let (mut p, mut labels) = field(4, |_, _, x| if x == 11 { 2 } else { 0 });
+    assert!(put_right(&mut p, &mut labels, &pair(), &legs, &WHOLE).is_empty());
+    assert_eq!(columns(&labels, 2), [11]);
+}
+
+#[test]
 fn where_the_scan_cuts_the_body_off_a_lone_organ_keeps_its_side() {
     // Which side of the body is seen nobody can tell: both stay what the model said.
     for label in [1, 2] {

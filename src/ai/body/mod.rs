@@ -15,7 +15,7 @@ mod padding;
 mod whole;
 
 pub use extent::{BodyExtent, External, extent_mask, external_contour};
-pub(in crate::ai) use whole::SeenBody;
+pub(in crate::ai) use whole::{SeenBody, without_arms};
 
 use super::orient::Oriented;
 use crate::geometry::bits::Bits;

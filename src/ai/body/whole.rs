@@ -14,9 +14,20 @@ use rayon::prelude::*;
 /// off. Of an ellipse that a straight line cuts so, less than 3 in 100 are missing, and the middle moves by
 /// a fortieth of half its width.
 const CUT_OFF: f64 = 0.5;
-/// The body lies at the scan's end when it comes so near, mm, or within two voxels: its border is that of
-/// a coarser grid, and a scan's last pixels are blurred.
+/// The body lies at the circle's edge when it comes so near, mm, or within two voxels: the pixels there are
+/// blurred. At the image's end it lies when it has the last column.
 const NEAR_MM: f64 = 3.0;
+/// A piece of a slice's body that is smaller than one part in so many of the largest is an arm beside it,
+/// or a finger: a leg is not so much smaller than the other one.
+const ARM: usize = 5;
+
+/// A slice of the body, `nx` wide, without arms that lie apart from it: they tell nothing of its middle.
+pub(in crate::ai) fn without_arms(plane: Vec<bool>, nx: usize) -> Vec<bool> {
+    let ny = plane.len() / nx.max(1);
+    let pieces = Bits { size: [nx, ny, 1], values: plane }.pieces();
+    let largest = pieces.largest().map_or(0, |largest| pieces.voxels(largest));
+    pieces.chosen(|piece| ARM * pieces.voxels(piece) >= largest).values
+}
 
 /// The body of a CT, and where its middle can be told.
 pub(in crate::ai) struct SeenBody {
@@ -88,15 +99,16 @@ fn whole_planes(image: &Image<'_>, inside: &[bool]) -> Vec<bool> {
     (0..nz)
         .into_par_iter()
         .map(|z| {
+            let at = |at: usize| inside[image.oriented.index([at % nx, at / nx, z])];
+            let body = without_arms((0..nx * ny).map(at).collect(), nx);
             let (mut depth, mut cut) = (0_usize, [0_usize; 2]);
-            for y in 0..ny {
-                let is_inside = |x: &usize| inside[image.oriented.index([*x, y, z])];
-                let Some(first) = (0..nx).find(is_inside) else { continue };
-                let last = (first..nx).rev().find(is_inside).unwrap_or(first);
+            for (y, row) in body.chunks_exact(nx).enumerate() {
+                let Some(first) = row.iter().position(|own| *own) else { continue };
+                let last = row.iter().rposition(|own| *own).unwrap_or(first);
                 depth += 1;
                 let is_end = |mut beyond: std::ops::Range<usize>| beyond.any(|x| !is_seen(x, y, z));
-                cut[0] += usize::from(first < near || is_end(first - near..first));
-                cut[1] += usize::from(last + near >= nx || is_end(last + 1..last + 1 + near));
+                cut[0] += usize::from(first == 0 || is_end(first.saturating_sub(near)..first));
+                cut[1] += usize::from(last + 1 == nx || is_end(last + 1..(last + 1 + near).min(nx)));
             }
             #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
             let most = CUT_OFF * depth as f64;
@@ -178,6 +190,21 @@ mod tests {
             let found = whole(&scan(40.0, 400.0, 0, 6, is_flipped));
             assert_eq!(found, (0..12).map(|z| z >= 6).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn an_arm_at_the_end_of_the_scan_cuts_nothing_off() {
+        let mut volume = scan(0.0, 400.0, 0, 6, false);
+        let Voxels::I16(values) = &mut volume.voxels else { unreachable!("made of whole numbers") };
+        // Apart from the trunk, 27 mm of it in the image, deeper than half of the trunk.
+        for (at, value) in values.iter_mut().enumerate() {
+            if at % 160 >= 149 && (at / 160 % 120).abs_diff(60) < 25 {
+                *value = 40;
+            }
+        }
+        let body = SeenBody::find(&volume, &Progress::new()).unwrap();
+        assert!(body.inside[60 * 160 + 155], "it belongs to the body");
+        assert_eq!(whole(&volume), [true; 12]);
     }
 
     #[test]
