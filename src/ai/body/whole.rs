@@ -10,10 +10,11 @@ use crate::patient::Volume;
 use crate::progress::Progress;
 use rayon::prelude::*;
 
-/// Where so large a share of the body's depth lies at a side's end of the scan, the scan cuts that side
-/// off. Of an ellipse that a straight line cuts so, less than 3 in 100 are missing, and the middle moves by
-/// a fortieth of half its width.
-const CUT_OFF: f64 = 0.5;
+/// Where so large a share of the body's depth lies at a side's end of the scan, the scan cuts that side off.
+/// An image that was cut tight around a round body shows less of it there, on voxels of a few millimetres.
+const CUT_OFF: f64 = 1.0 / 3.0;
+/// Slices so near to one that is cut off tell nothing either, mm: shoulders and chins begin there.
+const BESIDE_MM: f64 = 10.0;
 /// The body lies at the circle's edge when it comes so near, mm, or within two voxels: the pixels there are
 /// blurred. At the image's end it lies when it has the last column.
 const NEAR_MM: f64 = 3.0;
@@ -86,6 +87,15 @@ impl SeenBody {
     }
 }
 
+/// What of a slice's body lies at the ends of the scan.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    /// Rows with body.
+    depth: usize,
+    /// Rows whose body goes to the end on the right, and on the left.
+    rows: [usize; 2],
+}
+
 /// For each plane in the patient's axes whether neither side of the body is cut off.
 fn whole_planes(image: &Image<'_>, inside: &[bool]) -> Vec<bool> {
     let circle = padding::circle(image);
@@ -96,26 +106,44 @@ fn whole_planes(image: &Image<'_>, inside: &[bool]) -> Vec<bool> {
             circle.values[y * nx + x] && image.hu(image.oriented.index([x, y, z])) > OUTSIDE_HU
         })
     };
-    (0..nz)
+    let ends: Vec<Ends> = (0..nz)
         .into_par_iter()
         .map(|z| {
             let at = |at: usize| inside[image.oriented.index([at % nx, at / nx, z])];
             let body = without_arms((0..nx * ny).map(at).collect(), nx);
-            let (mut depth, mut cut) = (0_usize, [0_usize; 2]);
+            let mut ends = Ends::default();
             for (y, row) in body.chunks_exact(nx).enumerate() {
                 let Some(first) = row.iter().position(|own| *own) else { continue };
                 let last = row.iter().rposition(|own| *own).unwrap_or(first);
-                depth += 1;
                 let is_end = |mut beyond: std::ops::Range<usize>| beyond.any(|x| !is_seen(x, y, z));
-                cut[0] += usize::from(first == 0 || is_end(first.saturating_sub(near)..first));
-                cut[1] += usize::from(last + 1 == nx || is_end(last + 1..(last + 1 + near).min(nx)));
+                ends.depth += 1;
+                ends.rows[0] += usize::from(first == 0 || is_end(first.saturating_sub(near)..first));
+                ends.rows[1] += usize::from(last + 1 == nx || is_end(last + 1..(last + 1 + near).min(nx)));
             }
-            #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
-            let most = CUT_OFF * depth as f64;
-            #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
-            cut.iter().all(|rows| (*rows as f64) < most)
+            ends
         })
-        .collect()
+        .collect();
+    whole(&ends, voxels(BESIDE_MM, image.oriented.spacing_mm[2]))
+}
+
+/// Which slices neither lie in a run that goes to an end of the scan and is cut off by it somewhere, nor at
+/// most `beside` slices away from such a run: what goes to the end less deeply beside it is cut off, too.
+fn whole(ends: &[Ends], beside: usize) -> Vec<bool> {
+    let mut is_whole = vec![true; ends.len()];
+    for side in [0, 1] {
+        let mut first = 0;
+        for run in ends.chunk_by(|a, b| (a.rows[side] > 0) == (b.rows[side] > 0)) {
+            let end = first + run.len();
+            #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
+            let is_cut =
+                |own: &Ends| own.rows[side] > 0 && own.rows[side] as f64 >= CUT_OFF * own.depth as f64;
+            if run.iter().any(is_cut) {
+                is_whole[first.saturating_sub(beside)..(end + beside).min(ends.len())].fill(false);
+            }
+            first = end;
+        }
+    }
+    is_whole
 }
 
 #[cfg(test)]
@@ -153,9 +181,35 @@ mod tests {
         Volume { grid, voxels, unit: Unit::Hu, slices: Vec::new(), native: None }
     }
 
-    fn whole(volume: &Volume) -> Vec<bool> {
+    /// The head without the two slices next to the trunk.
+    fn head_alone() -> Vec<bool> {
+        (0..12).map(|z| z >= 8).collect()
+    }
+
+    fn found(volume: &Volume) -> Vec<bool> {
         let body = SeenBody::find(volume, &Progress::new()).unwrap();
         body.whole_in_box(&volume.grid, &volume.grid, [[0; 3], SIZE])
+    }
+
+    #[test]
+    fn a_run_that_is_cut_somewhere_is_cut_and_what_lies_beside_it_tells_nothing() {
+        let judged = |rows: &[[usize; 2]], beside: usize| -> String {
+            let ends: Vec<Ends> = rows.iter().map(|rows| Ends { depth: 12, rows: *rows }).collect();
+            whole(&ends, beside).into_iter().map(|is_whole| if is_whole { '1' } else { '.' }).collect()
+        };
+        let one = |rows: &[usize]| -> Vec<[usize; 2]> { rows.iter().map(|n| [*n, 0]).collect() };
+        let other = |rows: &[usize]| -> Vec<[usize; 2]> { rows.iter().map(|n| [0, *n]).collect() };
+        let rows = [0, 0, 1, 5, 3, 0, 0, 0, 3, 2, 0];
+        assert_eq!(
+            judged(&one(&rows), 0),
+            "11...111111",
+            "more than a third of the depth is cut off, less is not"
+        );
+        assert_eq!(judged(&other(&rows), 1), "1.....11111");
+        // The two sides have their own runs.
+        assert_eq!(judged(&[[5, 0], [1, 1], [0, 1], [0, 1]], 0), "..11");
+        assert_eq!(judged(&[], 2), "");
+        assert_eq!(whole(&[Ends::default()], 3), [true], "nothing is cut of nothing");
     }
 
     #[test]
@@ -163,22 +217,21 @@ mod tests {
         for outside in [-1024, i16::MIN, 0] {
             // A circle that holds all of it, with or without a ring of air; then none.
             for radius_mm in [180.0, 185.0, 400.0] {
-                let found = whole(&scan(0.0, radius_mm, outside, 6, false));
-                assert_eq!(found, [true; 12], "{outside} HU beyond {radius_mm} mm");
+                let whole = found(&scan(0.0, radius_mm, outside, 6, false));
+                assert_eq!(whole, [true; 12], "{outside} HU beyond {radius_mm} mm");
             }
         }
     }
 
     #[test]
     fn the_circle_cuts_the_trunk_and_not_the_head() {
-        let head_alone: Vec<bool> = (0..12).map(|z| z >= 6).collect();
         for outside in [-1024, i16::MIN, 0] {
             for is_flipped in [false, true] {
                 // 130 mm of the 160 mm on both sides.
-                assert_eq!(whole(&scan(0.0, 130.0, outside, 6, is_flipped)), head_alone, "{outside}");
+                assert_eq!(found(&scan(0.0, 130.0, outside, 6, is_flipped)), head_alone(), "{outside}");
             }
             // Beside the middle of the circle on one side alone.
-            assert_eq!(whole(&scan(10.0, 150.0, outside, 6, false)), head_alone, "{outside}");
+            assert_eq!(found(&scan(10.0, 150.0, outside, 6, false)), head_alone(), "{outside}");
         }
     }
 
@@ -187,8 +240,7 @@ mod tests {
         // 100 mm beside the middle a trunk, 160 mm to either side, goes over the end at 200 mm; a head of 80
         // mm does not.
         for is_flipped in [false, true] {
-            let found = whole(&scan(40.0, 400.0, 0, 6, is_flipped));
-            assert_eq!(found, (0..12).map(|z| z >= 6).collect::<Vec<_>>());
+            assert_eq!(found(&scan(40.0, 400.0, 0, 6, is_flipped)), head_alone());
         }
     }
 
@@ -204,7 +256,7 @@ mod tests {
         }
         let body = SeenBody::find(&volume, &Progress::new()).unwrap();
         assert!(body.inside[60 * 160 + 155], "it belongs to the body");
-        assert_eq!(whole(&volume), [true; 12]);
+        assert_eq!(found(&volume), [true; 12]);
     }
 
     #[test]
@@ -213,9 +265,9 @@ mod tests {
         let body = SeenBody::find(&volume, &Progress::new()).unwrap();
         let steps = [0, 1, 2].map(|axis| volume.grid.step_mm(axis) * if axis == 2 { 0.6 } else { 1.6 });
         let finer = Grid::new([100, 75, 19], volume.grid.origin_mm(), steps).unwrap();
-        // Planes of 3 mm on those of 5 mm: the head begins at 30 mm, half a plane before it counts as it.
+        // Planes of 3 mm on those of 5 mm: whole from 40 mm on, half a plane before that counts as it.
         let found = body.whole_in_box(&volume.grid, &finer, [[10, 10, 3], [60, 50, 12]]);
-        assert_eq!(found, (3..15).map(|k| 3 * k + 2 >= 30).collect::<Vec<_>>());
+        assert_eq!(found, (3..15).map(|k| 3 * k + 2 >= 40).collect::<Vec<_>>());
         // A plane that crosses both says nothing.
         let steps = [steps[0], steps[2], steps[1]];
         let upright = Grid::new([100, 19, 75], volume.grid.origin_mm(), steps).unwrap();
@@ -223,6 +275,6 @@ mod tests {
             body.whole_in_box(&volume.grid, &upright, [[0, low, 20], [100, size, 2]])
         };
         assert_eq!(across(0, 19), [false; 2]);
-        assert_eq!(across(10, 9), [true; 2]);
+        assert_eq!(across(14, 5), [true; 2]);
     }
 }
