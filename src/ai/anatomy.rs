@@ -35,7 +35,7 @@ pub(super) const HOLE_MM2: f64 = 100.0;
 pub(super) enum Exchanged<'a> {
     /// Those of the left and of the right on each other's.
     Pair { left: &'a str, right: &'a str },
-    /// One where nothing of the other was found.
+    /// One where less of the other was found than of it.
     Alone { had: &'a str, is: &'a str },
 }
 
@@ -85,10 +85,6 @@ struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    fn is_absent(&self) -> bool {
-        self.wrong.is_empty() && self.right.is_empty()
-    }
-
     fn is_all_wrong(&self) -> bool {
         self.right.is_empty() && !self.wrong.is_empty()
     }
@@ -140,13 +136,21 @@ fn put_on_their_sides<'a>(
         take_out(probabilities, labels, organ.value, moved, opposite.map(|other| other.value));
         let Some(other) = opposite.filter(|_| own.is_all_wrong()) else { continue };
         let Some(beside) = place_of(&judged, other.value).map(|at| &judged[at]) else { continue };
-        if beside.is_absent() {
+        if beside.is_all_wrong() {
+            // Told once of both.
+            if organ.body_side() == Some(Side::Left) {
+                exchanged.push(Exchanged::Pair { left: &organ.name, right: &other.name });
+            }
+        } else if size_of(&beside.right) < size_of(&own.wrong) {
             exchanged.push(Exchanged::Alone { had: &organ.name, is: &other.name });
-        } else if organ.body_side() == Some(Side::Left) && beside.is_all_wrong() {
-            exchanged.push(Exchanged::Pair { left: &organ.name, right: &other.name });
         }
     }
     exchanged
+}
+
+/// The voxels of some pieces.
+fn size_of(pieces: &[Vec<usize>]) -> usize {
+    pieces.iter().map(Vec::len).sum()
 }
 
 /// Whether all of the `left` organ of a pair lies to the right of all of the `right` one, with a gap between
@@ -154,7 +158,7 @@ fn put_on_their_sides<'a>(
 fn are_in_wrong_order(left: &[Vec<usize>], right: &[Vec<usize>], nx: usize, spacing_mm: f64) -> bool {
     let columns = |pieces: &[Vec<usize>]| {
         let all = pieces.iter().flatten().map(|at| at % nx);
-        (all.clone().min(), all.max(), pieces.iter().map(Vec::len).sum::<usize>())
+        (all.clone().min(), all.max(), size_of(pieces))
     };
     let ((_, Some(end), own), (Some(start), _, other)) = (columns(left), columns(right)) else {
         return false;

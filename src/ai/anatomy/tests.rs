@@ -136,6 +136,25 @@ fn the_middle_is_the_bodys_not_the_pictures() {
 }
 
 #[test]
+fn an_organ_that_takes_a_speck_s_name_is_told_of() {
+    let organs = pair();
+    let told = |right_to: usize| {
+        let place = |_: usize, _: usize, x: usize| match x {
+            6..=7 => 2,
+            x if (2..right_to).contains(&x) => 1,
+            _ => 0,
+        };
+        let (mut p, mut labels) = field(4, place);
+        let exchanged = put_right(&mut p, &mut labels, &organs, &image(4), &WHOLE);
+        assert!(columns(&labels, 2).is_empty() && columns(&labels, 1).contains(&7));
+        exchanged
+    };
+    // A left organ on the right with a speck of the right one, and with the right one itself.
+    assert_eq!(told(3), [Exchanged::Alone { had: "Parotid_L", is: "Parotid_R" }]);
+    assert_eq!(told(5), []);
+}
+
+#[test]
 fn one_arm_beside_the_trunk_does_not_move_the_middle() {
     // The trunk on columns 4 to 13, its middle at 8.5; a part of an arm on column 17, which would move it to
     // 9.1, and a right organ on column 10.
