@@ -2,7 +2,6 @@
 
 use super::sliding::Probabilities;
 use half::f16;
-use std::collections::BTreeSet;
 
 /// The class with the greatest probability at each voxel (the first of equals).
 pub(super) fn argmax(probabilities: &Probabilities) -> Vec<u16> {
@@ -55,6 +54,14 @@ pub(super) fn pieces(labels: &[u16], size: [usize; 3], class: u16) -> Vec<Vec<us
     pieces
 }
 
+/// What a voxel is, or lies beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Neither,
+    Dropped,
+    Kept,
+}
+
 /// Takes `dropped` pieces of `class` out: their probability and that of the class around them, so
 /// that interpolation cannot bring them back, is added to that of the class `to`, or lost where there
 /// is none; the greatest class is the label then. Nothing is done beside the pieces `kept`. Returns
@@ -66,25 +73,27 @@ pub(super) fn take_out(
     [dropped, kept]: [&[Vec<usize>]; 2],
     to: Option<u16>,
 ) -> usize {
-    let size = probabilities.size;
-    let around = |pieces: &[Vec<usize>]| -> BTreeSet<usize> {
-        pieces.iter().flatten().flat_map(|at| neighbours(size, *at)).collect()
-    };
     if dropped.is_empty() {
         return 0;
     }
-    let kept = around(kept);
+    // A byte a voxel: a set of the voxels around a lung would take gigabytes and seconds.
+    let mut around = vec![Around::Neither; labels.len()];
+    for (pieces, is) in [(dropped, Around::Dropped), (kept, Around::Kept)] {
+        for at in pieces.iter().flatten().flat_map(|at| neighbours(probabilities.size, *at)) {
+            around[at] = is;
+        }
+    }
     let classes = probabilities.classes;
-    for at in around(dropped).difference(&kept) {
+    for (at, _) in around.iter().enumerate().filter(|(_, own)| **own == Around::Dropped) {
         let shares = &mut probabilities.values[at * classes..][..classes];
         let share = std::mem::replace(&mut shares[usize::from(class)], f16::ZERO);
         if let Some(to) = to {
             let sum = shares[usize::from(to)].to_f32() + share.to_f32();
             shares[usize::from(to)] = f16::from_f32(sum);
         }
-        if labels[*at] == class || to.is_some() {
+        if labels[at] == class || to.is_some() {
             let best = (0..classes).fold(0, |best, c| if shares[c] > shares[best] { c } else { best });
-            labels[*at] = u16::try_from(best).unwrap_or(0);
+            labels[at] = u16::try_from(best).unwrap_or(0);
         }
     }
     dropped.iter().map(Vec::len).sum()
@@ -127,6 +136,21 @@ mod tests {
         assert_eq!(probabilities.values[7 * 3 + 1], f16::ZERO, "beside the dropped piece");
         assert_ne!(probabilities.values[3 * 3 + 1], f16::ZERO, "beside the kept piece");
     }
+
+    #[test]
+    fn a_voxel_beside_both_stays_with_what_is_kept() {
+        // Class 1 at 0, 1 and at 3: the voxel between is beside both, the last one beside the speck alone.
+        let values = [1, 1, 0, 1, 0].iter().flat_map(|l| if *l == 1 { [0.25, 0.75] } else { [0.75, 0.25] });
+        let values = values.map(f16::from_f32).collect();
+        let mut p = Probabilities { low: [0; 3], size: [1, 1, 5], classes: 2, values };
+        let mut labels = argmax(&p);
+        assert_eq!(keep_pieces(&mut p, &mut labels, 1, 1), 1);
+        assert_eq!(labels, [1, 1, 0, 0, 0]);
+        let left: Vec<f32> = p.values.iter().skip(1).step_by(2).map(|share| share.to_f32()).collect();
+        // The speck itself is a voxel away from what is kept, and taken out.
+        assert_eq!(left, [0.75, 0.75, 0.25, 0.0, 0.0]);
+    }
+
     #[test]
     fn as_many_pieces_stay_as_an_organ_may_have() {
         let values = |labels: &[u16]| -> Vec<f16> {

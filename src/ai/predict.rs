@@ -1,7 +1,7 @@
 //! A model's whole way: body, preprocessing, network, contours.
 
 use super::anatomy::put_right;
-use super::body::{BodyError, body_mask};
+use super::body::{BodyError, SeenBody};
 use super::components::argmax;
 use super::engine::{EngineError, runs_on_cpu};
 use super::graphics::in_order;
@@ -249,13 +249,14 @@ fn predict_here(
     progress.set_step("Finding the body");
     let body = match package.input.outside_body_hu {
         None => None,
-        Some(_) => Some(body_mask(volume, &progress.part(0.0, 0.08)).map_err(|error| match error {
+        Some(_) => Some(SeenBody::find(volume, &progress.part(0.0, 0.08)).map_err(|error| match error {
             BodyError::Cancelled(cancelled) => PredictError::Cancelled(cancelled),
             BodyError::NoBody | BodyError::Unit => PredictError::NoBody,
         })?),
     };
     progress.set_step("Resampling");
-    let image = prepare(volume, package, body.as_deref(), &progress.part(0.08, 0.1))?;
+    let inside = body.as_ref().map(|body| body.inside.as_slice());
+    let image = prepare(volume, package, inside, &progress.part(0.08, 0.1))?;
     if image.values.is_empty() {
         return Err(PredictError::NoBody);
     }
@@ -283,13 +284,17 @@ fn predict_here(
 
     progress.set_step("Tracing contours");
     let mut greatest = argmax(&probabilities);
-    let exchanged = put_right(&mut probabilities, &mut greatest, &package.labels, &image);
+    let is_whole = body.as_ref().map_or_else(Vec::new, |body| {
+        let [low, size] = [image.low, image.size].map(|[z, y, x]| [x, y, z]);
+        body.whole_in_box(&volume.grid, &image.grid, [low, size])
+    });
+    let exchanged = put_right(&mut probabilities, &mut greatest, &package.labels, &image, &is_whole);
     let field = Field::new(&probabilities, &greatest, &image.grid);
     let wanted = Wanted {
         package,
         labels: with_witnesses(&package.labels, labels),
         label_map: options.label_map,
-        body: body.as_deref(),
+        body: inside,
     };
     let (traced, mut map) = contours(volume, &field, &wanted, &progress.part(0.9, 1.0))?;
     let looked_for: Vec<&Label> = wanted.organs().collect();

@@ -16,13 +16,17 @@ pub enum BodyRegion {
     Abdomen,
     /// The pelvis.
     Pelvis,
+    /// The arms, from the shoulders to the hands, wherever they are held. Nothing tells them from what else
+    /// a CT shows: they are known of models alone.
+    Arms,
     /// The legs.
     Legs,
 }
 
 impl BodyRegion {
     /// All, from the head down.
-    pub const ALL: [Self; 6] = [Self::Head, Self::Neck, Self::Chest, Self::Abdomen, Self::Pelvis, Self::Legs];
+    pub const ALL: [Self; 7] =
+        [Self::Head, Self::Neck, Self::Chest, Self::Abdomen, Self::Pelvis, Self::Arms, Self::Legs];
 
     /// Its name in a sentence.
     #[must_use]
@@ -33,6 +37,7 @@ impl BodyRegion {
             Self::Chest => "chest",
             Self::Abdomen => "abdomen",
             Self::Pelvis => "pelvis",
+            Self::Arms => "arms",
             Self::Legs => "legs",
         }
     }
@@ -83,7 +88,8 @@ impl BodyRegion {
     }
 
     /// Where an organ is, by its TG-263 name; empty where the standard has no such name, or puts it
-    /// nowhere in particular.
+    /// nowhere in particular. Its table has the coronary arteries in the head and the digastric muscles in
+    /// the abdomen.
     #[must_use]
     pub fn of_organ(name: &str) -> &'static [Self] {
         static REGIONS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
@@ -93,7 +99,12 @@ impl BodyRegion {
             };
             include_str!("../../assets/tg263.csv").lines().skip(1).filter_map(field).collect()
         });
-        match REGIONS.get(name).copied() {
+        let region = match name {
+            "A_Coronary" => Some("Thorax"),
+            "Musc_Digastric_L" | "Musc_Digastric_R" => Some("Head and Neck"),
+            _ => REGIONS.get(name).copied(),
+        };
+        match region {
             Some("Head and Neck") => &[Self::Head, Self::Neck],
             Some("Thorax") => &[Self::Chest],
             Some("Abdomen") => &[Self::Abdomen],
@@ -119,6 +130,13 @@ mod tests {
             ["Lung_L", "Lung_R", "Heart", "Liver", "Spleen", "Kidney_L", "Bladder", "Rectum", "Prostate"];
         assert_eq!(BodyRegion::of_organs(trunk), [Chest, Abdomen, Pelvis]);
         assert!(BodyRegion::of_organs(["Body", "my own thing"]).is_empty());
+    }
+
+    #[test]
+    fn organs_that_the_table_misplaces_are_where_they_are() {
+        assert_eq!(BodyRegion::of_organ("A_Coronary"), BodyRegion::of_organ("A_Coronary_L"));
+        assert_eq!(BodyRegion::of_organ("A_Coronary"), [Chest]);
+        assert_eq!(BodyRegion::of_organ("Musc_Digastric_R"), [Head, Neck]);
     }
 
     #[test]

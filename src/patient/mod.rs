@@ -18,7 +18,7 @@ mod uid;
 mod volume;
 mod warning;
 
-pub use anatomy::AnatomicCode;
+pub use anatomy::{AnatomicCode, tells_body_side};
 pub use body_region::BodyRegion;
 pub use confidence::Confidence;
 pub use dose::{Dose, DoseInfo, DoseLattice};

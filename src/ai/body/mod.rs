@@ -12,8 +12,10 @@ mod couch;
 mod extent;
 mod holders;
 mod padding;
+mod whole;
 
 pub use extent::{BodyExtent, External, extent_mask, external_contour};
+pub(in crate::ai) use whole::{SeenBody, without_arms};
 
 use super::orient::Oriented;
 use crate::geometry::bits::Bits;
@@ -23,6 +25,8 @@ use rayon::prelude::*;
 
 /// Between air and skin, HU.
 const SKIN_HU: f32 = -350.0;
+/// What is no measurement, HU: the mark of the outside, far below any air.
+const OUTSIDE_HU: f32 = -32_768.0;
 /// The coarse grid's voxel, mm.
 const COARSE_MM: f64 = 3.0;
 /// Half of what counts as thin: holders, fixation masks, cables, mm.
@@ -106,17 +110,17 @@ struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// HU of a voxel by its memory index; the outside of the scan is air.
+    /// HU of a voxel by its memory index; the outside of the scan is less dense than air.
     fn hu(&self, index: usize) -> f32 {
         if self.padding.as_ref().is_some_and(|padding| padding[index]) {
-            return f32::from(i16::MIN);
+            return OUTSIDE_HU;
         }
         match &self.volume.voxels {
-            // The mark of the outside is far below any air.
+            // Its mark of the outside is this very value.
             Voxels::I16(values) => f32::from(values[index]),
             Voxels::F32(values) => {
                 let value = values[index];
-                if value.is_nan() { f32::from(i16::MIN) } else { value }
+                if value.is_nan() { OUTSIDE_HU } else { value }
             }
         }
     }
@@ -405,6 +409,55 @@ mod tests {
         let inside =
             body_mask(&volume, &Progress::new()).unwrap().into_iter().filter(|inside| *inside).count();
         assert!(2 * inside > volume.grid.len(), "{inside} voxels");
+    }
+
+    /// Without noise padding and tissue may have one and the same value: what the scan measured is convex.
+    #[test]
+    fn water_of_the_padding_s_value_that_touches_the_circle_stays() {
+        let (mut volume, _) = scan(false);
+        let Voxels::I16(values) = &mut volume.voxels else { unreachable!("made of whole numbers") };
+        let disc = |at: usize, radius: f64, x: f64| {
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            let (i, j) = ((at % 170) as f64 - 84.5, (at / 170 % 120) as f64 - 59.5);
+            (i - x).hypot(j) <= radius
+        };
+        // A cylinder of 30 voxels that goes to the edge of a circle of 58 and a little beyond it.
+        for (at, value) in values.iter_mut().enumerate() {
+            let is_water = !disc(at, 58.0, 0.0) || disc(at, 30.0, 30.0);
+            *value = if is_water { 0 } else { -1000 };
+        }
+        let truth: Vec<bool> =
+            (0..volume.grid.len()).map(|at| disc(at, 58.0, 0.0) && disc(at, 30.0, 30.0)).collect();
+        let found = body_mask(&volume, &Progress::new()).unwrap();
+        let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
+        let count = |mask: &[bool]| mask.iter().filter(|inside| **inside).count();
+        #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
+        let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
+        assert!(dice > 0.95, "Dice {dice}");
+        // A tank of water with a lung of air in it is no padding around that.
+        let Voxels::I16(values) = &mut volume.voxels else { unreachable!("made of whole numbers") };
+        for (at, value) in values.iter_mut().enumerate() {
+            *value = if disc(at, 25.0, 0.0) { -1000 } else { 0 };
+        }
+        let inside = count(&body_mask(&volume, &Progress::new()).unwrap());
+        assert!(10 * inside > 9 * volume.grid.len(), "{inside} voxels");
+    }
+
+    /// A body that the circle cuts all around has no air beside the padding.
+    #[test]
+    fn zeros_around_a_circle_full_of_tissue_are_not_the_body() {
+        let (mut volume, _) = scan(false);
+        let is_seen = |at: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            let (i, j) = ((at % 170) as f64 - 84.5, (at / 170 % 120) as f64 - 59.5);
+            i.hypot(j) <= 59.0
+        };
+        let tissue = |at: usize| 20 + i16::try_from(at * 7 % 31).unwrap();
+        let values = (0..volume.grid.len()).map(|at| if is_seen(at) { tissue(at) } else { 0 }).collect();
+        volume.voxels = Voxels::I16(values);
+        let found = body_mask(&volume, &Progress::new()).unwrap();
+        let other = found.iter().enumerate().filter(|(at, inside)| **inside != is_seen(*at)).count();
+        assert!(50 * other < volume.grid.len(), "{other} voxels differ");
     }
 
     #[test]

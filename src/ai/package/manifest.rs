@@ -1,7 +1,7 @@
 //! What stands in a package's `model.toml`, and what must hold of it.
 
 use super::calibration;
-use crate::patient::{AnatomicCode, Color, RoiType};
+use crate::patient::{AnatomicCode, Color, RoiType, tells_body_side};
 use serde::{Deserialize, Serialize};
 
 /// The side of the body that an organ lies on.
@@ -32,8 +32,9 @@ pub struct Label {
     /// How many pieces it has at most; the largest are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pieces: Option<usize>,
-    /// The side it lies on: a piece beyond the body's midline is given to the label on the other side
-    /// ([`Self::opposite`]), or dropped where there is none.
+    /// The side of the body it lies on: a piece beyond the body's midline, where that is known, is given to
+    /// the label on the other side ([`Self::opposite`]), or dropped where there is none. Of structures whose
+    /// left and right are the heart's it says nothing ([`Self::body_side`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
     /// Whether small holes in its contours are closed.
@@ -100,17 +101,26 @@ impl Label {
         self.pieces.or(self.keep_largest.then_some(1))
     }
 
-    /// The label of the same organ on the other side: the names differ in `_L` and `_R` alone.
+    /// The side of the body it lies on, where that is told; `None` of a ventricle, an atrium or a coronary
+    /// artery, for the heart's left and right are not the body's.
+    #[must_use]
+    pub fn body_side(&self) -> Option<Side> {
+        let is_named = self.name.ends_with("_L") || self.name.ends_with("_R");
+        self.side.filter(|_| !is_named || tells_body_side(&self.name))
+    }
+
+    /// The label of the same organ on the other side of the body: the names differ in `_L` and `_R` alone.
     #[must_use]
     pub fn opposite<'a>(&self, labels: &'a [Self]) -> Option<&'a Self> {
-        let (own, other) = match self.side? {
+        let own_side = self.body_side()?;
+        let (own, other) = match own_side {
             Side::Left => ("_L", "_R"),
             Side::Right => ("_R", "_L"),
         };
         let name = self.name.strip_suffix(own)?;
         labels.iter().find(|label| {
             label.name.strip_suffix(other) == Some(name)
-                && label.side.is_some_and(|side| Some(side) != self.side)
+                && label.body_side().is_some_and(|side| side != own_side)
         })
     }
 }

@@ -50,6 +50,8 @@ pub(super) fn of_slice(volume: &Volume, oriented: &Oriented, z: usize) -> Option
             hu.push(value.unwrap_or(f32::MIN));
         }
     }
+    let padding = padding(&hu, size);
+    hu.iter_mut().zip(padding).filter(|(_, is_padding)| *is_padding).for_each(|(value, _)| *value = f32::MIN);
     let dense: Vec<bool> = hu.iter().map(|value| *value > SKIN_HU).collect();
     let body = filled(&regrown(largest(&opened(&dense, size), size), &dense, size), size);
     let inside = || body.iter().enumerate().filter(|(_, inside)| **inside).map(|(at, _)| at);
@@ -82,6 +84,21 @@ pub(super) fn of_slice(volume: &Volume, oriented: &Oriented, z: usize) -> Option
         bone_out: if out.is_empty() { 0.0 } else { out.iter().sum::<f64>() / as_f64(out.len()) },
         outer_bone_percent: percent(out.iter().filter(|out| **out > 0.35).count()),
     })
+}
+
+/// The pixels that hang together with the corners and have their one value, as dense as tissue: what some
+/// converters write outside the circle of reconstruction. None where the corners were measured.
+#[expect(clippy::float_cmp, reason = "padding is one and the same stored value")]
+fn padding(hu: &[f32], size: [usize; 2]) -> Vec<bool> {
+    let corners = [0, size[0] - 1, hu.len() - size[0], hu.len() - 1];
+    let value = hu[0];
+    if value <= SKIN_HU || corners.iter().any(|at| hu[*at] != value) {
+        return vec![false; hu.len()];
+    }
+    let alike: Vec<bool> = hu.iter().map(|own| *own == value).collect();
+    let (number, _) = pieces(&alike, size);
+    let outside = corners.map(|at| number[at]);
+    number.into_iter().map(|number| outside.contains(&number)).collect()
 }
 
 /// The neighbours of a pixel, `None` beyond the edge.

@@ -34,6 +34,21 @@ fn a_trunk_is_chest_above_and_abdomen_below_whichever_way_it_is_stored() {
 }
 
 #[test]
+fn zeros_outside_the_circle_are_not_the_body() {
+    let plain = trunk(Vector3::z());
+    let mut padded = plain.clone();
+    let Voxels::I16(values) = &mut padded.voxels else { unreachable!("made of whole numbers") };
+    for (at, value) in values.iter_mut().enumerate() {
+        let (x, y) = (as_f64(at % 100) - 49.5, as_f64(at / 100 % 70) - 34.5);
+        if (x / 50.0).hypot(y / 35.0) > 1.0 {
+            *value = 0;
+        }
+    }
+    let [plain, padded] = [plain, padded].map(|volume| seen_regions(&volume, &Progress::new()).unwrap());
+    assert_eq!(padded, plain);
+}
+
+#[test]
 fn what_is_no_body_or_no_ct_is_unknown() {
     let mut volume = trunk(Vector3::z());
     volume.unit = Unit::Arbitrary;

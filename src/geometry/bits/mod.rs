@@ -1,6 +1,7 @@
-//! Sets of voxels of a box: their pieces, filling, growing, opening and closing.
+//! Sets of voxels of a box: their pieces and hulls, filling, growing, opening and closing.
 
 mod boxes;
+mod hull;
 mod pieces;
 
 pub use pieces::Pieces;

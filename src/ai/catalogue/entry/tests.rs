@@ -1,5 +1,6 @@
 use super::*;
-use std::collections::HashSet;
+use crate::patient::tells_body_side;
+use std::collections::{BTreeSet, HashSet};
 
 /// Names that TG-263 lacks, after its style: stem, and the sides there are.
 const NOT_IN_THE_STANDARD: &[&str] = &[
@@ -92,7 +93,7 @@ const NOT_IN_THE_STANDARD: &[&str] = &[
     "Bones_Metatarsal",
     "Bones_Tarsal",
     "Capsule_Internal",
-    "Caudate",
+    "Nucl_Caudate",
     "Cusp_Coronary",
     "Cusp_NonCoronary",
     "Face",
@@ -101,7 +102,7 @@ const NOT_IN_THE_STANDARD: &[&str] = &[
     "Fat_Torso",
     "Insula",
     "LVOT",
-    "Lentiform",
+    "Nucl_Lentiform",
     "Musc_Coracobrac",
     "Musc_Deltoid",
     "Musc_Infraspin",
@@ -121,7 +122,7 @@ const NOT_IN_THE_STANDARD: &[&str] = &[
     "Radius",
     "Septum_Pelluc",
     "Sinus_Venous",
-    "Space_Subarach",
+    "Spc_Subarachnoid",
     "Sulcus_Central",
     "Thalamus",
     "Tibia",
@@ -210,6 +211,33 @@ fn every_organ_has_a_name_a_type_a_colour_and_a_code() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn of_all_names_with_a_side_the_heart_s_alone_tell_none_of_the_body() {
+    let names: BTreeSet<&str> =
+        entries().iter().flat_map(|entry| &entry.organs).map(|organ| organ.name.as_str()).collect();
+    let sided = names.iter().filter(|name| name.ends_with("_L") || name.ends_with("_R"));
+    let (body, heart): (Vec<&str>, Vec<&str>) = sided.copied().partition(|name| tells_body_side(name));
+    assert_eq!(
+        heart,
+        [
+            "AtrialAppend_L",
+            "Atrium_L",
+            "Atrium_R",
+            "Cusp_Coronary_L",
+            "Cusp_Coronary_R",
+            "Ventricle_L",
+            "Ventricle_R",
+        ]
+    );
+    // What the publisher says is of the heart or its root is among them, and nothing else of it.
+    let is_cardiac = |organ: &&Organ| {
+        ["heart_", "atrial_", "coronary_cusp"].iter().any(|part| organ.source_name.contains(part))
+    };
+    for organ in entries().iter().flat_map(|entry| &entry.organs).filter(is_cardiac) {
+        assert!(!body.contains(&organ.name.as_str()), "{}", organ.source_name);
     }
 }
 
