@@ -7,14 +7,11 @@
 
 use super::agreement::Agreement;
 use super::package::{Label, ModelPackage};
-use crate::patient::{Roi, RoiPlane, Slice, Volume};
+use crate::patient::{Roi, RoiPlane, Volume};
 use std::sync::Arc;
 
 /// Of an organ that the scan cuts, at least this share of its least volume must be there.
 const LEAST_SHARE: f64 = 0.2;
-/// Contours so near to the first or last slice are cut by it, mm, or those on the next slice: a
-/// network is less sure at the end of what it sees, by about a voxel of its grid.
-const END_MM: f64 = 2.5;
 /// What runs on beyond every scan, and yet ends so far before the scan does, was lost on its way, mm.
 const LOST_MM: f64 = 10.0;
 
@@ -76,7 +73,7 @@ pub(super) fn present(
         .into_iter()
         .map(|Traced { label, planes, agreement }| {
             let roi = package.proposal(label, planes, agreement.score());
-            let is_cut = is_cut(&roi, volume);
+            let is_cut = roi.is_cut_by(volume);
             let reason = implausible(label, roi.volume_cc(volume), is_cut, agreement.score());
             Candidate { label, height_mm: height_mm(&roi), roi, is_cut, reason }
         })
@@ -196,31 +193,6 @@ fn short_of_feet_mm(roi: &Roi, volume: &Volume) -> f64 {
         outlines.map(|vertex| short(grid.voxel_of(own.plane.lift(*vertex))[axis]))
     });
     vertices.fold(last, f64::min) * grid.spacing_mm()[axis]
-}
-
-/// Whether contours reach the end of the images: they lie on the first or last slice or hardly away
-/// from it ([`END_MM`]), or go to the edge of one.
-fn is_cut(roi: &Roi, volume: &Volume) -> bool {
-    let [ni, nj, _] = volume.grid.dims();
-    let real: Vec<&Slice> = volume.slices.iter().filter(|slice| !slice.missing).collect();
-    let end = |own: Option<&&Slice>, next: Option<&&Slice>| {
-        let own = own?.plane;
-        let gap_mm = next.map_or(0.0, |next| (next.plane.offset_mm() - own.offset_mm()).abs());
-        Some((own, gap_mm.max(END_MM) + 0.1))
-    };
-    let ends = [end(real.first(), real.get(1)), end(real.last(), real.iter().rev().nth(1))];
-    let beyond = |at: f64, count: usize| {
-        #[expect(clippy::cast_precision_loss, reason = "image dimensions are far below 2^52")]
-        let last = count as f64 - 1.0;
-        at < 0.0 || at > last
-    };
-    roi.planes.iter().any(|own| {
-        ends.iter().flatten().any(|(end, near_mm)| end.coincides(&own.plane, *near_mm))
-            || own.polygons.iter().flat_map(|polygon| &polygon.outer).any(|vertex| {
-                let at = volume.grid.voxel_of(own.plane.lift(*vertex));
-                beyond(at[0], ni) || beyond(at[1], nj)
-            })
-    })
 }
 
 #[cfg(test)]

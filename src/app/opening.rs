@@ -192,6 +192,7 @@ impl Workstation {
         self.find_structures(&series, fresh);
         self.find_doses(&series);
         self.state.propose.channels.clear();
+        self.state.propose.remarks.clear();
         self.look_at_the_body();
     }
 

@@ -15,6 +15,7 @@ use crate::session::Command;
 use crate::session::channels::{self, Base, Given};
 use crate::ui::actions::Action;
 use crate::ui::default_series;
+use crate::ui::state::Remark;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -142,12 +143,16 @@ impl Workstation {
         let Proposed { id, model, rois, work, seconds, network_seconds, device, warnings } = *proposed;
         self.keep_speed(&id, &device, work, [network_seconds, (seconds - network_seconds).max(0.0)]);
         let count = rois.len();
+        self.state.propose.remarks.retain(|remark| remark.model != model);
         for warning in warnings {
             let whole = capitalised(&warning);
-            match in_short(&whole) {
-                Some(short) => self.state.toasts.attention_in_short(short, whole),
-                None => self.state.toasts.attention(whole),
+            let short = in_short(&whole);
+            match &short {
+                Some(short) => self.state.toasts.attention_in_short(short, &whole),
+                None => self.state.toasts.attention(&whole),
             }
+            let short = short.unwrap_or_else(|| whole.clone());
+            self.state.propose.remarks.push(Remark { model: model.clone(), short, whole });
         }
         if count == 0 {
             self.state.toasts.attention(format!("{model} found nothing in this scan."));

@@ -6,6 +6,7 @@ mod anatomy;
 mod body_region;
 mod confidence;
 mod dose;
+mod ends;
 mod fingerprint;
 mod guide;
 mod mask;

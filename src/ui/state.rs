@@ -348,6 +348,8 @@ pub struct ProposeState {
     pub templates: Vec<Template>,
     /// Whether the models are unfolded while proposals wait, which are what is to be done next.
     pub shows_models: bool,
+    /// What models remarked of their last proposals.
+    pub remarks: Vec<Remark>,
     /// Whether proposals have come that have not been shown yet.
     pub arrived: bool,
     /// The proposal that the list has gone to.
@@ -360,6 +362,17 @@ pub struct ProposeState {
     pub naming: Option<String>,
     /// The series that a person has chosen for a model's channel, by its place in [`Desk::series`].
     pub channels: BTreeMap<(String, usize), usize>,
+}
+
+/// What a model remarked of its proposals, which stays with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The model and its version, as the proposals name it.
+    pub model: String,
+    /// The sentence, a long list's beginning alone.
+    pub short: String,
+    /// The whole sentence.
+    pub whole: String,
 }
 
 impl ProposeState {

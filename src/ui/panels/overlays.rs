@@ -4,9 +4,11 @@ use super::super::state::{Leave, Overlay};
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, widgets};
 use super::{card, keys, manager, open, palette, tool_pictures, train};
+use crate::patient::Roi;
 use crate::session::Command;
 use egui::{Key, RichText, Ui};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The card that lies over the window, if any.
 pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -167,6 +169,18 @@ fn accept_all_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.set_width(420.0);
     widgets::heading(ui, &format!("Accept all {} proposals?", names.len()));
     ui.add(egui::Label::new(names.join(", ")).wrap());
+    let proposals: Vec<&Arc<Roi>> = session.proposals().collect();
+    let least = proposals.iter().filter_map(|roi| Some((roi, roi.confidence?.value)));
+    if let Some((roi, value)) = least.min_by(|a, b| a.1.total_cmp(&b.1)) {
+        widgets::note(ui, format!("Least certain: {} ({value:.2}).", roi.name));
+    }
+    let cut = proposals
+        .iter()
+        .filter(|roi| scope.state.views.as_mut().is_some_and(|views| views.measured(roi, session).is_cut));
+    let cut: Vec<&str> = cut.map(|roi| roi.name.as_str()).collect();
+    if !cut.is_empty() {
+        widgets::note(ui, format!("Cut by the end of the scan: {}.", cut.join(", ")));
+    }
     widgets::note(ui, "They become yours, and are exported. Undo takes it back.");
     if let Some(yes) = answer_ui(ui, "Accept all", false) {
         scope.state.overlay = None;

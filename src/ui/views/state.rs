@@ -115,6 +115,17 @@ impl Display {
     }
 }
 
+/// What is measured of an ROI.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// Of which of its states.
+    revision: u64,
+    /// Its volume, cc.
+    pub volume_cc: f64,
+    /// Whether the end of the images cuts it.
+    pub is_cut: bool,
+}
+
 /// What the views of one open series keep.
 #[derive(Debug)]
 pub struct ViewsState {
@@ -154,7 +165,7 @@ pub struct ViewsState {
     pub(super) gesture: Option<Half>,
     /// The planes being turned by a handle.
     pub(super) turning: Option<Turning>,
-    volumes_cc: HashMap<RoiId, (u64, f64)>,
+    measured: HashMap<RoiId, Measured>,
     scroll_to_selected: bool,
     /// Wheel movement not yet worth a slice.
     wheel_rest: f32,
@@ -213,7 +224,7 @@ impl ViewsState {
             hovered_keys: None,
             gesture: None,
             turning: None,
-            volumes_cc: HashMap::new(),
+            measured: HashMap::new(),
             scroll_to_selected: false,
             wheel_rest: 0.0,
             size_rest: 0.0,
@@ -329,13 +340,24 @@ impl ViewsState {
         std::mem::take(&mut self.scroll_to_selected)
     }
 
+    /// What is measured of an ROI, once a revision.
+    pub fn measured(&mut self, roi: &Roi, session: &Session) -> Measured {
+        let volume = &session.series().volume;
+        let measure = || Measured {
+            revision: roi.revision,
+            volume_cc: roi.volume_cc(volume),
+            is_cut: roi.is_cut_by(volume),
+        };
+        let own = self.measured.entry(roi.id).or_insert_with(measure);
+        if own.revision != roi.revision {
+            *own = measure();
+        }
+        *own
+    }
+
     /// An ROI's volume, computed once a revision.
     pub fn volume_cc(&mut self, roi: &Roi, session: &Session) -> f64 {
-        let cached = self.volumes_cc.entry(roi.id).or_insert((u64::MAX, 0.0));
-        if cached.0 != roi.revision {
-            *cached = (roi.revision, roi.volume_cc(&session.series().volume));
-        }
-        cached.1
+        self.measured(roi, session).volume_cc
     }
 
     /// Whether the button is down in a stroke of a tool, which ends on the slice it began on.

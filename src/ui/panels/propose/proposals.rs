@@ -23,7 +23,8 @@ pub fn none_ui(ui: &mut Ui, scope: &Scope<'_>) {
     super::small_note(ui, text);
 }
 
-/// The list, which is gone to when proposals come, and keeps the selected one in view.
+/// The list, which is gone to when proposals come, and keeps the selected one in view. Its rows stay where
+/// they are while the pointer is over them, whichever is selected or decided on.
 pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, proposals: &[Arc<Roi>]) {
     ui.add_space(8.0);
     ui.separator();
@@ -40,24 +41,69 @@ pub fn proposals_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, propo
     if have_come {
         title.response.scroll_to_me(Some(egui::Align::TOP));
     }
+    remarks_ui(ui, scope, proposals);
     if proposals.iter().any(|roi| roi.confidence.is_some_and(|own| !own.calibrated)) {
         super::small_note(ui, "Confidence is uncalibrated: it orders contours, and promises no agreement.");
     }
     ui.spacing_mut().item_spacing.y = 1.0;
+    let has_slices = proposals.iter().any(|roi| roi.least_confident().is_some());
+    let slices = if has_slices { SLICES_HEIGHT } else { 0.0 };
+    let (place, _) = ui.allocate_exact_size(vec2(ui.available_width(), slices), Sense::hover());
     heads_ui(ui, proposals);
+    let first = ui.cursor().min;
     for roi in proposals {
         let row = row_ui(ui, scope, roi, selected == Some(roi.id), session);
-        if selected == Some(roi.id) {
-            slices_ui(ui, scope, roi);
-            if is_new && !have_come {
-                ui.scroll_to_rect(row.with_max_y(ui.cursor().top()), None);
-            }
+        if selected == Some(roi.id) && is_new && !have_come {
+            ui.scroll_to_rect(row.with_min_y(row.top() - slices), None);
         }
+    }
+    hold_rows(ui, first);
+    if has_slices {
+        // Above the list, or at the upper end of what is seen of it.
+        let place = place.translate(vec2(0.0, (ui.clip_rect().top() - place.top()).max(0.0)));
+        let own = proposals.iter().find(|roi| selected == Some(roi.id));
+        slices_ui(ui, scope, own, place);
     }
 }
 
+/// What the models remarked of these proposals.
+fn remarks_ui(ui: &mut Ui, scope: &Scope<'_>, proposals: &[Arc<Roi>]) {
+    let remarks = scope.state.propose.remarks.iter();
+    for remark in remarks.filter(|own| proposals.iter().any(|roi| roi.description == own.model)) {
+        ui.horizontal_top(|ui| {
+            let theme = Theme::of(ui.ctx());
+            ui.label(RichText::new(icons::WARNING).small().color(theme.amber));
+            let response = super::small_note(ui, &remark.short);
+            if remark.short != remark.whole {
+                response.on_hover_text(&remark.whole);
+            }
+        });
+    }
+}
+
+/// Leaves room below the rows for those that went while the pointer was over the list, so that no other
+/// row slides under it when a list that is scrolled to its end becomes shorter. `first`: the first row's
+/// upper left corner.
+fn hold_rows(ui: &mut Ui, first: egui::Pos2) {
+    let id = egui::Id::unique("rows of proposals");
+    let height = ui.cursor().top() - first.y;
+    let before = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(0.0);
+    let list = Rect::from_min_size(first, vec2(ui.available_width(), before.max(height)));
+    let held = if ui.rect_contains_pointer(list) { before.max(height) } else { height };
+    ui.add_space(held - height);
+    ui.data_mut(|data| data.insert_temp(id, held));
+}
+
+/// How high the slices of the selected proposal stand, with their words.
+const SLICES_HEIGHT: f32 = 72.0;
+/// How high a row is.
+const ROW_HEIGHT: f32 = 42.0;
+/// How much higher where it says more.
+const LINE_HEIGHT: f32 = 15.0;
 /// Where a row's volume stands, from its left edge.
 const VOLUME_AT: f32 = 24.0;
+/// What is said of what the end of the images cuts.
+const CUT: &str = "Cut by the end of the scan";
 /// Where its confidence stands.
 const CONFIDENCE_AT: f32 = 100.0;
 
@@ -84,7 +130,10 @@ fn row_ui(
     session: &Session,
 ) -> egui::Rect {
     let theme = Theme::of(ui.ctx());
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 42.0), Sense::click());
+    let measured = scope.state.views.as_mut().map(|views| views.measured(roi, session));
+    let is_cut = measured.is_some_and(|own| own.is_cut);
+    let height = if is_cut { ROW_HEIGHT + LINE_HEIGHT } else { ROW_HEIGHT };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
     let name = format!("Go to {}", roi.name);
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::ListBoxOption, true, selected, &name));
     let ground = if selected {
@@ -100,11 +149,14 @@ fn row_ui(
     structure_row::state_mark(ui.painter(), pos2(rect.left() + 12.0, upper), roi, ground);
     let font = if selected { theme::strong(theme::BODY) } else { FontId::proportional(theme::BODY) };
     ui.painter().text(pos2(rect.left() + 24.0, upper), Align2::LEFT_CENTER, &roi.name, font, theme.text);
-    let volume_cc = scope.state.views.as_mut().map_or(0.0, |views| views.volume_cc(roi, session));
     let small = FontId::proportional(theme::SMALL);
-    let volume = structure_row::volume_text(roi, volume_cc);
+    let volume = structure_row::volume_text(roi, measured.map_or(0.0, |own| own.volume_cc));
     let at = pos2(rect.left() + VOLUME_AT, lower);
-    ui.painter().text(at, Align2::LEFT_CENTER, volume, small, theme.weak);
+    ui.painter().text(at, Align2::LEFT_CENTER, volume, small.clone(), theme.weak);
+    if is_cut {
+        let at = pos2(rect.left() + VOLUME_AT, lower + LINE_HEIGHT);
+        ui.painter().text(at, Align2::LEFT_CENTER, CUT, small, theme.amber);
+    }
     if let Some(own) = roi.confidence {
         let place = Rect::from_min_size(pos2(rect.left() + CONFIDENCE_AT, lower - 8.0), vec2(64.0, 16.0));
         let mut child =
@@ -124,7 +176,15 @@ fn row_ui(
         let mut child = ui.new_child(egui::UiBuilder::new().max_rect(place).id_salt((word, roi.id.0)));
         let name = format!("{word} {}", roi.name);
         let pressed = widgets::icon_button(&mut child, action.info().icon, &name, None, false);
-        if pressed.on_hover_text(action.tooltip()).clicked() {
+        let keys = if selected { format!("  {}", action.key_text()) } else { String::new() };
+        let hint = format!("{name}{keys}\nUndo takes it back.");
+        // The row below has come under the pointer meanwhile, which nobody has looked at.
+        let is_again = ui.input(|input| {
+            let pointer = &input.pointer;
+            let primary = egui::PointerButton::Primary;
+            pointer.button_double_clicked(primary) || pointer.button_triple_clicked(primary)
+        });
+        if pressed.on_hover_text(hint.trim()).clicked() && !is_again {
             scope.outbox.apply(command);
             return rect;
         }
@@ -141,21 +201,28 @@ fn row_ui(
     rect
 }
 
-/// The slices of the selected proposal, and the way to the least certain one.
-fn slices_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Arc<Roi>) {
-    let Some((_, least)) = roi.least_confident() else { return };
-    ui.add_space(2.0);
-    if let Some(plane) = confidence::slices_ui(ui, roi)
-        && let Some(views) = scope.state.views.as_mut()
-    {
-        views.navigation.go_to_plane(&roi.planes[plane]);
-    }
+/// The slices of the selected proposal, and the way to the least certain one, in a place that stays.
+fn slices_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: Option<&Arc<Roi>>, place: Rect) {
+    let theme = Theme::of(ui.ctx());
+    ui.painter().rect_filled(place, 0.0, theme.surface);
+    // What lies below it is not to be clicked through it.
+    ui.interact(place, egui::Id::unique("slices of a proposal"), Sense::click());
+    let mut child = ui.new_child(egui::UiBuilder::new().max_rect(place).id_salt("slices"));
+    let ui = &mut child;
+    ui.spacing_mut().item_spacing.y = 2.0;
+    let Some((roi, least)) = roi.and_then(|roi| Some((roi, roi.least_confident()?.1))) else {
+        let text = if roi.is_some() {
+            "It has no confidence by slice."
+        } else {
+            "Select one to see its confidence slice by slice."
+        };
+        super::small_note(ui, text);
+        return;
+    };
     ui.horizontal(|ui| {
-        ui.label(RichText::new("feet").small().color(Theme::of(ui.ctx()).weak));
+        ui.label(RichText::new(format!("{} by slice", roi.name)).font(theme::strong(theme::SMALL)));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.label(RichText::new("head").small().color(Theme::of(ui.ctx()).weak));
-            let text =
-                RichText::new(format!("{}  Least certain slice: {least:.2}", icons::CROSSHAIR)).small();
+            let text = RichText::new(format!("{}  Least certain: {least:.2}", icons::CROSSHAIR)).small();
             let button = ui.add(egui::Button::new(text).frame(false));
             button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Least certain slice"));
             if button.on_hover_text(Action::GoToLeastCertain.tooltip()).clicked() {
@@ -163,5 +230,15 @@ fn slices_ui(ui: &mut Ui, scope: &mut Scope<'_>, roi: &Arc<Roi>) {
             }
         });
     });
-    ui.add_space(4.0);
+    if let Some(plane) = confidence::slices_ui(ui, roi)
+        && let Some(views) = scope.state.views.as_mut()
+    {
+        views.navigation.go_to_plane(&roi.planes[plane]);
+    }
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("feet").small().color(theme.weak));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(RichText::new("head").small().color(theme.weak));
+        });
+    });
 }
