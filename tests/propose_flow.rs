@@ -6,7 +6,7 @@ use delineo::patient::Confidence;
 use delineo::session::Command;
 use delineo::ui::state::{Estimate, Overlay};
 use delineo::ui::toasts::Tone;
-use egui::{Event, Key, Modifiers};
+use egui::{Event, Key, Modifiers, PointerButton};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ mod copied;
 mod shared;
 
 use copied::copy_folder;
-use shared::{Window, key, sized_window, wait};
+use shared::{Window, button_event, key, sized_window, wait};
 
 /// A harness on a workstation whose data lies in `folder`, with the ball open and its models found.
 fn window<'a>(paths: &[PathBuf], folder: &Path) -> Harness<'a, Window> {
@@ -212,6 +212,54 @@ fn proposals_are_listed_with_confidence_and_decided_on() {
     key(&mut harness, Modifiers::NONE, Key::Enter);
     assert_eq!(harness.state().0.session().unwrap().proposals().count(), 0);
     harness.get_by_label("No proposals wait. What a model draws appears here, dashed, until you accept it.");
+}
+
+#[test]
+fn rows_of_proposals_stay_under_the_pointer_and_a_second_click_decides_on_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    key(&mut harness, Modifiers::COMMAND, Key::Num2);
+    click(&mut harness, "Body outline");
+    click(&mut harness, "Contour Body");
+    wait(&mut harness, "the proposal", |station| station.session().unwrap().proposals().count() == 1);
+    let body = (**harness.state().0.session().unwrap().proposals().next().unwrap()).clone();
+    let named = |name: &str| {
+        let mut roi = body.clone();
+        roi.name = name.to_owned();
+        roi.confidence = Some(Confidence::new(0.8, true));
+        for plane in &mut roi.planes {
+            std::sync::Arc::make_mut(plane).confidence = Some(0.8);
+        }
+        roi
+    };
+    let rois = ["Heart", "Lung_L", "Lung_R"].map(named).to_vec();
+    assert!(harness.state_mut().0.apply(Command::AddProposals { rois, model: "m 1".to_owned() }));
+    for _ in 0..4 {
+        harness.step();
+    }
+    let row =
+        |harness: &Harness<'_, Window>, name: &str| harness.get_by_label(&format!("Go to {name}")).rect();
+    // Another one is selected: no row moves.
+    click(&mut harness, "Go to Heart");
+    let before = ["Heart", "Lung_L", "Lung_R"].map(|name| row(&harness, name));
+    click(&mut harness, "Go to Lung_R");
+    harness.get_by_label("Confidence of Lung_R by slice");
+    assert_eq!(["Heart", "Lung_L", "Lung_R"].map(|name| row(&harness, name)), before);
+    // The button of the row that comes next stands where the one pressed stood; a double click is one.
+    let at = harness.get_by_label("Reject Heart").rect().center();
+    harness.ctx.options_mut(|options| options.input_options.max_double_click_delay = 5.0);
+    harness.event(Event::PointerMoved(at));
+    harness.step();
+    for is_down in [true, false, true, false] {
+        harness.event(button_event(PointerButton::Primary, at, is_down));
+        harness.step();
+    }
+    harness.step();
+    assert!((harness.get_by_label("Reject Lung_L").rect().center() - at).length() < 1.0);
+    let left: Vec<String> =
+        harness.state().0.session().unwrap().proposals().map(|roi| roi.name.clone()).collect();
+    assert_eq!(left, ["Body", "Lung_L", "Lung_R"]);
 }
 
 /// Types a path into the manager's field and imports it; waits until that has ended.
