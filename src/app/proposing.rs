@@ -13,6 +13,7 @@ use crate::patient::{Roi, Series};
 use crate::progress::Progress;
 use crate::session::Command;
 use crate::session::channels::{self, Base, Given};
+use crate::session::suggestion::Fit;
 use crate::ui::actions::Action;
 use crate::ui::default_series;
 use crate::ui::state::Remark;
@@ -144,7 +145,10 @@ impl Workstation {
         self.keep_speed(&id, &device, work, [network_seconds, (seconds - network_seconds).max(0.0)]);
         let count = rois.len();
         self.state.propose.remarks.retain(|remark| remark.model != model);
-        for warning in warnings {
+        let line = self.desk.models.iter().find(|line| line.id == id);
+        let doubt = line.filter(|line| matches!(line.fit, Fit::Doubtful(_)));
+        let doubt = doubt.map(|line| format!("{} Look at every contour.", line.fit.why()));
+        for warning in doubt.into_iter().chain(warnings) {
             let whole = capitalised(&warning);
             let short = in_short(&whole);
             match &short {
