@@ -173,7 +173,7 @@ fn line(package: &ModelPackage) -> ModelLine {
         modalities: package.modalities(),
         organs: package.labels.iter().map(|label| label.name.clone()).collect(),
         // What it was trained on stands on its card.
-        note: format!("Version {}. Not a cleared medical device.", package.version),
+        note: format!("{}, version {}. Not a cleared medical device.", package.title, package.version),
         license: package.license.clone(),
         source: package.source.word(),
         channels: package.nnunet.as_ref().map_or_else(Vec::new, |model| model.dataset.channels.clone()),

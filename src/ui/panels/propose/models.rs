@@ -84,7 +84,8 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
     let is_free = |line: &CatalogueLine| line.license_warning.is_none() && !line.is_coarse;
     let is_for_this = |line: &&CatalogueLine| !line.installed && is_free(line) && line.fit.rank() == 0;
-    let lines: Vec<&CatalogueLine> = desk.catalogue.iter().filter(is_for_this).take(NAMED).collect();
+    let all: Vec<&CatalogueLine> = desk.catalogue.iter().filter(is_for_this).collect();
+    let lines = different(&all);
     if lines.is_empty() {
         return;
     }
@@ -115,6 +116,29 @@ pub fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         ui.add_space(4.0);
         problem_ui(ui, scope, line);
     }
+    let text = format!("All {} for this study…", all.len());
+    if all.len() > NAMED && ui.link(text).on_hover_text(Action::ManageModels.tooltip()).clicked() {
+        scope.outbox.act(Action::ManageModels);
+    }
+}
+
+/// Of models that contour almost the same so many are named: one for contours, one for a hurry.
+const ALIKE: usize = 2;
+
+/// The first few models, of those that contour almost the same (several spacings and versions of one)
+/// [`ALIKE`].
+fn different<'a>(all: &[&'a CatalogueLine]) -> Vec<&'a CatalogueLine> {
+    let mut lines: Vec<&CatalogueLine> = Vec::new();
+    for line in all {
+        let is_like = |own: &&&CatalogueLine| {
+            let shared = own.organs.iter().filter(|organ| line.organs.contains(organ)).count();
+            10 * shared >= 9 * own.organs.len().max(line.organs.len())
+        };
+        if lines.len() < NAMED && lines.iter().filter(is_like).count() < ALIKE {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// The way to more models.
@@ -223,6 +247,36 @@ mod tests {
         let on_mr = [example("a", Fit::Possible(String::new())), example("b", unfit())];
         assert_eq!(settled(Some("b".into()), &on_mr), Some("a".into()));
         assert_eq!(settled(Some("b".into()), &[example("a", unfit()), example("b", unfit())]), None);
+    }
+
+    #[test]
+    fn variants_of_one_model_leave_room_for_others() {
+        let line = |id: &str, organs: std::ops::Range<usize>| CatalogueLine {
+            id: id.to_owned(),
+            title: id.to_owned(),
+            about: String::new(),
+            modality: "CT".to_owned(),
+            fit: Fit::Suggested(String::new()),
+            is_coarse: false,
+            license: String::new(),
+            license_warning: None,
+            bytes: None,
+            partial_bytes: 0,
+            organs: organs.map(|organ| organ.to_string()).collect(),
+            installed: false,
+            problem: None,
+        };
+        let all = [
+            line("fine", 0..20),
+            line("fast", 0..20),
+            line("newer", 1..21),
+            line("glands", 30..36),
+            line("rest", 40..41),
+        ];
+        let all: Vec<&CatalogueLine> = all.iter().collect();
+        let named: Vec<&str> = different(&all).iter().map(|line| line.id.as_str()).collect();
+        assert_eq!(named, ["fine", "fast", "glands"]);
+        assert!(different(&[]).is_empty());
     }
 
     #[test]
