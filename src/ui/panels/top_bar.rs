@@ -202,7 +202,8 @@ fn identity_ui(ui: &mut Ui, scope: &mut Scope<'_>, session: &Session, is_narrow:
         (code, "") => code.to_owned(),
         (code, description) => format!("{code} {description}"),
     };
-    let path = format!("{} {study} {} {series}", icons::FOLDED, icons::FOLDED);
+    let parts = [study.as_str(), &series].into_iter().filter(|part| !part.is_empty());
+    let path = parts.map(|part| format!("{} {part}", icons::FOLDED)).collect::<Vec<_>>().join(" ");
     let room = ui.available_width();
     if room < SERIES_ROOM {
         let response = widgets::icon_button(ui, icons::SERIES, "Series", None, false);
