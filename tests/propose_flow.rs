@@ -451,6 +451,58 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     assert!(harness.state().0.state().overlay.is_none());
 }
 
+/// Opens the models and narrows the catalogue.
+fn search_models(harness: &mut Harness<'_, Window>, words: &str) {
+    key(harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label("Find a model or an organ").focus();
+    harness.step();
+    harness.event(Event::Text(words.into()));
+    harness.step();
+    harness.step();
+}
+
+#[test]
+fn what_a_model_may_be_used_for_is_confirmed_before_it_is_got() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    let entry = delineo::ai::catalogue::entry("coronary_arteries").unwrap();
+    search_models(&mut harness, &entry.title);
+    click(&mut harness, &format!("Get {}", entry.title));
+    let asked = Overlay::GetModel { id: entry.id.clone(), from_models: true };
+    assert_eq!(harness.state().0.state().overlay, Some(asked));
+    harness.get_by_label(entry.license_warning.as_deref().unwrap());
+    harness.get_by_label(&format!("Licence: {}.", entry.license));
+    click(&mut harness, "Cancel");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
+    assert!(!harness.state().0.is_running("fetch coronary_arteries"), "nothing comes without an answer");
+}
+
+#[test]
+fn why_a_model_did_not_come_is_said_whole_and_in_sight() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    look_in(&mut harness, &folder.path().join("models"));
+    let title = &delineo::ai::catalogue::entry("lung_nodules").unwrap().title;
+    search_models(&mut harness, title);
+    click(&mut harness, "Where from");
+    harness.get_by_label("Where models come from").focus();
+    harness.step();
+    harness.event(Event::Text(folder.path().join("nowhere").display().to_string()));
+    harness.step();
+    click(&mut harness, &format!("Get {title}"));
+    wait(&mut harness, "why not", |station| !station.is_running("fetch lung_nodules"));
+    for _ in 0..8 {
+        harness.step();
+    }
+    let said = harness.get_by_label_contains("put its folder").rect();
+    let close = harness.get_by_label("Close models").rect();
+    assert!(said.top() > close.bottom() && said.bottom() < 1400.0, "{said:?}");
+    click(&mut harness, &format!("Close what was said of {title}"));
+    assert!(harness.query_by_label(&format!("Close what was said of {title}")).is_none());
+}
+
 #[test]
 fn the_form_of_a_training_asks_for_what_is_missing_and_says_why_it_did_not_start() {
     let folder = tempfile::tempdir().unwrap();

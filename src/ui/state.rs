@@ -87,6 +87,13 @@ pub enum Overlay {
     Models,
     /// A model's card.
     Card(Arc<Card>),
+    /// Get a model whose licence forbids something.
+    GetModel {
+        /// Its id.
+        id: String,
+        /// Whether it was asked for in the list of models.
+        from_models: bool,
+    },
     /// Remove a model: its id.
     RemoveModel(String),
     /// Remove a model's folder that cannot be used.
@@ -110,6 +117,7 @@ impl Overlay {
     pub fn below(&self) -> Option<Self> {
         match self {
             Self::Card(card) if card.from_models => Some(Self::Models),
+            Self::GetModel { from_models, .. } => from_models.then_some(Self::Models),
             Self::RemoveModel(_) | Self::RemoveUnusable(_) => Some(Self::Models),
             _ => None,
         }

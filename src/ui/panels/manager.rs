@@ -129,6 +129,20 @@ fn warning_ui(ui: &mut Ui, text: &str) {
     });
 }
 
+/// Brings what is said, and where it stands, into view once, when it is new; `None` where nothing is said.
+fn comes_into_view(ui: &Ui, id: egui::Id, said: Option<(&str, egui::Rect)>) {
+    let seen: Option<String> = ui.data(|data| data.get_temp(id));
+    match said {
+        None if seen.is_some() => ui.data_mut(|data| data.remove::<String>(id)),
+        Some((text, rect)) if seen.as_deref() != Some(text) => {
+            ui.data_mut(|data| data.insert_temp(id, text.to_owned()));
+            ui.scroll_to_rect(rect, Some(egui::Align::Center));
+            ui.ctx().request_repaint();
+        }
+        _ => {}
+    }
+}
+
 /// A model that was found and cannot be used.
 fn unusable_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &UnusableLine) {
     entry(ui, |ui| {

@@ -39,6 +39,7 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::Delete(roi) => delete_ui(ui, scope, *roi),
             Overlay::Models => manager::manager_ui(ui, scope),
             Overlay::Card(card) => card::card_ui(ui, scope, card),
+            Overlay::GetModel { id, .. } => get_model_ui(ui, scope, id),
             Overlay::RemoveModel(id) => remove_model_ui(ui, scope, id),
             Overlay::RemoveUnusable(folder) => remove_unusable_ui(ui, scope, folder),
             Overlay::Resume(summary) => resume_ui(ui, scope, summary),
@@ -252,6 +253,27 @@ fn open_outlines_ui(ui: &mut Ui, scope: &mut Scope<'_>, count: usize) {
     if let Some(yes) = answer_ui(ui, "Close anyway", true) {
         scope.state.overlay = None;
         scope.outbox.send(Request::Leave(if yes { Leave::Anyway } else { Leave::Stay }));
+    }
+}
+
+fn get_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
+    let Some(line) = scope.context.desk.catalogue.iter().find(|line| line.id == id) else {
+        scope.state.overlay = scope.state.overlay.as_ref().and_then(Overlay::below);
+        return;
+    };
+    ui.set_width(460.0);
+    widgets::heading(ui, &format!("Get {}?", line.title));
+    let warning = line.license_warning.as_deref().unwrap_or_default();
+    let amber = Theme::of(ui.ctx()).amber;
+    ui.add(egui::Label::new(RichText::new(warning).color(amber)).wrap());
+    ui.add_space(4.0);
+    widgets::note(ui, format!("Licence: {}.", line.license));
+    widgets::note(ui, format!("To be downloaded: {}.", manager::size_text(line)));
+    if let Some(yes) = answer_ui(ui, "Get it under this licence", false) {
+        scope.state.overlay = scope.state.overlay.as_ref().and_then(Overlay::below);
+        if yes {
+            scope.outbox.send(Request::Fetch(id.to_owned()));
+        }
     }
 }
 

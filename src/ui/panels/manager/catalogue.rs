@@ -1,9 +1,9 @@
 //! The models of the catalogue that are not on this machine: searched, got, and where they come from.
 
-use super::super::super::state::{CatalogueLine, Desk, JobLine};
+use super::super::super::state::{CatalogueLine, Desk, JobLine, Overlay};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
-use super::{entry, job_ui, organs_text, small, warning_ui};
+use super::{comes_into_view, entry, job_ui, organs_text, small, warning_ui};
 use egui::{RichText, Ui};
 
 /// The part of the card.
@@ -59,14 +59,20 @@ pub(in super::super) fn size_text(line: &CatalogueLine) -> String {
     line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text)
 }
 
-/// The button that gets a model.
+/// The button that gets a model. One whose licence forbids something is asked about first.
 pub(in super::super) fn get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
     let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
     let name = format!("{word} {}", line.title);
     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-    if button.on_hover_text("Brings it from its publisher").clicked() {
-        scope.outbox.send(Request::Fetch(line.id.clone()));
+    let what = format!("Brings it from its publisher: {}, licence {}", size_text(line), line.license);
+    if button.on_hover_text(what).clicked() {
+        if line.license_warning.is_some() {
+            let from_models = scope.state.overlay == Some(Overlay::Models);
+            scope.state.overlay = Some(Overlay::GetModel { id: line.id.clone(), from_models });
+        } else {
+            scope.outbox.send(Request::Fetch(line.id.clone()));
+        }
     }
 }
 
@@ -74,23 +80,22 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     let theme = Theme::of(ui.ctx());
     let job = fetch_job(scope.context.desk, line).cloned();
     entry(ui, |ui| {
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                if job.is_none() {
-                    get_ui(ui, scope, line);
-                }
-                small(ui, size_text(line), theme.weak);
-            });
-        });
+        ui.add(egui::Label::new(RichText::new(&line.title).font(theme::strong(theme::BODY))).wrap());
         if !line.about.is_empty() {
             small(ui, &line.about, theme.text);
         }
         small(ui, organs_text(&line.organs), theme.weak);
-        small(ui, format!("{} · licence {}", line.id, line.license), theme.weak);
         if let Some(warning) = &line.license_warning {
             warning_ui(ui, warning);
         }
+        // What getting it means stands beside the button.
+        ui.horizontal(|ui| {
+            if job.is_none() {
+                get_ui(ui, scope, line);
+            }
+            let facts = format!("{} · licence {} · {}", size_text(line), line.license, line.id);
+            small(ui, facts, theme.weak);
+        });
         if let Some(job) = job {
             job_ui(ui, scope, &job);
         } else if line.partial_bytes > 0 {
@@ -100,21 +105,29 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     });
 }
 
-/// Why a model was not fetched; stays until it was read.
+/// Why a model was not fetched; comes into view when it happens, and stays until it was read.
 pub(in super::super) fn problem_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
-    let Some(problem) = &line.problem else { return };
+    // The manager may lie over a panel that shows the same.
+    let id = ui.layer_id().id.with(("problem", line.id.as_str()));
+    let Some(problem) = &line.problem else {
+        comes_into_view(ui, id, None);
+        return;
+    };
     let theme = Theme::of(ui.ctx());
-    ui.horizontal_top(|ui| {
+    let shown = ui.horizontal_top(|ui| {
         ui.label(RichText::new(icons::ERROR).color(theme.red));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            let name = format!("Close what was said of {}", line.title);
-            let close = widgets::icon_button(ui, icons::CLOSE, &name, None, false);
-            if close.on_hover_text("Read").clicked() {
-                scope.outbox.send(Request::ForgetProblem(line.id.clone()));
-            }
-            ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| small(ui, problem, theme.red));
+        let room = ui.available_width() - widgets::ICON_SIDE - ui.spacing().item_spacing.x;
+        ui.vertical(|ui| {
+            ui.set_width(room.max(80.0));
+            small(ui, problem, theme.red);
         });
+        let name = format!("Close what was said of {}", line.title);
+        let close = widgets::icon_button(ui, icons::CLOSE, &name, None, false);
+        if close.on_hover_text("Read").clicked() {
+            scope.outbox.send(Request::ForgetProblem(line.id.clone()));
+        }
     });
+    comes_into_view(ui, id, Some((problem, shown.response.rect)));
 }
 
 /// Where models are fetched from, folded away while that is their publishers.
