@@ -587,7 +587,11 @@ fn removing_a_model_that_others_need_names_them_and_what_is_missing_can_be_got()
     click(&mut harness, &format!("Remove {coarse}"));
     harness.get_by_label(&format!("Remove {coarse}?"));
     harness.get_by_label_contains(muscles);
-    click(&mut harness, "Cancel");
+    // Enter goes the way that can be taken back.
+    harness.step();
+    assert!(harness.get_by_label("Cancel").accesskit_node().is_focused());
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     assert!(models.join("total_fastest/model.toml").is_file(), "nothing goes without an answer");
     click(&mut harness, &format!("Remove {muscles}"));
     assert!(harness.query_by_label_contains("Without it").is_none(), "nothing needs the muscles");

@@ -71,18 +71,30 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 /// The buttons of a question; the primary one has the keyboard.
 fn answer_ui(ui: &mut Ui, yes: &str, danger: bool) -> Option<bool> {
+    buttons_ui(ui, yes, danger, false)
+}
+
+/// The buttons of a question whose answer cannot be taken back: Cancel has the keyboard.
+fn final_answer_ui(ui: &mut Ui, yes: &str) -> Option<bool> {
+    buttons_ui(ui, yes, true, true)
+}
+
+fn buttons_ui(ui: &mut Ui, yes: &str, danger: bool, is_final: bool) -> Option<bool> {
     ui.add_space(16.0);
     let mut answer = None;
     ui.horizontal(|ui| {
         let response =
             if danger { widgets::danger_button(ui, yes) } else { widgets::primary_button(ui, yes, true) };
+        let cancel = widgets::button(ui, "Cancel");
         if ui.memory(|memory| memory.focused().is_none()) {
-            response.request_focus();
+            if is_final { &cancel } else { &response }.request_focus();
         }
-        if response.clicked() || (response.has_focus() && ui.input(|input| input.key_pressed(Key::Enter))) {
+        let is_entered =
+            |button: &egui::Response| button.has_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        if response.clicked() || is_entered(&response) {
             answer = Some(true);
         }
-        if widgets::button(ui, "Cancel").clicked() {
+        if cancel.clicked() || is_entered(&cancel) {
             answer = Some(false);
         }
     });
@@ -302,7 +314,7 @@ fn remove_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
         let amber = Theme::of(ui.ctx()).amber;
         ui.add(egui::Label::new(RichText::new(text).color(amber)).wrap());
     }
-    if let Some(yes) = answer_ui(ui, "Remove", true) {
+    if let Some(yes) = final_answer_ui(ui, "Remove") {
         scope.state.overlay = Some(Overlay::Models);
         if yes {
             scope.outbox.send(Request::RemoveModel(id.to_owned()));
@@ -317,7 +329,7 @@ fn remove_unusable_ui(ui: &mut Ui, scope: &mut Scope<'_>, folder: &Path) {
         ui,
         format!("This folder goes from this machine with all that is in it: {}", folder.display()),
     );
-    if let Some(yes) = answer_ui(ui, "Remove", true) {
+    if let Some(yes) = final_answer_ui(ui, "Remove") {
         scope.state.overlay = Some(Overlay::Models);
         if yes {
             scope.outbox.send(Request::RemoveUnusable(folder.to_owned()));
