@@ -404,6 +404,8 @@ impl Workstation {
         match (report.refused.as_slice(), titles.len()) {
             ([], 0) => {}
             ([], _) => toasts.done(done),
+            // Said beside the field, where the person is.
+            (_, 0) if in_manager => {}
             ([only], 0) => toasts.error(only.clone(), None),
             (refused, 0) => {
                 let text = format!("None of {} models could be imported.", refused.len());
@@ -497,6 +499,7 @@ fn import_end((path, import_as): (PathBuf, HandOver), imported: Result<Imported,
     let refused = match imported {
         Ok(Imported { packages, refused }) => {
             end.titles = packages.into_iter().map(|package| package.title).collect();
+            end.report.came = end.titles.len();
             refused
         }
         Err(error) => vec![error],

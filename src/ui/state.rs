@@ -454,6 +454,8 @@ pub struct ImportReport {
     pub path: PathBuf,
     /// How images were to be handed over to its models.
     pub import_as: HandOver,
+    /// How many models have come.
+    pub came: usize,
     /// Why models of it were not imported, a sentence each.
     pub refused: Vec<String>,
     /// The ids of its models that are there already: replace them, or keep both?

@@ -129,6 +129,15 @@ fn warning_ui(ui: &mut Ui, text: &str) {
     });
 }
 
+/// What went wrong, with its sign.
+fn error_ui(ui: &mut Ui, text: &str) {
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal_top(|ui| {
+        ui.label(RichText::new(icons::ERROR).color(theme.red));
+        small(ui, text, theme.red);
+    });
+}
+
 /// Brings what is said, and where it stands, into view once, when it is new; `None` where nothing is said.
 fn comes_into_view(ui: &Ui, id: egui::Id, said: Option<(&str, egui::Rect)>) {
     let seen: Option<String> = ui.data(|data| data.get_temp(id));
@@ -192,14 +201,30 @@ fn left_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             }
         });
     }
-    if !report.refused.is_empty() {
-        let from = report.path.file_name().unwrap_or(report.path.as_os_str()).to_string_lossy();
+    let id = ui.layer_id().id.with("refused");
+    if report.refused.is_empty() {
+        comes_into_view(ui, id, None);
+        return;
+    }
+    let from = report.path.file_name().unwrap_or(report.path.as_os_str()).to_string_lossy();
+    let shown = ui.scope(|ui| {
         widgets::note(ui, format!("Not imported from {from}:"));
         for why in &report.refused {
-            warning_ui(ui, why);
+            error_ui(ui, why);
         }
-    }
+        if report.came == 0 {
+            widgets::note(ui, EXPECTED);
+        }
+    });
+    let said = format!("{from}: {}", report.refused.join(" "));
+    comes_into_view(ui, id, Some((&said, shown.response.rect)));
 }
+
+/// What can be imported.
+const EXPECTED: &str = "What can be imported: a training folder of nnU-Net v2 (with plans.json, dataset.json and \
+                        fold_0/checkpoint_final.pth in it, named like nnUNetTrainer__nnUNetPlans__3d_fullres), the \
+                        data set's folder above it (Dataset…), the folder of a model trained here, or a ZIP of \
+                        one of these.";
 
 /// A running job in a line.
 pub(super) fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
