@@ -435,7 +435,13 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
         }
         assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models), "{closes}");
     }
-    // The catalogue is long: it is searched, by organ too.
+    // What can be got stands in groups, each with the card that it will have.
+    harness.get_by_label("Most of the body");
+    harness.get_by_label("Arms and legs");
+    harness.get_by_label("Needed by other models");
+    // The catalogue is long: it is searched, by organ too. The field stands above the list.
+    let field = harness.get_by_label("Find a model or an organ").rect();
+    assert!(field.bottom() <= harness.get_by_label("On this machine").rect().top());
     let (muscles, lungs) = (
         "Get TotalSegmentator v2, muscles of head and neck",
         "Get TotalSegmentator v2, nodules of the lungs",
@@ -448,6 +454,10 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     harness.step();
     harness.get_by_label(muscles);
     assert!(harness.query_by_label(lungs).is_none());
+    click(&mut harness, "Card of TotalSegmentator v2, muscles of head and neck");
+    harness.get_by_label("Data and licence");
+    click(&mut harness, "Close");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     click(&mut harness, "Close models");
     assert!(harness.state().0.state().overlay.is_none());
 }
@@ -469,6 +479,7 @@ fn what_a_model_may_be_used_for_is_confirmed_before_it_is_got() {
     let mut harness = window(&[ball], &folder.path().join("data"));
     let entry = delineo::ai::catalogue::entry("coronary_arteries").unwrap();
     search_models(&mut harness, &entry.title);
+    assert!(harness.query_by_label("Import a model").is_none(), "what is found stands on top");
     click(&mut harness, &format!("Get {}", entry.title));
     let asked = Overlay::GetModel { id: entry.id.clone(), from_models: true };
     assert_eq!(harness.state().0.state().overlay, Some(asked));

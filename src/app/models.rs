@@ -86,6 +86,10 @@ fn catalogue_lines() -> Vec<CatalogueLine> {
         title: entry.title.clone(),
         about: entry.about.clone(),
         modality: entry.modality.clone(),
+        regions: match entry.regions.as_slice() {
+            [] => BodyRegion::of_organs(entry.organs.iter().map(|organ| organ.name.as_str())),
+            own => own.to_vec(),
+        },
         fit: Fit::Possible(String::new()),
         is_coarse: entry.purpose == Purpose::Region,
         license: entry.license.clone(),
@@ -305,9 +309,10 @@ impl Workstation {
         line.is_some_and(|line| line.has_card && !self.preferences.cards_read.contains(&versioned(line)))
     }
 
-    /// Shows a model's card.
+    /// Shows a model's card; of one that can be fetched the one that it will have.
     pub(super) fn show_card(&mut self, model: &str, before_use: bool) {
-        let Some(document) = self.models.cards.get(model).cloned() else { return };
+        let to_come = || catalogue::entry(model).map(|entry| Document::parse(&catalogue::card(entry)));
+        let Some(document) = self.models.cards.get(model).cloned().or_else(to_come) else { return };
         let from_models = self.state.overlay == Some(Overlay::Models);
         let card = Card { model: model.to_owned(), document, before_use, from_models };
         self.state.overlay = Some(Overlay::Card(Arc::new(card)));

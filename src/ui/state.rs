@@ -473,6 +473,8 @@ pub struct CatalogueLine {
     pub about: String,
     /// The DICOM code of the images it is for.
     pub modality: String,
+    /// The parts of the body that it is for, from the head down; empty where nothing tells.
+    pub regions: Vec<BodyRegion>,
     /// How it fits the open study.
     pub fit: Fit,
     /// Whether it is there for other models to crop on: too coarse to contour with.

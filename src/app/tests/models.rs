@@ -15,6 +15,7 @@ fn shop() -> crate::app::models::Shop {
             title: "Far model".to_owned(),
             about: String::new(),
             modality: "CT".to_owned(),
+            regions: vec![crate::patient::BodyRegion::Chest],
             fit: crate::session::suggestion::Fit::Possible(String::new()),
             is_coarse: false,
             license: "CC BY-NC 4.0".to_owned(),

@@ -12,7 +12,7 @@ const OTHER: &str = "Another way…";
 
 /// What is chosen and the field for the model, or how far an import is.
 pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    widgets::caption(ui, "Import a model");
+    widgets::heading(ui, "Import a model");
     if let Some(hint) = scope.state.import_path.hint.clone() {
         widgets::note(ui, hint);
     }

@@ -26,35 +26,59 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             }
         });
     });
-    let height = (room.y - 200.0).max(160.0);
+    ui.add_space(4.0);
+    catalogue::search_ui(ui, scope);
+    let height = (room.y - 240.0).max(160.0);
     let scroll =
         egui::ScrollArea::vertical().id_salt("models").max_height(height).min_scrolled_height(height);
     scroll.auto_shrink([false, true]).show(ui, |ui| {
         ui.set_max_width(ui.available_width() - 12.0);
-        widgets::caption(ui, "On this machine");
-        let desk = scope.context.desk;
-        for model in &desk.models {
-            installed_ui(ui, scope, model);
+        lists_ui(ui, scope);
+    });
+}
+
+/// What is below the search. What is searched for is not looked for below forms: these step aside, but for
+/// one that has something to say.
+fn lists_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let desk = scope.context.desk;
+    let search = scope.state.model_search.trim().to_owned();
+    let is_found = |model: &&ModelLine| {
+        catalogue::has_words(
+            [&model.id, &model.title, &model.modality].into_iter().chain(&model.organs),
+            &search,
+        )
+    };
+    let found: Vec<&ModelLine> = desk.models.iter().filter(is_found).collect();
+    if !found.is_empty() || search.is_empty() {
+        widgets::heading(ui, "On this machine");
+    }
+    for model in found {
+        installed_ui(ui, scope, model);
+    }
+    if desk.models.is_empty() {
+        widgets::note(ui, if desk.models_known { "None." } else { "Looking for models…" });
+    }
+    if !desk.unusable.is_empty() && search.is_empty() {
+        widgets::caption(ui, "Cannot be used");
+        for line in &desk.unusable {
+            unusable_ui(ui, scope, line);
         }
-        if desk.models.is_empty() {
-            widgets::note(ui, if desk.models_known { "None." } else { "Looking for models…" });
-        }
-        if !desk.unusable.is_empty() {
-            widgets::caption(ui, "Cannot be used");
-            for line in &desk.unusable {
-                unusable_ui(ui, scope, line);
-            }
-        }
+    }
+    let report = &desk.import;
+    let has_to_say = !report.refused.is_empty() || !report.there.is_empty();
+    if search.is_empty() || has_to_say || scope.state.import_path.hint.is_some() {
         import::import_ui(ui, scope);
         left_ui(ui, scope);
-        widgets::caption(ui, "Train one on patients of your own");
+    }
+    if search.is_empty() {
+        widgets::heading(ui, "Train one on patients of your own");
         if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
             // An action that opens a card is not carried out under another.
             scope.state.overlay = None;
             scope.outbox.act(Action::TrainModel);
         }
-        catalogue::catalogue_ui(ui, scope);
-    });
+    }
+    catalogue::catalogue_ui(ui, scope);
 }
 
 /// A frame around one model.
@@ -82,6 +106,16 @@ fn organs_text(organs: &[String]) -> String {
     }
 }
 
+/// The button that shows a model's card.
+fn card_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str, title: &str, why: &str) {
+    let name = format!("Card of {title}");
+    let card = ui.button("Card").on_hover_text(why);
+    card.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    if card.clicked() {
+        scope.outbox.send(Request::ShowCard(id.to_owned()));
+    }
+}
+
 fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
     let theme = Theme::of(ui.ctx());
     entry(ui, |ui| {
@@ -96,12 +130,8 @@ fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
                     }
                 }
                 if model.has_card {
-                    let name = format!("Card of {}", model.title);
-                    let card = ui.button("Card").on_hover_text("What it contours, how well, where it fails");
-                    card.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                    if card.clicked() {
-                        scope.outbox.send(Request::ShowCard(model.id.clone()));
-                    }
+                    let why = "What it contours, how well, where it fails";
+                    card_ui(ui, scope, &model.id, &model.title, why);
                 }
                 small(ui, model.source, theme.weak);
             });

@@ -3,13 +3,14 @@
 use super::super::super::state::{CatalogueLine, Desk, JobLine, Overlay};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
-use super::{comes_into_view, entry, job_ui, organs_text, small, warning_ui};
+use super::{card_ui, comes_into_view, entry, job_ui, organs_text, small, warning_ui};
+use crate::patient::BodyRegion;
 use egui::{RichText, Ui};
 
-/// The part of the card.
+/// The models that can be got and are found, in groups.
 pub(super) fn catalogue_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
-    widgets::caption(ui, "Available");
+    widgets::heading(ui, "Available");
     let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
     if wanted.is_empty() {
         let text = if desk.catalogue.is_empty() {
@@ -21,19 +22,69 @@ pub(super) fn catalogue_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         return;
     }
     source_ui(ui, scope);
-    search_ui(ui, scope);
     let found: Vec<&CatalogueLine> =
         wanted.into_iter().filter(|line| is_found(line, &scope.state.model_search)).collect();
     if found.is_empty() {
         widgets::note(ui, "No model of that name, and none that contours it.");
     }
-    for line in found {
-        to_get_ui(ui, scope, line);
+    for group in Group::ALL {
+        let mut lines = found.iter().filter(|line| Group::of(line) == group).peekable();
+        if lines.peek().is_some() {
+            widgets::caption(ui, group.title());
+        }
+        for line in lines {
+            to_get_ui(ui, scope, line);
+        }
     }
 }
 
-/// The field that narrows the catalogue.
-fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+/// What models of the catalogue stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Body,
+    HeadAndNeck,
+    Chest,
+    Abdomen,
+    Pelvis,
+    Limbs,
+    Coarse,
+}
+
+impl Group {
+    /// All, in the order of the list: what is for most patients, then from the head down.
+    const ALL: [Self; 7] =
+        [Self::Body, Self::HeadAndNeck, Self::Chest, Self::Abdomen, Self::Pelvis, Self::Limbs, Self::Coarse];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Body => "Most of the body",
+            Self::HeadAndNeck => "Head and neck",
+            Self::Chest => "Chest",
+            Self::Abdomen => "Abdomen",
+            Self::Pelvis => "Pelvis",
+            Self::Limbs => "Arms and legs",
+            Self::Coarse => "Needed by other models",
+        }
+    }
+
+    /// Where a model stands: with its uppermost part of the body, where it is for a few.
+    fn of(line: &CatalogueLine) -> Self {
+        let is_limb = |region: &BodyRegion| matches!(region, BodyRegion::Arms | BodyRegion::Legs);
+        match line.regions.as_slice() {
+            _ if line.is_coarse => Self::Coarse,
+            [] | [_, _, _, ..] => Self::Body,
+            few if few.iter().any(is_limb) => Self::Limbs,
+            [BodyRegion::Head | BodyRegion::Neck, ..] => Self::HeadAndNeck,
+            [BodyRegion::Chest, ..] => Self::Chest,
+            [BodyRegion::Abdomen, ..] => Self::Abdomen,
+            [BodyRegion::Pelvis, ..] => Self::Pelvis,
+            [BodyRegion::Arms | BodyRegion::Legs, ..] => Self::Limbs,
+        }
+    }
+}
+
+/// The field that narrows the lists; it stays above them.
+pub(super) fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let name = "Find a model or an organ";
     let field = widgets::text_edit(&mut scope.state.model_search, name);
     widgets::named_field(ui, field, name);
@@ -42,8 +93,12 @@ fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 /// Whether every word of a search is in a model's name, what is said of it, or its organs.
 fn is_found(line: &CatalogueLine, search: &str) -> bool {
-    let text = [&line.id, &line.title, &line.about].into_iter().chain(&line.organs);
-    let text: Vec<String> = text.map(|text| text.to_lowercase()).collect();
+    has_words([&line.id, &line.title, &line.about, &line.modality].into_iter().chain(&line.organs), search)
+}
+
+/// Whether every word of a search is in some of these texts.
+pub(super) fn has_words<'a>(texts: impl Iterator<Item = &'a String>, search: &str) -> bool {
+    let text: Vec<String> = texts.map(|text| text.to_lowercase()).collect();
     let mut words = search.split_whitespace().map(str::to_lowercase);
     words.all(|word| text.iter().any(|text| text.contains(&word)))
 }
@@ -93,7 +148,9 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
             if job.is_none() {
                 get_ui(ui, scope, line);
             }
-            let facts = format!("{} · licence {} · {}", size_text(line), line.license, line.id);
+            card_ui(ui, scope, &line.id, &line.title, "What it contours, its licence and where it is from");
+            let facts =
+                format!("{} · {} · licence {} · {}", line.modality, size_text(line), line.license, line.id);
             small(ui, facts, theme.weak);
         });
         if let Some(job) = job {
@@ -164,13 +221,13 @@ fn bytes_text(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_catalogue_is_searched_by_name_and_organ() {
-        let line = CatalogueLine {
+    fn example() -> CatalogueLine {
+        CatalogueLine {
             id: "head_muscles".into(),
             title: "TotalSegmentator v2, muscles of the head".into(),
             about: "Muscles of mastication.".into(),
             modality: "CT".into(),
+            regions: vec![BodyRegion::Head],
             fit: crate::session::suggestion::Fit::Possible(String::new()),
             is_coarse: false,
             license: String::new(),
@@ -180,11 +237,32 @@ mod tests {
             organs: vec!["Musc_Masseter_L".into(), "Musc_Tongue".into()],
             installed: false,
             problem: None,
-        };
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_searched_by_name_and_organ() {
+        let line = example();
         for search in ["", "  ", "masseter", "total HEAD", "tongue mastication", "head_mus"] {
             assert!(is_found(&line, search), "{search}");
         }
         assert!(!is_found(&line, "masseter liver"));
+    }
+
+    #[test]
+    fn a_model_stands_with_its_part_of_the_body() {
+        use BodyRegion::{Abdomen, Arms, Chest, Head, Legs, Neck, Pelvis};
+        let group =
+            |regions: &[BodyRegion]| Group::of(&CatalogueLine { regions: regions.to_vec(), ..example() });
+        assert_eq!(group(&[]), Group::Body);
+        assert_eq!(group(&[Chest, Abdomen, Pelvis]), Group::Body);
+        assert_eq!(group(&[Head, Neck]), Group::HeadAndNeck);
+        assert_eq!(group(&[Chest, Abdomen]), Group::Chest);
+        assert_eq!(group(&[Pelvis]), Group::Pelvis);
+        assert_eq!(group(&[Chest, Legs]), Group::Limbs);
+        assert_eq!(group(&[Arms, Legs]), Group::Limbs);
+        let coarse = CatalogueLine { is_coarse: true, ..example() };
+        assert_eq!(Group::of(&coarse), Group::Coarse);
     }
 
     #[test]
