@@ -325,9 +325,14 @@ fn an_import_hands_images_over_as_is_chosen_for_it_alone() {
         click(harness, "How images are handed over");
         click(harness, way);
     };
-    let default = "As nnU-Net's reader hands them over";
+    let default = "As the model's own files say (usual)";
     key(&mut harness, Modifiers::COMMAND, Key::M);
+    // Below the field, and only for those who ask for it.
+    assert!(harness.query_by_label_contains("Leave this as it is").is_none());
+    click(&mut harness, "Advanced");
     harness.get_by_label_contains("Leave this as it is");
+    let field = harness.get_by_label("Path of the model").rect();
+    assert!(harness.get_by_label("Advanced").rect().top() >= field.bottom());
     import(&mut harness, &training);
     assert!(!manifest(id).contains("orientation"), "{}", manifest(id));
 
