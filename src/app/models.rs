@@ -60,8 +60,8 @@ pub(super) struct ModelDesk {
     pub measured: BTreeSet<String>,
 }
 
-/// Why something was not fetched, and what it gave otherwise: a sentence.
-type Fetching = dyn Fn(&str, &str, &Progress) -> Result<String, String> + Send + Sync;
+/// Why something was not fetched into a folder, and what it gave otherwise: a sentence.
+type Fetching = dyn Fn(&str, &str, &Path, &Progress) -> Result<String, String> + Send + Sync;
 
 /// Where models that can be fetched come from; another one in tests.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ pub(super) struct Shop {
     pub entries: Arc<dyn Fn() -> Vec<CatalogueLine> + Send + Sync>,
     /// Fetches a model by its id from a source (empty: its publisher).
     pub fetch: Arc<Fetching>,
-    /// Where imported models are put.
+    /// Where imported and fetched models are put.
     pub target: PathBuf,
 }
 
@@ -115,10 +115,11 @@ fn told_regions(id: &str) -> &'static [BodyRegion] {
     catalogue::entry(id).map_or(&[], |entry| &entry.regions)
 }
 
-fn fetch(id: &str, source: &str, progress: &Progress) -> Result<String, String> {
+fn fetch(id: &str, source: &str, target: &Path, progress: &Progress) -> Result<String, String> {
     let entry = catalogue::entry(id).ok_or_else(|| format!("The catalogue has no model {id}."))?;
     let from = (!source.is_empty()).then(|| source.to_owned());
-    let options = catalogue::FetchOptions { from, ..catalogue::FetchOptions::default() };
+    let target = Some(target.to_owned());
+    let options = catalogue::FetchOptions { from, target, force: false };
     let fetched =
         catalogue::fetch(entry, &options, progress).map_err(|error| capitalised(&error.in_window()))?;
     let notes = fetched.warnings.iter().map(|warning| format!(" {}", capitalised(warning)));
@@ -335,7 +336,7 @@ impl Workstation {
         let (title, id, shop) = (format!("Getting {}", entry.title), id.to_owned(), self.shop.clone());
         let source = self.state.model_source.trim().to_owned();
         self.jobs.start(format!("fetch {id}"), title, move |progress| {
-            let result = (shop.fetch)(&id, &source, progress);
+            let result = (shop.fetch)(&id, &source, &shop.target, progress);
             Message::Fetched { id, result }
         });
     }

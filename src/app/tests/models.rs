@@ -27,7 +27,7 @@ fn shop() -> crate::app::models::Shop {
             problem: None,
         }]
     };
-    let fetch = move |id: &str, source: &str, _: &crate::progress::Progress| {
+    let fetch = move |id: &str, source: &str, _: &std::path::Path, _: &crate::progress::Progress| {
         assert_eq!((id, source), ("far", "/mnt/models"));
         match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
             0 => Err("The server cannot be reached.".to_owned()),

@@ -31,7 +31,8 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let height = (room.y - 240.0).max(160.0);
     let scroll =
         egui::ScrollArea::vertical().id_salt("models").max_height(height).min_scrolled_height(height);
-    scroll.auto_shrink([false, true]).show(ui, |ui| {
+    // As high however much is found: the field would jump while one types.
+    scroll.auto_shrink(false).show(ui, |ui| {
         ui.set_max_width(ui.available_width() - 12.0);
         lists_ui(ui, scope);
     });
@@ -175,7 +176,7 @@ fn comes_into_view(ui: &Ui, id: egui::Id, said: Option<(&str, egui::Rect)>) {
         None if seen.is_some() => ui.data_mut(|data| data.remove::<String>(id)),
         Some((text, rect)) if seen.as_deref() != Some(text) => {
             ui.data_mut(|data| data.insert_temp(id, text.to_owned()));
-            ui.scroll_to_rect(rect, Some(egui::Align::Center));
+            ui.scroll_to_rect(rect, None);
             ui.ctx().request_repaint();
         }
         _ => {}
