@@ -610,6 +610,9 @@ fn removing_a_model_that_others_need_names_them_and_what_is_missing_can_be_got()
     key(&mut harness, Modifiers::NONE, Key::Enter);
     assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     assert!(models.join("total_fastest/model.toml").is_file(), "nothing goes without an answer");
+    // The list is measured before it is drawn.
+    harness.step();
+    harness.step();
     click(&mut harness, &format!("Remove {muscles}"));
     assert!(harness.query_by_label_contains("Without it").is_none(), "nothing needs the muscles");
     click(&mut harness, "Cancel");
