@@ -66,7 +66,8 @@ fn lists_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
     }
     let report = &desk.import;
-    let has_to_say = !report.refused.is_empty() || !report.there.is_empty();
+    let is_running = desk.jobs.iter().any(|job| job.key == "import model");
+    let has_to_say = is_running || !report.refused.is_empty() || !report.there.is_empty();
     if search.is_empty() || has_to_say || scope.state.import_path.hint.is_some() {
         import::import_ui(ui, scope);
         left_ui(ui, scope);
