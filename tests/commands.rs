@@ -525,9 +525,12 @@ fn a_model_is_trained_on_approved_contours_and_gone_on_with() {
     std::fs::write(&recipe, tiny_recipe()).unwrap();
     let train = ["train", text(&recipe), "--data", text(&data), "--out", text(&out), "--device", "cpu"];
     refused(&train, "there is no such folder of patients");
+    // The path is told of also where the recipe is missing.
+    refused(&["train", "--data", text(&data), "--out", text(&out)], "there is no such folder of patients");
     // What a machine drew and nobody reviewed is nothing to learn from, and no name is to blame.
     write_patient(&data.join("one"), "BODY", false);
     refused(&train, "only unreviewed contours of Body");
+    refused(&train, "the only patient to train on cannot be used");
     write_patient(&data.join("one"), "Kopf", true);
     refused(
         &train,

@@ -324,6 +324,10 @@ fn a_download_that_broke_is_gone_on_with_by_another_process() {
     // Not here, and said how it comes here.
     let refused = run(&["contour", "nowhere", "--model", "total"], data.path());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("delineo model fetch total"));
+    // One of the program's own stays, and it is said which ones go.
+    let kept = run(&["model", "remove", "head-neck"], data.path());
+    assert!(!kept.status.success());
+    assert!(String::from_utf8_lossy(&kept.stderr).contains("delineo model list"), "{kept:?}");
     let removed = run(&["model", "remove", "total_fastest"], data.path());
     assert!(removed.status.success());
     assert!(!data.path().join("models/total_fastest").exists());

@@ -353,7 +353,8 @@ fn an_import_asks_about_models_that_are_there_and_keeps_what_was_refused() {
     harness.step();
     assert!(harness.query_by_label_contains("SwinUNETR").is_none());
     harness.get_by_label("Not imported from nothing:");
-    assert_eq!(last_toast(&harness).0, Tone::Error);
+    let toasts = harness.state().0.state().toasts.list();
+    assert!(toasts.iter().all(|toast| toast.tone != Tone::Error), "said once, where the person is");
 }
 
 /// Files do not tell which way a model's training images lay: a person can, and is not asked to.
@@ -372,9 +373,14 @@ fn an_import_hands_images_over_as_is_chosen_for_it_alone() {
         click(harness, "How images are handed over");
         click(harness, way);
     };
-    let default = "As nnU-Net's reader hands them over";
+    let default = "As the model's own files say (usual)";
     key(&mut harness, Modifiers::COMMAND, Key::M);
+    // Below the field, and only for those who ask for it.
+    assert!(harness.query_by_label_contains("Leave this as it is").is_none());
+    click(&mut harness, "Advanced");
     harness.get_by_label_contains("Leave this as it is");
+    let field = harness.get_by_label("Path of the model").rect();
+    assert!(harness.get_by_label("Advanced").rect().top() >= field.bottom());
     import(&mut harness, &training);
     assert!(!manifest(id).contains("orientation"), "{}", manifest(id));
 
@@ -463,12 +469,12 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     harness.event(Event::Text(folder.path().join("nothing").display().to_string()));
     harness.step();
     click(&mut harness, "Import");
-    wait(&mut harness, "the refusal", |station| !station.state().toasts.list().is_empty());
-    let said = &harness.state().0.state().toasts.list()[0].text;
-    assert!(said.contains("nothing"), "{said}");
-    // The message lies over the card: it can be closed there, and the card stays.
+    wait(&mut harness, "the refusal", |station| !station.is_running("import model"));
     harness.step();
-    click(&mut harness, "Close error");
+    // Said once, beside the field, with what can be imported; nothing lies over the card's buttons.
+    harness.get_by_label("Not imported from nothing:");
+    harness.get_by_label_contains("There is no such folder or archive");
+    harness.get_by_label_contains("a training folder of nnU-Net v2");
     assert!(harness.state().0.state().toasts.list().is_empty());
     assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     // What is opened from the list leads back to it.
@@ -482,7 +488,13 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
         }
         assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models), "{closes}");
     }
-    // The catalogue is long: it is searched, by organ too.
+    // What can be got stands in groups, each with the card that it will have.
+    harness.get_by_label("Most of the body");
+    harness.get_by_label("Arms and legs");
+    harness.get_by_label("Needed by other models");
+    // The catalogue is long: it is searched, by organ too. The field stands above the list.
+    let field = harness.get_by_label("Find a model or an organ").rect();
+    assert!(field.bottom() <= harness.get_by_label("On this machine").rect().top());
     let (muscles, lungs) = (
         "Get TotalSegmentator v2, muscles of head and neck",
         "Get TotalSegmentator v2, nodules of the lungs",
@@ -495,8 +507,65 @@ fn the_manager_lists_imports_and_says_what_went_wrong() {
     harness.step();
     harness.get_by_label(muscles);
     assert!(harness.query_by_label(lungs).is_none());
+    click(&mut harness, "Card of TotalSegmentator v2, muscles of head and neck");
+    harness.get_by_label("Data and licence");
+    click(&mut harness, "Close");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     click(&mut harness, "Close models");
     assert!(harness.state().0.state().overlay.is_none());
+}
+
+/// Opens the models and narrows the catalogue.
+fn search_models(harness: &mut Harness<'_, Window>, words: &str) {
+    key(harness, Modifiers::COMMAND, Key::M);
+    harness.get_by_label("Find a model or an organ").focus();
+    harness.step();
+    harness.event(Event::Text(words.into()));
+    harness.step();
+    harness.step();
+}
+
+#[test]
+fn what_a_model_may_be_used_for_is_confirmed_before_it_is_got() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    let entry = delineo::ai::catalogue::entry("coronary_arteries").unwrap();
+    search_models(&mut harness, &entry.title);
+    assert!(harness.query_by_label("Import a model").is_none(), "what is found stands on top");
+    click(&mut harness, &format!("Get {}", entry.title));
+    let asked = Overlay::GetModel { id: entry.id.clone(), from_models: true };
+    assert_eq!(harness.state().0.state().overlay, Some(asked));
+    harness.get_by_label(entry.license_warning.as_deref().unwrap());
+    harness.get_by_label(&format!("Licence: {}.", entry.license));
+    click(&mut harness, "Cancel");
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
+    assert!(!harness.state().0.is_running("fetch coronary_arteries"), "nothing comes without an answer");
+}
+
+#[test]
+fn why_a_model_did_not_come_is_said_whole_and_in_sight() {
+    let folder = tempfile::tempdir().unwrap();
+    let ball = ball::write_ball(folder.path());
+    let mut harness = window(&[ball], &folder.path().join("data"));
+    look_in(&mut harness, &folder.path().join("models"));
+    let title = &delineo::ai::catalogue::entry("lung_nodules").unwrap().title;
+    search_models(&mut harness, title);
+    click(&mut harness, "Where from");
+    harness.get_by_label("Where models come from").focus();
+    harness.step();
+    harness.event(Event::Text(folder.path().join("nowhere").display().to_string()));
+    harness.step();
+    click(&mut harness, &format!("Get {title}"));
+    wait(&mut harness, "why not", |station| !station.is_running("fetch lung_nodules"));
+    for _ in 0..8 {
+        harness.step();
+    }
+    let said = harness.get_by_label_contains("put its folder").rect();
+    let close = harness.get_by_label("Close models").rect();
+    assert!(said.top() > close.bottom() && said.bottom() < 1400.0, "{said:?}");
+    click(&mut harness, &format!("Close what was said of {title}"));
+    assert!(harness.query_by_label(&format!("Close what was said of {title}")).is_none());
 }
 
 #[test]
@@ -583,8 +652,15 @@ fn removing_a_model_that_others_need_names_them_and_what_is_missing_can_be_got()
     click(&mut harness, &format!("Remove {coarse}"));
     harness.get_by_label(&format!("Remove {coarse}?"));
     harness.get_by_label_contains(muscles);
-    click(&mut harness, "Cancel");
+    // Enter goes the way that can be taken back.
+    harness.step();
+    assert!(harness.get_by_label("Cancel").accesskit_node().is_focused());
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(harness.state().0.state().overlay, Some(Overlay::Models));
     assert!(models.join("total_fastest/model.toml").is_file(), "nothing goes without an answer");
+    // The list is measured before it is drawn.
+    harness.step();
+    harness.step();
     click(&mut harness, &format!("Remove {muscles}"));
     assert!(harness.query_by_label_contains("Without it").is_none(), "nothing needs the muscles");
     click(&mut harness, "Cancel");

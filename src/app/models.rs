@@ -60,8 +60,8 @@ pub(super) struct ModelDesk {
     pub measured: BTreeSet<String>,
 }
 
-/// Why something was not fetched, and what it gave otherwise: a sentence.
-type Fetching = dyn Fn(&str, &str, &Progress) -> Result<String, String> + Send + Sync;
+/// Why something was not fetched into a folder, and what it gave otherwise: a sentence.
+type Fetching = dyn Fn(&str, &str, &Path, &Progress) -> Result<String, String> + Send + Sync;
 
 /// Where models that can be fetched come from; another one in tests.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ pub(super) struct Shop {
     pub entries: Arc<dyn Fn() -> Vec<CatalogueLine> + Send + Sync>,
     /// Fetches a model by its id from a source (empty: its publisher).
     pub fetch: Arc<Fetching>,
-    /// Where imported models are put.
+    /// Where imported and fetched models are put.
     pub target: PathBuf,
 }
 
@@ -86,6 +86,10 @@ fn catalogue_lines() -> Vec<CatalogueLine> {
         title: entry.title.clone(),
         about: entry.about.clone(),
         modality: entry.modality.clone(),
+        regions: match entry.regions.as_slice() {
+            [] => BodyRegion::of_organs(entry.organs.iter().map(|organ| organ.name.as_str())),
+            own => own.to_vec(),
+        },
         fit: Fit::Possible(String::new()),
         is_coarse: entry.purpose == Purpose::Region,
         license: entry.license.clone(),
@@ -111,10 +115,11 @@ fn told_regions(id: &str) -> &'static [BodyRegion] {
     catalogue::entry(id).map_or(&[], |entry| &entry.regions)
 }
 
-fn fetch(id: &str, source: &str, progress: &Progress) -> Result<String, String> {
+fn fetch(id: &str, source: &str, target: &Path, progress: &Progress) -> Result<String, String> {
     let entry = catalogue::entry(id).ok_or_else(|| format!("The catalogue has no model {id}."))?;
     let from = (!source.is_empty()).then(|| source.to_owned());
-    let options = catalogue::FetchOptions { from, ..catalogue::FetchOptions::default() };
+    let target = Some(target.to_owned());
+    let options = catalogue::FetchOptions { from, target, force: false };
     let fetched =
         catalogue::fetch(entry, &options, progress).map_err(|error| capitalised(&error.in_window()))?;
     let notes = fetched.warnings.iter().map(|warning| format!(" {}", capitalised(warning)));
@@ -305,9 +310,10 @@ impl Workstation {
         line.is_some_and(|line| line.has_card && !self.preferences.cards_read.contains(&versioned(line)))
     }
 
-    /// Shows a model's card.
+    /// Shows a model's card; of one that can be fetched the one that it will have.
     pub(super) fn show_card(&mut self, model: &str, before_use: bool) {
-        let Some(document) = self.models.cards.get(model).cloned() else { return };
+        let to_come = || catalogue::entry(model).map(|entry| Document::parse(&catalogue::card(entry)));
+        let Some(document) = self.models.cards.get(model).cloned().or_else(to_come) else { return };
         let from_models = self.state.overlay == Some(Overlay::Models);
         let card = Card { model: model.to_owned(), document, before_use, from_models };
         self.state.overlay = Some(Overlay::Card(Arc::new(card)));
@@ -330,7 +336,7 @@ impl Workstation {
         let (title, id, shop) = (format!("Getting {}", entry.title), id.to_owned(), self.shop.clone());
         let source = self.state.model_source.trim().to_owned();
         self.jobs.start(format!("fetch {id}"), title, move |progress| {
-            let result = (shop.fetch)(&id, &source, progress);
+            let result = (shop.fetch)(&id, &source, &shop.target, progress);
             Message::Fetched { id, result }
         });
     }
@@ -404,6 +410,8 @@ impl Workstation {
         match (report.refused.as_slice(), titles.len()) {
             ([], 0) => {}
             ([], _) => toasts.done(done),
+            // Said beside the field, where the person is.
+            (_, 0) if in_manager => {}
             ([only], 0) => toasts.error(only.clone(), None),
             (refused, 0) => {
                 let text = format!("None of {} models could be imported.", refused.len());
@@ -497,6 +505,7 @@ fn import_end((path, import_as): (PathBuf, HandOver), imported: Result<Imported,
     let refused = match imported {
         Ok(Imported { packages, refused }) => {
             end.titles = packages.into_iter().map(|package| package.title).collect();
+            end.report.came = end.titles.len();
             refused
         }
         Err(error) => vec![error],

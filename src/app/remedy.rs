@@ -61,6 +61,13 @@ impl InWindow for ImportError {
                 "its id {id} belongs to a model of the program or of its catalogue; give it another: \
                  dataset_name in its plans.json, or id in its model.toml"
             ),
+            Self::NotImported { id, path } => {
+                let place = path.as_deref().map_or(String::new(), |path| format!(": {}", path.display()));
+                format!(
+                    "the model {id} is part of the program or of another folder; only those that were imported or \
+                     got here can be removed{place}"
+                )
+            }
             Self::Several { count, path, .. } => {
                 format!("there are {count} models; import the training folder of one: {}", path.display())
             }
@@ -231,6 +238,7 @@ mod tests {
             Box::new(not_fetched()),
             Box::new(exists()),
             Box::new(ImportError::Reserved { id: id.clone() }),
+            Box::new(ImportError::NotImported { id: id.clone(), path: Some(path.clone()) }),
             Box::new(ImportError::Several { id: id.clone(), count: 2, path: path.clone() }),
             Box::new(ImportError::NoRoom { free, needed, path: path.clone() }),
             Box::new(ImportError::Unwritable { reason: reason(), path: path.clone() }),

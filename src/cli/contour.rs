@@ -208,6 +208,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             eprintln!("confidence with * is uncalibrated: it orders contours, but promises no agreement");
         }
         eprintln!("{}, {:.1} s; unreviewed", found.device, started.elapsed().as_secs_f64());
+        if args.out.is_none() && args.labels.is_none() && args.steps_to.is_none() {
+            eprintln!(
+                "nothing was written; give --out FILE.dcm or --labels FILE.nii.gz to keep the contours"
+            );
+        }
     }
     Ok(())
 }
@@ -245,9 +250,6 @@ fn contour_count(roi: &Roi) -> usize {
 fn check_outputs(args: &Args) -> anyhow::Result<()> {
     if args.steps_to.is_some() && args.model == BODY {
         bail!(WrongUsage("--steps-to is for models of nnU-Net, the model body is no network".to_owned()));
-    }
-    if args.out.is_none() && args.labels.is_none() && args.steps_to.is_none() && !args.json {
-        eprintln!("nothing is written: neither --out nor --labels is given");
     }
     if let Some(out) =
         args.out.as_deref().filter(|out| !out.extension().is_some_and(|e| e.eq_ignore_ascii_case("dcm")))
@@ -351,11 +353,13 @@ fn contour_organs(args: &Args, package: &ModelPackage, study: &Study) -> anyhow:
         format!(", with the program and the images {} MB", own.saturating_add(needed) / 1_000_000)
     });
     eprintln!("on the CPU the model takes about {} MB of memory{all}{free}", needed / 1_000_000);
-    let network = memory::graphics_network_bytes(package) / 1_000_000;
-    eprintln!("on a graphics device the network takes about {network} MB");
-    let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
-    eprintln!("on a graphics device the model's sums take {graphics} MB at most, beside the network");
     let on_cpu = ai::engine::runs_on_cpu(args.device);
+    if !on_cpu {
+        let network = memory::graphics_network_bytes(package) / 1_000_000;
+        eprintln!("on a graphics device the network takes about {network} MB");
+        let graphics = memory::graphics_bytes(&study.series.volume, package) / 1_000_000;
+        eprintln!("on a graphics device the model's sums take {graphics} MB at most, beside the network");
+    }
     let beside = || memory::beside_graphics_bytes(&study.series.volume, package, &options);
     memory::check(if on_cpu { needed } else { beside() }, available).map_err(|text| {
         let names = package.nnunet.as_ref().map(Model::fold_names).unwrap_or_default();

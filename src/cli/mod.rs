@@ -40,7 +40,7 @@ enum Command {
     Contour(contour::Args),
     /// Contours the synthetic sample patient with AI, corrects, exports, checks and draws it.
     Demo(demo::Args),
-    /// Lists, imports and removes model packages.
+    /// Lists, fetches, imports and removes model packages.
     Model(model::Args),
     /// Runs the project's benchmarks.
     Bench(bench::Args),

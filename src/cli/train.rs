@@ -73,6 +73,10 @@ fn channel(text: &str) -> Result<(usize, String), String> {
 /// # Errors
 /// When the recipe, the patients or the package cannot be used, or a file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    // A mistyped path is told before anything else is asked for.
+    if let Some(data) = args.data.as_deref().filter(|data| !data.is_dir()) {
+        bail!("there is no such folder of patients: {}", data.display());
+    }
     let init = args.init.as_deref().map(ModelPackage::find).transpose()?;
     let folds: Vec<String> = args.fold.iter().cloned().collect();
     let init = init.map(|package| package.with_folds(&folds)).transpose()?;

@@ -87,6 +87,13 @@ pub enum Overlay {
     Models,
     /// A model's card.
     Card(Arc<Card>),
+    /// Get a model whose licence forbids something.
+    GetModel {
+        /// Its id.
+        id: String,
+        /// Whether it was asked for in the list of models.
+        from_models: bool,
+    },
     /// Remove a model: its id.
     RemoveModel(String),
     /// Remove a model's folder that cannot be used.
@@ -110,6 +117,7 @@ impl Overlay {
     pub fn below(&self) -> Option<Self> {
         match self {
             Self::Card(card) if card.from_models => Some(Self::Models),
+            Self::GetModel { from_models, .. } => from_models.then_some(Self::Models),
             Self::RemoveModel(_) | Self::RemoveUnusable(_) => Some(Self::Models),
             _ => None,
         }
@@ -459,6 +467,8 @@ pub struct ImportReport {
     pub path: PathBuf,
     /// How images were to be handed over to its models.
     pub import_as: HandOver,
+    /// How many models have come.
+    pub came: usize,
     /// Why models of it were not imported, a sentence each.
     pub refused: Vec<String>,
     /// The ids of its models that are there already: replace them, or keep both?
@@ -476,6 +486,8 @@ pub struct CatalogueLine {
     pub about: String,
     /// The DICOM code of the images it is for.
     pub modality: String,
+    /// The parts of the body that it is for, from the head down; empty where nothing tells.
+    pub regions: Vec<BodyRegion>,
     /// How it fits the open study.
     pub fit: Fit,
     /// Whether it is there for other models to crop on: too coarse to contour with.

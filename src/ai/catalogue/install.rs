@@ -164,8 +164,10 @@ fn make(
     Ok(write_composed(&composition, orientation, told, about, (target, force), &progress)?)
 }
 
-/// The card of a model that others publish: what the catalogue knows, and what nobody has seen here.
-fn card(entry: &Entry) -> String {
+/// The card of a model that others publish, in Markdown: what the catalogue knows, and what nobody has seen
+/// here.
+#[must_use]
+pub fn card(entry: &Entry) -> String {
     use std::fmt::Write;
     let mut text = format!("# {} (`{}` {})\n\n{NOT_CLEARED}\n\n", entry.title, entry.id, entry.version);
     if let Some(warning) = &entry.license_warning {

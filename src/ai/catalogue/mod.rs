@@ -16,6 +16,8 @@ pub use self::fetch::{
     FetchError, FetchOptions, Fetched, FetchedFile, SOURCE_VARIABLE, fetch, partial_bytes, remove,
 };
 
+pub use self::install::card;
+
 use crate::ai::ModelPackage;
 
 /// Whether the entry's model is there, wherever it came from (fetched here, or a models folder

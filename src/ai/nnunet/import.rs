@@ -97,7 +97,10 @@ pub enum ImportError {
         path: PathBuf,
     },
     /// The model is no imported one.
-    #[error("the model {id} is part of the program or of another folder and cannot be removed{}", where_is(.path.as_deref()))]
+    #[error(
+        "the model {id} is part of the program or of another folder and cannot be removed; those that were \
+         imported or fetched can (`delineo model list` tells which){}", where_is(.path.as_deref())
+    )]
     NotImported {
         /// Its id.
         id: String,

@@ -296,10 +296,10 @@ impl Run<'_> {
         }
         remarks.extend(left_out.iter().cloned());
         if let (true, Some(why)) = (stock.patients().is_empty(), left_out.first()) {
-            return Err(TrainError::Patients(format!(
-                "none of {} patients can be trained on; the first: {why}",
-                ids.len()
-            )));
+            return Err(TrainError::Patients(match ids.len() {
+                1 => format!("the only patient to train on cannot be used: {why}"),
+                count => format!("none of {count} patients can be trained on; the first: {why}"),
+            }));
         }
         let sampler = Sampler::new(stock, self.recipe)?;
         let label = |number: &u16| self.recipe.labels.get(usize::from(*number).checked_sub(1)?);

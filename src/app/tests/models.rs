@@ -15,6 +15,7 @@ fn shop() -> crate::app::models::Shop {
             title: "Far model".to_owned(),
             about: String::new(),
             modality: "CT".to_owned(),
+            regions: vec![crate::patient::BodyRegion::Chest],
             fit: crate::session::suggestion::Fit::Possible(String::new()),
             is_coarse: false,
             license: "CC BY-NC 4.0".to_owned(),
@@ -26,7 +27,7 @@ fn shop() -> crate::app::models::Shop {
             problem: None,
         }]
     };
-    let fetch = move |id: &str, source: &str, _: &crate::progress::Progress| {
+    let fetch = move |id: &str, source: &str, _: &std::path::Path, _: &crate::progress::Progress| {
         assert_eq!((id, source), ("far", "/mnt/models"));
         match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
             0 => Err("The server cannot be reached.".to_owned()),

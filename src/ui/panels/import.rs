@@ -12,7 +12,7 @@ const OTHER: &str = "Another way…";
 
 /// What is chosen and the field for the model, or how far an import is.
 pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
-    widgets::caption(ui, "Import a model");
+    widgets::heading(ui, "Import a model");
     if let Some(hint) = scope.state.import_path.hint.clone() {
         widgets::note(ui, hint);
     }
@@ -21,7 +21,6 @@ pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         job_ui(ui, scope, &job);
         return;
     }
-    hand_over_ui(ui, &mut scope.state.import_as);
     let is_clear = scope.state.import_as.orientation().is_ok();
     ui.horizontal(|ui| {
         let width = ui.available_width() - widgets::buttons_width(ui, &["Import", "Folder…", "ZIP…"]);
@@ -52,12 +51,28 @@ pub(super) fn import_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             }
         });
     });
+    advanced_ui(ui, &mut scope.state.import_as);
+}
+
+/// What hardly anybody has to choose, folded away while nothing is chosen.
+fn advanced_ui(ui: &mut Ui, chosen: &mut HandOver) {
+    let id = ui.scope_id().with("advanced import");
+    let is_usual = *chosen == HandOver::default();
+    let kept = ui.data(|data| data.get_temp(id)).unwrap_or(false);
+    // What keeps the button from being pressed is in sight.
+    let mut unfolded = kept || !is_usual;
+    ui.add_space(4.0);
+    widgets::fold(ui, "Advanced", "Advanced", &mut unfolded);
+    ui.data_mut(|data| data.insert_temp(id, unfolded));
+    if unfolded {
+        hand_over_ui(ui, chosen);
+    }
 }
 
 /// How images are handed over to the model, with what it means below.
 fn hand_over_ui(ui: &mut Ui, chosen: &mut HandOver) {
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Images").color(Theme::of(ui.ctx()).weak));
+        ui.label(RichText::new("Training images lay").color(Theme::of(ui.ctx()).weak));
         let list = widgets::combo("hand over").width(300.0).selected_text(chosen.title(OTHER));
         let response = list.show_ui(ui, |ui| {
             for way in HandOver::known() {

@@ -26,35 +26,61 @@ pub fn manager_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             }
         });
     });
-    let height = (room.y - 200.0).max(160.0);
+    ui.add_space(4.0);
+    catalogue::search_ui(ui, scope);
+    let height = (room.y - 240.0).max(160.0);
     let scroll =
         egui::ScrollArea::vertical().id_salt("models").max_height(height).min_scrolled_height(height);
-    scroll.auto_shrink([false, true]).show(ui, |ui| {
+    // As high however much is found: the field would jump while one types.
+    scroll.auto_shrink(false).show(ui, |ui| {
         ui.set_max_width(ui.available_width() - 12.0);
-        widgets::caption(ui, "On this machine");
-        let desk = scope.context.desk;
-        for model in &desk.models {
-            installed_ui(ui, scope, model);
+        lists_ui(ui, scope);
+    });
+}
+
+/// What is below the search. What is searched for is not looked for below forms: these step aside, but for
+/// one that has something to say.
+fn lists_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let desk = scope.context.desk;
+    let search = scope.state.model_search.trim().to_owned();
+    let is_found = |model: &&ModelLine| {
+        catalogue::has_words(
+            [&model.id, &model.title, &model.modality].into_iter().chain(&model.organs),
+            &search,
+        )
+    };
+    let found: Vec<&ModelLine> = desk.models.iter().filter(is_found).collect();
+    if !found.is_empty() || search.is_empty() {
+        widgets::heading(ui, "On this machine");
+    }
+    for model in found {
+        installed_ui(ui, scope, model);
+    }
+    if desk.models.is_empty() {
+        widgets::note(ui, if desk.models_known { "None." } else { "Looking for models…" });
+    }
+    if !desk.unusable.is_empty() && search.is_empty() {
+        widgets::caption(ui, "Cannot be used");
+        for line in &desk.unusable {
+            unusable_ui(ui, scope, line);
         }
-        if desk.models.is_empty() {
-            widgets::note(ui, if desk.models_known { "None." } else { "Looking for models…" });
-        }
-        if !desk.unusable.is_empty() {
-            widgets::caption(ui, "Cannot be used");
-            for line in &desk.unusable {
-                unusable_ui(ui, scope, line);
-            }
-        }
+    }
+    let report = &desk.import;
+    let is_running = desk.jobs.iter().any(|job| job.key == "import model");
+    let has_to_say = is_running || !report.refused.is_empty() || !report.there.is_empty();
+    if search.is_empty() || has_to_say || scope.state.import_path.hint.is_some() {
         import::import_ui(ui, scope);
         left_ui(ui, scope);
-        widgets::caption(ui, "Train one on patients of your own");
+    }
+    if search.is_empty() {
+        widgets::heading(ui, "Train one on patients of your own");
         if widgets::button(ui, "Train a model…").on_hover_text(Action::TrainModel.tooltip()).clicked() {
             // An action that opens a card is not carried out under another.
             scope.state.overlay = None;
             scope.outbox.act(Action::TrainModel);
         }
-        catalogue::catalogue_ui(ui, scope);
-    });
+    }
+    catalogue::catalogue_ui(ui, scope);
 }
 
 /// A frame around one model.
@@ -82,6 +108,16 @@ fn organs_text(organs: &[String]) -> String {
     }
 }
 
+/// The button that shows a model's card.
+fn card_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str, title: &str, why: &str) {
+    let name = format!("Card of {title}");
+    let card = ui.button("Card").on_hover_text(why);
+    card.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    if card.clicked() {
+        scope.outbox.send(Request::ShowCard(id.to_owned()));
+    }
+}
+
 fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
     let theme = Theme::of(ui.ctx());
     entry(ui, |ui| {
@@ -96,12 +132,8 @@ fn installed_ui(ui: &mut Ui, scope: &mut Scope<'_>, model: &ModelLine) {
                     }
                 }
                 if model.has_card {
-                    let name = format!("Card of {}", model.title);
-                    let card = ui.button("Card").on_hover_text("What it contours, how well, where it fails");
-                    card.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-                    if card.clicked() {
-                        scope.outbox.send(Request::ShowCard(model.id.clone()));
-                    }
+                    let why = "What it contours, how well, where it fails";
+                    card_ui(ui, scope, &model.id, &model.title, why);
                 }
                 small(ui, model.source, theme.weak);
             });
@@ -127,6 +159,29 @@ fn warning_ui(ui: &mut Ui, text: &str) {
         ui.label(RichText::new(icons::WARNING).color(theme.amber));
         small(ui, text, theme.amber);
     });
+}
+
+/// What went wrong, with its sign.
+fn error_ui(ui: &mut Ui, text: &str) {
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal_top(|ui| {
+        ui.label(RichText::new(icons::ERROR).color(theme.red));
+        small(ui, text, theme.red);
+    });
+}
+
+/// Brings what is said, and where it stands, into view once, when it is new; `None` where nothing is said.
+fn comes_into_view(ui: &Ui, id: egui::Id, said: Option<(&str, egui::Rect)>) {
+    let seen: Option<String> = ui.data(|data| data.get_temp(id));
+    match said {
+        None if seen.is_some() => ui.data_mut(|data| data.remove::<String>(id)),
+        Some((text, rect)) if seen.as_deref() != Some(text) => {
+            ui.data_mut(|data| data.insert_temp(id, text.to_owned()));
+            ui.scroll_to_rect(rect, None);
+            ui.ctx().request_repaint();
+        }
+        _ => {}
+    }
 }
 
 /// A model that was found and cannot be used.
@@ -178,14 +233,30 @@ fn left_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             }
         });
     }
-    if !report.refused.is_empty() {
-        let from = report.path.file_name().unwrap_or(report.path.as_os_str()).to_string_lossy();
+    let id = ui.layer_id().id.with("refused");
+    if report.refused.is_empty() {
+        comes_into_view(ui, id, None);
+        return;
+    }
+    let from = report.path.file_name().unwrap_or(report.path.as_os_str()).to_string_lossy();
+    let shown = ui.scope(|ui| {
         widgets::note(ui, format!("Not imported from {from}:"));
         for why in &report.refused {
-            warning_ui(ui, why);
+            error_ui(ui, why);
         }
-    }
+        if report.came == 0 {
+            widgets::note(ui, EXPECTED);
+        }
+    });
+    let said = format!("{from}: {}", report.refused.join(" "));
+    comes_into_view(ui, id, Some((&said, shown.response.rect)));
 }
+
+/// What can be imported.
+const EXPECTED: &str = "What can be imported: a training folder of nnU-Net v2 (with plans.json, dataset.json and \
+                        fold_0/checkpoint_final.pth in it, named like nnUNetTrainer__nnUNetPlans__3d_fullres), the \
+                        data set's folder above it (Dataset…), the folder of a model trained here, or a ZIP of \
+                        one of these.";
 
 /// A running job in a line.
 pub(super) fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {

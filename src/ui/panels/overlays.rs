@@ -41,6 +41,7 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             Overlay::Delete(roi) => delete_ui(ui, scope, *roi),
             Overlay::Models => manager::manager_ui(ui, scope),
             Overlay::Card(card) => card::card_ui(ui, scope, card),
+            Overlay::GetModel { id, .. } => get_model_ui(ui, scope, id),
             Overlay::RemoveModel(id) => remove_model_ui(ui, scope, id),
             Overlay::RemoveUnusable(folder) => remove_unusable_ui(ui, scope, folder),
             Overlay::Resume(summary) => resume_ui(ui, scope, summary),
@@ -72,18 +73,30 @@ pub fn overlay_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 /// The buttons of a question; the primary one has the keyboard.
 fn answer_ui(ui: &mut Ui, yes: &str, danger: bool) -> Option<bool> {
+    buttons_ui(ui, yes, danger, false)
+}
+
+/// The buttons of a question whose answer cannot be taken back: Cancel has the keyboard.
+fn final_answer_ui(ui: &mut Ui, yes: &str) -> Option<bool> {
+    buttons_ui(ui, yes, true, true)
+}
+
+fn buttons_ui(ui: &mut Ui, yes: &str, danger: bool, is_final: bool) -> Option<bool> {
     ui.add_space(16.0);
     let mut answer = None;
     ui.horizontal(|ui| {
         let response =
             if danger { widgets::danger_button(ui, yes) } else { widgets::primary_button(ui, yes, true) };
+        let cancel = widgets::button(ui, "Cancel");
         if ui.memory(|memory| memory.focused().is_none()) {
-            response.request_focus();
+            if is_final { &cancel } else { &response }.request_focus();
         }
-        if response.clicked() || (response.has_focus() && ui.input(|input| input.key_pressed(Key::Enter))) {
+        let is_entered =
+            |button: &egui::Response| button.has_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        if response.clicked() || is_entered(&response) {
             answer = Some(true);
         }
-        if widgets::button(ui, "Cancel").clicked() {
+        if cancel.clicked() || is_entered(&cancel) {
             answer = Some(false);
         }
     });
@@ -269,6 +282,27 @@ fn open_outlines_ui(ui: &mut Ui, scope: &mut Scope<'_>, count: usize) {
     }
 }
 
+fn get_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
+    let Some(line) = scope.context.desk.catalogue.iter().find(|line| line.id == id) else {
+        scope.state.overlay = scope.state.overlay.as_ref().and_then(Overlay::below);
+        return;
+    };
+    ui.set_width(460.0);
+    widgets::heading(ui, &format!("Get {}?", line.title));
+    let warning = line.license_warning.as_deref().unwrap_or_default();
+    let amber = Theme::of(ui.ctx()).amber;
+    ui.add(egui::Label::new(RichText::new(warning).color(amber)).wrap());
+    ui.add_space(4.0);
+    widgets::note(ui, format!("Licence: {}.", line.license));
+    widgets::note(ui, format!("To be downloaded: {}.", manager::size_text(line)));
+    if let Some(yes) = answer_ui(ui, "Get it under this licence", false) {
+        scope.state.overlay = scope.state.overlay.as_ref().and_then(Overlay::below);
+        if yes {
+            scope.outbox.send(Request::Fetch(id.to_owned()));
+        }
+    }
+}
+
 fn remove_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
     let model = scope.context.desk.models.iter().find(|model| model.id == id);
     let title = model.map_or_else(|| id.to_owned(), |model| model.title.clone());
@@ -294,7 +328,7 @@ fn remove_model_ui(ui: &mut Ui, scope: &mut Scope<'_>, id: &str) {
         let amber = Theme::of(ui.ctx()).amber;
         ui.add(egui::Label::new(RichText::new(text).color(amber)).wrap());
     }
-    if let Some(yes) = answer_ui(ui, "Remove", true) {
+    if let Some(yes) = final_answer_ui(ui, "Remove") {
         scope.state.overlay = Some(Overlay::Models);
         if yes {
             scope.outbox.send(Request::RemoveModel(id.to_owned()));
@@ -309,7 +343,7 @@ fn remove_unusable_ui(ui: &mut Ui, scope: &mut Scope<'_>, folder: &Path) {
         ui,
         format!("This folder goes from this machine with all that is in it: {}", folder.display()),
     );
-    if let Some(yes) = answer_ui(ui, "Remove", true) {
+    if let Some(yes) = final_answer_ui(ui, "Remove") {
         scope.state.overlay = Some(Overlay::Models);
         if yes {
             scope.outbox.send(Request::RemoveUnusable(folder.to_owned()));

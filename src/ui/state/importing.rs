@@ -31,7 +31,7 @@ impl HandOver {
     #[must_use]
     pub fn title(&self, other: &str) -> String {
         match self {
-            Self::AsRead => "As nnU-Net's reader hands them over".to_owned(),
+            Self::AsRead => "As the model's own files say (usual)".to_owned(),
             Self::Turned(code) => {
                 let known = WAYS.iter().find(|(own, _)| own == code);
                 known.map_or(*code, |(_, title)| title).to_owned()
@@ -57,8 +57,9 @@ impl HandOver {
     pub fn meaning(&self) -> String {
         let code = match self {
             Self::AsRead => {
-                return "A model knows the patient as its training files lay, which no file tells. Leave this as \
-                        it is, unless what it contours is missing or stands on the wrong side, in front or behind."
+                return "Leave this as it is. Only if contours of this model are missing, or stand on the wrong side, \
+                        in front or behind, did its training images lie another way than its files say: then \
+                        import it again with that way chosen."
                     .to_owned();
             }
             Self::Turned(code) => code,

@@ -415,6 +415,9 @@ fn what_models_are_for_is_told_and_the_region_s_finders_are_for_nothing_else() {
         assert_eq!(sorted, own.regions, "{}: from the head down, each once", own.id);
         let told = BodyRegion::of_organs(own.organs.iter().map(|organ| organ.name.as_str()));
         assert!(!own.regions.is_empty() || !told.is_empty(), "{}: for no part of the body", own.id);
+        // What is got without a question brings nothing that should be asked about.
+        let is_plain = |needed: &&Entry| needed.license_warning.is_none();
+        assert!(!is_plain(&own) || own.with_dependencies().iter().all(is_plain), "{}", own.id);
     }
 }
 

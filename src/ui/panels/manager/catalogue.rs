@@ -1,15 +1,16 @@
 //! The models of the catalogue that are not on this machine: searched, got, and where they come from.
 
-use super::super::super::state::{CatalogueLine, Desk, JobLine};
+use super::super::super::state::{CatalogueLine, Desk, JobLine, Overlay};
 use super::super::super::theme::{self, Theme};
 use super::super::super::{Request, Scope, icons, widgets};
-use super::{entry, job_ui, organs_text, small, warning_ui};
+use super::{card_ui, comes_into_view, entry, job_ui, organs_text, small, warning_ui};
+use crate::patient::BodyRegion;
 use egui::{RichText, Ui};
 
-/// The part of the card.
+/// The models that can be got and are found, in groups.
 pub(super) fn catalogue_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let desk = scope.context.desk;
-    widgets::caption(ui, "Available");
+    widgets::heading(ui, "Available");
     let wanted: Vec<&CatalogueLine> = desk.catalogue.iter().filter(|line| !line.installed).collect();
     if wanted.is_empty() {
         let text = if desk.catalogue.is_empty() {
@@ -21,19 +22,69 @@ pub(super) fn catalogue_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         return;
     }
     source_ui(ui, scope);
-    search_ui(ui, scope);
     let found: Vec<&CatalogueLine> =
         wanted.into_iter().filter(|line| is_found(line, &scope.state.model_search)).collect();
     if found.is_empty() {
         widgets::note(ui, "No model of that name, and none that contours it.");
     }
-    for line in found {
-        to_get_ui(ui, scope, line);
+    for group in Group::ALL {
+        let mut lines = found.iter().filter(|line| Group::of(line) == group).peekable();
+        if lines.peek().is_some() {
+            widgets::caption(ui, group.title());
+        }
+        for line in lines {
+            to_get_ui(ui, scope, line);
+        }
     }
 }
 
-/// The field that narrows the catalogue.
-fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
+/// What models of the catalogue stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Body,
+    HeadAndNeck,
+    Chest,
+    Abdomen,
+    Pelvis,
+    Limbs,
+    Coarse,
+}
+
+impl Group {
+    /// All, in the order of the list: what is for most patients, then from the head down.
+    const ALL: [Self; 7] =
+        [Self::Body, Self::HeadAndNeck, Self::Chest, Self::Abdomen, Self::Pelvis, Self::Limbs, Self::Coarse];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Body => "Most of the body",
+            Self::HeadAndNeck => "Head and neck",
+            Self::Chest => "Chest",
+            Self::Abdomen => "Abdomen",
+            Self::Pelvis => "Pelvis",
+            Self::Limbs => "Arms and legs",
+            Self::Coarse => "Needed by other models",
+        }
+    }
+
+    /// Where a model stands: with its uppermost part of the body, where it is for a few.
+    fn of(line: &CatalogueLine) -> Self {
+        let is_limb = |region: &BodyRegion| matches!(region, BodyRegion::Arms | BodyRegion::Legs);
+        match line.regions.as_slice() {
+            _ if line.is_coarse => Self::Coarse,
+            [] | [_, _, _, ..] => Self::Body,
+            few if few.iter().any(is_limb) => Self::Limbs,
+            [BodyRegion::Head | BodyRegion::Neck, ..] => Self::HeadAndNeck,
+            [BodyRegion::Chest, ..] => Self::Chest,
+            [BodyRegion::Abdomen, ..] => Self::Abdomen,
+            [BodyRegion::Pelvis, ..] => Self::Pelvis,
+            [BodyRegion::Arms | BodyRegion::Legs, ..] => Self::Limbs,
+        }
+    }
+}
+
+/// The field that narrows the lists; it stays above them.
+pub(super) fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     let name = "Find a model or an organ";
     let field = widgets::text_edit(&mut scope.state.model_search, name);
     widgets::named_field(ui, field, name);
@@ -42,8 +93,12 @@ fn search_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 /// Whether every word of a search is in a model's name, what is said of it, or its organs.
 fn is_found(line: &CatalogueLine, search: &str) -> bool {
-    let text = [&line.id, &line.title, &line.about].into_iter().chain(&line.organs);
-    let text: Vec<String> = text.map(|text| text.to_lowercase()).collect();
+    has_words([&line.id, &line.title, &line.about, &line.modality].into_iter().chain(&line.organs), search)
+}
+
+/// Whether every word of a search is in some of these texts.
+pub(super) fn has_words<'a>(texts: impl Iterator<Item = &'a String>, search: &str) -> bool {
+    let text: Vec<String> = texts.map(|text| text.to_lowercase()).collect();
     let mut words = search.split_whitespace().map(str::to_lowercase);
     words.all(|word| text.iter().any(|text| text.contains(&word)))
 }
@@ -59,14 +114,20 @@ pub(in super::super) fn size_text(line: &CatalogueLine) -> String {
     line.bytes.map_or_else(|| "size not known".to_owned(), bytes_text)
 }
 
-/// The button that gets a model.
+/// The button that gets a model. One whose licence forbids something is asked about first.
 pub(in super::super) fn get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     let word = if line.partial_bytes > 0 { "Resume" } else { "Get" };
     let button = ui.button(format!("{}  {word}", icons::DOWNLOAD));
     let name = format!("{word} {}", line.title);
     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-    if button.on_hover_text("Brings it from its publisher").clicked() {
-        scope.outbox.send(Request::Fetch(line.id.clone()));
+    let what = format!("Brings it from its publisher: {}, licence {}", size_text(line), line.license);
+    if button.on_hover_text(what).clicked() {
+        if line.license_warning.is_some() {
+            let from_models = scope.state.overlay == Some(Overlay::Models);
+            scope.state.overlay = Some(Overlay::GetModel { id: line.id.clone(), from_models });
+        } else {
+            scope.outbox.send(Request::Fetch(line.id.clone()));
+        }
     }
 }
 
@@ -74,23 +135,24 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     let theme = Theme::of(ui.ctx());
     let job = fetch_job(scope.context.desk, line).cloned();
     entry(ui, |ui| {
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(&line.title).font(theme::strong(theme::BODY)));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                if job.is_none() {
-                    get_ui(ui, scope, line);
-                }
-                small(ui, size_text(line), theme.weak);
-            });
-        });
+        ui.add(egui::Label::new(RichText::new(&line.title).font(theme::strong(theme::BODY))).wrap());
         if !line.about.is_empty() {
             small(ui, &line.about, theme.text);
         }
         small(ui, organs_text(&line.organs), theme.weak);
-        small(ui, format!("{} · licence {}", line.id, line.license), theme.weak);
         if let Some(warning) = &line.license_warning {
             warning_ui(ui, warning);
         }
+        // What getting it means stands beside the button.
+        ui.horizontal(|ui| {
+            if job.is_none() {
+                get_ui(ui, scope, line);
+            }
+            card_ui(ui, scope, &line.id, &line.title, "What it contours, its licence and where it is from");
+            let facts =
+                format!("{} · {} · licence {} · {}", line.modality, size_text(line), line.license, line.id);
+            small(ui, facts, theme.weak);
+        });
         if let Some(job) = job {
             job_ui(ui, scope, &job);
         } else if line.partial_bytes > 0 {
@@ -100,21 +162,29 @@ fn to_get_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
     });
 }
 
-/// Why a model was not fetched; stays until it was read.
+/// Why a model was not fetched; comes into view when it happens, and stays until it was read.
 pub(in super::super) fn problem_ui(ui: &mut Ui, scope: &mut Scope<'_>, line: &CatalogueLine) {
-    let Some(problem) = &line.problem else { return };
+    // The manager may lie over a panel that shows the same.
+    let id = ui.layer_id().id.with(("problem", line.id.as_str()));
+    let Some(problem) = &line.problem else {
+        comes_into_view(ui, id, None);
+        return;
+    };
     let theme = Theme::of(ui.ctx());
-    ui.horizontal_top(|ui| {
+    let shown = ui.horizontal_top(|ui| {
         ui.label(RichText::new(icons::ERROR).color(theme.red));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            let name = format!("Close what was said of {}", line.title);
-            let close = widgets::icon_button(ui, icons::CLOSE, &name, None, false);
-            if close.on_hover_text("Read").clicked() {
-                scope.outbox.send(Request::ForgetProblem(line.id.clone()));
-            }
-            ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| small(ui, problem, theme.red));
+        let room = ui.available_width() - widgets::ICON_SIDE - ui.spacing().item_spacing.x;
+        ui.vertical(|ui| {
+            ui.set_width(room.max(80.0));
+            small(ui, problem, theme.red);
         });
+        let name = format!("Close what was said of {}", line.title);
+        let close = widgets::icon_button(ui, icons::CLOSE, &name, None, false);
+        if close.on_hover_text("Read").clicked() {
+            scope.outbox.send(Request::ForgetProblem(line.id.clone()));
+        }
     });
+    comes_into_view(ui, id, Some((problem, shown.response.rect)));
 }
 
 /// Where models are fetched from, folded away while that is their publishers.
@@ -151,13 +221,13 @@ fn bytes_text(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_catalogue_is_searched_by_name_and_organ() {
-        let line = CatalogueLine {
+    fn example() -> CatalogueLine {
+        CatalogueLine {
             id: "head_muscles".into(),
             title: "TotalSegmentator v2, muscles of the head".into(),
             about: "Muscles of mastication.".into(),
             modality: "CT".into(),
+            regions: vec![BodyRegion::Head],
             fit: crate::session::suggestion::Fit::Possible(String::new()),
             is_coarse: false,
             license: String::new(),
@@ -167,11 +237,32 @@ mod tests {
             organs: vec!["Musc_Masseter_L".into(), "Musc_Tongue".into()],
             installed: false,
             problem: None,
-        };
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_searched_by_name_and_organ() {
+        let line = example();
         for search in ["", "  ", "masseter", "total HEAD", "tongue mastication", "head_mus"] {
             assert!(is_found(&line, search), "{search}");
         }
         assert!(!is_found(&line, "masseter liver"));
+    }
+
+    #[test]
+    fn a_model_stands_with_its_part_of_the_body() {
+        use BodyRegion::{Abdomen, Arms, Chest, Head, Legs, Neck, Pelvis};
+        let group =
+            |regions: &[BodyRegion]| Group::of(&CatalogueLine { regions: regions.to_vec(), ..example() });
+        assert_eq!(group(&[]), Group::Body);
+        assert_eq!(group(&[Chest, Abdomen, Pelvis]), Group::Body);
+        assert_eq!(group(&[Head, Neck]), Group::HeadAndNeck);
+        assert_eq!(group(&[Chest, Abdomen]), Group::Chest);
+        assert_eq!(group(&[Pelvis]), Group::Pelvis);
+        assert_eq!(group(&[Chest, Legs]), Group::Limbs);
+        assert_eq!(group(&[Arms, Legs]), Group::Limbs);
+        let coarse = CatalogueLine { is_coarse: true, ..example() };
+        assert_eq!(Group::of(&coarse), Group::Coarse);
     }
 
     #[test]
