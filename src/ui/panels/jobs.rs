@@ -43,7 +43,11 @@ pub fn jobs_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
             .time_left
             .map_or(String::new(), |left| format!(" · {} left", widgets::duration_text(left.as_secs_f64())));
         // Of some jobs the one step is the job.
-        let step = if job.step == job.title { String::new() } else { format!(" · {}", job.step) };
+        let step = match job.step.as_str() {
+            "" => " · starting".to_owned(),
+            step if step == job.title => String::new(),
+            step => format!(" · {step}"),
+        };
         let text = format!("{:.0} %{left}{step}", job.fraction * 100.0);
         ui.add(egui::Label::new(RichText::new(text).small().color(theme.weak)).truncate());
     }
