@@ -154,7 +154,12 @@ impl Workstation {
                 };
                 // Said where the person is; the card keeps it.
                 if self.state.overlay != Some(Overlay::Training) {
-                    self.state.toasts.done_with(said, "Show", Action::TrainModel);
+                    let (toasts, action) = (&mut self.state.toasts, Action::TrainModel);
+                    if finished {
+                        toasts.done_with(said, "Show", action);
+                    } else {
+                        toasts.plain_with(said, "Show", action);
+                    }
                 }
                 if let Some(watched) = self.training.as_mut() {
                     watched.line.ended = Some(ended);

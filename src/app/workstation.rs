@@ -417,7 +417,7 @@ impl Workstation {
                     self.training_gave_up();
                 }
                 if !ended.job.title.is_empty() {
-                    self.state.toasts.done(format!("{}: stopped.", ended.job.title));
+                    self.state.toasts.plain(format!("{}: stopped.", ended.job.title));
                 }
                 if ended.job.key.starts_with("fetch ") {
                     // How much of it has come.
