@@ -53,9 +53,7 @@ pub fn jobs_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         let done = (job.fraction as f32).clamp(0.0, 1.0);
         let bar = egui::Rect::from_min_size(rect.min, vec2(rect.width() * done, rect.height()));
         ui.painter().rect_filled(bar, 1.5, theme.accent);
-        let left = job
-            .time_left
-            .map_or(String::new(), |left| format!(" · {} left", widgets::duration_text(left.as_secs_f64())));
+        let left = job.time_left.map_or(String::new(), |left| format!(" · {}", widgets::left_text(left)));
         let text = format!("{:.0} %{left}", job.fraction * 100.0);
         ui.add(egui::Label::new(RichText::new(text).small().color(theme.weak)).truncate());
         let step = match job.step.as_str() {

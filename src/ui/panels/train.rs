@@ -272,8 +272,7 @@ fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
                 scope.outbox.send(Request::Cancel(job.id));
             }
             if let Some(left) = job.time_left {
-                let left = widgets::duration_text(left.as_secs_f64());
-                widgets::note(ui, format!("about {left} left"));
+                widgets::note(ui, widgets::left_text(left));
             }
         });
     });

@@ -68,7 +68,7 @@ pub fn running_ui(ui: &mut Ui, scope: &mut Scope<'_>) -> bool {
     let done = (job.fraction as f32).clamp(0.0, 1.0);
     let bar = egui::Rect::from_min_size(rect.min, vec2(rect.width() * done, rect.height()));
     ui.painter().rect_filled(bar, 2.0, theme.accent);
-    let left = job.time_left.map(|left| format!("{} left", widgets::duration_text(left.as_secs_f64())));
+    let left = job.time_left.map(widgets::left_text);
     let step = if job.step.is_empty() { "Starting" } else { &job.step };
     ui.add(egui::Label::new(RichText::new(step).small()).truncate());
     ui.horizontal(|ui| {
