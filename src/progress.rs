@@ -23,8 +23,17 @@ struct Shared {
     /// Everything told: the fraction of the whole, and the step.
     #[cfg(test)]
     told: Mutex<Vec<(f64, String)>>,
-    /// Since when the time left is reckoned, and the fraction of the whole that was done then.
-    since: Mutex<(Instant, f64)>,
+    /// Since when the time left is reckoned, and what was done and expected then.
+    since: Mutex<Since>,
+}
+
+/// What the time left is reckoned from.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    at: Instant,
+    begun: f64,
+    /// How long all of it was thought to take before it began.
+    expected: Option<Duration>,
 }
 
 /// A handle shared by the one who works and the ones who watch; clones are the same handle.
@@ -55,7 +64,7 @@ impl Progress {
                 step: Mutex::new(String::new()),
                 #[cfg(test)]
                 told: Mutex::default(),
-                since: Mutex::new((Instant::now(), 0.0)),
+                since: Mutex::new(Since { at: Instant::now(), begun: 0.0, expected: None }),
             }),
             from: 0.0,
             to: 1.0,
@@ -105,7 +114,7 @@ impl Progress {
         let whole = self.from + (self.to - self.from) * fraction.clamp(0.0, 1.0);
         self.shared.fraction.store(whole.to_bits(), Ordering::Relaxed);
         if let Ok(mut since) = self.shared.since.lock() {
-            *since = (Instant::now(), whole);
+            *since = Since { at: Instant::now(), begun: whole, expected: None };
         }
         #[cfg(test)]
         self.note();
@@ -151,18 +160,46 @@ impl Progress {
         self.shared.step.lock().map(|step| step.clone()).unwrap_or_default()
     }
 
-    /// The time left at the mean speed so far; `None` in the first two per cent of what was to be done.
+    /// Tells how long the whole was thought to take before it began; the time left starts from there.
+    pub fn expect_to_take(&self, whole: Duration) {
+        if let Ok(mut since) = self.shared.since.lock() {
+            since.expected = Some(whole);
+        }
+    }
+
+    /// The time left. Where nothing was expected beforehand it goes by the mean speed so far, and is `None`
+    /// until that tells something; else it begins with what was expected and goes over to the speed by the
+    /// half of what was to be done.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        let (since, begun) = *self.shared.since.lock().ok()?;
-        left(since.elapsed(), begun, self.fraction())
+        let Since { at, begun, expected } = *self.shared.since.lock().ok()?;
+        left(at.elapsed(), begun, self.fraction(), expected)
     }
 }
 
+/// Less than this share of what was to be done tells nothing of the rest, unless it took [`LONG`].
+const TELLS: f64 = 0.1;
+/// After so long even two per cent tell something.
+const LONG: Duration = Duration::from_secs(20);
+
 /// The time left of work that was at the fraction `begun` so much time ago and is at `now`.
-fn left(elapsed: Duration, begun: f64, now: f64) -> Option<Duration> {
-    let (done, rest) = (now - begun, 1.0 - now);
-    (done > 0.0 && done >= 0.02 * (1.0 - begun)).then(|| elapsed.mul_f64(rest.max(0.0) / done))
+///
+/// The first per cents are quick things (the body, the resampling), whose speed says little of the network's:
+/// with an expectation the measured speed counts by twice the share that is done.
+fn left(elapsed: Duration, begun: f64, now: f64, expected: Option<Duration>) -> Option<Duration> {
+    if begun >= 1.0 {
+        return None;
+    }
+    let share = (now - begun) / (1.0 - begun);
+    let by_speed = (share > 0.0).then(|| elapsed.mul_f64((1.0 - share).max(0.0) / share));
+    let Some(expected) = expected else {
+        let tells = share >= TELLS || (share >= 0.02 && elapsed >= LONG);
+        return by_speed.filter(|_| tells);
+    };
+    let before = expected.saturating_sub(elapsed);
+    let Some(by_speed) = by_speed else { return Some(before) };
+    let weight = (2.0 * share).min(1.0);
+    Some(before.mul_f64(1.0 - weight) + by_speed.mul_f64(weight))
 }
 
 #[cfg(test)]
@@ -185,12 +222,35 @@ mod tests {
         assert_eq!(whole.time_left(), None, "nothing was done yet");
         let minute = Duration::from_mins(1);
         // From 80 to 85 per cent in a minute: 15 more take three.
-        let rest = left(minute, 0.8, 0.85).unwrap().as_secs_f64();
+        let rest = left(minute, 0.8, 0.85, None).unwrap().as_secs_f64();
         assert!((rest - 180.0).abs() < 1e-6, "{rest}");
-        assert_eq!(left(minute, 0.8, 0.803), None, "less than two per cent of the rest");
-        assert_eq!(left(minute, 0.0, 0.5), Some(minute));
-        assert_eq!(left(minute, 1.0, 1.0), None);
-        assert_eq!(left(minute, 0.5, 0.4), None);
+        assert_eq!(left(minute, 0.8, 0.803, None), None, "less than two per cent of the rest");
+        assert_eq!(left(minute, 0.0, 0.5, None), Some(minute));
+        assert_eq!(left(minute, 1.0, 1.0, None), None);
+        assert_eq!(left(minute, 0.5, 0.4, None), None);
+    }
+
+    #[test]
+    fn the_time_left_begins_with_what_was_expected_and_goes_over_to_the_speed() {
+        let seconds = Duration::from_secs_f64;
+        let after = |elapsed: f64, now: f64, expected: Option<f64>| {
+            left(seconds(elapsed), 0.0, now, expected.map(seconds)).map(|left| left.as_secs_f64())
+        };
+        let near =
+            |found: Option<f64>, wanted: f64| assert!((found.unwrap() - wanted).abs() < 1e-6, "{found:?}");
+        // Nothing is said of the rest by the first quick per cents alone.
+        assert_eq!(after(0.4, 0.03, None), None);
+        near(after(30.0, 0.03, None), 970.0);
+        near(after(4.0, 0.1, None), 36.0);
+        // 40 s were expected.
+        near(after(0.0, 0.0, Some(40.0)), 40.0);
+        near(after(1.0, 0.0, Some(40.0)), 39.0);
+        // A twentieth in a second: a tenth of the weight has what the speed says, 19 s.
+        near(after(1.0, 0.05, Some(40.0)), 0.9 * 39.0 + 0.1 * 19.0);
+        // It takes longer than was expected, and from the half on the speed alone tells.
+        near(after(60.0, 0.5, Some(40.0)), 60.0);
+        near(after(60.0, 0.75, Some(40.0)), 20.0);
+        near(after(80.0, 1.0, Some(40.0)), 0.0);
     }
 
     #[test]

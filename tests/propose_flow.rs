@@ -132,7 +132,7 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     };
     click(&mut harness, "Contour 15 structures");
     assert_eq!(card(&harness), Some(("head-neck".to_owned(), true)));
-    harness.get_by_label("Intended use");
+    let first = harness.get_by_label("Intended use").rect().top();
     // Where it fails stands below the results, and is one click away.
     let far = harness.get_by_label("Where it fails").rect().top();
     click(&mut harness, "Go to Where it fails");
@@ -142,9 +142,24 @@ fn a_card_is_read_before_the_first_use_and_only_then() {
     assert!(harness.get_by_label("Where it fails").rect().top() < far - 100.0, "it came up");
     click(&mut harness, "Not now");
     assert!(card(&harness).is_none());
-    // Not read: it comes again.
+    // Not read: it comes again, from its beginning.
     click(&mut harness, "Contour 15 structures");
-    click(&mut harness, "Use this model");
+    let again = harness.get_by_label("Intended use").rect().top();
+    assert!((again - first).abs() < 1.0, "{again} is not {first}");
+    // The keyboard is at the text: Enter does not skip it, and Tab leads to the button.
+    assert!(harness.get_by_label("Text of the card").accesskit_node().is_focused());
+    key(&mut harness, Modifiers::NONE, Key::Enter);
+    assert!(card(&harness).is_some(), "Enter has not skipped it");
+    key(&mut harness, Modifiers::NONE, Key::PageDown);
+    harness.step();
+    assert!(harness.get_by_label("Intended use").rect().top() < first - 100.0, "Page Down reads on");
+    for _ in 0..60 {
+        if harness.get_by_label("Use this model").accesskit_node().is_focused() {
+            break;
+        }
+        key(&mut harness, Modifiers::NONE, Key::Tab);
+    }
+    key(&mut harness, Modifiers::NONE, Key::Enter);
     assert!(card(&harness).is_none());
     wait(&mut harness, "its result", |station| !station.is_running("model"));
     // At any time later, without a question.
@@ -587,7 +602,8 @@ fn the_form_of_a_training_asks_for_what_is_missing_and_says_why_it_did_not_start
     harness.step();
     harness.step();
     assert!(harness.query_by_label("Name the folder of the patients.").is_none());
-    click(&mut harness, "Start or resume");
+    // Nothing lies there to go on with.
+    click(&mut harness, "Start");
     wait(&mut harness, "why not", |station| !station.is_running("training"));
     harness.step();
     harness.get_by_label_contains("There is no such folder of patients");

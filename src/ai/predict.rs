@@ -275,7 +275,7 @@ fn predict_here(
     let lent = kept::engine(made, options.device, network)?;
     let (mut probabilities, device) = lent.used(|engine| {
         engine.prepare(package.patch, &progress.part(0.1, 0.15))?;
-        progress.set_step(format!("Running {}", package.title));
+        progress.set_step("Contouring");
         let probabilities = run(engine, &image, package, window, &progress.part(0.15, 0.9))?;
         warnings.extend(engine.take_warnings());
         Ok::<_, PredictError>((probabilities, engine.device().to_owned()))

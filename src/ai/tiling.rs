@@ -80,7 +80,7 @@ impl Tiles<'_> {
         let [nz, ny, nx] = [0, 1, 2].map(|axis| self.layout.starts[axis].len());
         let (done, all) = ((z * ny + y) * nx + x, nz * ny * nx);
         progress.set_fraction(done as f64 / all as f64)?;
-        progress.set_step(format!("Running patch {} of {all}", done + 1));
+        progress.set_step(format!("Contouring, part {} of {all}", done + 1));
         Ok(progress.part(done as f64 / all as f64, (done + 1) as f64 / all as f64))
     }
 
@@ -386,7 +386,7 @@ mod tests {
         let progress = Progress::new();
         run(engine, &tiles, &mut take, &progress).unwrap();
         // Three layers of four tiles.
-        assert_eq!(progress.step(), "Running patch 12 of 12");
+        assert_eq!(progress.step(), "Contouring, part 12 of 12");
         planes
     }
 

@@ -16,10 +16,10 @@ use crate::session::channels::{self, Base, Given};
 use crate::session::suggestion::Fit;
 use crate::ui::actions::Action;
 use crate::ui::default_series;
-use crate::ui::state::Remark;
+use crate::ui::state::{Estimate, Remark};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a model made.
 pub(super) struct Proposed {
@@ -119,10 +119,19 @@ impl Workstation {
             on_cpu: self.runs_on_cpu(),
         };
         let title = line.map_or_else(|| model.to_owned(), |line| line.title.clone());
+        // What the panel said before is where the time left begins.
+        let is_chosen = self.state.propose.model.as_deref() == Some(model);
+        let expected = match self.desk.estimate {
+            Estimate::Known { seconds, .. } if is_chosen => Duration::try_from_secs_f64(seconds).ok(),
+            _ => None,
+        };
         self.state.overlay = None;
         self.state.propose.model = Some(model.to_owned());
         self.start_for_session(MODEL, format!("Contouring: {title}"), move |progress| {
             let started = Instant::now();
+            if let Some(expected) = expected {
+                progress.expect_to_take(expected);
+            }
             match run(&order, progress) {
                 Ok(mut proposed) => {
                     proposed.seconds = started.elapsed().as_secs_f64();

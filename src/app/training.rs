@@ -5,13 +5,13 @@ use super::opening::capitalised;
 use super::remedy::InWindow as _;
 use super::workstation::Message;
 use crate::ai::ModelPackage;
-use crate::ai::train::{CHECKPOINT, Event, Options, Recipe, read_log, train};
+use crate::ai::train::{CHECKPOINT, Event, Options, Recipe, read_log, saved_step, train};
 use crate::device::DeviceChoice;
 use crate::progress::Progress;
 use crate::session::training::TrainingFolder;
 use crate::ui::actions::Action;
-use crate::ui::state::{Overlay, TrainingForm, TrainingLine};
-use std::path::PathBuf;
+use crate::ui::state::{Overlay, TrainingAhead, TrainingForm, TrainingLine};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub(super) struct Trained {
     package: PathBuf,
     finished: bool,
     step: u64,
+    steps: u64,
 }
 
 /// What a running training tells, and what of it is shown already.
@@ -32,6 +33,13 @@ pub(super) struct Trained {
 pub(super) struct Watched {
     told: Arc<Mutex<Vec<Event>>>,
     line: TrainingLine,
+}
+
+/// What the form's training would do, and for what of the form that was found.
+#[derive(Debug, Default)]
+pub(super) struct Foreseen {
+    ahead: TrainingAhead,
+    of: Option<(Option<String>, String, String)>,
 }
 
 impl Workstation {
@@ -85,8 +93,38 @@ impl Workstation {
         });
     }
 
+    /// Finds what the form's training would do, where the form has changed or a training has ended: files are
+    /// not read in each frame.
+    fn foresee_training(&mut self) {
+        if self.state.overlay != Some(Overlay::Training) || self.jobs.running_for(JOB).is_some() {
+            // What lies in the folder may have changed by the next time.
+            self.foreseen.of = None;
+            return;
+        }
+        let form = &self.state.training;
+        let of = (form.init.clone(), form.out.text.clone(), form.recipe.text.clone());
+        if self.foreseen.of.as_ref() != Some(&of) {
+            let out = form.out.text.trim();
+            let from = (!out.is_empty()).then(|| saved_step(Path::new(out))).flatten();
+            let packages = &self.models.packages;
+            let init = packages.iter().find(|package| Some(&package.id) == form.init.as_ref());
+            let recipe = match (form.recipe.text.trim(), init) {
+                ("", Some(package)) => Recipe::of_package(package).ok(),
+                ("", None) => None,
+                (path, _) => Recipe::read(Path::new(path)).ok(),
+            };
+            let steps = recipe.map(|recipe| recipe.training.steps);
+            self.foreseen = Foreseen {
+                ahead: TrainingAhead { from: from.filter(|step| *step > 0), steps },
+                of: Some(of),
+            };
+        }
+        self.desk.training_ahead = self.foreseen.ahead;
+    }
+
     /// Takes in what the training has told, for the card.
     pub(super) fn watch_training(&mut self) {
+        self.foresee_training();
         let Some(watched) = self.training.as_mut() else { return };
         let events = std::mem::take(&mut *watched.told.lock().unwrap_or_else(PoisonError::into_inner));
         events.into_iter().for_each(|event| take_in(&mut watched.line, event));
@@ -95,20 +133,33 @@ impl Workstation {
         self.desk.training = Some(watched.line.clone());
     }
 
+    /// The training was asked to stop before its first step, and has stopped.
+    pub(super) fn training_gave_up(&mut self) {
+        if let Some(watched) = self.training.as_mut() {
+            let kept = "Stopped before a step was done; what was learnt before is kept.";
+            watched.line.ended = Some(kept.to_owned());
+        }
+    }
+
     pub(super) fn trained(&mut self, result: Result<Trained, String>) {
         match result {
-            Ok(Trained { package, finished, step }) => {
+            Ok(Trained { package, finished, step, steps }) => {
                 let (said, ended) = if finished {
                     ("The training is done.".to_owned(), format!("Done after {step} steps."))
                 } else {
                     (
-                        format!("The training was stopped after step {step}; it can be resumed."),
-                        format!("Stopped after step {step}. Start or resume goes on from there."),
+                        format!("Training stopped at step {step} of {steps}, saved; it can be resumed."),
+                        format!("Stopped at step {step} of {steps}, saved. Resume goes on from there."),
                     )
                 };
                 // Said where the person is; the card keeps it.
                 if self.state.overlay != Some(Overlay::Training) {
-                    self.state.toasts.done_with(said, "Show", Action::TrainModel);
+                    let (toasts, action) = (&mut self.state.toasts, Action::TrainModel);
+                    if finished {
+                        toasts.done_with(said, "Show", action);
+                    } else {
+                        toasts.plain_with(said, "Show", action);
+                    }
                 }
                 if let Some(watched) = self.training.as_mut() {
                     watched.line.ended = Some(ended);
@@ -202,7 +253,8 @@ fn run(
     };
     let outcome = train(&recipe, init.as_ref(), &patients, &options, &observe, progress);
     let outcome = outcome.map_err(|error| error.in_window())?;
-    Ok(Trained { package: outcome.package, finished: outcome.finished, step: outcome.step })
+    let steps = recipe.training.steps;
+    Ok(Trained { package: outcome.package, finished: outcome.finished, step: outcome.step, steps })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::models::{FoundModels, ImportEnd, ModelDesk, Shop};
 use super::opening::edits_text;
 use super::proposing::Proposed;
 use super::reading::{OpenStudyFailure, Opened};
-use super::training::{self, Watched};
+use super::training::{self, Foreseen, Watched};
 use crate::ai::regions::SeenRegions;
 use crate::ai::workload::Speed;
 use crate::dicom::{Library, ReadDose, ReadRtstruct};
@@ -88,6 +88,8 @@ pub struct Workstation {
     pub(super) dialogs: Dialogs,
     /// What the training tells.
     pub(super) training: Option<Watched>,
+    /// What the training that is filled in would do.
+    pub(super) foreseen: Foreseen,
     /// The session that the system's dialog was asked for a file for.
     pub(super) export_asked_for: u64,
     /// What waits until a running export has ended.
@@ -143,6 +145,7 @@ impl Workstation {
             shop: Shop::default(),
             dialogs: Dialogs::default(),
             training: None,
+            foreseen: Foreseen::default(),
             export_asked_for: 0,
             after_export: None,
             leaving: None,
@@ -406,10 +409,15 @@ impl Workstation {
     pub(super) fn ended(&mut self, ended: JobEnded<Message>) {
         let message = match ended.outcome {
             // Whether a file was written is said in any case.
-            Outcome::Finished(message) | Outcome::Cancelled(message @ Message::Exported(_)) => message,
-            Outcome::Cancelled(_) => {
+            Outcome::Finished(message)
+            // A training that is stopped has saved what it learnt, and tells where it goes on.
+            | Outcome::Cancelled(message @ (Message::Exported(_) | Message::Trained(Ok(_)))) => message,
+            Outcome::Cancelled(message) => {
+                if matches!(message, Message::Trained(_)) {
+                    self.training_gave_up();
+                }
                 if !ended.job.title.is_empty() {
-                    self.state.toasts.done(format!("{}: stopped.", ended.job.title));
+                    self.state.toasts.plain(format!("{}: stopped.", ended.job.title));
                 }
                 if ended.job.key.starts_with("fetch ") {
                     // How much of it has come.

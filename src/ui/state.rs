@@ -20,7 +20,7 @@ mod importing;
 mod training;
 
 pub use importing::HandOver;
-pub use training::{TrainingForm, TrainingLine, TrainingPath};
+pub use training::{TrainingAhead, TrainingForm, TrainingLine, TrainingPath};
 
 /// The five words: the way through the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -671,6 +671,8 @@ pub struct Desk {
     pub jobs: Vec<JobLine>,
     /// The training that runs, or the last one.
     pub training: Option<TrainingLine>,
+    /// What the training that is filled in would do.
+    pub training_ahead: TrainingAhead,
     /// Earlier work.
     pub resume: Vec<ResumeLine>,
     /// What draws and computes ("NVIDIA RTX A2000, Vulkan").

@@ -7,12 +7,16 @@ use egui::{Align2, RichText, Ui, Vec2};
 
 /// How long a result stays, seconds.
 const SECONDS: f64 = 6.0;
+/// How long a plain word stays, seconds.
+const PLAIN_SECONDS: f64 = 3.0;
 
 /// What a message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// Something was done.
     Done,
+    /// Something has come about as was asked for, and needs no more than a word.
+    Plain,
     /// Something to know.
     Attention,
     /// Something could not be done; stays until closed.
@@ -50,6 +54,16 @@ impl Toasts {
     /// Says that something was done and what may come next.
     pub fn done_with(&mut self, text: impl Into<String>, label: &str, action: Action) {
         self.push(Tone::Done, text.into(), None, Some((label.to_owned(), action)));
+    }
+
+    /// Says in a word that something has come about as was asked for: no success, no warning.
+    pub fn plain(&mut self, text: impl Into<String>) {
+        self.push(Tone::Plain, text.into(), None, None);
+    }
+
+    /// The same, with where to look.
+    pub fn plain_with(&mut self, text: impl Into<String>, label: &str, action: Action) {
+        self.push(Tone::Plain, text.into(), None, Some((label.to_owned(), action)));
     }
 
     /// Says something to know.
@@ -99,7 +113,9 @@ pub fn toasts_ui(ui: &mut Ui, toasts: &mut Toasts, area: egui::Rect) -> Option<A
     let now = ui.input(|input| input.time);
     for toast in &mut toasts.list {
         if toast.tone != Tone::Error && toast.leaves_at.is_none() {
-            toast.leaves_at = Some(now + SECONDS);
+            // What offers something to do is given the time to take it.
+            let is_short = toast.tone == Tone::Plain && toast.action.is_none();
+            toast.leaves_at = Some(now + if is_short { PLAIN_SECONDS } else { SECONDS });
         }
     }
     // What someone reads stays.
@@ -139,18 +155,21 @@ pub fn toasts_ui(ui: &mut Ui, toasts: &mut Toasts, area: egui::Rect) -> Option<A
 fn toast_ui(ui: &mut Ui, toast: &mut Toast, pressed: &mut Option<Action>, close: impl FnOnce()) {
     let theme = Theme::of(ui.ctx());
     let (icon, ink) = match toast.tone {
-        Tone::Done => (icons::ACCEPT, theme.accent),
-        Tone::Attention => (icons::WARNING, theme.amber),
-        Tone::Error => (icons::ERROR, theme.red),
+        Tone::Done => (Some(icons::ACCEPT), theme.accent),
+        Tone::Plain => (None, theme.weak),
+        Tone::Attention => (Some(icons::WARNING), theme.amber),
+        Tone::Error => (Some(icons::ERROR), theme.red),
     };
     theme.card_frame().inner_margin(egui::Margin::symmetric(12, 8)).corner_radius(theme::RADIUS).show(
         ui,
         |ui| {
             ui.set_width(356.0);
             ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icon).size(16.0).color(ink));
+                if let Some(icon) = icon {
+                    ui.label(RichText::new(icon).size(16.0).color(ink));
+                }
                 ui.vertical(|ui| {
-                    ui.set_width(292.0);
+                    ui.set_width(if icon.is_some() { 292.0 } else { 316.0 });
                     ui.add(egui::Label::new(toast.text.as_str()).wrap());
                     if let Some((label, action)) = &toast.action
                         && ui.link(label).clicked()
@@ -180,6 +199,13 @@ fn toast_ui(ui: &mut Ui, toast: &mut Toast, pressed: &mut Option<Action>, close:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_word_is_neither_success_nor_warning() {
+        let mut toasts = Toasts::default();
+        toasts.plain("Contouring: stopped.");
+        assert_eq!((toasts.list()[0].tone, &toasts.list()[0].action), (Tone::Plain, &None));
+    }
 
     #[test]
     fn errors_outlive_results_and_nothing_is_said_twice() {

@@ -236,6 +236,14 @@ pub fn duration_text(seconds: f64) -> String {
     if seconds < 90.0 { format!("{:.0} s", seconds.max(1.0)) } else { format!("{:.0} min", seconds / 60.0) }
 }
 
+/// The time left in words, as roundly as it is known: "about 40 s left".
+#[must_use]
+pub fn left_text(left: std::time::Duration) -> String {
+    let seconds = left.as_secs_f64();
+    let step = if seconds < 60.0 { 5.0 } else { 10.0 };
+    format!("about {} left", duration_text(((seconds / step).round() * step).max(5.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,5 +257,10 @@ mod tests {
         assert_eq!(date_text("about 1970"), "about 1970");
         assert_eq!(duration_text(0.2), "1 s");
         assert_eq!(duration_text(150.0), "2 min");
+        let left = |seconds| left_text(std::time::Duration::from_secs(seconds));
+        assert_eq!(
+            [0, 38, 64, 180].map(left),
+            ["5 s", "40 s", "60 s", "3 min"].map(|t| format!("about {t} left"))
+        );
     }
 }

@@ -538,14 +538,14 @@ mod tests {
         (run.spacing_mm, run.empty_below_hu) = (None, None);
         let steps = told(&package);
         let is_there = |steps: &[String], start: &str| steps.iter().any(|step| step.starts_with(start));
-        for step in ["Preparing the images", "Loading the model", "Running patch 1 of"] {
+        for step in ["Preparing the images", "Loading the model", "Contouring, part 1 of"] {
             assert!(is_there(&steps, &format!("Finding the region: {step}")), "{step} in {steps:?}");
             assert!(!is_there(&steps, step), "{steps:?}");
         }
         package.composition.as_mut().unwrap().run.crop = None;
         let steps = told(&package);
         for part in ["Part 1 of 2: ", "Part 2 of 2: "] {
-            for step in ["Preparing the images", "Loading the model", "Running patch 1 of"] {
+            for step in ["Preparing the images", "Loading the model", "Contouring, part 1 of"] {
                 assert!(is_there(&steps, &format!("{part}{step}")), "{part}{step} in {steps:?}");
             }
         }

@@ -371,7 +371,7 @@ impl<'a> Case<'a> {
         let window = Window { needed: least.map(|_| &of_air as Needed<'_>), ..window };
         let made = lent.used(|engine| {
             engine.prepare(plan.patch, &progress.part(0.1, 0.12))?;
-            progress.set_step("Running the model");
+            progress.set_step("Contouring");
             let progress = progress.part(0.12, 1.0);
             let made = run(engine, Run { values: &prepared.values, export: &export, window, progress })?;
             engine.device().clone_into(&mut self.device);

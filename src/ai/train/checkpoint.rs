@@ -14,10 +14,14 @@ use safetensors::tensor::{Dtype, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 /// The checkpoint's name in the run's folder.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The longest header that is read for its text alone, bytes: more is no file of this program.
+const HEADER: u64 = 16 << 20;
 
 /// What the weights belong to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +130,21 @@ pub(super) fn save(
     let mut file = NewFile::create(&path, true)?;
     file.put(&bytes)?;
     Ok(file.commit()?)
+}
+
+/// The steps that the checkpoint in a run's folder has behind it, of its header alone; `None` where there is
+/// no checkpoint or it cannot be read, which a run that goes on tells of.
+#[must_use]
+pub fn saved_step(folder: &Path) -> Option<u64> {
+    let mut file = File::open(folder.join(CHECKPOINT)).ok()?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let length = u64::from_le_bytes(length);
+    let mut header = Vec::new();
+    file.take(length.min(HEADER)).read_to_end(&mut header).ok()?;
+    let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
+    let state: State = serde_json::from_str(header.get("__metadata__")?.get("state")?.as_str()?).ok()?;
+    Some(state.step)
 }
 
 /// Takes a run up again: `None` when there is no checkpoint. The run must be the same: recipe (but for

@@ -32,7 +32,7 @@ mod task;
 mod tests;
 mod tuned;
 
-pub use checkpoint::CHECKPOINT;
+pub use checkpoint::{CHECKPOINT, saved_step};
 pub use events::{Event, LOG, read_log};
 pub use measure::OrganDice;
 pub use optimiser::{Optimiser, learning_rate};

@@ -378,6 +378,8 @@ fn a_run_that_was_stopped_ends_as_an_unbroken_one_to_the_bit() {
     let stopped = train(&recipe, None, &patients, &second, &stop, &progress).unwrap();
     assert!(!stopped.finished && stopped.step == 10, "{stopped:?}");
     assert!(ModelPackage::load(&stopped.package).is_ok(), "there is a package at any checkpoint");
+    assert_eq!(saved_step(second.out.as_path()), Some(10), "it is seen without reading the weights");
+    assert_eq!(saved_step(&second.out.join("nowhere")), None);
     let rest = Progress::new();
     let done = train(&recipe, None, &patients, &second, &|_| {}, &rest).unwrap();
     assert!(done.finished);

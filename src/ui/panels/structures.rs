@@ -44,7 +44,7 @@ pub fn structures_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         });
     });
     naming::naming_ui(ui, scope, session);
-    let jobs_height = jobs::height(scope.context.desk.jobs.len());
+    let jobs_height = jobs::height(ui, &scope.context.desk.jobs);
     let list_height = (ui.available_height() - jobs_height).max(80.0);
     egui::ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;

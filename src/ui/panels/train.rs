@@ -5,7 +5,7 @@ mod plots;
 use super::super::theme::{self, Theme};
 use super::super::{Request, Scope, icons, widgets};
 use crate::session::descriptions::says_kind;
-use crate::ui::state::{JobLine, PathField, TrainingForm, TrainingLine, TrainingPath};
+use crate::ui::state::{JobLine, PathField, TrainingAhead, TrainingForm, TrainingLine, TrainingPath};
 use egui::{RichText, Ui};
 
 /// Warnings that are shown at once; the others are behind a fold.
@@ -106,13 +106,42 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     );
     ui.add_space(12.0);
     let missing = missing(&scope.state.training);
-    let button = widgets::primary_button(ui, "Start or resume", missing.is_none());
-    let why = "The same folders and recipe go on from where a training was stopped.";
+    let ahead = scope.context.desk.training_ahead;
+    let (label, why) = begin_texts(&scope.state.training, ahead);
+    let button = widgets::primary_button(ui, &label, missing.is_none());
     if button.on_hover_text(why).on_disabled_hover_text(missing.unwrap_or_default()).clicked() {
         scope.outbox.send(Request::Train);
     }
     if let Some(missing) = missing {
         widgets::note(ui, missing);
+    } else if let Some(saved) = saved_text(&scope.state.training, ahead) {
+        widgets::note(ui, saved);
+    }
+}
+
+/// How far the training in the folder of the result has come; `None` where there is none to go on with.
+fn saved_text(form: &TrainingForm, ahead: TrainingAhead) -> Option<String> {
+    let all = form.steps.trim().parse().ok().or(ahead.steps);
+    let from = ahead.from.filter(|from| all.is_none_or(|all| *from < all))?;
+    let of = all.map(|all| format!(" of {all}")).unwrap_or_default();
+    Some(format!("Stopped at step {from}{of}, saved in the folder of the result. Resume goes on from there."))
+}
+
+/// What the button that begins says, and why: a training that was stopped in the folder goes on.
+fn begin_texts(form: &TrainingForm, ahead: TrainingAhead) -> (String, &'static str) {
+    let all = form.steps.trim().parse().ok().or(ahead.steps);
+    match ahead.from {
+        Some(from) if all.is_none_or(|all| from < all) => (
+            format!("Resume from step {from}"),
+            "Goes on with what was learnt, with the same patients and recipe. Another folder for the result \
+             begins anew.",
+        ),
+        Some(_) => (
+            "Start".to_owned(),
+            "The folder of the result holds a training that has done all these steps: it is measured once more. \
+             More steps go on with it, another folder begins anew.",
+        ),
+        None => ("Start".to_owned(), "It can be stopped at any step, and goes on from there when resumed."),
     }
 }
 
@@ -232,7 +261,7 @@ fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
     ui.horizontal(|ui| {
         // As high as the button, so that nothing moves when it goes.
         ui.set_min_height(28.0);
-        widgets::note(ui, &job.step);
+        widgets::note(ui, if job.step.is_empty() { "Starting" } else { &job.step });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if !job.can_cancel {
                 widgets::note(ui, "Stopping after this step…");
@@ -243,8 +272,7 @@ fn job_ui(ui: &mut Ui, scope: &mut Scope<'_>, job: &JobLine) {
                 scope.outbox.send(Request::Cancel(job.id));
             }
             if let Some(left) = job.time_left {
-                let left = widgets::duration_text(left.as_secs_f64());
-                widgets::note(ui, format!("about {left} left"));
+                widgets::note(ui, widgets::left_text(left));
             }
         });
     });
@@ -294,5 +322,21 @@ mod tests {
         assert_eq!(missing(&form), None);
         form.init = None;
         assert_eq!(missing(&form), Some("Name a recipe, or a model to begin with."));
+    }
+
+    #[test]
+    fn the_button_says_whether_a_training_goes_on() {
+        let mut form = TrainingForm::default();
+        let said = |form: &TrainingForm, from, steps| begin_texts(form, TrainingAhead { from, steps }).0;
+        assert_eq!(said(&form, None, Some(500)), "Start");
+        assert_eq!(said(&form, Some(12), Some(500)), "Resume from step 12");
+        let saved = saved_text(&form, TrainingAhead { from: Some(12), steps: Some(500) }).unwrap();
+        assert!(saved.starts_with("Stopped at step 12 of 500, saved"), "{saved}");
+        assert_eq!(said(&form, Some(12), None), "Resume from step 12");
+        assert_eq!(said(&form, Some(500), Some(500)), "Start", "there is nothing left to go on with");
+        form.steps = "600".into();
+        assert_eq!(said(&form, Some(500), Some(500)), "Resume from step 500");
+        form.steps = "12".into();
+        assert_eq!(said(&form, Some(12), Some(500)), "Start");
     }
 }

@@ -66,6 +66,15 @@ impl TrainingForm {
     }
 }
 
+/// What the training of the form would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TrainingAhead {
+    /// The step at which the one that was stopped in the folder of the result goes on.
+    pub from: Option<u64>,
+    /// Steps in all, where none are typed; `None` where there is no recipe yet, or none that can be read.
+    pub steps: Option<u64>,
+}
+
 /// A training, running or the last one of this window.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrainingLine {

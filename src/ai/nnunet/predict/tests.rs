@@ -92,7 +92,7 @@ fn networks_of_a_run_that_was_stopped_are_kept() {
     let progress = Progress::new();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !progress.step().starts_with("Running") {
+            while !progress.step().starts_with("Contouring") {
                 std::thread::yield_now();
             }
             progress.cancel();

@@ -9,7 +9,7 @@ use egui::{RichText, Ui, vec2};
 const STEPS: [(&str, &[&str]); 4] = [
     ("Body", &["Finding the body"]),
     ("Prepare", &["Reading", "Waiting", "Finding the region: ", "Resampling", "Preparing", "Loading"]),
-    ("Network", &["Running"]),
+    ("Network", &["Contouring"]),
     ("Contours", &["Tracing"]),
 ];
 
@@ -68,7 +68,7 @@ pub fn running_ui(ui: &mut Ui, scope: &mut Scope<'_>) -> bool {
     let done = (job.fraction as f32).clamp(0.0, 1.0);
     let bar = egui::Rect::from_min_size(rect.min, vec2(rect.width() * done, rect.height()));
     ui.painter().rect_filled(bar, 2.0, theme.accent);
-    let left = job.time_left.map(|left| format!("{} left", widgets::duration_text(left.as_secs_f64())));
+    let left = job.time_left.map(widgets::left_text);
     let step = if job.step.is_empty() { "Starting" } else { &job.step };
     ui.add(egui::Label::new(RichText::new(step).small()).truncate());
     ui.horizontal(|ui| {
@@ -101,7 +101,7 @@ mod tests {
             "Finding the body",
             "Resampling",
             "Loading the model",
-            "Running patch 12 of 96",
+            "Contouring, part 12 of 96",
             "Tracing contours",
         ];
         assert_eq!(steps.map(step_of), [None, Some(0), Some(1), Some(1), Some(2), Some(3)]);
@@ -113,14 +113,14 @@ mod tests {
             "Reading the images",
             "Waiting for another model",
             "Finding the region: Preparing the images",
-            "Finding the region: Running patch 1 of 4",
+            "Finding the region: Contouring, part 1 of 4",
             "Resampling",
             "Part 1 of 2: First stage: Preparing the images",
-            "Part 1 of 2: First stage: Running patch 2 of 2",
+            "Part 1 of 2: First stage: Contouring, part 2 of 2",
             "Part 1 of 2: Second stage: Preparing the images",
-            "Part 1 of 2: Second stage: Running patch 2 of 2",
+            "Part 1 of 2: Second stage: Contouring, part 2 of 2",
             "Part 2 of 2: Preparing the images",
-            "Part 2 of 2: Running patch 1 of 3",
+            "Part 2 of 2: Contouring, part 1 of 3",
             "Tracing contours",
         ];
         let places = steps.map(step_of);
