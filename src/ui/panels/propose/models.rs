@@ -262,6 +262,7 @@ mod tests {
             license_warning: None,
             bytes: None,
             partial_bytes: 0,
+            regions: Vec::new(),
             organs: organs.map(|organ| organ.to_string()).collect(),
             installed: false,
             problem: None,
