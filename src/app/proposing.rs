@@ -157,27 +157,39 @@ impl Workstation {
         let line = self.desk.models.iter().find(|line| line.id == id);
         let doubt = line.filter(|line| matches!(line.fit, Fit::Doubtful(_)));
         let doubt = doubt.map(|line| format!("{} Look at every contour.", line.fit.why()));
+        let mut remarks = Vec::new();
         for warning in doubt.into_iter().chain(warnings) {
             let whole = capitalised(&warning);
-            let short = in_short(&whole);
-            match &short {
-                Some(short) => self.state.toasts.attention_in_short(short, &whole),
-                None => self.state.toasts.attention(&whole),
-            }
-            let short = short.unwrap_or_else(|| whole.clone());
-            self.state.propose.remarks.push(Remark { model: model.clone(), short, whole });
+            let short = in_short(&whole).unwrap_or_else(|| whole.clone());
+            remarks.push(Remark { model: model.clone(), short, whole });
         }
         if count == 0 {
+            // There is no list that they could stand above.
+            for Remark { short, whole, .. } in remarks {
+                if short == whole {
+                    self.state.toasts.attention(whole);
+                } else {
+                    self.state.toasts.attention_in_short(short, whole);
+                }
+            }
             self.state.toasts.attention(format!("{model} found nothing in this scan."));
             return;
         }
+        let remarked = match remarks.len() {
+            0 => String::new(),
+            1 => ", with a remark".to_owned(),
+            count => format!(", with {count} remarks"),
+        };
+        self.state.propose.remarks.extend(remarks);
         if self.apply(Command::AddProposals { rois, model: model.clone() }) {
             if let Some(session) = &self.session {
                 session.record("model", &format!("{model} on {device}"));
             }
             let what = if count == 1 { "1 structure".to_owned() } else { format!("{count} structures") };
-            let text =
-                format!("{what} proposed in {} on {device}.", crate::ui::widgets::duration_text(seconds));
+            let text = format!(
+                "{what} proposed in {} on {device}{remarked}.",
+                crate::ui::widgets::duration_text(seconds)
+            );
             self.state.toasts.done_with(text, "Review", Action::GoPropose);
             self.state.propose.shows_models = false;
             self.state.propose.arrived = true;

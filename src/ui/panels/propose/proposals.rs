@@ -95,7 +95,7 @@ fn hold_rows(ui: &mut Ui, first: egui::Pos2) {
 }
 
 /// How high the slices of the selected proposal stand, with their words.
-const SLICES_HEIGHT: f32 = 72.0;
+const SLICES_HEIGHT: f32 = 78.0;
 /// How high a row is.
 const ROW_HEIGHT: f32 = 42.0;
 /// How much higher where it says more.
