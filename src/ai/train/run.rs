@@ -296,9 +296,13 @@ impl Run<'_> {
         }
         remarks.extend(left_out.iter().cloned());
         if let (true, Some(why)) = (stock.patients().is_empty(), left_out.first()) {
+            let held = match self.patients.valid().len() {
+                0 => String::new(),
+                count => format!(" ({count} held back for validation)"),
+            };
             return Err(TrainError::Patients(match ids.len() {
-                1 => format!("the only patient to train on cannot be used: {why}"),
-                count => format!("none of {count} patients can be trained on; the first: {why}"),
+                1 => format!("the only patient to train on{held} cannot be used: {why}"),
+                count => format!("none of {count} patients to train on{held} can be used; the first: {why}"),
             }));
         }
         let sampler = Sampler::new(stock, self.recipe)?;

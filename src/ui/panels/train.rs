@@ -69,6 +69,7 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
     });
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Begin with"));
+    let ahead = scope.context.desk.training_ahead;
     let hint = "A folder with a subfolder for each patient: images with an RTSTRUCT or a label map";
     path_ui(ui, scope, TrainingPath::Data, "Patients", hint);
     series_ui(ui, scope);
@@ -88,10 +89,13 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
         // As high as the field, so that the words beside it stand on its line.
         ui.set_min_height(30.0);
         widgets::note(ui, "Steps");
-        let field = widgets::text_edit(&mut scope.state.training.steps, "the recipe's");
+        // What is used where nothing is typed.
+        let hint = ahead.steps.map_or_else(|| "by the recipe".to_owned(), |steps| steps.to_string());
+        let field = widgets::text_edit(&mut scope.state.training.steps, &hint);
         let response = widgets::named_field(ui, field.desired_width(100.0), "Steps");
         response.on_hover_text(
-            "In a step the network learns from a few pieces of the images. Empty: as many as the recipe says.",
+            "In a step the network learns from a few pieces of the images. Empty: the number in grey, which is \
+             the recipe's, or that of a short training where there is no recipe.",
         );
         widgets::note(ui, format!("on {}", scope.context.desk.model_device));
     });
@@ -106,7 +110,6 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     );
     ui.add_space(12.0);
     let missing = missing(&scope.state.training);
-    let ahead = scope.context.desk.training_ahead;
     let (label, why) = begin_texts(&scope.state.training, ahead);
     let button = widgets::primary_button(ui, &label, missing.is_none());
     if button.on_hover_text(why).on_disabled_hover_text(missing.unwrap_or_default()).clicked() {

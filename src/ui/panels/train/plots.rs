@@ -8,7 +8,7 @@ use egui_plot::{AxisHints, GridInput, GridMark, Line, MarkerShape, Plot, PlotPoi
 /// Height of a plot, points.
 const HEIGHT: f32 = 150.0;
 /// Room for the numbers at its left, points.
-const NUMBERS: f32 = 32.0;
+const NUMBERS: f32 = 40.0;
 
 /// What the loss is, for a tooltip.
 const LOSS: &str = "How far what the network draws is from the contours of the patients it learns from. It \
@@ -55,13 +55,6 @@ fn caption_ui(ui: &mut Ui, (title, meaning): (&str, &str), ink: Color32, last: O
 
 fn plot_ui(ui: &mut Ui, name: &str, ink: Color32, values: &[[f64; 2]], range: Option<[f64; 2]>, steps: u64) {
     let theme = Theme::of(ui.ctx());
-    if values.is_empty() {
-        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
-        ui.painter().rect_stroke(rect, theme::RADIUS, theme.hairline(), egui::StrokeKind::Inside);
-        let font = FontId::proportional(theme::SMALL);
-        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "No value yet", font, theme.weak);
-        return;
-    }
     let small = FontId::proportional(theme::SMALL);
     let axis = |hints: AxisHints<'static>| {
         let hints = hints.tick_label_font(small.clone()).tick_label_color(theme.weak);
@@ -83,13 +76,17 @@ fn plot_ui(ui: &mut Ui, name: &str, ink: Color32, values: &[[f64; 2]], range: Op
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .include_x(0.0)
-        .include_x(steps as f64)
+        .include_x(steps.max(1) as f64)
         .include_y(0.0);
     if let Some([low, high]) = range {
         plot = plot.include_y(low).include_y(high);
     }
+    if values.is_empty() {
+        // Axes as those beside it has, so that both frames are alike from the beginning.
+        plot = plot.include_y(1.0);
+    }
     let points = values.to_vec();
-    plot.show(ui, |plot| {
+    let shown = plot.show(ui, |plot| {
         // Few values are seen as points, many as a line.
         if points.len() < 60 {
             let dots = Points::new(name, PlotPoints::from(points.clone()));
@@ -97,6 +94,10 @@ fn plot_ui(ui: &mut Ui, name: &str, ink: Color32, values: &[[f64; 2]], range: Op
         }
         plot.line(Line::new(name, PlotPoints::from(points)).color(ink).width(2.0));
     });
+    if values.is_empty() {
+        let at = shown.response.rect.center();
+        ui.painter().text(at, egui::Align2::CENTER_CENTER, "No value yet", small, theme.weak);
+    }
 }
 
 /// The distance between marks: 1, 2 or 5 times a power of ten, so that there are at most `most` of them.
