@@ -118,7 +118,10 @@ fn form_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     if let Some(missing) = missing {
         widgets::note(ui, missing);
     } else if let Some(saved) = saved_text(&scope.state.training, ahead) {
-        widgets::note(ui, saved);
+        // The training that was stopped just now says so below.
+        if scope.context.desk.training.as_ref().is_none_or(|line| line.ended.is_none()) {
+            widgets::note(ui, saved);
+        }
     }
 }
 
