@@ -251,6 +251,7 @@ pub fn measure_speed(
         let network = Network::random(architecture.clone(), 7)
             .map_err(|error| PredictError::Crashed(error.to_string()))?;
         let mut engine = Engine::new(network, choice)?;
+        progress.check()?;
         // As a run does: a graphics device finds its best way first, or turns out to be too small.
         engine.prepare(patch, &progress.part(0.0, 0.4))?;
         let is_cpu = engine.device().starts_with("CPU");

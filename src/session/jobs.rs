@@ -9,6 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the end of the program waits for jobs that were asked to stop, at most.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// A job's identity, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -180,6 +184,18 @@ impl<M: Send + 'static> Jobs<M> {
     }
 }
 
+impl<M> Drop for Jobs<M> {
+    /// Asks all jobs to stop, and waits a little for their threads: one that is just loading a graphics
+    /// driver while the program ends takes it down in the driver's own code.
+    fn drop(&mut self) {
+        self.running.iter().for_each(|job| job.progress.cancel());
+        // Each thread has a sender until it ends.
+        self.sender = mpsc::channel().0;
+        let end = Instant::now() + LEAVING;
+        while self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
+    }
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".to_owned())
@@ -222,6 +238,36 @@ mod tests {
         let ended = jobs.poll();
         let Outcome::Crashed(text) = &ended[0].outcome else { panic!("{ended:?}") };
         assert_eq!(text, "Head-neck model stopped unexpectedly: no memory");
+    }
+
+    #[test]
+    fn the_end_waits_for_jobs_that_stop_and_not_long_for_those_that_do_not() {
+        let (mut jobs, _woken) = jobs();
+        let (done, heard) = mpsc::channel();
+        let work = |done: Sender<u32>, number| {
+            move |progress: &Progress| {
+                while !progress.is_cancelled() {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                thread::sleep(Duration::from_millis(50));
+                done.send(number).unwrap();
+                number
+            }
+        };
+        // One of them superseded by the other: it has not ended either.
+        jobs.start("mesh", "Surface", work(done.clone(), 1));
+        jobs.start("mesh", "Surface", work(done, 2));
+        drop(jobs);
+        let mut ended: Vec<u32> = heard.try_iter().collect();
+        ended.sort_unstable();
+        assert_eq!(ended, [1, 2]);
+        let (mut jobs, _woken) = self::jobs();
+        let (release, hold) = mpsc::channel::<()>();
+        jobs.start("model", "Model", move |_| u32::from(hold.recv().is_ok()));
+        let started = Instant::now();
+        drop(jobs);
+        assert!((LEAVING..LEAVING * 5).contains(&started.elapsed()));
+        drop(release);
     }
 
     #[test]
