@@ -187,11 +187,7 @@ fn a_version_tells_one_model_from_another() {
 #[test]
 fn an_unknown_architecture_is_refused_with_its_name() {
     let Some(fixture) = Fixture::plain_iso() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&fixture.training, folder.path());
-    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
-    let other = plans.replace("PlainConvUNet", "SwinUNETR");
-    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let folder = super::with_plans(&fixture.training, &[("PlainConvUNet", "SwinUNETR")]);
     let message = ModelPackage::load(folder.path()).unwrap_err().to_string();
     assert!(message.contains("SwinUNETR") && message.contains("plans.json"), "{message}");
 }

@@ -29,6 +29,7 @@ use delineo::geometry::{Grid, Plane, Point3, Vector3};
 use delineo::patient::{Mask, Slice, Unit, Volume, Voxels};
 use delineo::progress::Progress;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// A training folder, its case's name, and the folder of both.
 struct Fixture {
@@ -137,6 +138,20 @@ fn worst_logit(expected: &Array, size: [usize; 3], logits: &[f32]) -> f64 {
     let classes = expected.shape[0];
     assert_eq!(logits.len(), classes * size.iter().product::<usize>());
     worst_of_every_2nd(expected, size, |class, voxel| f64::from(logits[voxel * classes + class]))
+}
+
+/// A copy of a training folder whose plans say otherwise: for each pair the first text becomes the second.
+fn with_plans(training: &Path, changes: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(training, folder.path());
+    let path = folder.path().join("plans.json");
+    let mut plans = std::fs::read_to_string(&path).unwrap();
+    for (own, other) in changes {
+        assert!(plans.contains(own), "the plans do not say {own}");
+        plans = plans.replace(own, other);
+    }
+    std::fs::write(path, plans).unwrap();
+    folder
 }
 
 #[test]
@@ -380,12 +395,7 @@ fn a_batch_normalisation_s_running_statistics_are_used() {
     assert_eq!(packages[0].network().unwrap(), own.network().unwrap());
     assert!(own.network().unwrap().decoder[0][0].norm.is_none());
     // The trainer's normalisation has an epsilon of its own, whatever the plans say of theirs.
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&BATCHNORM.training(), folder.path());
-    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
-    let other = plans.replace("\"eps\": 1e-05", "\"eps\": 0.02");
-    assert_ne!(plans, other);
-    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let folder = with_plans(&BATCHNORM.training(), &[("\"eps\": 1e-05", "\"eps\": 0.02")]);
     assert_eq!(ModelPackage::load(folder.path()).unwrap().network().unwrap(), own.network().unwrap());
 }
 
@@ -407,12 +417,8 @@ fn slopes_that_are_weights_and_images_by_splines_along_and_across_thick_slices()
         slopes.iter().all(|slope| ![Activation::LEAKY, Activation::NOTHING].contains(slope)),
         "{slopes:?}"
     );
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&PRELU.training(), folder.path());
-    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
-    let other = plans.replace("torch.nn.PReLU", "torch.nn.ReLU").replace("\"init\": 0.1", "");
-    assert_ne!(plans, other);
-    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let changes = [("torch.nn.PReLU", "torch.nn.ReLU"), ("\"init\": 0.1", "")];
+    let folder = with_plans(&PRELU.training(), &changes);
     let read = ModelPackage::load(folder.path()).and_then(|package| package.network());
     let refused = read.unwrap_err().to_string();
     assert!(refused.contains("nonlin.weight"), "{refused}");
@@ -442,17 +448,12 @@ fn residual_blocks_have_slopes_of_their_own() {
 #[test]
 fn activations_before_normalisations_with_their_epsilon_and_slices_that_the_plans_call_thick() {
     own_fixture(&FIRST, 300, How::CPU);
-    let plans = std::fs::read_to_string(FIRST.training().join("plans.json")).unwrap();
     for (own, other) in [
         ("\"eps\": 0.02", "\"eps\": 1e-05"),
         ("\"nonlin_first\": true", "\"nonlin_first\": false"),
         ("\"separate_z_anisotropy_threshold\": 1.5", "\"separate_z_anisotropy_threshold\": 3"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        copy_folder(&FIRST.training(), folder.path());
-        let changed = plans.replace(own, other);
-        assert_ne!(plans, changed, "{own}");
-        std::fs::write(folder.path().join("plans.json"), changed).unwrap();
+        let folder = with_plans(&FIRST.training(), &[(own, other)]);
         let package = ModelPackage::load(folder.path()).unwrap();
         let expected = FIRST.folder().join("seg_nomirror.nii.gz");
         let how = How { no_mirror: true, ..How::CPU };
@@ -466,12 +467,8 @@ fn activations_before_normalisations_with_their_epsilon_and_slices_that_the_plan
 #[test]
 fn resampling_by_torch_follows_its_arguments() {
     own_fixture(&TORCHRES, 1000, How::CPU);
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&TORCHRES.training(), folder.path());
-    let plans = std::fs::read_to_string(folder.path().join("plans.json")).unwrap();
-    let other = plans.replace("\"force_separate_z\": false", "\"force_separate_z\": null");
-    assert_ne!(plans, other);
-    std::fs::write(folder.path().join("plans.json"), other).unwrap();
+    let folder =
+        with_plans(&TORCHRES.training(), &[("\"force_separate_z\": false", "\"force_separate_z\": null")]);
     let package = ModelPackage::load(folder.path()).unwrap();
     let expected = TORCHRES.folder().join("seg_mirror.nii.gz");
     let (count, prediction) = differing(&TORCHRES.images(), &expected, &package, How::CPU);

@@ -128,12 +128,14 @@ fn scan(scene: Scene, lie: Lie) -> (Volume, [Vec<bool>; 3]) {
     (volume, truths)
 }
 
-fn count(mask: &[bool]) -> usize {
+/// The voxels of a mask.
+pub(super) fn count(mask: &[bool]) -> usize {
     mask.iter().filter(|own| **own).count()
 }
 
+/// How far two masks agree.
 #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
-fn dice(a: &[bool], b: &[bool]) -> f64 {
+pub(super) fn dice(a: &[bool], b: &[bool]) -> f64 {
     let both = a.iter().zip(b).filter(|(a, b)| **a && **b).count();
     2.0 * both as f64 / (count(a) + count(b)) as f64
 }

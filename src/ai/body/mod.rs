@@ -305,6 +305,7 @@ mod extent_tests;
 
 #[cfg(test)]
 mod tests {
+    use super::extent_tests::{count, dice};
     use super::*;
     use crate::geometry::{Grid, Point3, Vector3};
 
@@ -361,10 +362,7 @@ mod tests {
         for flip in [false, true] {
             let (volume, truth) = scan(flip);
             let found = body_mask(&volume, &Progress::new()).unwrap();
-            let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
-            let count = |mask: &[bool]| mask.iter().filter(|inside| **inside).count();
-            #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
-            let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
+            let dice = dice(&found, &truth);
             assert!(dice > 0.985, "flipped {flip}: Dice {dice}");
         }
     }
@@ -376,10 +374,7 @@ mod tests {
         for axes in [[-x, -y], [-y, x], [y, -x]] {
             let (volume, truth) = scan_along(axes, false);
             let found = body_mask(&volume, &Progress::new()).unwrap();
-            let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
-            let count = |mask: &[bool]| mask.iter().filter(|inside| **inside).count();
-            #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
-            let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
+            let dice = dice(&found, &truth);
             assert!(dice > 0.985, "{axes:?}: Dice {dice}");
         }
     }
@@ -429,10 +424,7 @@ mod tests {
         let truth: Vec<bool> =
             (0..volume.grid.len()).map(|at| disc(at, 58.0, 0.0) && disc(at, 30.0, 30.0)).collect();
         let found = body_mask(&volume, &Progress::new()).unwrap();
-        let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
-        let count = |mask: &[bool]| mask.iter().filter(|inside| **inside).count();
-        #[expect(clippy::cast_precision_loss, reason = "voxel counts")]
-        let dice = 2.0 * both as f64 / (count(&found) + count(&truth)) as f64;
+        let dice = dice(&found, &truth);
         assert!(dice > 0.95, "Dice {dice}");
         // A tank of water with a lung of air in it is no padding around that.
         let Voxels::I16(values) = &mut volume.voxels else { unreachable!("made of whole numbers") };

@@ -8,6 +8,7 @@ use crate::formats::nifti;
 use crate::geometry::{Grid, Point3, Vector3};
 use crate::patient::{Approval, GenerationAlgorithm, LabelMap, Roi, RoiId, Series, StructureSet};
 use crate::session::fixture::{plane_on, series_along, square};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The recipe that trains a fixture's model of nnU-Net further.
@@ -352,16 +353,19 @@ fn of_equal_structure_sets_the_newest_counts() {
     }
 }
 
+/// An MR series of a description, written for a patient.
+fn described(patient: &Path, uid: &str, slices: usize, description: &str) -> Series {
+    let mut series = series(uid, slices, 3.0);
+    description.clone_into(&mut series.info.description);
+    write_images(&patient.join(uid), &series, *b"MR");
+    series
+}
+
 #[test]
 fn series_of_one_modality_are_told_apart_by_their_descriptions() {
     let folder = tempfile::tempdir().unwrap();
     let patient = folder.path().join("one");
-    let named = |uid: &str, slices: usize, description: &str| {
-        let mut series = series(uid, slices, 3.0);
-        description.clone_into(&mut series.info.description);
-        write_images(&patient.join(uid), &series, *b"MR");
-        series
-    };
+    let named = |uid: &str, slices, description: &str| described(&patient, uid, slices, description);
     let t1 = named("2.25.41", 20, "t1_vibe tra");
     write_set(&patient.join("set.dcm"), &t1, &[("a", 0.0, DONE)]);
     let recipe = recipe_for(&["T1", "T2"]);
@@ -420,12 +424,7 @@ fn series_of_one_modality_are_told_apart_by_their_descriptions() {
 fn a_series_that_contradicts_the_name_is_refused_and_the_only_right_answer_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let patient = folder.path().join("one");
-    let named = |uid: &str, slices: usize, description: &str| {
-        let mut series = series(uid, slices, 3.0);
-        description.clone_into(&mut series.info.description);
-        write_images(&patient.join(uid), &series, *b"MR");
-        series
-    };
+    let named = |uid: &str, slices, description: &str| described(&patient, uid, slices, description);
     let after = named("2.25.41", 20, "t1_vibe post gd");
     write_set(&patient.join("set.dcm"), &after, &[("a", 0.0, DONE)]);
     let with = |names: &[&str], told: &[(usize, &str)]| {

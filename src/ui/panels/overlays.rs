@@ -189,7 +189,7 @@ fn accept_all_ui(ui: &mut Ui, scope: &mut Scope<'_>) {
     }
     let cut = proposals
         .iter()
-        .filter(|roi| scope.state.views.as_mut().is_some_and(|views| views.measured(roi, session).is_cut));
+        .filter(|roi| scope.state.views.as_mut().is_some_and(|views| views.is_cut(roi, session)));
     let cut: Vec<&str> = cut.map(|roi| roi.name.as_str()).collect();
     if !cut.is_empty() {
         widgets::note(ui, format!("Cut by the end of the scan: {}.", cut.join(", ")));

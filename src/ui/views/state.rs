@@ -115,17 +115,6 @@ impl Display {
     }
 }
 
-/// What is measured of an ROI.
-#[derive(Debug, Clone, Copy)]
-pub struct Measured {
-    /// Of which of its states.
-    revision: u64,
-    /// Its volume, cc.
-    pub volume_cc: f64,
-    /// Whether the end of the images cuts it.
-    pub is_cut: bool,
-}
-
 /// What the views of one open series keep.
 #[derive(Debug)]
 pub struct ViewsState {
@@ -165,12 +154,25 @@ pub struct ViewsState {
     pub(super) gesture: Option<Half>,
     /// The planes being turned by a handle.
     pub(super) turning: Option<Turning>,
-    measured: HashMap<RoiId, Measured>,
+    volumes_cc: HashMap<RoiId, (u64, f64)>,
+    cut: HashMap<RoiId, (u64, bool)>,
     scroll_to_selected: bool,
     /// Wheel movement not yet worth a slice.
     wheel_rest: f32,
     /// The same, not yet worth a step of the tip's size.
     size_rest: f32,
+}
+
+/// What is computed of an ROI once a revision.
+fn once<T: Copy>(known: &mut HashMap<RoiId, (u64, T)>, roi: &Roi, compute: impl FnOnce() -> T) -> T {
+    match known.get(&roi.id) {
+        Some((revision, value)) if *revision == roi.revision => *value,
+        _ => {
+            let value = compute();
+            known.insert(roi.id, (roi.revision, value));
+            value
+        }
+    }
 }
 
 impl ViewsState {
@@ -224,7 +226,8 @@ impl ViewsState {
             hovered_keys: None,
             gesture: None,
             turning: None,
-            measured: HashMap::new(),
+            volumes_cc: HashMap::new(),
+            cut: HashMap::new(),
             scroll_to_selected: false,
             wheel_rest: 0.0,
             size_rest: 0.0,
@@ -340,24 +343,14 @@ impl ViewsState {
         std::mem::take(&mut self.scroll_to_selected)
     }
 
-    /// What is measured of an ROI, once a revision.
-    pub fn measured(&mut self, roi: &Roi, session: &Session) -> Measured {
-        let volume = &session.series().volume;
-        let measure = || Measured {
-            revision: roi.revision,
-            volume_cc: roi.volume_cc(volume),
-            is_cut: roi.is_cut_by(volume),
-        };
-        let own = self.measured.entry(roi.id).or_insert_with(measure);
-        if own.revision != roi.revision {
-            *own = measure();
-        }
-        *own
-    }
-
     /// An ROI's volume, computed once a revision.
     pub fn volume_cc(&mut self, roi: &Roi, session: &Session) -> f64 {
-        self.measured(roi, session).volume_cc
+        once(&mut self.volumes_cc, roi, || roi.volume_cc(&session.series().volume))
+    }
+
+    /// Whether the end of the images cuts an ROI, computed once a revision.
+    pub fn is_cut(&mut self, roi: &Roi, session: &Session) -> bool {
+        once(&mut self.cut, roi, || roi.is_cut_by(&session.series().volume))
     }
 
     /// Whether the button is down in a stroke of a tool, which ends on the slice it began on.

@@ -130,8 +130,9 @@ fn row_ui(
     session: &Session,
 ) -> egui::Rect {
     let theme = Theme::of(ui.ctx());
-    let measured = scope.state.views.as_mut().map(|views| views.measured(roi, session));
-    let is_cut = measured.is_some_and(|own| own.is_cut);
+    let views = scope.state.views.as_mut();
+    let (volume_cc, is_cut) =
+        views.map_or((0.0, false), |views| (views.volume_cc(roi, session), views.is_cut(roi, session)));
     let height = if is_cut { ROW_HEIGHT + LINE_HEIGHT } else { ROW_HEIGHT };
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
     let name = format!("Go to {}", roi.name);
@@ -150,7 +151,7 @@ fn row_ui(
     let font = if selected { theme::strong(theme::BODY) } else { FontId::proportional(theme::BODY) };
     ui.painter().text(pos2(rect.left() + 24.0, upper), Align2::LEFT_CENTER, &roi.name, font, theme.text);
     let small = FontId::proportional(theme::SMALL);
-    let volume = structure_row::volume_text(roi, measured.map_or(0.0, |own| own.volume_cc));
+    let volume = structure_row::volume_text(roi, volume_cc);
     let at = pos2(rect.left() + VOLUME_AT, lower);
     ui.painter().text(at, Align2::LEFT_CENTER, volume, small.clone(), theme.weak);
     if is_cut {
